@@ -253,22 +253,24 @@ impl Header {
     }
 }
 
-/// What eight bytes at a time do to the checksum: `CRC_TABLES[n][b]` is the CRC-32 register after
-/// byte `b` and then `n` zero bytes.
-static CRC_TABLES: [[u32; 256]; 8] = crc_tables();
+/// How many bytes [`crc32`] takes at a time.
+const CRC_STEP: usize = 16;
+
+/// `CRC_TABLES[n][b]` is the CRC-32 register after byte `b` and then `n` zero bytes.
+static CRC_TABLES: [[u32; 256]; CRC_STEP] = crc_tables();
 
 /// Computes [`CRC_TABLES`], when the file is compiled.
-const fn crc_tables() -> [[u32; 256]; 8] {
+const fn crc_tables() -> [[u32; 256]; CRC_STEP] {
     /// The polynomial of IEEE 802.3, lowest power in the highest bit.
     const POLYNOMIAL: u32 = 0xedb8_8320;
 
-    let mut tables = [[0; 256]; 8];
+    let mut tables = [[0; 256]; CRC_STEP];
     let mut byte = 0;
     while byte < 256 {
         // CAST: Less than 256.
         let mut crc = byte as u32;
         let mut n = 0;
-        while n < 8 {
+        while n < CRC_STEP {
             let mut bit = 0;
             while bit < 8 {
                 crc = (crc >> 1) ^ (POLYNOMIAL * (crc & 1));
@@ -284,27 +286,37 @@ const fn crc_tables() -> [[u32; 256]; 8] {
 
 /// Returns the CRC-32 (IEEE 802.3, the one of zlib and Ethernet) of `bytes`.
 ///
-/// It runs in every probe, so it takes eight bytes a step ("slicing by eight"). No index can be out
-/// of bounds: a table has an entry for each value of a byte.
+/// It runs in every probe, hence the tables: about two and a half instructions a byte. No index can
+/// be out of bounds, as a table has an entry for each value of a byte.
 pub fn crc32(mut bytes: &[u8]) -> u32 {
-    let [t0, t1, t2, t3, t4, t5, t6, t7] = &CRC_TABLES;
+    let t = &CRC_TABLES;
     let mut crc = !0u32;
 
-    while let Some((&[a, b, c, d, e, f, g, h], rest)) = bytes.split_first_chunk() {
+    while let Some((&[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p], rest)) =
+        bytes.split_first_chunk()
+    {
         let [a, b, c, d] = (crc ^ u32::from_le_bytes([a, b, c, d])).to_le_bytes();
-        crc = t7[usize::from(a)]
-            ^ t6[usize::from(b)]
-            ^ t5[usize::from(c)]
-            ^ t4[usize::from(d)]
-            ^ t3[usize::from(e)]
-            ^ t2[usize::from(f)]
-            ^ t1[usize::from(g)]
-            ^ t0[usize::from(h)];
+        crc = t[15][usize::from(a)]
+            ^ t[14][usize::from(b)]
+            ^ t[13][usize::from(c)]
+            ^ t[12][usize::from(d)]
+            ^ t[11][usize::from(e)]
+            ^ t[10][usize::from(f)]
+            ^ t[9][usize::from(g)]
+            ^ t[8][usize::from(h)]
+            ^ t[7][usize::from(i)]
+            ^ t[6][usize::from(j)]
+            ^ t[5][usize::from(k)]
+            ^ t[4][usize::from(l)]
+            ^ t[3][usize::from(m)]
+            ^ t[2][usize::from(n)]
+            ^ t[1][usize::from(o)]
+            ^ t[0][usize::from(p)];
         bytes = rest;
     }
     for &byte in bytes {
         let [low, ..] = crc.to_le_bytes();
-        crc = (crc >> 8) ^ t0[usize::from(low ^ byte)];
+        crc = (crc >> 8) ^ t[0][usize::from(low ^ byte)];
     }
     !crc
 }
