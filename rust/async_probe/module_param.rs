@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Module parameters with ranges and named choices.
+//!
+//! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
+//!
+//! Adds to upstream: ranges, named choices, values that sysfs shows, and a refusal that names the
+//! parameter. Unnecessary once the parameters of [`kernel::prelude::module!`] have these.
+//!
+//! A value that does not fit is refused with `EINVAL`, and one line in dmesg says why:
+//!
+//! ```text
+//! my_module: parameter devices=0 is invalid: expected 1..=4096
+//! my_module: parameter colour=blue is invalid: expected one of red|green
+//! ```
+//!
+//! Parameters are set while the module is loaded, and from then on can be read, by everybody, under
+//! `/sys/module/<module>/parameters/`. As with C modules, of a parameter given twice the last one
+//! counts.
+//!
+//! # Examples
+//!
+//! ```ignore
+//! async_probe::module_params! {
+//!     module: "my_module",
+//!     devices: range {
+//!         default: 8,
+//!         values: 1..=4096,
+//!         description: "Number of devices",
+//!     },
+//!     probe_type: choice {
+//!         default: ProbeType::PreferAsynchronous,
+//!         values: ProbeType,
+//!         description: "When the driver core calls probe",
+//!     },
+//! }
+//!
+//! let devices: u32 = parameters::devices.value();
+//! let probe_type: ProbeType = parameters::probe_type.value();
+//! ```
+
+use core::{
+    fmt::Write as _,
+    marker::PhantomData, //
+};
+
+use kernel::{
+    bindings,
+    error::from_result,
+    ffi::{
+        c_char,
+        c_int,
+        c_void, //
+    },
+    fmt,
+    page::PAGE_SIZE,
+    prelude::*,
+    print::{
+        call_printk,
+        format_strings, //
+    },
+    str::{
+        parse_int::ParseInt,
+        BStr,
+        Formatter, //
+    },
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// What a parameter accepts.
+pub enum Accepts {
+    /// The whole numbers from the first to the second, in the notations of `kstrtouint()`.
+    Range(u32, u32),
+    /// One of these names.
+    Names(&'static [&'static str]),
+}
+
+impl Accepts {
+    /// Returns the value that `arg` stands for, if it is accepted: the number, or the index of the
+    /// name.
+    fn parse(&self, arg: &BStr) -> Option<u32> {
+        match self {
+            Self::Range(low, high) => u32::from_str(arg)
+                .ok()
+                .filter(|value| (*low..=*high).contains(value)),
+            Self::Names(names) => names
+                .iter()
+                .position(|name| name.as_bytes() == &**arg)
+                .and_then(|index| u32::try_from(index).ok()),
+        }
+    }
+}
+
+impl fmt::Display for Accepts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(low, high) => write!(f, "{low}..={high}"),
+            Self::Names(names) => {
+                f.write_str("one of ")?;
+                for (index, name) in names.iter().enumerate() {
+                    f.write_str(if index > 0 { "|" } else { "" })?;
+                    f.write_str(name)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A module parameter: what the `arg` of its `struct kernel_param` points to.
+pub struct Param {
+    /// The name of the module.
+    module: &'static CStr,
+    /// The name of the parameter.
+    name: &'static str,
+    /// What it accepts.
+    accepts: Accepts,
+    /// The number, or the index of the name.
+    value: Atomic<u32>,
+}
+
+impl Param {
+    /// Sets the parameter to the value that `arg` stands for.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `arg` is not accepted; the value stays as it is, and dmesg says why.
+    fn set(&self, arg: &BStr) -> Result {
+        let Some(value) = self.accepts.parse(arg) else {
+            // SAFETY: The format string is one of those made for this function, and the name of
+            // the module is nul-terminated.
+            unsafe {
+                call_printk(
+                    &format_strings::ERR,
+                    self.module.to_bytes_with_nul(),
+                    fmt!(
+                        "parameter {}={} is invalid: expected {}\n",
+                        self.name,
+                        arg,
+                        self.accepts
+                    ),
+                )
+            };
+            return Err(EINVAL);
+        };
+
+        self.value.store(value, Relaxed);
+        Ok(())
+    }
+}
+
+impl fmt::Display for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.value.load(Relaxed);
+
+        match self.accepts {
+            Accepts::Range(..) => write!(f, "{value}"),
+            Accepts::Names(names) => f.write_str(names.get(value as usize).unwrap_or(&"")),
+        }
+    }
+}
+
+/// `kernel_param_ops::set`.
+///
+/// # Safety
+///
+/// `val` is null or a valid C string; `kp` is a `struct kernel_param` made by [`module_params!`].
+unsafe extern "C" fn set_param(val: *const c_char, kp: *const bindings::kernel_param) -> c_int {
+    // SAFETY: By the safety requirements, `arg` points to a `static`.
+    let param = unsafe { &*(*kp).__bindgen_anon_1.arg.cast::<Param>() };
+
+    // A parameter without a value comes as a null pointer.
+    let arg = if val.is_null() {
+        c""
+    } else {
+        // SAFETY: By the safety requirements, `val` is a valid C string.
+        unsafe { CStr::from_char_ptr(val) }
+    };
+
+    from_result(|| param.set(arg.as_ref()).map(|()| 0))
+}
+
+/// `kernel_param_ops::get`: what a read of the file in sysfs returns.
+///
+/// # Safety
+///
+/// `buffer` is an initialized page that nobody else uses; `kp` is a `struct kernel_param` made by
+/// [`module_params!`].
+unsafe extern "C" fn get_param(buffer: *mut c_char, kp: *const bindings::kernel_param) -> c_int {
+    // SAFETY: By the safety requirements, `arg` points to a `static`.
+    let param = unsafe { &*(*kp).__bindgen_anon_1.arg.cast::<Param>() };
+
+    // SAFETY: By the safety requirements, `buffer` is ours for the duration of this function.
+    let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), PAGE_SIZE) };
+    let mut f = Formatter::new(buffer);
+
+    from_result(|| {
+        f.write_fmt(fmt!("{param}\n"))?;
+        Ok(c_int::try_from(f.bytes_written())?)
+    })
+}
+
+#[doc(hidden)]
+pub static PARAM_OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
+    // A parameter without a value is ours to refuse: the line in dmesg is the same as for others.
+    flags: bindings::KERNEL_PARAM_OPS_FL_NOARG,
+    set: Some(set_param),
+    get: Some(get_param),
+    free: None,
+};
+
+/// A type whose values are the choices of a module parameter.
+pub trait Choice: Copy + PartialEq + 'static {
+    /// The values that can be chosen.
+    const CHOICES: &'static [Self];
+
+    /// Their names, as the user writes them: as many as there are choices, in the same order.
+    const NAMES: &'static [&'static str];
+}
+
+/// A parameter that is a number. Made by [`module_params!`].
+pub struct RangeParam(Param);
+
+impl RangeParam {
+    #[doc(hidden)]
+    pub const fn new(
+        module: &'static CStr,
+        name: &'static str,
+        low: u32,
+        high: u32,
+        default: u32,
+    ) -> Self {
+        assert!(low <= default && default <= high);
+
+        Self(Param {
+            module,
+            name,
+            accepts: Accepts::Range(low, high),
+            value: Atomic::new(default),
+        })
+    }
+
+    /// Returns the number.
+    pub fn value(&self) -> u32 {
+        self.0.value.load(Relaxed)
+    }
+
+    #[doc(hidden)]
+    pub const fn as_arg(&'static self) -> *mut c_void {
+        core::ptr::from_ref(&self.0).cast_mut().cast()
+    }
+}
+
+/// A parameter that is one of the values of `T`. Made by [`module_params!`].
+pub struct ChoiceParam<T>(Param, PhantomData<fn() -> T>);
+
+impl<T: Choice> ChoiceParam<T> {
+    #[doc(hidden)]
+    pub const fn new(module: &'static CStr, name: &'static str, default: u32) -> Self {
+        assert!(T::CHOICES.len() == T::NAMES.len() && (default as usize) < T::NAMES.len());
+
+        Self(
+            Param {
+                module,
+                name,
+                accepts: Accepts::Names(T::NAMES),
+                value: Atomic::new(default),
+            },
+            PhantomData,
+        )
+    }
+
+    /// Returns the value that was chosen.
+    pub fn value(&self) -> T {
+        let index = self.0.value.load(Relaxed) as usize;
+
+        // Only indices of `T::NAMES` are stored, and that is as long as `T::CHOICES`.
+        T::CHOICES.get(index).copied().unwrap_or(T::CHOICES[0])
+    }
+
+    #[doc(hidden)]
+    pub const fn as_arg(&'static self) -> *mut c_void {
+        core::ptr::from_ref(&self.0).cast_mut().cast()
+    }
+}
+
+/// Returns the length of what [`modinfo`] makes of the same arguments.
+#[doc(hidden)]
+pub const fn modinfo_len(parts: &[&str], names: &[&str]) -> usize {
+    // Each name is preceded by a separator, but for the first, and a nul ends it all.
+    let mut len = if names.is_empty() { 1 } else { names.len() };
+    let mut i = 0;
+    while i < parts.len() {
+        len += parts[i].len();
+        i += 1;
+    }
+    i = 0;
+    while i < names.len() {
+        len += names[i].len();
+        i += 1;
+    }
+    len
+}
+
+/// Returns an entry of the section `.modinfo`: `parts`, then `names` separated by `|`, then a nul.
+#[doc(hidden)]
+pub const fn modinfo<const LEN: usize>(parts: &[&str], names: &[&str]) -> [u8; LEN] {
+    const fn append<const LEN: usize>(
+        (mut entry, mut at): ([u8; LEN], usize),
+        text: &str,
+    ) -> ([u8; LEN], usize) {
+        let mut i = 0;
+        while i < text.len() {
+            entry[at] = text.as_bytes()[i];
+            at += 1;
+            i += 1;
+        }
+        (entry, at)
+    }
+
+    let mut entry = ([0; LEN], 0);
+    let mut i = 0;
+    while i < parts.len() {
+        entry = append(entry, parts[i]);
+        i += 1;
+    }
+    i = 0;
+    while i < names.len() {
+        if i > 0 {
+            entry = append(entry, "|");
+        }
+        entry = append(entry, names[i]);
+        i += 1;
+    }
+    assert!(entry.1 + 1 == LEN);
+    entry.0
+}
+
+/// Declares the parameters of a module, see the [documentation of the module](self).
+///
+/// They become the items of a module `parameters`. `module` is the name that the kernel module has
+/// in [`kernel::prelude::module!`]. Numbers are written as
+/// literals, so that modinfo can show them.
+#[macro_export]
+macro_rules! module_params {
+    (module: $module:literal, $($name:ident: $kind:ident { $($fields:tt)* },)+) => {
+        /// The module parameters.
+        mod parameters {
+            use super::*;
+
+            $($crate::module_params!(@$kind $module, $name, $($fields)*);)+
+        }
+    };
+
+    (@range $module:literal, $name:ident,
+        default: $default:literal, values: $low:literal..=$high:literal, description: $text:literal $(,)?
+    ) => {
+        #[doc = $text]
+        #[allow(non_upper_case_globals)]
+        pub(crate) static $name: $crate::module_param::RangeParam =
+            $crate::module_param::RangeParam::new(
+                $crate::module_params!(@cstr $module),
+                ::core::stringify!($name),
+                $low,
+                $high,
+                $default,
+            );
+
+        $crate::module_params!(@param $module, $name, $text,
+            [::core::concat!($low, "..=", $high)]);
+    };
+
+    (@choice $module:literal, $name:ident,
+        default: $default:expr, values: $type:ty, description: $text:literal $(,)?
+    ) => {
+        #[doc = $text]
+        #[allow(non_upper_case_globals)]
+        pub(crate) static $name: $crate::module_param::ChoiceParam<$type> =
+            $crate::module_param::ChoiceParam::new(
+                $crate::module_params!(@cstr $module),
+                ::core::stringify!($name),
+                $default as u32,
+            );
+
+        $crate::module_params!(@param $module, $name, $text,
+            <$type as $crate::module_param::Choice>::NAMES);
+    };
+
+    (@cstr $text:expr) => {
+        match ::core::ffi::CStr::from_bytes_with_nul(::core::concat!($text, "\0").as_bytes()) {
+            Ok(text) => text,
+            Err(_) => ::core::panic!("a name holds a nul"),
+        }
+    };
+
+    (@param $module:literal, $name:ident, $text:literal, $names:expr) => {
+        const _: () = {
+            #[link_section = "__param"]
+            #[used(compiler)]
+            static PARAM: ::kernel::module_param::KernelParam =
+                ::kernel::module_param::KernelParam::new(::kernel::bindings::kernel_param {
+                    name: ::kernel::str::as_char_ptr_in_const_context(if ::core::cfg!(MODULE) {
+                        $crate::module_params!(@cstr ::core::stringify!($name))
+                    } else {
+                        $crate::module_params!(
+                            @cstr ::core::concat!($module, ".", ::core::stringify!($name))
+                        )
+                    }),
+                    #[cfg(MODULE)]
+                    // SAFETY: The kernel makes `__this_module` when it loads the module, and frees
+                    // it when it unloads the module.
+                    mod_: unsafe {
+                        ::core::ptr::from_ref(&::kernel::bindings::__this_module).cast_mut()
+                    },
+                    #[cfg(not(MODULE))]
+                    mod_: ::core::ptr::null_mut(),
+                    ops: &raw const $crate::module_param::PARAM_OPS,
+                    perm: 0o444,
+                    level: -1,
+                    flags: 0,
+                    __bindgen_anon_1: ::kernel::bindings::kernel_param__bindgen_ty_1 {
+                        arg: $name.as_arg(),
+                    },
+                });
+
+            /// Built-in modules put their name before each entry of the section.
+            const PREFIX: &str = if ::core::cfg!(MODULE) {
+                ""
+            } else {
+                ::core::concat!($module, ".")
+            };
+
+            const NAMES: &[&str] = &$names;
+            const TYPE: &[&str] =
+                &[PREFIX, ::core::concat!("parmtype=", ::core::stringify!($name), ":")];
+            const TEXT: &[&str] =
+                &[PREFIX, ::core::concat!("parm=", ::core::stringify!($name), ":", $text)];
+
+            #[link_section = ".modinfo"]
+            #[used(compiler)]
+            static MODINFO_TYPE: [u8; $crate::module_param::modinfo_len(TYPE, NAMES)] =
+                $crate::module_param::modinfo(TYPE, NAMES);
+
+            #[link_section = ".modinfo"]
+            #[used(compiler)]
+            static MODINFO_TEXT: [u8; $crate::module_param::modinfo_len(TEXT, &[])] =
+                $crate::module_param::modinfo(TEXT, &[]);
+        };
+    };
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Creating platform devices.
+//!
+//! C header: [`include/linux/platform_device.h`](srctree/include/linux/platform_device.h)
+//!
+//! Adds to upstream: the registration of platform devices. Unnecessary once
+//! `kernel::platform` can create devices.
+
+use core::ptr::NonNull;
+
+use kernel::{
+    bindings,
+    error::to_result,
+    platform,
+    prelude::*, //
+};
+
+/// The instance part of a platform device's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// The name stands alone: `PLATFORM_DEVID_NONE`.
+    None,
+    /// The kernel picks a free number and marks it: `name.N.auto`, `PLATFORM_DEVID_AUTO`.
+    Auto,
+    /// `name.N`. At most [`i32::MAX`].
+    Index(u32),
+}
+
+impl Id {
+    /// Returns the `id` argument of `platform_device_alloc()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for an index above [`i32::MAX`], which would read as one of the special values.
+    fn into_raw(self) -> Result<i32> {
+        match self {
+            Self::None => Ok(bindings::PLATFORM_DEVID_NONE),
+            Self::Auto => Ok(bindings::PLATFORM_DEVID_AUTO),
+            Self::Index(index) => i32::try_from(index).map_err(|_| EINVAL),
+        }
+    }
+}
+
+/// The registration of a platform device.
+///
+/// Dropping it unregisters the device, as `platform_device_unregister()` does: a driver that is
+/// bound to it is unbound first, a probe that runs is waited for. The memory of the device lives
+/// on while anybody holds a reference to it.
+///
+/// # Invariants
+///
+/// The pointer is that of a platform device which `platform_device_add()` has added, and of which
+/// this object owns one reference.
+pub struct DeviceRegistration(NonNull<bindings::platform_device>);
+
+impl DeviceRegistration {
+    /// Creates a platform device and adds it to the system.
+    ///
+    /// Drivers that match are probed: in this task before the function returns, or asynchronously,
+    /// as their probe type says. That a probe fails is no error of the registration.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL` if the index of `id` is above [`i32::MAX`].
+    /// - `ENOMEM` if memory is short.
+    /// - `EEXIST` if a device of that name exists already.
+    pub fn new(name: &CStr, id: Id) -> Result<Self> {
+        let id = id.into_raw()?;
+
+        // SAFETY: `name` is a valid C string; `platform_device_alloc()` copies it.
+        let pdev = unsafe { bindings::platform_device_alloc(name.as_char_ptr(), id) };
+        let pdev = NonNull::new(pdev).ok_or(ENOMEM)?;
+
+        // SAFETY: `pdev` comes from `platform_device_alloc()` and has not been added yet.
+        to_result(unsafe { bindings::platform_device_add(pdev.as_ptr()) }).inspect_err(|_| {
+            // SAFETY: A device that could not be added is released by dropping its reference,
+            // never freed, as others may have seen it meanwhile.
+            unsafe { bindings::platform_device_put(pdev.as_ptr()) }
+        })?;
+
+        // INVARIANT: `pdev` has been added, and the reference of `platform_device_alloc()` is ours.
+        Ok(Self(pdev))
+    }
+}
+
+impl AsRef<platform::Device> for DeviceRegistration {
+    fn as_ref(&self) -> &platform::Device {
+        // CAST: `platform::Device` is a transparent wrapper of `struct platform_device`.
+        let dev = self.0.cast::<platform::Device>();
+
+        // SAFETY: By the type invariant the device is valid as long as `self` is.
+        unsafe { dev.as_ref() }
+    }
+}
+
+impl Drop for DeviceRegistration {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the device has been added, and the reference that this
+        // function drops is ours.
+        unsafe { bindings::platform_device_unregister(self.0.as_ptr()) }
+    }
+}
+
+// SAFETY: `platform_device_unregister()` may be called from any task.
+unsafe impl Send for DeviceRegistration {}
+
+// SAFETY: A shared reference only gives access to `platform::Device`, which is `Sync`.
+unsafe impl Sync for DeviceRegistration {}

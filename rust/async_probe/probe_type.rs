@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a driver wants to be probed.
+//!
+//! C header: [`include/linux/device/driver.h`](srctree/include/linux/device/driver.h)
+//!
+//! Adds to upstream: the field `probe_type` of `struct device_driver`, which no Rust driver can set.
+//! Unnecessary once `driver::Registration` or the bus adapters of the `kernel` crate set it.
+//!
+//! An [`Adapter`] stands between [`kernel::driver::Registration`] and the adapter of any bus; it knows
+//! nothing of the bus itself.
+//!
+//! # Examples
+//!
+//! A platform driver whose slow probes run in parallel:
+//!
+//! ```ignore
+//! async_probe::module_async_platform_driver! {
+//!     type: MyDriver,
+//!     name: "my_driver",
+//!     authors: ["Author name"],
+//!     description: "Description",
+//!     license: "GPL",
+//! }
+//! ```
+//!
+//! The same for another bus:
+//!
+//! ```ignore
+//! type Adapter = probe_type::Adapter<auxiliary::Adapter<MyDriver>, probe_type::PreferAsynchronous>;
+//!
+//! try_pin_init!(MyModule {
+//!     _driver <- driver::Registration::<Adapter>::new(c"my_driver", module),
+//! })
+//! ```
+
+use core::marker::PhantomData;
+
+use kernel::{
+    bindings,
+    driver::{
+        DriverLayout,
+        RegistrationOps, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+
+use crate::module_param::Choice;
+
+/// When the driver core calls the probe function of a driver: `enum probe_type`.
+///
+/// The type is a preference and it only concerns the initial binding, which follows the registration
+/// of a driver or a device, and deferral. Binding through sysfs (`bind`, `drivers_probe`) is
+/// always synchronous (`drivers/base/dd.c`, `device_driver_attach()`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeType {
+    /// `PROBE_DEFAULT_STRATEGY`: synchronous, unless the user asks for asynchronous probing with
+    /// `driver_async_probe=` on the kernel command line or with the module parameter `async_probe`.
+    DefaultStrategy,
+    /// `PROBE_PREFER_ASYNCHRONOUS`: each device is probed by a worker of its own.
+    ///
+    /// Loading the module still waits for these probes (`kernel/module/main.c`,
+    /// `do_init_module()`), unless the module is loaded with the parameter `async_probe`.
+    PreferAsynchronous,
+    /// `PROBE_FORCE_SYNCHRONOUS`: the registering task probes one device after the other, and
+    /// registration returns after the last one, whatever the user asks for.
+    ForceSynchronous,
+}
+
+impl ProbeType {
+    /// Returns the value of `enum probe_type`.
+    const fn into_raw(self) -> bindings::probe_type {
+        match self {
+            Self::DefaultStrategy => bindings::probe_type_PROBE_DEFAULT_STRATEGY,
+            Self::PreferAsynchronous => bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS,
+            Self::ForceSynchronous => bindings::probe_type_PROBE_FORCE_SYNCHRONOUS,
+        }
+    }
+
+    /// Returns the type that a value of `enum probe_type` stands for, if any.
+    pub(crate) const fn from_raw(raw: bindings::probe_type) -> Option<Self> {
+        match raw {
+            bindings::probe_type_PROBE_DEFAULT_STRATEGY => Some(Self::DefaultStrategy),
+            bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS => Some(Self::PreferAsynchronous),
+            bindings::probe_type_PROBE_FORCE_SYNCHRONOUS => Some(Self::ForceSynchronous),
+            _ => None,
+        }
+    }
+
+    /// Returns the name that module parameters and dmesg use for the type.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DefaultStrategy => "default_strategy",
+            Self::PreferAsynchronous => "prefer_asynchronous",
+            Self::ForceSynchronous => "force_synchronous",
+        }
+    }
+}
+
+impl Choice for ProbeType {
+    const CHOICES: &'static [Self] = &[
+        Self::DefaultStrategy,
+        Self::PreferAsynchronous,
+        Self::ForceSynchronous,
+    ];
+    const NAMES: &'static [&'static str] = &[
+        Self::DefaultStrategy.name(),
+        Self::PreferAsynchronous.name(),
+        Self::ForceSynchronous.name(),
+    ];
+}
+
+/// Says which [`ProbeType`] a driver is registered with.
+///
+/// A driver that knows it when it is compiled takes [`PreferAsynchronous`] or one of its siblings;
+/// one that reads it from a module parameter implements the trait.
+pub trait Strategy {
+    /// Returns the probe type. Called once for each registration, in the registering task.
+    fn probe_type() -> ProbeType;
+}
+
+/// [`ProbeType::DefaultStrategy`] as a [`Strategy`].
+pub struct DefaultStrategy;
+
+/// [`ProbeType::PreferAsynchronous`] as a [`Strategy`].
+pub struct PreferAsynchronous;
+
+/// [`ProbeType::ForceSynchronous`] as a [`Strategy`].
+pub struct ForceSynchronous;
+
+impl Strategy for DefaultStrategy {
+    fn probe_type() -> ProbeType {
+        ProbeType::DefaultStrategy
+    }
+}
+
+impl Strategy for PreferAsynchronous {
+    fn probe_type() -> ProbeType {
+        ProbeType::PreferAsynchronous
+    }
+}
+
+impl Strategy for ForceSynchronous {
+    fn probe_type() -> ProbeType {
+        ProbeType::ForceSynchronous
+    }
+}
+
+/// An adapter that sets the probe type and leaves all else to `A`, the adapter of a bus.
+pub struct Adapter<A, S>(PhantomData<(A, S)>);
+
+// SAFETY: The layout is that of `A`, whose implementation gives the same guarantees.
+unsafe impl<A: DriverLayout, S> DriverLayout for Adapter<A, S> {
+    type DriverType = A::DriverType;
+    type DriverData<'bound> = A::DriverData<'bound>;
+    const DEVICE_DRIVER_OFFSET: usize = A::DEVICE_DRIVER_OFFSET;
+}
+
+/// Returns the `struct device_driver` that is embedded in a driver of the type that `A` registers.
+pub(crate) fn device_driver<A: DriverLayout>(
+    drv: &Opaque<A::DriverType>,
+) -> *mut bindings::device_driver {
+    // SAFETY: By the safety requirements of `DriverLayout` the offset lies within `DriverType`.
+    let ptr = unsafe { drv.get().byte_add(A::DEVICE_DRIVER_OFFSET) };
+
+    // CAST: By the same requirements a `struct device_driver` lies at that offset.
+    ptr.cast()
+}
+
+// SAFETY: `unregister` may be called whenever `A::unregister` may be called, as both functions
+// forward to `A`.
+unsafe impl<A: RegistrationOps, S: Strategy> RegistrationOps for Adapter<A, S> {
+    unsafe fn register(
+        reg: &Opaque<Self::DriverType>,
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> Result {
+        let drv = device_driver::<A>(reg);
+
+        // SAFETY: `drv` points into `reg`, which is initialized; nobody else knows the driver
+        // before it is registered, so that its fields may be set.
+        unsafe { (*drv).probe_type = S::probe_type().into_raw() };
+
+        // SAFETY: The caller upholds the same requirements.
+        unsafe { A::register(reg, name, module) }
+    }
+
+    unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
+        // SAFETY: The caller upholds the same requirements.
+        unsafe { A::unregister(reg) }
+    }
+}
+
+/// Declares a module that exposes a single platform driver which prefers asynchronous probing.
+///
+/// Takes the fields of [`kernel::module_platform_driver!`] and differs from it only in
+/// `PROBE_PREFER_ASYNCHRONOUS`.
+///
+/// # Examples
+///
+/// ```ignore
+/// async_probe::module_async_platform_driver! {
+///     type: MyDriver,
+///     name: "my_driver",
+///     authors: ["Author name"],
+///     description: "Description",
+///     license: "GPL",
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_async_platform_driver {
+    ($($f:tt)*) => {
+        ::kernel::module_driver!(
+            <T>,
+            $crate::probe_type::Adapter<
+                ::kernel::platform::Adapter<T>,
+                $crate::probe_type::PreferAsynchronous,
+            >,
+            { $($f)* }
+        );
+    };
+}

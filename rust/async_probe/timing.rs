@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The dmesg timing interface: who was probed when, by whom and for how long.
+//!
+//! Each event is one line of level info that starts with `async_probe: timing: `; the time of the event is
+//! the timestamp that printk puts before it. `Documentation/dmesg-timing.rst` specifies the lines,
+//! scripts and the tools of this project rely on them.
+//!
+//! Adds to upstream: the driver core prints probe times of built-in drivers only
+//! (`initcall_debug`, `drivers/base/dd.c`, `really_probe_debug()`). Unnecessary once the driver core
+//! has tracepoints for probe and remove.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    bindings,
+    cpu::CpuId,
+    current,
+    device::{
+        Bound,
+        Device, //
+    },
+    devres,
+    driver::{
+        DriverLayout,
+        RegistrationOps, //
+    },
+    firmware::Firmware,
+    fmt,
+    prelude::*,
+    str::BStr,
+    sync::aref::ARef,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+    types::Opaque, //
+};
+
+use crate::probe_type::{
+    device_driver,
+    ProbeType, //
+};
+
+/// Whether the current task is a worker that runs an asynchronous function.
+///
+/// `current_is_async()`: true in an asynchronous probe.
+pub fn current_is_async() -> bool {
+    // SAFETY: The function has no requirements.
+    unsafe { crate::bindings::current_is_async() }
+}
+
+/// Milliseconds with three decimals.
+struct Millis(Delta);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros_ceil().max(0);
+
+        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
+    }
+}
+
+/// What a result looks like as the return value of a C function.
+fn errno<T>(result: &Result<T>) -> i32 {
+    result.as_ref().err().map_or(0, |err| err.to_errno())
+}
+
+/// The probe of a device, from its beginning to its end.
+///
+/// # Examples
+///
+/// ```ignore
+/// let probe = timing::Probe::begin(dev, c"my_driver");
+/// probe.end(do_probe(dev))
+/// ```
+pub struct Probe<'a> {
+    dev: &'a Device<Bound>,
+    driver: &'static CStr,
+    begin: Instant<Monotonic>,
+}
+
+impl<'a> Probe<'a> {
+    /// The probe begins now, in the current task: prints `probe_began`.
+    pub fn begin(dev: &'a Device<Bound>, driver: &'static CStr) -> Self {
+        let task = current!();
+
+        // SAFETY: The current task is valid. `comm` is always nul-terminated; that somebody may
+        // rename the task meanwhile can garble the copy, not more, as in `get_task_comm()`.
+        let mut comm = unsafe { (&raw const (*task.as_ptr()).comm).read_volatile() };
+        comm[comm.len() - 1] = 0;
+        let len = comm.iter().position(|c| *c == 0).unwrap_or(0);
+
+        pr_info!(
+            "timing: probe_began dev={} driver={} async={} cpu={} pid={} task={}\n",
+            dev.name(),
+            driver,
+            u8::from(current_is_async()),
+            CpuId::current().as_u32(),
+            task.pid(),
+            BStr::from_bytes(&comm[..len]),
+        );
+
+        Self {
+            dev,
+            driver,
+            begin: Instant::now(),
+        }
+    }
+
+    /// The request of the firmware, which began at `begin`, has returned: prints
+    /// `firmware_arrived`.
+    pub fn firmware_arrived(&self, begin: Instant<Monotonic>, firmware: &Result<Firmware>) {
+        pr_info!(
+            "timing: firmware_arrived dev={} driver={} bytes={} ret={} ms={}\n",
+            self.dev.name(),
+            self.driver,
+            firmware.as_ref().map_or(0, Firmware::size),
+            errno(firmware),
+            Millis(begin.elapsed()),
+        );
+    }
+
+    /// The probe ends now: prints `probe_ended` and hands `result` on.
+    pub fn end<T>(self, result: Result<T>) -> Result<T> {
+        pr_info!(
+            "timing: probe_ended dev={} driver={} ret={} ms={}\n",
+            self.dev.name(),
+            self.driver,
+            errno(&result),
+            Millis(self.begin.elapsed()),
+        );
+        result
+    }
+}
+
+/// The driver's remove callback runs: prints `removing`.
+pub fn removing(dev: &Device<Bound>, driver: &'static CStr) {
+    pr_info!("timing: removing dev={} driver={}\n", dev.name(), driver);
+}
+
+/// Prints `unbound` when it is dropped: a field of the driver data.
+pub struct UnboundMark {
+    dev: ARef<Device>,
+    driver: &'static CStr,
+}
+
+impl UnboundMark {
+    /// Makes the mark of a device that is being bound to `driver`.
+    pub fn new(dev: &Device<Bound>, driver: &'static CStr) -> Self {
+        let dev: &Device = dev;
+
+        Self {
+            dev: dev.into(),
+            driver,
+        }
+    }
+}
+
+impl Drop for UnboundMark {
+    fn drop(&mut self) {
+        pr_info!(
+            "timing: unbound dev={} driver={}\n",
+            self.dev.name(),
+            self.driver
+        );
+    }
+}
+
+/// Prints `devres_released` when it is dropped: a resource that devres manages.
+struct DevresMark {
+    dev: ARef<Device>,
+    driver: &'static CStr,
+}
+
+impl Drop for DevresMark {
+    fn drop(&mut self) {
+        pr_info!(
+            "timing: devres_released dev={} driver={}\n",
+            self.dev.name(),
+            self.driver
+        );
+    }
+}
+
+/// Has `devres_released` printed when the driver core releases the resources of `dev`, which it
+/// does after a failed probe too.
+///
+/// # Errors
+///
+/// `ENOMEM` if memory is short.
+pub fn mark_devres(dev: &Device<Bound>, driver: &'static CStr) -> Result {
+    let unbound: &Device = dev;
+
+    devres::register(
+        dev,
+        DevresMark {
+            dev: unbound.into(),
+            driver,
+        },
+        GFP_KERNEL,
+    )
+}
+
+/// An adapter that prints `registered` and `unregistered` and leaves all else to `A`, the adapter
+/// of a bus.
+///
+/// It stands inside a [`probe_type::Adapter`](crate::probe_type::Adapter), so that it sees the
+/// probe type.
+pub struct Adapter<A>(PhantomData<A>);
+
+// SAFETY: The layout is that of `A`, whose implementation gives the same guarantees.
+unsafe impl<A: DriverLayout> DriverLayout for Adapter<A> {
+    type DriverType = A::DriverType;
+    type DriverData<'bound> = A::DriverData<'bound>;
+    const DEVICE_DRIVER_OFFSET: usize = A::DEVICE_DRIVER_OFFSET;
+}
+
+/// Prints `registered`.
+fn registered(
+    driver: &CStr,
+    probe_type: bindings::probe_type,
+    begin: Instant<Monotonic>,
+    result: &Result,
+) {
+    pr_info!(
+        "timing: registered driver={} probe_type={} ret={} ms={}\n",
+        driver,
+        ProbeType::from_raw(probe_type).map_or("unknown", ProbeType::name),
+        errno(result),
+        Millis(begin.elapsed()),
+    );
+}
+
+/// Prints `unregistered`.
+fn unregistered(driver: &CStr, begin: Instant<Monotonic>) {
+    pr_info!(
+        "timing: unregistered driver={} ms={}\n",
+        driver,
+        Millis(begin.elapsed())
+    );
+}
+
+// SAFETY: `unregister` may be called whenever `A::unregister` may be called, as both functions
+// forward to `A`.
+unsafe impl<A: RegistrationOps> RegistrationOps for Adapter<A> {
+    unsafe fn register(
+        reg: &Opaque<Self::DriverType>,
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> Result {
+        let drv = device_driver::<A>(reg);
+        // SAFETY: `drv` points into `reg`, which is initialized and not registered yet.
+        let probe_type = unsafe { (*drv).probe_type };
+        let begin = Instant::now();
+
+        // SAFETY: The caller upholds the same requirements.
+        let result = unsafe { A::register(reg, name, module) };
+
+        registered(name, probe_type, begin, &result);
+        result
+    }
+
+    unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
+        let drv = device_driver::<A>(reg);
+        // SAFETY: `drv` points into `reg`, which is registered, hence its name is the one that was
+        // given to `register()` and lives for ever.
+        let name = unsafe { CStr::from_char_ptr((*drv).name) };
+        let begin = Instant::now();
+
+        // SAFETY: The caller upholds the same requirements.
+        unsafe { A::unregister(reg) };
+
+        unregistered(name, begin);
+    }
+}
