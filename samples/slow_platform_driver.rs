@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A platform driver whose probes take long, because they load firmware.
+//!
+//! ```sh
+//! insmod async_probe.ko
+//! insmod slow_platform_devices.ko devices=8
+//! insmod slow_platform_driver.ko
+//! dmesg | grep 'async_probe: timing:'
+//! ```
+//!
+//! The driver prefers asynchronous probing, so that its devices are probed in parallel: they are all
+//! bound after about `firmware_ms`, not after eight times as long. `insmod` still waits for that; with
+//! the module parameter `async_probe`, which every module has, it does not:
+//!
+//! ```sh
+//! insmod slow_platform_driver.ko async_probe
+//! ```
+//!
+//! All devices load `async_probe/slow_platform.fw`, see `Documentation/firmware-format.rst`; with
+//! `firmware=device` each loads a file of its own, `async_probe/slow_platform.3.fw` for the device
+//! `slow_platform.3`.
+//! `Documentation/dmesg-timing.rst` explains the lines in dmesg.
+
+use async_probe::{
+    probe_type::{
+        self,
+        ProbeType,
+        Strategy, //
+    },
+    timing,
+};
+use kernel::{
+    device::Core,
+    driver,
+    platform,
+    prelude::*,
+    time::Delta,
+    InPlaceModule, //
+};
+
+mod slow_firmware;
+
+use slow_firmware::FirmwareName;
+
+/// The name of the driver, by which the platform bus matches it with the devices.
+const NAME: &CStr = c"slow_platform";
+
+async_probe::module_params! {
+    module: "slow_platform_driver",
+    probe_type: choice {
+        default: ProbeType::PreferAsynchronous,
+        values: ProbeType,
+        description: "When the driver core calls probe (default prefer_asynchronous)",
+    },
+    firmware: choice {
+        default: FirmwareName::Driver,
+        values: FirmwareName,
+        description: "After what the firmware file is named (default driver)",
+    },
+    firmware_ms: range {
+        default: 2000,
+        values: 0..=600000,
+        description: "How long writing the firmware to one device takes, in milliseconds (default 2000)",
+    },
+}
+
+/// The driver, and the data of each device that is bound to it.
+struct SlowPlatformDriver {
+    _unbound: timing::UnboundMark,
+}
+
+impl platform::Driver for SlowPlatformDriver {
+    type IdInfo = ();
+    type Data<'bound> = Self;
+
+    fn probe<'bound>(
+        pdev: &'bound platform::Device<Core<'_>>,
+        _id_info: Option<&'bound Self::IdInfo>,
+    ) -> impl PinInit<Self, Error> + 'bound {
+        let dev = pdev.as_ref();
+        let probe = timing::Probe::begin(dev, NAME);
+        let firmware_ms = Delta::from_millis(parameters::firmware_ms.value().into());
+
+        let result = timing::mark_devres(dev, NAME).and_then(|()| {
+            slow_firmware::load(dev, NAME, parameters::firmware.value(), &probe, firmware_ms)
+        });
+
+        probe.end(result).map(|()| Self {
+            _unbound: timing::UnboundMark::new(dev, NAME),
+        })
+    }
+
+    fn unbind<'bound>(pdev: &'bound platform::Device<Core<'_>>, _this: Pin<&Self>) {
+        timing::removing(pdev.as_ref(), NAME);
+    }
+}
+
+/// The probe type that the user has chosen.
+struct ChosenProbeType;
+
+impl Strategy for ChosenProbeType {
+    fn probe_type() -> ProbeType {
+        parameters::probe_type.value()
+    }
+}
+
+type Adapter =
+    probe_type::Adapter<timing::Adapter<platform::Adapter<SlowPlatformDriver>>, ChosenProbeType>;
+
+/// The module: the registration of the driver.
+#[pin_data]
+struct SlowPlatformModule {
+    #[pin]
+    _driver: driver::Registration<Adapter>,
+}
+
+impl InPlaceModule for SlowPlatformModule {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _driver <- driver::Registration::new(NAME, module),
+        })
+    }
+}
+
+module! {
+    type: SlowPlatformModule,
+    name: "slow_platform_driver",
+    authors: ["The async_probe authors"],
+    description: "Platform driver that loads firmware slowly",
+    license: "GPL",
+    firmware: ["async_probe/slow_platform.fw"],
+}
