@@ -1,3 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The event log of asynchronous probing: parsers, laws and timing.
+//!
+//! The kernel side prints its events (`Documentation/dmesg-timing.rst`), userspace adds when its
+//! own calls began and returned; [`dmesg`] reads both into one list of [`Event`]s. [`laws`] judges
+//! such a list, [`timing`] measures it and [`report`] prints what was measured.
+//!
+//! Nothing in this crate does I/O or looks at a clock: the same log gives the same answer on every
+//! machine.
+
+pub mod call;
+pub mod dmesg;
+pub mod errno;
+pub mod event;
+pub mod laws;
+pub mod micros;
+pub mod probe;
+pub mod probe_type;
+pub mod report;
+pub mod timing;
+
+pub use event::{Event, What};
+pub use micros::Micros;
+pub use probe_type::ProbeType;

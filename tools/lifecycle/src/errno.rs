@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The names of errnos.
+
+use nix::errno::Errno;
+
+/// What a C function's return value means: `ok` for 0, else the name of the errno.
+///
+/// A number without a name is printed as it is.
+pub fn name(ret: i32) -> String {
+    match (ret, Errno::from_raw(ret.wrapping_neg())) {
+        (0, _) => "ok".to_owned(),
+        // Probe deferral is the driver core's own and has no name in userspace.
+        (-517, _) => "EPROBE_DEFER".to_owned(),
+        (_, Errno::UnknownErrno) => ret.to_string(),
+        (_, errno) => format!("{errno:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names() {
+        for (ret, name) in [
+            (0, "ok"),
+            (-2, "ENOENT"),
+            (-74, "EBADMSG"),
+            (-517, "EPROBE_DEFER"),
+            (-9999, "-9999"),
+            (5, "5"),
+            (i32::MIN, "-2147483648"),
+        ] {
+            assert_eq!(super::name(ret), name);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An event: what happened, to which device, and when.
+
+use std::fmt;
+
+use crate::{Micros, ProbeType};
+
+/// One line of the log.
+///
+/// `Display` prints it as dmesg does, timestamp included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The printk timestamp of the line, since boot.
+    ///
+    /// The order of events is their order in the log. Their times say how long something took; two
+    /// CPUs may stamp neighbouring lines a little out of order.
+    pub time: Micros,
+    /// What happened.
+    pub what: What,
+}
+
+/// What can happen.
+///
+/// A `ret` is what a C function returns: 0 or a negative errno.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The registration of a driver returned in its module's init.
+    Registered {
+        /// Name of the driver.
+        driver: String,
+        /// What the driver asked for.
+        probe_type: ProbeType,
+        /// Result of the registration.
+        ret: i32,
+        /// How long the registration took.
+        took: Micros,
+    },
+    /// A probe began.
+    ProbeBegan {
+        /// Name of the device.
+        device: String,
+        /// Name of the driver.
+        driver: String,
+        /// Whether the task is an async worker.
+        asynchronous: bool,
+        /// The CPU that runs it at its beginning.
+        cpu: u32,
+        /// The task that runs it.
+        pid: u32,
+        /// The name of that task.
+        task: String,
+    },
+    /// The request of the firmware returned.
+    FirmwareArrived {
+        /// Name of the device.
+        device: String,
+        /// Name of the driver.
+        driver: String,
+        /// Length of the firmware, 0 if there is none.
+        bytes: u64,
+        /// Result of the request.
+        ret: i32,
+        /// How long the request took.
+        took: Micros,
+    },
+    /// A probe ended.
+    ProbeEnded {
+        /// Name of the device.
+        device: String,
+        /// Name of the driver.
+        driver: String,
+        /// Result of the probe.
+        ret: i32,
+        /// How long the probe took.
+        took: Micros,
+    },
+    /// The driver's remove callback runs.
+    Removing {
+        /// Name of the device.
+        device: String,
+        /// Name of the driver.
+        driver: String,
+    },
+    /// The driver data has been dropped.
+    Unbound {
+        /// Name of the device.
+        device: String,
+        /// Name of the driver.
+        driver: String,
+    },
+    /// The resources that the driver left to devres have been released.
+    DevresReleased {
+        /// Name of the device.
+        device: String,
+        /// Name of the driver.
+        driver: String,
+    },
+    /// The unregistration of a driver returned in its module's exit.
+    Unregistered {
+        /// Name of the driver.
+        driver: String,
+        /// How long the unregistration took.
+        took: Micros,
+    },
+    /// Userspace is about to call the kernel.
+    CallBegan {
+        /// What it asks for.
+        call: Call,
+        /// The module or the device that the call is about.
+        on: String,
+        /// The calling task.
+        pid: u32,
+    },
+    /// The kernel has returned to userspace.
+    CallReturned {
+        /// What was asked for.
+        call: Call,
+        /// The module or the device that the call is about.
+        on: String,
+        /// The calling task.
+        pid: u32,
+        /// Result of the call.
+        ret: i32,
+    },
+}
+
+/// What userspace asks of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// `finit_module(2)` of a module.
+    Insmod,
+    /// `delete_module(2)` of a module.
+    Rmmod,
+    /// A device's name written to its driver's `bind` in sysfs.
+    Bind,
+    /// A device's name written to its driver's `unbind` in sysfs.
+    Unbind,
+    /// A device's name written to its bus's `drivers_probe` in sysfs.
+    DriversProbe,
+}
+
+impl Call {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Insmod,
+        Self::Rmmod,
+        Self::Bind,
+        Self::Unbind,
+        Self::DriversProbe,
+    ];
+
+    /// Its name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Insmod => "insmod",
+            Self::Rmmod => "rmmod",
+            Self::Bind => "bind",
+            Self::Unbind => "unbind",
+            Self::DriversProbe => "drivers_probe",
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What the lines of the kernel side start with: dmesg interface v1.
+pub const KERNEL_PREFIX: &str = "async_probe: timing: ";
+
+/// What the lines start with that userspace writes to `/dev/kmsg` around its own calls:
+///
+/// ```text
+/// lifecycle: call_began call=<call> on=<module or device> pid=<pid>
+/// lifecycle: call_returned call=<call> on=<module or device> pid=<pid> ret=<0|-errno>
+/// ```
+pub const USER_PREFIX: &str = "lifecycle: ";
+
+impl What {
+    /// The device it happened to, if it happened to one.
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::ProbeBegan { device, .. }
+            | Self::FirmwareArrived { device, .. }
+            | Self::ProbeEnded { device, .. }
+            | Self::Removing { device, .. }
+            | Self::Unbound { device, .. }
+            | Self::DevresReleased { device, .. } => Some(device),
+            Self::Registered { .. }
+            | Self::Unregistered { .. }
+            | Self::CallBegan { .. }
+            | Self::CallReturned { .. } => None,
+        }
+    }
+
+    /// The driver that did it; none for what userspace does.
+    pub fn driver(&self) -> Option<&str> {
+        match self {
+            Self::Registered { driver, .. }
+            | Self::ProbeBegan { driver, .. }
+            | Self::FirmwareArrived { driver, .. }
+            | Self::ProbeEnded { driver, .. }
+            | Self::Removing { driver, .. }
+            | Self::Unbound { driver, .. }
+            | Self::DevresReleased { driver, .. }
+            | Self::Unregistered { driver, .. } => Some(driver),
+            Self::CallBegan { .. } | Self::CallReturned { .. } => None,
+        }
+    }
+}
+
+/// Prints the text of the line, without its timestamp.
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CallBegan { .. } | Self::CallReturned { .. } => USER_PREFIX,
+            _ => KERNEL_PREFIX,
+        })?;
+        match self {
+            Self::Registered {
+                driver,
+                probe_type,
+                ret,
+                took,
+            } => write!(
+                f,
+                "registered driver={driver} probe_type={probe_type} ret={ret} ms={took}"
+            ),
+            Self::ProbeBegan {
+                device,
+                driver,
+                asynchronous,
+                cpu,
+                pid,
+                task,
+            } => write!(
+                f,
+                "probe_began dev={device} driver={driver} async={} cpu={cpu} pid={pid} task={task}",
+                u8::from(*asynchronous)
+            ),
+            Self::FirmwareArrived {
+                device,
+                driver,
+                bytes,
+                ret,
+                took,
+            } => write!(
+                f,
+                "firmware_arrived dev={device} driver={driver} bytes={bytes} ret={ret} ms={took}"
+            ),
+            Self::ProbeEnded {
+                device,
+                driver,
+                ret,
+                took,
+            } => write!(
+                f,
+                "probe_ended dev={device} driver={driver} ret={ret} ms={took}"
+            ),
+            Self::Removing { device, driver } => {
+                write!(f, "removing dev={device} driver={driver}")
+            }
+            Self::Unbound { device, driver } => write!(f, "unbound dev={device} driver={driver}"),
+            Self::DevresReleased { device, driver } => {
+                write!(f, "devres_released dev={device} driver={driver}")
+            }
+            Self::Unregistered { driver, took } => {
+                write!(f, "unregistered driver={driver} ms={took}")
+            }
+            Self::CallBegan { call, on, pid } => {
+                write!(f, "call_began call={call} on={on} pid={pid}")
+            }
+            Self::CallReturned { call, on, pid, ret } => {
+                write!(f, "call_returned call={call} on={on} pid={pid} ret={ret}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "[{:5}.{:06}] {}",
+            self.time.seconds(),
+            self.time.subsec_micros(),
+            self.what
+        )
+    }
+}

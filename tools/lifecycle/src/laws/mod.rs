@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The laws of asynchronous probing, one checker a file.
+//!
+//! Each is a pure function over a log. It names the promise of the kernel that it holds the log
+//! against and where in the kernel the promise is kept. A log in which nothing happened that the
+//! law could judge breaks the law, so that no test passes for want of events.
+
+pub mod default_type;
+pub mod failed_probe;
+pub mod firmware_in_probe;
+pub mod force_sync;
+pub mod insmod_waits;
+pub mod manual_bind_sync;
+pub mod one_at_a_time;
+pub mod order_of_arrival;
+pub mod parallel_efficiency;
+pub mod register_returns;
+pub mod unbind_waits;
+mod violation;
+
+use crate::call::{calls, Call, Kind};
+use crate::probe::{first_probes, Probe};
+use violation::Court;
+pub use violation::Violation;
+
+impl<'a> Court<'a> {
+    /// The first probe of each device by `driver`, of which there are `devices`, all ended.
+    fn first_probes(self, driver: &str, devices: usize) -> Result<Vec<Probe<'a>>, Violation> {
+        let probes = first_probes(self.events, driver);
+        self.demand(
+            devices > 0 && probes.len() == devices,
+            format!("{devices} devices probed by {driver}"),
+            format!("{} devices probed", probes.len()),
+        )?;
+        if let Some(open) = probes.iter().find(|probe| probe.ended.is_none()) {
+            return Err(self.broken("an end of every probe", self.at(open.began)));
+        }
+        Ok(probes)
+    }
+
+    /// The only call of its kind on `on`, which has returned.
+    fn call(self, kind: Kind, on: &str) -> Result<(Call<'a>, usize), Violation> {
+        let calls: Vec<_> = calls(self.events)
+            .into_iter()
+            .filter(|call| call.kind == kind && call.on == on)
+            .collect();
+        match calls.as_slice() {
+            [call] => match call.returned {
+                Some(returned) => Ok((call.clone(), returned)),
+                None => Err(self.broken(format!("{kind} of {on} to return"), self.at(call.began))),
+            },
+            calls => Err(self.broken(
+                format!("one {kind} of {on}"),
+                format!("{} of them", calls.len()),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests_support {
+    use super::Violation;
+    use crate::dmesg::parse;
+    use crate::Event;
+
+    /// Makes a log out of lines without timestamps; each comes 1 ms after the one before.
+    ///
+    /// Lines may be short: `began 0`, `arrived 0`, `ended 0`, `failed 0 -2` and so on mean device
+    /// `d.0` of driver `d`.
+    pub(super) fn log(lines: &str) -> Vec<Event> {
+        let mut text = String::new();
+        for (at, line) in lines
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .enumerate()
+        {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let device = |n: &str| format!("dev=d.{n} driver=d");
+            let line = match *words.as_slice() {
+                ["async", n] => format!(
+                    "async_probe: timing: probe_began {} async=1 cpu=0 pid=3{n} task=kworker/u8:{n}",
+                    device(n)
+                ),
+                ["sync", n, pid] => format!(
+                    "async_probe: timing: probe_began {} async=0 cpu=0 pid={pid} task=insmod",
+                    device(n)
+                ),
+                ["arrived", n, ret] => format!(
+                    "async_probe: timing: firmware_arrived {} bytes={} ret={ret} ms=0.500",
+                    device(n),
+                    if ret == "0" { 24 } else { 0 }
+                ),
+                ["ended", n, ret] => {
+                    format!("async_probe: timing: probe_ended {} ret={ret} ms=1.000", device(n))
+                }
+                [what @ ("removing" | "unbound" | "devres_released"), n] => {
+                    format!("async_probe: timing: {what} {}", device(n))
+                }
+                ["registered", probe_type] => format!(
+                    "async_probe: timing: registered driver=d probe_type={probe_type} ret=0 ms=0.500"
+                ),
+                ["unregistered"] => "async_probe: timing: unregistered driver=d ms=0.500".to_owned(),
+                ["call", call, on, pid] => {
+                    format!("lifecycle: call_began call={call} on={on} pid={pid}")
+                }
+                ["return", call, on, pid, ret] => {
+                    format!("lifecycle: call_returned call={call} on={on} pid={pid} ret={ret}")
+                }
+                _ => panic!("what is `{line}`?"),
+            };
+            text += &format!("[    1.{:06}] {line}\n", (at + 1) * 1000);
+        }
+        parse(&text).unwrap()
+    }
+
+    /// The log with the only line `from` replaced by `to` (an empty one removes it).
+    pub(super) fn doctored(lines: &str, from: &str, to: &str) -> Vec<Event> {
+        let matching = lines.lines().filter(|line| line.trim() == from).count();
+        assert_eq!(matching, 1, "`{from}` occurs {matching} times");
+        let lines: Vec<_> = lines
+            .lines()
+            .map(|line| if line.trim() == from { to } else { line })
+            .collect();
+        log(&lines.join("\n"))
+    }
+
+    /// The law is broken, and says `seen`.
+    pub(super) fn assert_broken<T>(verdict: Result<T, Violation>, seen: &str) {
+        match verdict {
+            Ok(_) => panic!("the law holds, expected it broken: {seen}"),
+            Err(violation) => assert!(
+                violation.seen.contains(seen),
+                "expected `{seen}` in\n{violation}"
+            ),
+        }
+    }
+}

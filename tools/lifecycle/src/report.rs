@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Text tables of what was measured, for a terminal of 80 columns.
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+
+use crate::errno;
+use crate::timing::{Run, Timing};
+use crate::Micros;
+
+/// How wide a table may be, in columns.
+pub const WIDTH: u16 = 80;
+
+/// The timing of each device of a driver, one row per probe.
+///
+/// Times are in milliseconds; `began` counts from the call of the driver's registration. Ends with
+/// a line feed.
+pub fn devices(run: &Run<'_>) -> String {
+    let mut table = table(
+        &[
+            "device", "task", "cpu", "how", "began", "firmware", "ms", "probe ms", "result",
+        ],
+        &[2, 4, 5, 6, 7],
+    );
+    for probe in &run.probes {
+        table.add_row(device_row(run, probe));
+    }
+    print(&table)
+}
+
+fn device_row(run: &Run<'_>, probe: &Timing<'_>) -> [String; 9] {
+    let (bytes, arrived) = match probe.firmware {
+        Some(firmware) if firmware.ret == 0 => {
+            (firmware.bytes.to_string(), firmware.took.to_string())
+        }
+        Some(firmware) => (errno::name(firmware.ret), firmware.took.to_string()),
+        None => ("-".to_owned(), "-".to_owned()),
+    };
+    let (took, result) = match probe.ended {
+        Some(end) => (end.took.to_string(), errno::name(end.ret)),
+        None => ("-".to_owned(), "running".to_owned()),
+    };
+    [
+        probe.device.to_owned(),
+        probe.task.to_owned(),
+        probe.cpu.to_string(),
+        if probe.asynchronous { "async" } else { "sync" }.to_owned(),
+        (probe.began - run.called).to_string(),
+        bytes,
+        arrived,
+        took,
+        result,
+    ]
+}
+
+/// One scenario of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario<'a> {
+    /// What was done, in a few words.
+    pub name: &'a str,
+    /// What was measured.
+    pub run: &'a Run<'a>,
+}
+
+/// Scenarios side by side, one row each.
+///
+/// Times are in milliseconds: the insmod itself, from the call of the registration until all are
+/// bound, the slowest probe and all probes together; then how many probes ran at once and the
+/// parallel efficiency. Ends with a line feed.
+pub fn compare(scenarios: &[Scenario<'_>]) -> String {
+    let mut table = table(
+        &[
+            "scenario",
+            "insmod",
+            "all bound",
+            "slowest",
+            "sum",
+            "at once",
+            "efficiency",
+        ],
+        &[1, 2, 3, 4, 5, 6],
+    );
+    for Scenario { name, run } in scenarios {
+        let ms =
+            |micros: Option<Micros>| micros.map_or("-".to_owned(), |micros| micros.to_string());
+        table.add_row([
+            (*name).to_owned(),
+            ms(run.insmod),
+            ms(run.until_bound()),
+            ms(run.slowest()),
+            run.sum().to_string(),
+            run.at_once().to_string(),
+            run.efficiency()
+                .map_or("-".to_owned(), |efficiency| format!("{efficiency:.4}")),
+        ]);
+    }
+    print(&table)
+}
+
+/// An empty table without borders, whose `numbers` are columns that are aligned to the right.
+fn table(header: &[&str], numbers: &[usize]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header(header);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 1));
+        if numbers.contains(&at) {
+            column.set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        } else {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(6)));
+        }
+    }
+    table
+}
+
+/// The table's lines, without spaces at their ends.
+fn print(table: &Table) -> String {
+    table.lines().fold(String::new(), |mut text, line| {
+        text.push_str(line.trim_end());
+        text.push('\n');
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dmesg::parse;
+    use crate::timing::runs;
+
+    fn log(devices: usize, task: &str) -> String {
+        let mut log = String::from(
+            "[    1.000000] lifecycle: call_began call=insmod on=slow_platform_driver pid=9\n",
+        );
+        for device in 0..devices {
+            log += &format!("[    1.004000] async_probe: timing: probe_began dev=slow_platform.{device} driver=slow_platform async=1 cpu=1 pid=30 task={task}\n");
+        }
+        log += "[    1.005000] async_probe: timing: registered driver=slow_platform probe_type=prefer_asynchronous ret=0 ms=2.000\n";
+        for device in 0..devices {
+            log += &format!("[    1.005000] async_probe: timing: firmware_arrived dev=slow_platform.{device} driver=slow_platform bytes=65560 ret=0 ms=1.234\n");
+            log += &format!("[    3.010123] async_probe: timing: probe_ended dev=slow_platform.{device} driver=slow_platform ret=0 ms=2003.114\n");
+        }
+        log + "[    3.020000] lifecycle: call_returned call=insmod on=slow_platform_driver pid=9 ret=0\n"
+    }
+
+    fn widest(text: &str) -> usize {
+        text.lines().map(|line| line.chars().count()).max().unwrap()
+    }
+
+    #[test]
+    fn one_row_per_device() {
+        let events = parse(&log(2, "kworker/u10:12")).unwrap();
+        let text = devices(&runs(&events)[0]);
+        assert_eq!(
+            text,
+            "\
+device          task           cpu how   began firmware    ms probe ms result
+slow_platform.0 kworker/u10:12   1 async 1.000    65560 1.234 2003.114 ok
+slow_platform.1 kworker/u10:12   1 async 1.000    65560 1.234 2003.114 ok
+"
+        );
+    }
+
+    #[test]
+    fn fits_the_terminal() {
+        let events = parse(&log(4096, "a task with a name")).unwrap();
+        let runs = runs(&events);
+        assert!(widest(&devices(&runs[0])) <= 80, "{}", devices(&runs[0]));
+
+        let name = "prefer_asynchronous, insmod with async_probe, 4096 devices";
+        let text = compare(&[Scenario {
+            name,
+            run: &runs[0],
+        }]);
+        assert!(widest(&text) <= 80, "{text}");
+    }
+
+    #[test]
+    fn scenarios_side_by_side() {
+        let events = parse(&log(8, "kworker/u8:1")).unwrap();
+        let runs = runs(&events);
+        let text = compare(&[Scenario {
+            name: "prefer_asynchronous",
+            run: &runs[0],
+        }]);
+        assert_eq!(
+            text,
+            "\
+scenario              insmod all bound  slowest       sum at once efficiency
+prefer_asynchronous 2020.000  2007.123 2003.114 16024.912       8     0.9980
+"
+        );
+    }
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Properties of the parser that hold for every log.
+
+use lifecycle::dmesg::{parse, Parser, Reason};
+use lifecycle::event::{Call, KERNEL_PREFIX, USER_PREFIX};
+use lifecycle::laws::one_at_a_time;
+use lifecycle::{Event, Micros, ProbeType, What};
+use proptest::prelude::*;
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9_.:=-]{1,20}"
+}
+
+/// The kernel prints names of tasks escaped, so that only printable ASCII comes out.
+fn task() -> impl Strategy<Value = String> {
+    "[ -~]{0,15}"
+}
+
+fn ret() -> impl Strategy<Value = i32> {
+    prop_oneof![Just(0), i32::MIN..0]
+}
+
+fn micros() -> impl Strategy<Value = Micros> {
+    any::<u64>().prop_map(Micros)
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    proptest::sample::select(Call::ALL.to_vec())
+}
+
+fn probe_type() -> impl Strategy<Value = ProbeType> {
+    proptest::sample::select(ProbeType::ALL.to_vec())
+}
+
+fn what() -> impl Strategy<Value = What> {
+    prop_oneof![
+        (name(), probe_type(), ret(), micros()).prop_map(|(driver, probe_type, ret, took)| {
+            What::Registered {
+                driver,
+                probe_type,
+                ret,
+                took,
+            }
+        }),
+        (name(), name(), any::<(bool, u32, u32)>(), task()).prop_map(
+            |(device, driver, (asynchronous, cpu, pid), task)| What::ProbeBegan {
+                device,
+                driver,
+                asynchronous,
+                cpu,
+                pid,
+                task,
+            }
+        ),
+        (name(), name(), any::<u64>(), ret(), micros()).prop_map(
+            |(device, driver, bytes, ret, took)| What::FirmwareArrived {
+                device,
+                driver,
+                bytes,
+                ret,
+                took,
+            }
+        ),
+        (name(), name(), ret(), micros()).prop_map(|(device, driver, ret, took)| {
+            What::ProbeEnded {
+                device,
+                driver,
+                ret,
+                took,
+            }
+        }),
+        (name(), name()).prop_map(|(device, driver)| What::Removing { device, driver }),
+        (name(), name()).prop_map(|(device, driver)| What::Unbound { device, driver }),
+        (name(), name()).prop_map(|(device, driver)| What::DevresReleased { device, driver }),
+        (name(), micros()).prop_map(|(driver, took)| What::Unregistered { driver, took }),
+        (call(), name(), any::<u32>()).prop_map(|(call, on, pid)| What::CallBegan {
+            call,
+            on,
+            pid
+        }),
+        (call(), name(), any::<u32>(), ret())
+            .prop_map(|(call, on, pid, ret)| { What::CallReturned { call, on, pid, ret } }),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    (micros(), what()).prop_map(|(time, what)| Event { time, what })
+}
+
+/// Lines of others, which the parser passes over.
+fn noise() -> impl Strategy<Value = String> {
+    "\\[    [0-9]\\.[0-9]{6}\\] [b-z][ -~]{0,30}"
+}
+
+fn dmesg(events: &[Event]) -> String {
+    events.iter().map(|event| format!("{event}\n")).collect()
+}
+
+fn kmsg(events: &[Event], first: u64) -> String {
+    (first..)
+        .zip(events)
+        .map(|(number, event)| {
+            let text = event.what.to_string().replace('\\', "\\x5c");
+            format!("6,{number},{},-;{text}\n", event.time.0)
+        })
+        .collect()
+}
+
+/// A device's whole life, `n` times over, its events in order.
+fn lives(device: usize, rets: &[i32]) -> Vec<What> {
+    let device = format!("d.{device}");
+    let driver = "d".to_owned();
+    let mut lives = Vec::new();
+    for ret in rets {
+        let (device, driver) = (device.clone(), driver.clone());
+        lives.push(What::ProbeBegan {
+            device: device.clone(),
+            driver: driver.clone(),
+            asynchronous: true,
+            cpu: 0,
+            pid: 1,
+            task: "kworker/u8:1".to_owned(),
+        });
+        lives.push(What::ProbeEnded {
+            device: device.clone(),
+            driver: driver.clone(),
+            ret: *ret,
+            took: Micros(1),
+        });
+        if *ret == 0 {
+            lives.push(What::Removing {
+                device: device.clone(),
+                driver: driver.clone(),
+            });
+            lives.push(What::Unbound {
+                device: device.clone(),
+                driver: driver.clone(),
+            });
+            lives.push(What::DevresReleased { device, driver });
+        }
+    }
+    lives
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read(events in prop::collection::vec(event(), 0..20)) {
+        prop_assert_eq!(parse(&dmesg(&events)).unwrap(), events);
+    }
+
+    #[test]
+    fn what_is_recorded_is_read(
+        events in prop::collection::vec(event(), 0..20),
+        first in any::<u32>(),
+    ) {
+        prop_assert_eq!(parse(&kmsg(&events, first.into())).unwrap(), events);
+    }
+
+    #[test]
+    fn others_lines_change_nothing(
+        lines in prop::collection::vec(prop_oneof![
+            event().prop_map(|event| (event.to_string(), Some(event))),
+            noise().prop_map(|line| (line, None)),
+        ], 0..20),
+    ) {
+        let log: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
+        let events: Vec<_> = lines.into_iter().filter_map(|(_, event)| event).collect();
+        prop_assert_eq!(parse(&log).unwrap(), events);
+    }
+
+    #[test]
+    fn never_panics(log in any::<String>(), bytes in any::<Vec<u8>>()) {
+        let _ = parse(&log);
+        let _ = parse(&String::from_utf8_lossy(&bytes));
+    }
+
+    /// Damage reaches deeper where the line looks like one of ours.
+    #[test]
+    fn never_panics_on_damaged_lines(
+        event in event(),
+        at in any::<prop::sample::Index>(),
+        damage in any::<String>(),
+    ) {
+        for line in [event.to_string(), kmsg(&[event], 1)] {
+            let cuts: Vec<_> = line.char_indices().map(|(cut, _)| cut).collect();
+            let (head, tail) = line.split_at(*at.get(&cuts));
+            let _ = parse(&format!("{head}{damage}{tail}\n"));
+            let _ = Parser::default().line(&format!("{head}{damage}"));
+        }
+    }
+
+    /// A log that is cut anywhere but after a line feed is refused, and says so.
+    #[test]
+    fn a_cut_line_is_refused(
+        events in prop::collection::vec(event(), 1..10),
+        records in any::<bool>(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let log = if records { kmsg(&events, 5) } else { dmesg(&events) };
+        let cut = at.index(log.len());
+        let head = &log[..cut];
+        match parse(head) {
+            Ok(read) => {
+                prop_assert!(head.is_empty() || head.ends_with('\n'));
+                prop_assert_eq!(&read[..], &events[..read.len()]);
+                prop_assert!(read.len() < events.len());
+            }
+            Err(error) => {
+                prop_assert!(!head.ends_with('\n'));
+                prop_assert_eq!(error.reason, Reason::CutOff);
+            }
+        }
+    }
+
+    /// A log that is cut between two lines of a device's probe or remove is seen to be unfinished.
+    #[test]
+    fn a_cut_life_is_unfinished(
+        devices in prop::collection::vec(
+            prop::collection::vec(prop_oneof![Just(0), Just(-2)], 1..3), 1..5),
+        turns in prop::collection::vec(any::<prop::sample::Index>(), 60),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut lives: Vec<_> = devices
+            .iter()
+            .enumerate()
+            .map(|(device, rets)| lives(device, rets).into_iter().peekable())
+            .collect();
+        let mut log = Vec::new();
+        let mut settled = vec![true];
+        for turn in turns {
+            lives.retain_mut(|life| life.peek().is_some());
+            if lives.is_empty() {
+                break;
+            }
+            let life = turn.index(lives.len());
+            if let Some(what) = lives[life].next() {
+                log.push(Event { time: Micros(log.len() as u64), what });
+            }
+            // Whether every device is between two steps of its life at this point.
+            let mut last = std::collections::BTreeMap::new();
+            for event in &log {
+                last.insert(event.what.device().unwrap().to_owned(), event.what.clone());
+            }
+            settled.push(last.values().all(|what| matches!(
+                what,
+                What::ProbeEnded { .. } | What::DevresReleased { .. }
+            )));
+        }
+        let cut = at.index(log.len() + 1);
+        let read = parse(&dmesg(&log[..cut])).unwrap();
+        prop_assert!(one_at_a_time::check(&read).is_ok());
+        prop_assert_eq!(one_at_a_time::under_way(&read).is_empty(), settled[cut]);
+    }
+
+    #[test]
+    fn a_missing_record_is_missed(
+        events in prop::collection::vec(event(), 3..20),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let log = kmsg(&events, 100);
+        let missing = 1 + at.index(events.len() - 2);
+        let log: String = log
+            .split_inclusive('\n')
+            .enumerate()
+            .filter(|(line, _)| *line != missing)
+            .map(|(_, line)| line)
+            .collect();
+        let found = 100 + missing as u64 + 1;
+        prop_assert_eq!(
+            parse(&log).unwrap_err().reason,
+            Reason::Gap { expected: found - 1, found }
+        );
+    }
+
+    /// A word of a line that is misspelt is never skipped.
+    #[test]
+    fn a_misspelt_event_is_refused(event in event(), letter in "[A-Z]") {
+        let line = event.to_string();
+        let at = [KERNEL_PREFIX, USER_PREFIX]
+            .into_iter()
+            .find_map(|prefix| Some(line.find(prefix)? + prefix.len()))
+            .unwrap();
+        let (head, text) = line.split_at(at);
+        let misspelt = format!("{head}{letter}{text}\n");
+        prop_assert!(matches!(parse(&misspelt).unwrap_err().reason, Reason::UnknownEvent(_)));
+    }
+}
