@@ -1,5 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The lab.
+//! The command `lab`; everything is in the library beside it.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use lab::cli::{Action, Cli};
+use lab::error::Result;
+use lab::{enter, process, session};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match act(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("lab: error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn act(cli: &Cli) -> Result<u8> {
+    // These two must stay single-threaded: no handler, no progress.
+    match &cli.action {
+        Action::Enter { stage, spec } => return enter::run(*stage, spec),
+        Action::Tether { parent, argv } => return enter::tether(*parent, argv),
+        _ => process::catch_signals(),
+    }
+    session::run(cli)
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The cache: downloads, root file system and prepared kernels, shared by all checkouts of a user.
+//!
+//! An entry is built aside under a `.partial-` name and renamed when it is whole, so whatever
+//! carries its final name is whole. One lock keeps builders apart; leftovers are removed under it.
+
+use std::env;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::statvfs::statvfs;
+use nix::unistd::syncfs;
+
+use crate::error::{Error, IoContext, Kind, Result, STORAGE_NEXT};
+use crate::process::check_interrupted;
+use crate::progress::note;
+
+const PARTIAL: &str = ".partial-";
+
+/// The cache directory.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    dir: PathBuf,
+}
+
+impl Cache {
+    /// Finds the cache directory; `XDG_CACHE_HOME` decides, as everywhere.
+    pub fn locate() -> Result<Self> {
+        let base = env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+            .ok_or_else(|| {
+                Error::new(
+                    Kind::Storage,
+                    "no cache directory",
+                    "neither XDG_CACHE_HOME nor HOME is set",
+                    "set XDG_CACHE_HOME to a directory with 3 GB of room",
+                )
+            })?;
+        Ok(Self {
+            dir: base.join("async-probe"),
+        })
+    }
+
+    /// The path of an entry.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Takes the lock of the cache; says for whom it waits.
+    pub fn lock(&self) -> Result<Lock> {
+        // A warm cache on a read-only file system is good enough to work with.
+        let _ = fs::create_dir_all(&self.dir);
+        Lock::take(&self.dir.join("lock"))
+    }
+
+    /// Fails early when the file system has less room than a step needs.
+    pub fn need(&self, mebibytes: u64) -> Result<()> {
+        fs::create_dir_all(&self.dir).at(&self.dir, "create the cache directory")?;
+        let Ok(stat) = statvfs(&self.dir) else {
+            return Ok(());
+        };
+        let free = (stat.blocks_available() * stat.fragment_size()) >> 20;
+        if free < mebibytes {
+            return Err(Error::new(
+                Kind::Storage,
+                format!("not enough room in {}", self.dir.display()),
+                format!("{free} MiB are free and this step needs {mebibytes} MiB"),
+                STORAGE_NEXT,
+            ));
+        }
+        Ok(())
+    }
+
+    /// Begins an entry aside. The lock is asked for as proof that nobody else does.
+    pub fn begin(&self, name: &str, _lock: &Lock) -> Result<Partial> {
+        let target = self.path(name);
+        let parent = target.parent().unwrap_or(&self.dir).to_owned();
+        fs::create_dir_all(&parent).at(&parent, "create the cache directory")?;
+        sweep(&parent)?;
+        let aside = parent.join(format!("{PARTIAL}{}", process::id()));
+        fs::create_dir(&aside).at(&aside, "create the directory")?;
+        Ok(Partial { aside, target })
+    }
+}
+
+/// Removes what interrupted runs left behind.
+fn sweep(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).at(dir, "read the directory")?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a directory tree, if it is there.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result.at(path, "remove"),
+    }
+}
+
+/// An entry that is being built; removed when dropped unfinished.
+#[derive(Debug)]
+pub struct Partial {
+    aside: PathBuf,
+    target: PathBuf,
+}
+
+impl Partial {
+    /// Where to build.
+    pub fn path(&self) -> &Path {
+        &self.aside
+    }
+
+    /// Makes the entry whole: everything on disk, then its final name.
+    pub fn finish(self) -> Result<PathBuf> {
+        let dir = File::open(&self.aside).at(&self.aside, "open")?;
+        syncfs(&dir).at(&self.aside, "write out")?;
+        remove_tree(&self.target)?;
+        fs::rename(&self.aside, &self.target).at(&self.target, "rename the finished entry to")?;
+        Ok(self.target.clone())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.aside);
+    }
+}
+
+/// A held lock.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code, reason = "held until dropped")] Flock<File>);
+
+impl Lock {
+    /// Takes the lock of a file, waiting for whoever holds it.
+    pub fn take(path: &Path) -> Result<Self> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .or_else(|error| File::open(path).map_err(|_| error))
+            .at(path, "open the lock")?;
+        let mut told = false;
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(mut lock) => {
+                    let _ = lock.set_len(0);
+                    let _ = lock.rewind();
+                    let _ = write!(lock, "{}", holder());
+                    return Ok(Self(lock));
+                }
+                Err((mut back, Errno::EWOULDBLOCK)) => {
+                    if !told {
+                        told = true;
+                        let mut who = String::new();
+                        let _ = back.rewind();
+                        let _ = back.read_to_string(&mut who);
+                        note(&format!(
+                            "waiting for {who}, which holds {}",
+                            path.display()
+                        ));
+                    }
+                    file = back;
+                }
+                Err((_, errno)) => return Err(errno).at(path, "lock"),
+            }
+            check_interrupted()?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn holder() -> String {
+    let args: Vec<String> = env::args().skip(1).take(2).collect();
+    let dir = env::current_dir().unwrap_or_default();
+    format!(
+        "pid {} (lab {} in {})",
+        process::id(),
+        args.join(" "),
+        dir.display()
+    )
+}
+
+/// A short, stable digest for the names of entries (FNV-1a).
+pub fn digest(parts: &[&str]) -> String {
+    let hash = parts
+        .iter()
+        .flat_map(|part| part.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{hash:016x}")[..10].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache {
+            dir: dir.path().to_owned(),
+        };
+        (dir, cache)
+    }
+
+    #[test]
+    fn an_unfinished_entry_never_appears() {
+        let (_dir, cache) = cache();
+        let lock = cache.lock().unwrap();
+        let partial = cache.begin("kernels/k", &lock).unwrap();
+        fs::write(partial.path().join("file"), "x").unwrap();
+        drop(partial);
+        assert!(!cache.path("kernels/k").exists());
+        assert_eq!(fs::read_dir(cache.path("kernels")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_finished_entry_replaces_the_old_one() {
+        let (_dir, cache) = cache();
+        let lock = cache.lock().unwrap();
+        for text in ["old", "new"] {
+            let partial = cache.begin("entry", &lock).unwrap();
+            fs::write(partial.path().join("file"), text).unwrap();
+            partial.finish().unwrap();
+        }
+        let text = fs::read_to_string(cache.path("entry").join("file")).unwrap();
+        assert_eq!(text, "new");
+    }
+
+    #[test]
+    fn leftovers_of_killed_runs_are_swept() {
+        let (_dir, cache) = cache();
+        let lock = cache.lock().unwrap();
+        let left = cache.path(".partial-1");
+        fs::create_dir(&left).unwrap();
+        drop(cache.begin("entry", &lock).unwrap());
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn digests_tell_the_parts_apart() {
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_eq!(digest(&["a"]).len(), 10);
+    }
+}

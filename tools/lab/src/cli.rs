@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::enter::Stage;
+use crate::error::EXIT_CODES;
+use crate::vm::Machine;
+
+/// Builds the async_probe modules for a real kernel and runs them under QEMU.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, after_help = exit_codes())]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub action: Action,
+    /// The kernel: stock, stock:<series>, or the path of a built tree
+    #[arg(long, default_value = "stock", global = true)]
+    pub kernel: String,
+    /// The virtual machine
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+/// What the lab does.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Makes the root file system and prepares the kernel
+    Setup {
+        /// Looks for a newer kernel even though one is prepared
+        #[arg(long)]
+        refresh: bool,
+    },
+    /// Builds the modules
+    Modules {
+        /// Passed to make: CLIPPY=1, W=1, V=1
+        variables: Vec<String>,
+    },
+    /// Runs a job in the virtual machine
+    Vm(Job),
+    /// Opens a shell in the virtual machine
+    Shell,
+    /// Removes the outputs; the cache too if asked
+    Clean {
+        /// Removes the downloads, the root file system and the kernels
+        #[arg(long)]
+        cache: bool,
+    },
+    /// Runs a command in the root file system, beside the checkout (/lab/project) and the kernel (/lab/kernel)
+    Exec {
+        /// The command
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        argv: Vec<String>,
+    },
+    /// (internal) a stage of entering the root file system
+    #[command(hide = true)]
+    Enter {
+        /// Which stage
+        stage: Stage,
+        /// The request
+        spec: String,
+    },
+    /// (internal) runs a host program that ends with the lab
+    #[command(hide = true)]
+    Tether {
+        /// The process to be tied to
+        parent: i32,
+        /// The command
+        #[arg(last = true)]
+        argv: Vec<String>,
+    },
+}
+
+/// A job for the guest.
+#[derive(Debug, Args)]
+pub struct Job {
+    /// A shell script that runs in the guest; its output comes to stdout
+    #[arg(long)]
+    pub job: PathBuf,
+    /// Firmware files, which the guest sees in /lib/firmware/async_probe
+    #[arg(long)]
+    pub firmware: Option<PathBuf>,
+    /// Static programs, which the guest sees in /selftests
+    #[arg(long)]
+    pub program: Vec<PathBuf>,
+    /// Where console.log and results.log go
+    #[arg(long, default_value = "out/vm")]
+    pub out: PathBuf,
+    /// Does not build the modules first
+    #[arg(long)]
+    pub no_build: bool,
+}
+
+fn exit_codes() -> String {
+    let lines: Vec<String> = EXIT_CODES
+        .iter()
+        .map(|(_, code, meaning)| format!("  {code:>3}  {meaning}"))
+        .collect();
+    format!("Exit codes:\n    0  all is well\n{}", lines.join("\n"))
+}

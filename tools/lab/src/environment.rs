@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The root file system that everything is built and run in.
+
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+use crate::cache::{digest, Cache, Lock};
+use crate::enter::{tethered, Spec};
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::mirror::Mirror;
+use crate::process::Logged;
+use crate::progress::note;
+
+/// The Debian release, and the suites that its packages come from.
+const SUITE: &str = "trixie";
+const SUITES: &[&str] = &["trixie", "trixie-updates", "trixie-backports"];
+
+/// What is installed on top of `--variant=minbase`: to build kernels and modules, to check their style, to run them.
+const PACKAGES: &[&str] = &[
+    "gcc-14",
+    "make",
+    "flex",
+    "bison",
+    "bc",
+    "libelf-dev",
+    "libssl-dev",
+    "openssl",
+    "rustc",
+    "rust-src",
+    "bindgen",
+    "pahole",
+    "xz-utils",
+    "python3-minimal",
+    "rustfmt",
+    "rust-clippy",
+    "perl-base",
+    "kmod",
+    "ca-certificates",
+    "qemu-system-x86",
+    "busybox-static",
+];
+
+/// Left out of packages; a glob of dpkg crosses `/`.
+const LEFT_OUT: &[&str] = &[
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/locale/*",
+    "/usr/lib/llvm-*/lib/*.a",
+];
+
+/// Mount points that [`Spec::bind`] may use.
+pub const MOUNT_POINTS: &[&str] = &["/lab/project", "/lab/kernel", "/lab/debs", "/lab/out"];
+
+/// A mount point for a single file: the kernel's image.
+pub const IMAGE: &str = "/lab/image";
+
+/// Changed when the recipe below changes in a way that the tables above do not show.
+const RECIPE: &str = "1";
+
+const NEXT: &str = "check the network and the mirror (DEBIAN_MIRROR=http://<mirror>/debian), then run the same command again";
+
+/// A whole root file system.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    root: PathBuf,
+    /// Whether this run made it, so that its package lists are fresh.
+    pub fresh: bool,
+}
+
+impl Environment {
+    /// The name of the cache entry.
+    fn name() -> String {
+        let parts: Vec<&str> = [RECIPE]
+            .iter()
+            .chain(SUITES)
+            .chain(PACKAGES)
+            .chain(LEFT_OUT)
+            .chain(MOUNT_POINTS)
+            .copied()
+            .collect();
+        format!("rootfs-{SUITE}-{}", digest(&parts))
+    }
+
+    /// The root file system from the cache, made first if it is missing.
+    pub fn ensure(cache: &Cache, lock: &Lock, logs: &Path) -> Result<Self> {
+        let name = Self::name();
+        let root = cache.path(&name);
+        if root.is_dir() {
+            return Ok(Self { root, fresh: false });
+        }
+        cache.need(2600)?;
+        let mirror = Mirror::find()?;
+        prerequisites(logs)?;
+        let partial = cache.begin(&name, lock)?;
+        let script = pipeline(&mirror, partial.path())?;
+        let mut command = tethered("bash");
+        command.args(["-o", "pipefail", "-c", &script]);
+        Logged {
+            what: "making the root file system (300 MB to download)",
+            log: logs.join("environment.log"),
+            kind: Kind::Environment,
+            next: NEXT,
+        }
+        .run(command)?;
+        complete(partial.path(), &mirror)?;
+        let root = partial.finish()?;
+        Ok(Self { root, fresh: true })
+    }
+
+    /// A command inside.
+    pub fn enter<I, S>(&self, argv: I) -> Spec
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        Spec::new(&self.root, argv)
+    }
+
+    /// A shell script inside, which stops at its first failure.
+    pub fn script(&self, script: &str) -> Spec {
+        self.enter(["bash", "-euo", "pipefail", "-c", script])
+    }
+
+    /// The root on the host.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// Sees to mmdebstrap and what it needs; installs it where we may.
+fn prerequisites(logs: &Path) -> Result<()> {
+    let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    let mut missing = Vec::new();
+    if !in_path("mmdebstrap") {
+        missing.push("mmdebstrap");
+    }
+    if !Path::new(keyring).exists() {
+        missing.push("debian-archive-keyring");
+    }
+    if !geteuid().is_root() && !in_path("newuidmap") {
+        missing.push("uidmap");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !geteuid().is_root() || !in_path("apt-get") {
+        return Err(Error::new(
+            Kind::Environment,
+            "cannot make the root file system",
+            format!("this host lacks: {list}"),
+            format!(
+                "sudo apt-get install {list}   (or your distribution's packages of these names)"
+            ),
+        ));
+    }
+    note(&format!("installing on this host: {list}"));
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!(
+        "apt-get install -y --no-install-recommends {list} || \
+         {{ apt-get update && apt-get install -y --no-install-recommends {list}; }}"
+    ));
+    Logged {
+        what: "installing what the root file system needs",
+        log: logs.join("host-packages.log"),
+        kind: Kind::Environment,
+        next: "install the packages by hand, then run the same command again",
+    }
+    .run(command)
+}
+
+fn in_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| {
+        env::split_paths(&path)
+            .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
+            .any(|dir| dir.join(program).is_file())
+    })
+}
+
+/// mmdebstrap piped into tar, so that the tree belongs to whoever runs the lab.
+fn pipeline(mirror: &Mirror, target: &Path) -> Result<String> {
+    let sources = target.join(".sources.list");
+    fs::write(&sources, mirror.sources(SUITES)).at(&sources, "write")?;
+    let mut words = vec!["mmdebstrap".to_owned()];
+    let mut word = |text: String| words.push(quote(&text));
+    if !geteuid().is_root() {
+        word("--mode=unshare".into());
+    }
+    word("--variant=minbase".into());
+    word("--skip=cleanup/apt/lists".into());
+    word("--aptopt=APT::Install-Recommends \"false\"".into());
+    word("--aptopt=Acquire::Languages \"none\"".into());
+    for option in &mirror.options {
+        word(format!("--aptopt={option}"));
+    }
+    for glob in LEFT_OUT {
+        word(format!("--dpkgopt=path-exclude={glob}"));
+    }
+    word(format!("--include={}", PACKAGES.join(",")));
+    word(SUITE.into());
+    word("-".into());
+    word(sources.display().to_string());
+    Ok(format!(
+        "{} | tar -x --no-same-owner --exclude='./dev/*' -C {} -f -",
+        words.join(" "),
+        quote(&target.display().to_string())
+    ))
+}
+
+/// Quotes a word for the shell.
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// The last touches: mount points, and an apt that does without its own user.
+fn complete(root: &Path, mirror: &Mirror) -> Result<()> {
+    let leftover = root.join(".sources.list");
+    fs::remove_file(&leftover).at(&leftover, "remove")?;
+    for point in MOUNT_POINTS {
+        let dir = root.join(point.trim_start_matches('/'));
+        fs::create_dir_all(&dir).at(&dir, "create the directory")?;
+    }
+    for file in ["/etc/resolv.conf", "/etc/hosts", IMAGE] {
+        let path = root.join(file.trim_start_matches('/'));
+        // A bind mount needs a plain file to cover, and a host's copy in here would only age.
+        let _ = fs::remove_file(&path);
+        fs::write(&path, "").at(&path, "write")?;
+    }
+    let path = root.join("etc/apt/apt.conf.d/99lab");
+    let mut file = fs::File::create(&path).at(&path, "write")?;
+    let mut text = "APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\n".to_owned();
+    for option in &mirror.options {
+        text.push_str(option);
+        text.push_str(";\n");
+    }
+    file.write_all(text.as_bytes()).at(&path, "write")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoting_survives_quotes() {
+        assert_eq!(quote("a 'b' c"), "'a '\\''b'\\'' c'");
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can go wrong, as the person at the keyboard needs to hear it.
+
+use std::io;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+/// The kind of failure; each has its own exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A test failed, the job in the guest failed or the kernel complained.
+    Failed,
+    /// The command line makes no sense.
+    Usage,
+    /// The root file system could not be made or entered.
+    Environment,
+    /// No kernel could be chosen, or it could not be prepared.
+    Kernel,
+    /// The modules or the guest programs do not build.
+    Build,
+    /// The virtual machine did not come to its end.
+    Vm,
+    /// A directory cannot be written: full, read-only, or not ours.
+    Storage,
+    /// Ctrl-C, or another signal that asks us to stop.
+    Interrupted,
+}
+
+/// Exit codes and their meaning, as `lab --help` prints them.
+pub const EXIT_CODES: &[(Kind, u8, &str)] = &[
+    (
+        Kind::Failed,
+        1,
+        "a test or job failed, or the kernel complained",
+    ),
+    (Kind::Usage, 2, "wrong command line"),
+    (
+        Kind::Environment,
+        3,
+        "no root file system (packages, mirror, namespaces)",
+    ),
+    (
+        Kind::Kernel,
+        4,
+        "no kernel, or it could not be prepared faithfully",
+    ),
+    (Kind::Build, 5, "modules or guest programs do not build"),
+    (
+        Kind::Vm,
+        6,
+        "the virtual machine died, hung or never started",
+    ),
+    (
+        Kind::Storage,
+        7,
+        "a directory is full, read-only or not ours",
+    ),
+    (Kind::Interrupted, 130, "interrupted"),
+];
+
+/// A failure: what failed, why, and what to type next.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}\n  why:  {why}\n  next: {next}")]
+pub struct Error {
+    /// Decides the exit code.
+    pub kind: Kind,
+    /// What failed.
+    pub what: String,
+    /// Why, as far as we know.
+    pub why: String,
+    /// What to type or change next.
+    pub next: String,
+}
+
+/// The result of everything here.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Makes an error of a kind.
+    pub fn new(
+        kind: Kind,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            why: why.into(),
+            next: next.into(),
+        }
+    }
+
+    /// The error of a run that was asked to stop.
+    pub fn interrupted() -> Self {
+        Self::new(
+            Kind::Interrupted,
+            "interrupted",
+            "a signal asked the lab to stop",
+            "run the same command again; finished steps are kept",
+        )
+    }
+
+    /// The process exit code of this error.
+    pub fn exit_code(&self) -> u8 {
+        EXIT_CODES
+            .iter()
+            .find(|(kind, ..)| *kind == self.kind)
+            .map_or(1, |(_, code, _)| *code)
+    }
+}
+
+/// Turns an I/O error into ours, with the path it happened at.
+pub trait IoContext<T> {
+    /// Names the path and what was being done to it.
+    fn at(self, path: &Path, doing: &str) -> Result<T>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn at(self, path: &Path, doing: &str) -> Result<T> {
+        self.map_err(|error| storage(path, doing, &error))
+    }
+}
+
+impl<T> IoContext<T> for nix::Result<T> {
+    fn at(self, path: &Path, doing: &str) -> Result<T> {
+        self.map_err(|errno| storage(path, doing, &io::Error::from(errno)))
+    }
+}
+
+/// What to do about a directory that cannot be written.
+pub const STORAGE_NEXT: &str =
+    "free some space, or point XDG_CACHE_HOME at a directory that can be written \
+     (3 GB are needed): XDG_CACHE_HOME=/some/dir make";
+
+fn storage(path: &Path, doing: &str, error: &io::Error) -> Error {
+    let next = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOSPC | Errno::EDQUOT | Errno::EROFS | Errno::EACCES | Errno::EPERM) => {
+            STORAGE_NEXT
+        }
+        _ => "look at the path; `make clean` removes out/, and the cache may be deleted as a whole",
+    };
+    Error::new(
+        Kind::Storage,
+        format!("cannot {doing} {}", path.display()),
+        error.to_string(),
+        next,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_exit_code() {
+        let mut codes: Vec<u8> = EXIT_CODES.iter().map(|(_, code, _)| *code).collect();
+        codes.dedup();
+        assert_eq!(codes.len(), EXIT_CODES.len());
+        assert_eq!(Error::interrupted().exit_code(), 130);
+    }
+
+    #[test]
+    fn a_full_disk_names_the_way_out() {
+        let full = Err::<(), _>(Errno::ENOSPC).at(Path::new("/cache/x"), "write");
+        let error = full.unwrap_err();
+        assert_eq!(error.kind, Kind::Storage);
+        assert!(error.to_string().contains("/cache/x"));
+        assert!(error.next.contains("XDG_CACHE_HOME"));
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The guest's root file system: a cpio archive whose bytes depend on its contents only.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use cpio::newc::{trailer, Builder};
+
+use crate::environment::Environment;
+use crate::error::{IoContext, Result};
+
+const INIT: &[u8] = include_bytes!("guest/init.sh");
+const BUSYBOX: &str = "usr/bin/busybox";
+
+/// Directories that are always there.
+const DIRECTORIES: &[&str] = &[
+    "bin",
+    "dev",
+    "etc",
+    "lib",
+    "modules",
+    "proc",
+    "root",
+    "run",
+    "selftests",
+    "sys",
+    "tmp",
+];
+
+const DIRECTORY: u32 = 0o040_755;
+const EXECUTABLE: u32 = 0o100_755;
+const PLAIN: u32 = 0o100_644;
+const SYMLINK: u32 = 0o120_777;
+const CHARACTER_DEVICE: u32 = 0o020_600;
+
+#[derive(Debug)]
+struct Node {
+    mode: u32,
+    data: Data,
+    device: (u32, u32),
+}
+
+#[derive(Debug)]
+enum Data {
+    Bytes(Vec<u8>),
+    Host(PathBuf),
+}
+
+/// An archive in the making. Sorted by path, times and owners zero.
+#[derive(Debug, Default)]
+pub struct Initramfs {
+    nodes: BTreeMap<String, Node>,
+}
+
+impl Initramfs {
+    /// busybox with its links, the mount points and /init.
+    pub fn new(env: &Environment) -> Result<Self> {
+        let mut archive = Self::default();
+        for dir in DIRECTORIES {
+            archive.directory(dir);
+        }
+        archive.put("dev/console", CHARACTER_DEVICE, Data::Bytes(vec![]), (5, 1));
+        archive.bytes("init", INIT, true);
+        let busybox = env.root().join(BUSYBOX);
+        archive.file("bin/busybox", &busybox, true);
+        let output = env
+            .enter([&format!("/{BUSYBOX}"), "--list"])
+            .command()
+            .output()
+            .at(&busybox, "run")?;
+        for applet in String::from_utf8_lossy(&output.stdout).lines() {
+            // The list has busybox itself, which must stay a file.
+            if applet != "busybox" && !applet.is_empty() {
+                let target = b"busybox".to_vec();
+                archive.put(
+                    &format!("bin/{applet}"),
+                    SYMLINK,
+                    Data::Bytes(target),
+                    (0, 0),
+                );
+            }
+        }
+        Ok(archive)
+    }
+
+    /// Adds bytes as a file.
+    pub fn bytes(&mut self, path: &str, bytes: &[u8], executable: bool) {
+        let mode = if executable { EXECUTABLE } else { PLAIN };
+        self.put(path, mode, Data::Bytes(bytes.to_vec()), (0, 0));
+    }
+
+    /// Adds a file of the host.
+    pub fn file(&mut self, path: &str, host: &Path, executable: bool) {
+        let mode = if executable { EXECUTABLE } else { PLAIN };
+        self.put(path, mode, Data::Host(host.to_owned()), (0, 0));
+    }
+
+    fn directory(&mut self, path: &str) {
+        self.put(path, DIRECTORY, Data::Bytes(vec![]), (0, 0));
+    }
+
+    fn put(&mut self, path: &str, mode: u32, data: Data, device: (u32, u32)) {
+        let parents: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
+        for parent in parents {
+            if !self.nodes.contains_key(parent) {
+                self.directory(parent);
+            }
+        }
+        self.nodes
+            .insert(path.to_owned(), Node { mode, data, device });
+    }
+
+    /// Writes the archive.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let file = File::create(path).at(path, "write")?;
+        let mut out = BufWriter::new(file);
+        for (number, (name, node)) in (1_u32..).zip(&self.nodes) {
+            let bytes = match &node.data {
+                Data::Bytes(bytes) => bytes.clone(),
+                Data::Host(host) => fs::read(host).at(host, "read")?,
+            };
+            entry(&mut out, number, name, node, &bytes).at(path, "write")?;
+        }
+        trailer(&mut out)
+            .and_then(|out| out.flush())
+            .at(path, "write")
+    }
+}
+
+fn entry(out: impl Write, number: u32, name: &str, node: &Node, bytes: &[u8]) -> io::Result<()> {
+    let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    let mut writer = Builder::new(name)
+        .ino(number)
+        .mode(node.mode)
+        .mtime(0)
+        .nlink(1)
+        .rdev_major(node.device.0)
+        .rdev_minor(node.device.1)
+        .write(out, size);
+    writer.write_all(bytes)?;
+    writer.finish().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_adding_does_not_matter() {
+        let dir = tempfile::tempdir().unwrap();
+        let images: Vec<Vec<u8>> = [["b/x", "a"], ["a", "b/x"]]
+            .iter()
+            .map(|names| {
+                let mut archive = Initramfs::default();
+                for name in names {
+                    archive.bytes(name, b"data", false);
+                }
+                let path = dir.path().join("image");
+                archive.write(&path).unwrap();
+                fs::read(path).unwrap()
+            })
+            .collect();
+        assert_eq!(images[0], images[1]);
+        assert!(images[0].starts_with(b"070701"));
+    }
+}

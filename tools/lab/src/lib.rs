@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lab: makes an environment and a kernel, builds the modules, runs them under QEMU.
+
+pub mod cache;
+pub mod cli;
+pub mod console;
+pub mod debian;
+pub mod enter;
+pub mod environment;
+pub mod error;
+pub mod initramfs;
+pub mod kernel;
+pub mod mirror;
+pub mod modules;
+pub mod process;
+pub mod progress;
+pub mod project;
+pub mod session;
+pub mod vm;

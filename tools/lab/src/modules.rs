@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Building the modules with plain kbuild, inside the root file system or on the host.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::cache::{remove_tree, Lock};
+use crate::enter::tethered;
+use crate::environment::{quote, Environment};
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::kernel::{make_command, Kernel};
+use crate::process::{wait, Guarded};
+use crate::project::Project;
+
+/// The built modules.
+#[derive(Debug)]
+pub struct Modules {
+    dir: PathBuf,
+}
+
+impl Modules {
+    /// Builds them; `variables` are passed to make as they are (`CLIPPY=1`, `W=1`).
+    ///
+    /// make's own output goes to stderr: what it says is short, and errors in it are the developer's to read.
+    pub fn build(
+        project: &Project,
+        kernel: &Kernel,
+        env: &Environment,
+        variables: &[String],
+    ) -> Result<Self> {
+        let dir = project.out("modules");
+        fs::create_dir_all(&dir).at(&dir, "create the directory")?;
+        let _lock = Lock::take(&project.out(".lock"))?;
+        let stamp = dir.join(".kernel");
+        if fs::read_to_string(&stamp).ok().as_deref() != Some(&kernel.name()) {
+            remove_tree(&dir)?;
+            fs::create_dir_all(&dir).at(&dir, "create the directory")?;
+            fs::write(&stamp, kernel.name()).at(&stamp, "write")?;
+        }
+        let mut command = command(project, kernel, env, variables);
+        command.stdin(Stdio::null()).stdout(std::io::stderr());
+        let status = wait(&mut Guarded::spawn(&mut command)?, || ())?;
+        if !status.success() {
+            return Err(Error::new(
+                Kind::Build,
+                "the modules do not build",
+                format!("make: {status}; its messages are above"),
+                "mend the sources, then `make` again (V=1 shows the commands)",
+            ));
+        }
+        Ok(Self { dir })
+    }
+
+    /// Whatever was built last.
+    pub fn built(project: &Project) -> Self {
+        Self {
+            dir: project.out("modules"),
+        }
+    }
+
+    /// The module files, by name.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        with_extension(&self.dir, "ko")
+    }
+}
+
+/// The files of a directory that end so, sorted.
+pub fn with_extension(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = fs::read_dir(dir)
+        .at(dir, "read the directory")?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn command(project: &Project, kernel: &Kernel, env: &Environment, variables: &[String]) -> Command {
+    match kernel {
+        Kernel::Stock { dir, .. } => {
+            let words: Vec<String> = variables.iter().map(|word| quote(word)).collect();
+            // The kernel's make announces each directory it enters, which says nothing here.
+            let script = format!(
+                "{} --no-print-directory M=/lab/project MO=/lab/project/out/modules {} modules",
+                make_command(),
+                words.join(" ")
+            );
+            env.script(&script)
+                .bind(dir, "/lab/kernel")
+                .bind(project.top(), "/lab/project")
+                .workdir("/lab/project")
+                .command()
+        }
+        Kernel::Tree(path) => {
+            let mut command = tethered("make");
+            command.arg("-C").arg(path);
+            command.arg(format!("M={}", project.top().display()));
+            command.arg(format!("MO={}", project.out("modules").display()));
+            command.args(["-j2", "--no-print-directory"]);
+            command.args(variables).arg("modules");
+            command
+        }
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Child processes: started with their output in a log, watched, and never left behind.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+use crate::error::{Error, IoContext, Kind, Result, STORAGE_NEXT};
+use crate::progress::Step;
+
+/// How often a child is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long a child may take to clean up after itself before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handler of SIGINT, SIGTERM and SIGHUP.
+pub fn catch_signals() {
+    // A second handler is the only way this fails, and there is none.
+    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::SeqCst));
+}
+
+/// Fails when a signal asked us to stop.
+pub fn check_interrupted() -> Result<()> {
+    if INTERRUPTED.load(Ordering::SeqCst) {
+        return Err(Error::interrupted());
+    }
+    Ok(())
+}
+
+/// A child that is killed when dropped.
+#[derive(Debug)]
+pub struct Guarded(Child);
+
+impl Guarded {
+    /// Starts the command.
+    pub fn spawn(command: &mut Command) -> Result<Self> {
+        let program = command.get_program().to_os_string();
+        command
+            .spawn()
+            .map(Self)
+            .at(Path::new(&program), "start the program")
+    }
+
+    /// The exit status, once there is one.
+    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
+        self.0.try_wait().at(Path::new("/proc"), "wait for a child")
+    }
+
+    /// Ends the child: politely, so that it can clean up, then for good.
+    pub fn stop(&mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap_or(i32::MAX));
+        let began = Instant::now();
+        let _ = kill(pid, Signal::SIGTERM);
+        while began.elapsed() < GRACE {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(POLL);
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.stop();
+        }
+    }
+}
+
+/// Waits for a child; ends it when a signal asks us to stop.
+pub fn wait(child: &mut Guarded, mut tick: impl FnMut()) -> Result<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            // A Ctrl-C reaches the whole foreground group: the child may be gone before we notice.
+            check_interrupted()?;
+            return Ok(status);
+        }
+        check_interrupted()?;
+        tick();
+        thread::sleep(POLL);
+    }
+}
+
+/// One logged step of the setup.
+#[derive(Debug)]
+pub struct Logged<'a> {
+    /// What is being done, for the progress line and the error.
+    pub what: &'a str,
+    /// Where the output goes.
+    pub log: PathBuf,
+    /// The kind of error when it fails.
+    pub kind: Kind,
+    /// What to do when it fails.
+    pub next: &'a str,
+}
+
+impl Logged<'_> {
+    /// Runs the command to its end, with its last line of output as the progress message.
+    pub fn run(&self, mut command: Command) -> Result<()> {
+        let step = Step::begin(self.what);
+        if let Some(parent) = self.log.parent() {
+            fs::create_dir_all(parent).at(parent, "create the directory")?;
+        }
+        let log = File::create(&self.log).at(&self.log, "write")?;
+        let copy = log.try_clone().at(&self.log, "write")?;
+        command.stdin(Stdio::null()).stdout(log).stderr(copy);
+        let mut child = Guarded::spawn(&mut command)?;
+        let mut shown = Instant::now();
+        let status = wait(&mut child, || {
+            if shown.elapsed() > Duration::from_millis(200) {
+                shown = Instant::now();
+                step.message(tail(&self.log, 1).trim());
+            }
+        })?;
+        if status.success() {
+            step.done();
+            return Ok(());
+        }
+        drop(step);
+        Err(self.failure(status))
+    }
+
+    fn failure(&self, status: ExitStatus) -> Error {
+        let tail = tail(&self.log, 15);
+        let full = [
+            "No space left on device",
+            "Disk quota exceeded",
+            "Read-only file system",
+        ];
+        let (kind, next) = if full.iter().any(|text| tail.contains(text)) {
+            (Kind::Storage, STORAGE_NEXT)
+        } else {
+            (self.kind, self.next)
+        };
+        Error::new(
+            kind,
+            format!("failed: {}", self.what),
+            format!(
+                "{status}; the end of {}:\n{}",
+                self.log.display(),
+                indent(&tail)
+            ),
+            next,
+        )
+    }
+}
+
+/// The last lines of a file, at most; empty when it cannot be read.
+pub fn tail(path: &Path, lines: usize) -> String {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let all: Vec<&str> = text
+        .split(['\n', '\r'])
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Indents each line, to set quoted output apart.
+pub fn indent(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("        {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}

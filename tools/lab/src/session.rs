@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each subcommand does with the parts.
+
+use std::fs;
+use std::path::Path;
+
+use crate::cache::{remove_tree, Cache};
+use crate::cli::{Action, Cli, Job};
+use crate::environment::Environment;
+use crate::error::{IoContext, Result};
+use crate::initramfs::Initramfs;
+use crate::kernel::{Choice, Kernel};
+use crate::modules::Modules;
+use crate::process::{wait, Guarded};
+use crate::progress::note;
+use crate::project::Project;
+use crate::vm::Boot;
+
+/// A checkout with an environment and a kernel.
+#[derive(Debug)]
+pub struct Session {
+    /// The checkout.
+    pub project: Project,
+    /// The root file system.
+    pub env: Environment,
+    /// The kernel.
+    pub kernel: Kernel,
+}
+
+impl Session {
+    /// Sets up what is missing.
+    pub fn open(cli: &Cli, refresh: bool) -> Result<Self> {
+        let project = Project::locate()?;
+        let choice = Choice::parse(&cli.kernel)?;
+        let cache = Cache::locate()?;
+        let lock = cache.lock()?;
+        let logs = project.out("log");
+        let env = Environment::ensure(&cache, &lock, &logs)?;
+        let kernel = Kernel::ensure(&choice, refresh, &cache, &lock, &env, &logs)?;
+        Ok(Self {
+            project,
+            env,
+            kernel,
+        })
+    }
+
+    /// The guest's files that every job gets: the modules.
+    pub fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
+        let mut initramfs = Initramfs::new(&self.env)?;
+        for file in modules.files()? {
+            initramfs.file(&format!("modules/{}", name(&file)), &file, false);
+        }
+        Ok(initramfs)
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Does what the command line asks for; returns the exit code.
+pub fn run(cli: &Cli) -> Result<u8> {
+    match &cli.action {
+        Action::Setup { refresh } => {
+            let session = Session::open(cli, *refresh)?;
+            note(&format!("ready: {}", session.kernel.name()));
+        }
+        Action::Modules { variables } => {
+            let session = Session::open(cli, false)?;
+            Modules::build(&session.project, &session.kernel, &session.env, variables)?;
+        }
+        Action::Vm(job) => vm(cli, job)?,
+        Action::Shell => shell(cli)?,
+        Action::Exec { argv } => return exec(cli, argv),
+        Action::Clean { cache } => clean(*cache)?,
+        Action::Enter { .. } | Action::Tether { .. } => {}
+    }
+    Ok(0)
+}
+
+fn vm(cli: &Cli, job: &Job) -> Result<()> {
+    let session = Session::open(cli, false)?;
+    let modules = if job.no_build {
+        Modules::built(&session.project)
+    } else {
+        Modules::build(&session.project, &session.kernel, &session.env, &[])?
+    };
+    let mut initramfs = session.initramfs(&modules)?;
+    initramfs.file("job", &job.job, true);
+    if let Some(dir) = &job.firmware {
+        for entry in fs::read_dir(dir).at(dir, "read the directory")?.flatten() {
+            let path = entry.path();
+            initramfs.file(
+                &format!("lib/firmware/async_probe/{}", name(&path)),
+                &path,
+                false,
+            );
+        }
+    }
+    for program in &job.program {
+        initramfs.file(&format!("selftests/{}", name(program)), program, true);
+    }
+    fs::create_dir_all(&job.out).at(&job.out, "create the directory")?;
+    let out = fs::canonicalize(&job.out).at(&job.out, "find")?;
+    let outcome = Boot {
+        kernel: &session.kernel,
+        env: &session.env,
+        machine: &cli.machine,
+        out: &out,
+    }
+    .run(initramfs, &mut |line| println!("{line}"))?;
+    note(&format!(
+        "{:.1} s of wall time; console: {}",
+        outcome.wall.as_secs_f64(),
+        outcome.console.display()
+    ));
+    outcome.verdict()
+}
+
+fn shell(cli: &Cli) -> Result<()> {
+    let session = Session::open(cli, false)?;
+    let modules = Modules::build(&session.project, &session.kernel, &session.env, &[])?;
+    Boot {
+        kernel: &session.kernel,
+        env: &session.env,
+        machine: &cli.machine,
+        out: &session.project.out("shell"),
+    }
+    .shell(session.initramfs(&modules)?)
+}
+
+fn exec(cli: &Cli, argv: &[String]) -> Result<u8> {
+    let session = Session::open(cli, false)?;
+    let mut spec = session
+        .env
+        .enter(argv)
+        .bind(session.project.top(), "/lab/project")
+        .workdir("/lab/project");
+    if let Kernel::Stock { dir, .. } = &session.kernel {
+        spec = spec.bind(dir, "/lab/kernel");
+    }
+    let mut child = Guarded::spawn(&mut spec.command())?;
+    let status = wait(&mut child, || ())?;
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(255))
+}
+
+fn clean(everything: bool) -> Result<()> {
+    let project = Project::locate()?;
+    for name in ["modules", "log", "vm", "shell", "check", "run"] {
+        remove_tree(&project.out(name))?;
+    }
+    if everything {
+        let cache = Cache::locate()?;
+        let _lock = cache.lock()?;
+        remove_tree(&cache.path(""))?;
+    }
+    Ok(())
+}
