@@ -32,7 +32,7 @@ use kernel::{
 pub mod image;
 
 /// What one write to the device takes at most, in bytes.
-const WINDOW_LEN: usize = 8 << 10;
+const WINDOW_LEN: usize = 2 << 10;
 
 /// A device that takes firmware through a window of [`WINDOW_LEN`] bytes.
 struct SimulatedDevice {
