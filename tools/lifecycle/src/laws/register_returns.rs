@@ -52,6 +52,41 @@ pub fn check(events: &[Event], driver: &str, devices: usize) -> Result<(), Viola
     Ok(())
 }
 
+/// Judges the registration of `devices` devices, more than one, for which `driver` waits and is
+/// slow to probe: each returned at once, so that the last probe begins before the first ends.
+///
+/// `drivers/base/dd.c`, `device_initial_probe()` schedules the probe and does not wait either.
+///
+/// # Errors
+///
+/// How the law was broken.
+pub fn check_devices(events: &[Event], driver: &str, devices: usize) -> Result<(), Violation> {
+    let court = Court {
+        law: "register_returns",
+        events,
+    };
+    court.demand(
+        devices > 1,
+        "devices enough to have an order",
+        format!("{devices}"),
+    )?;
+    let probes = court.first_probes(driver, devices)?;
+    let ended = probes.iter().filter_map(|probe| probe.ended).min();
+    for probe in &probes {
+        court.demand(
+            probe.asynchronous,
+            "probes in async workers",
+            court.at(probe.began),
+        )?;
+        court.demand(
+            Some(probe.began) < ended,
+            "all probes to begin before the first ends",
+            court.at(probe.began),
+        )?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests_support::{assert_broken, doctored, log};
@@ -88,6 +123,25 @@ mod tests {
             check(&doctored(GOOD, "async 0", "sync 0 9"), "d", 2),
             "async=0",
         );
+    }
+
+    #[test]
+    fn the_devices_come_second() {
+        let good = "
+            registered prefer_asynchronous
+            async 0
+            async 1
+            ended 1 0
+            ended 0 0
+        ";
+        check_devices(&log(good), "d", 2).unwrap();
+        assert_broken(
+            check_devices(&doctored(good, "async 1", "sync 1 9"), "d", 2),
+            "async=0",
+        );
+        let serial = log("async 0\n ended 0 0\n async 1\n ended 1 0");
+        assert_broken(check_devices(&serial, "d", 2), "probe_began dev=d.1");
+        assert_broken(check_devices(&log("async 0\n ended 0 0"), "d", 1), "1");
     }
 
     #[test]

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The bench that a test works on.
+
+use std::fmt;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use firmware::encode;
+use lifecycle::event::Call;
+use lifecycle::laws::one_at_a_time;
+use lifecycle::{Event, ProbeType, What};
+use nix::errno::Errno;
+
+use crate::firmware_dir::FirmwareDir;
+use crate::kmsg::Log;
+use crate::modules::{self, Modules, DEVICES, DRIVER};
+use crate::{sysfs, Failure};
+
+/// How long to wait for what must come. Far longer than any probe of the tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the slow probes of the tests take, in milliseconds: far longer than anything that may
+/// not wait for them, and short enough to run by hand in real time.
+pub const SLOW_MS: u32 = 500;
+
+/// Which of the two modules is loaded first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The devices wait for the driver.
+    DevicesFirst,
+    /// The driver waits for the devices.
+    DriverFirst,
+}
+
+impl Order {
+    /// Both of them.
+    pub const BOTH: [Self; 2] = [Self::DevicesFirst, Self::DriverFirst];
+
+    /// The module that comes second and so sets off the probes.
+    pub fn second(self) -> &'static str {
+        match self {
+            Self::DevicesFirst => DRIVER,
+            Self::DriverFirst => DEVICES,
+        }
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DevicesFirst => "devices first",
+            Self::DriverFirst => "driver first",
+        })
+    }
+}
+
+/// The parameters of the driver's module.
+#[derive(Clone, Copy, Debug)]
+pub struct Driver {
+    /// `probe_type=`.
+    pub probe_type: ProbeType,
+    /// `firmware_ms=`.
+    pub firmware_ms: u32,
+    /// `firmware=device`: each device has a file of its own.
+    pub own_files: bool,
+}
+
+impl Driver {
+    /// A slow driver of this probe type whose devices share a file.
+    pub fn slow(probe_type: ProbeType) -> Self {
+        Self {
+            probe_type,
+            firmware_ms: SLOW_MS,
+            own_files: false,
+        }
+    }
+
+    /// The same with a file for each device.
+    #[must_use]
+    pub fn own_files(self) -> Self {
+        Self {
+            own_files: true,
+            ..self
+        }
+    }
+
+    /// The same, as quick as it goes.
+    #[must_use]
+    pub fn quick(self) -> Self {
+        Self {
+            firmware_ms: 0,
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            probe_type,
+            firmware_ms,
+            own_files,
+        } = self;
+        let firmware = if *own_files { "device" } else { "driver" };
+        write!(
+            f,
+            "probe_type={probe_type} firmware_ms={firmware_ms} firmware={firmware}"
+        )
+    }
+}
+
+/// Modules, log and firmware for one test; what the test leaves behind goes with it.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    modules: &'a Modules,
+    log: Log,
+    firmware: FirmwareDir,
+    loaded: Vec<&'static str>,
+    background: Vec<JoinHandle<Result<Result<(), Errno>, Failure>>>,
+    comments: Vec<String>,
+}
+
+/// A good image, small enough to cost no time.
+pub fn good_image() -> Vec<u8> {
+    encode::image(&encode::payload(64, 1)).expect("the payload has a length that is allowed")
+}
+
+impl<'a> Bench<'a> {
+    /// An empty bench with good firmware for the driver.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Io`] or [`Failure::Skip`] if the machine does not let it.
+    pub fn new(modules: &'a Modules) -> Result<Self, Failure> {
+        let firmware = FirmwareDir::new()?;
+        firmware.put(sysfs::DRIVER, &good_image())?;
+        Ok(Self {
+            modules,
+            log: Log::open()?,
+            firmware,
+            loaded: Vec::new(),
+            background: Vec::new(),
+            comments: Vec::new(),
+        })
+    }
+
+    /// The firmware directory.
+    pub fn firmware(&self) -> &FirmwareDir {
+        &self.firmware
+    }
+
+    /// Says something with the test's result.
+    pub fn comment(&mut self, line: impl Into<String>) {
+        self.comments.push(line.into());
+    }
+
+    /// What was to be said.
+    pub fn comments(&self) -> &[String] {
+        &self.comments
+    }
+
+    /// Loads a module, whatever comes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Io`] if it could not be tried.
+    pub fn try_insmod(
+        &mut self,
+        module: &'static str,
+        parameters: &str,
+    ) -> Result<Result<(), Errno>, Failure> {
+        let result = modules::insmod(&self.modules.path(module), module, parameters)?;
+        if result.is_ok() {
+            self.loaded.push(module);
+        }
+        Ok(result)
+    }
+
+    /// Loads a module.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the module does.
+    pub fn insmod(&mut self, module: &'static str, parameters: &str) -> Result<(), Failure> {
+        self.try_insmod(module, parameters)?.map_err(|errno| {
+            Failure::assertion(format!("insmod {module} {parameters} to succeed"), errno)
+        })
+    }
+
+    /// Loads a module in a thread of its own. [`join()`](Self::join) waits for it.
+    pub fn insmod_in_background(&mut self, module: &'static str, parameters: &str) {
+        let path = self.modules.path(module);
+        let parameters = parameters.to_owned();
+        self.loaded.push(module);
+        self.background.push(std::thread::spawn(move || {
+            modules::insmod(&path, module, &parameters)
+        }));
+    }
+
+    /// Writes to sysfs in a thread of its own. [`join()`](Self::join) waits for it.
+    pub fn write_in_background(&mut self, call: Call, device: &str) {
+        let device = device.to_owned();
+        self.background
+            .push(std::thread::spawn(move || sysfs::write(call, &device)));
+    }
+
+    /// Waits for all that runs in the background to succeed.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if one of them does.
+    pub fn join(&mut self) -> Result<(), Failure> {
+        let mut verdict = Ok(());
+        for thread in self.background.drain(..) {
+            let result = match thread.join() {
+                Ok(result) => result.and_then(|result| {
+                    result.map_err(|errno| {
+                        Failure::assertion("the call in the background to succeed", errno)
+                    })
+                }),
+                Err(_) => Err(Failure::assertion("no panic", "a panic in the background")),
+            };
+            verdict = verdict.and(result);
+        }
+        verdict
+    }
+
+    /// Loads devices and driver in this order; `second` is appended to the parameters of the
+    /// module that comes second.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if a module does.
+    pub fn load(
+        &mut self,
+        order: Order,
+        devices: usize,
+        driver: Driver,
+        second: &str,
+    ) -> Result<(), Failure> {
+        let mut parameters = [
+            (DEVICES, format!("devices={devices}")),
+            (DRIVER, driver.to_string()),
+        ];
+        if order == Order::DriverFirst {
+            parameters.reverse();
+        }
+        let [(first, of_first), (then, of_second)] = parameters;
+        self.insmod(first, &of_first)?;
+        self.insmod(then, format!("{of_second} {second}").trim_end())
+    }
+
+    /// Unloads a module.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the kernel refuses.
+    pub fn rmmod(&mut self, module: &'static str) -> Result<(), Failure> {
+        modules::rmmod(module)?
+            .map_err(|errno| Failure::assertion(format!("rmmod {module} to succeed"), errno))?;
+        self.loaded.retain(|loaded| *loaded != module);
+        Ok(())
+    }
+
+    /// Writes the device's name to `bind`, `unbind` or `drivers_probe`.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the kernel refuses.
+    pub fn write(&mut self, call: Call, device: &str) -> Result<(), Failure> {
+        sysfs::write(call, device)?
+            .map_err(|errno| Failure::assertion(format!("{call} of {device} to succeed"), errno))
+    }
+
+    /// The events so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Log`] if the log cannot be relied on.
+    pub fn events(&mut self) -> Result<&[Event], Failure> {
+        self.log.read()?;
+        Ok(self.log.events())
+    }
+
+    /// The text of all records of the log so far, ours and others'.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Log`] if the log cannot be relied on.
+    pub fn lines(&mut self) -> Result<&[String], Failure> {
+        self.log.read()?;
+        Ok(self.log.lines())
+    }
+
+    /// Waits until the events are as wanted.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if they do not come to be.
+    pub fn wait(
+        &mut self,
+        wanted: &str,
+        is_there: impl Fn(&[Event]) -> bool,
+    ) -> Result<(), Failure> {
+        if self.log.wait(PATIENCE, is_there)? {
+            Ok(())
+        } else {
+            Err(Failure::assertion(
+                wanted,
+                format!("nothing of it after {} seconds", PATIENCE.as_secs()),
+            ))
+        }
+    }
+
+    /// Waits until a probe of the device has begun.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if none does.
+    pub fn wait_for_probe(&mut self, name: &str) -> Result<(), Failure> {
+        self.wait(&format!("a probe of {name} to begin"), |events| {
+            events.iter().any(
+                |event| matches!(&event.what, What::ProbeBegan { device, .. } if device == name),
+            )
+        })
+    }
+
+    /// Waits until as many probes have ended, whatever came of them.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if they do not.
+    pub fn wait_for_ends(&mut self, probes: usize) -> Result<(), Failure> {
+        self.wait(&format!("{probes} probes to end"), |events| {
+            let ends = events
+                .iter()
+                .filter(|event| matches!(event.what, What::ProbeEnded { .. }));
+            ends.count() >= probes
+        })
+    }
+
+    /// Unloads what is loaded, after all that runs in the background has ended, and reads the rest
+    /// of the log.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that went wrong; the rest is done all the same.
+    pub fn clean_up(&mut self) -> Result<(), Failure> {
+        let mut verdict = self.join();
+        for module in self.loaded.drain(..).rev() {
+            if modules::is_loaded(module) {
+                let unloaded = modules::rmmod(module).and_then(|result| {
+                    result.map_err(|errno| {
+                        Failure::assertion(format!("rmmod {module} to succeed"), errno)
+                    })
+                });
+                verdict = verdict.and(unloaded);
+            }
+        }
+        verdict.and(self.log.read())
+    }
+
+    /// Holds the whole log against what is true of every run.
+    ///
+    /// # Errors
+    ///
+    /// The law that is broken.
+    pub fn judge(&self) -> Result<(), Failure> {
+        let events = self.log.events();
+        one_at_a_time::check(events)?;
+        let under_way = one_at_a_time::under_way(events);
+        if !under_way.is_empty() {
+            return Err(Failure::assertion(
+                "nothing under way after the modules are gone",
+                under_way.join(", "),
+            ));
+        }
+        Ok(())
+    }
+
+    /// All of the log, for the reader of a failure.
+    pub fn transcript(&self) -> String {
+        self.log.lines().join("\n")
+    }
+}
+
+impl Drop for Bench<'_> {
+    fn drop(&mut self) {
+        // After a clean-up there is nothing left to do.
+        let _ = self.clean_up();
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A DEFAULT driver is synchronous, unless `async_probe` among the parameters of its module or
+//! `driver_async_probe=` on the command line asks; FORCE ignores both.
+//!
+//! Needs two boots for all of its tests: a plain one, and one with
+//! `driver_async_probe=slow_platform` on the command line. In each, the tests that need the other
+//! are skipped.
+
+use std::fs;
+use std::process::ExitCode;
+
+use lifecycle::laws::default_type::{self, Strategy};
+use lifecycle::ProbeType;
+use selftests::bench::Driver;
+use selftests::{ktap, modules, sysfs, Bench, Failure, Order, Test};
+
+const DEVICES: usize = 3;
+
+/// What the command line asks for this driver.
+#[derive(Clone, Copy, PartialEq)]
+enum CommandLine {
+    /// It must not ask.
+    Silent,
+    /// It must ask.
+    Asks,
+    /// Whether it asks makes no difference.
+    Any,
+}
+
+impl CommandLine {
+    /// Whether the machine was booted this way.
+    fn check(self) -> Result<(), Failure> {
+        const OPTION: &str = "driver_async_probe=";
+        let path = "/proc/cmdline";
+        let line = fs::read_to_string(path).map_err(|error| Failure::io("read", path, error))?;
+        // The last one wins, and `*` turns the list around.
+        let names: Vec<_> = line
+            .split_whitespace()
+            .filter_map(|option| option.strip_prefix(OPTION))
+            .next_back()
+            .map_or(Vec::new(), |names| names.split(',').collect());
+        let asks = names.contains(&"*") != names.contains(&sysfs::DRIVER);
+        match (self, asks) {
+            (Self::Silent, true) => Err(Failure::Skip(format!(
+                "the command line has {OPTION}{}",
+                sysfs::DRIVER
+            ))),
+            (Self::Asks, false) => Err(Failure::Skip(format!(
+                "needs {OPTION}{} on the command line",
+                sysfs::DRIVER
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Which modules are loaded with `async_probe`.
+#[derive(Clone, Copy)]
+struct Asked {
+    driver: bool,
+    devices: bool,
+}
+
+const NONE: Asked = Asked {
+    driver: false,
+    devices: false,
+};
+const DRIVER: Asked = Asked {
+    driver: true,
+    devices: false,
+};
+const OTHER: Asked = Asked {
+    driver: false,
+    devices: true,
+};
+
+fn default_type(
+    bench: &mut Bench,
+    order: Order,
+    probe_type: ProbeType,
+    asked: Asked,
+    strategy: Strategy,
+) -> Result<(), Failure> {
+    let with = |parameters: String, asked| {
+        if asked {
+            parameters + " async_probe"
+        } else {
+            parameters
+        }
+    };
+    let mut modules = [
+        (
+            modules::DEVICES,
+            with(format!("devices={DEVICES}"), asked.devices),
+        ),
+        (
+            modules::DRIVER,
+            with(Driver::slow(probe_type).to_string(), asked.driver),
+        ),
+    ];
+    if order == Order::DriverFirst {
+        modules.reverse();
+    }
+    for (module, parameters) in &modules {
+        bench.insmod(module, parameters)?;
+    }
+    bench.wait_for_ends(DEVICES)?;
+    default_type::check(
+        bench.events()?,
+        order.second(),
+        sysfs::DRIVER,
+        DEVICES,
+        strategy,
+    )?;
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    use ProbeType::{DefaultStrategy as Default, ForceSynchronous as Force};
+    use Strategy::{Asynchronous, Synchronous};
+
+    let mut tests = Vec::new();
+    for order in Order::BOTH {
+        for (name, line, probe_type, asked, strategy) in [
+            (
+                "DEFAULT is synchronous",
+                CommandLine::Silent,
+                Default,
+                NONE,
+                Synchronous,
+            ),
+            (
+                "DEFAULT asked by async_probe",
+                CommandLine::Any,
+                Default,
+                DRIVER,
+                Asynchronous,
+            ),
+            (
+                "DEFAULT, async_probe for the devices",
+                CommandLine::Silent,
+                Default,
+                OTHER,
+                Synchronous,
+            ),
+            (
+                "FORCE ignores async_probe",
+                CommandLine::Any,
+                Force,
+                DRIVER,
+                Synchronous,
+            ),
+            (
+                "DEFAULT asked by the command line",
+                CommandLine::Asks,
+                Default,
+                NONE,
+                Asynchronous,
+            ),
+            (
+                "FORCE ignores the command line",
+                CommandLine::Asks,
+                Force,
+                NONE,
+                Synchronous,
+            ),
+        ] {
+            tests.push(Test::new(
+                format!("default_type: {name}, {order}"),
+                move |bench| {
+                    line.check()?;
+                    default_type(bench, order, probe_type, asked, strategy)
+                },
+            ));
+        }
+    }
+    ktap::run(tests)
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The firmware request lies inside the probe; a bad image fails that probe alone with its own
+//! errno, and a bind after the repair succeeds.
+
+use std::process::ExitCode;
+
+use firmware::encode::{damaged_image, payload, Damage};
+use lifecycle::event::Call;
+use lifecycle::laws::firmware_in_probe::{self, Expected};
+use lifecycle::ProbeType;
+use nix::errno::Errno;
+use selftests::bench::{good_image, Driver};
+use selftests::firmware_dir::{firmware_name, FirmwareDir};
+use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+
+/// What is wrong with a file.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    /// `None`: there is no file.
+    damage: Option<Damage>,
+    /// How the probe fails.
+    errno: Errno,
+    /// What the line of the failure says.
+    says: &'static str,
+}
+
+const fn case(name: &'static str, damage: Damage, errno: Errno, says: &'static str) -> Case {
+    Case {
+        name,
+        damage: Some(damage),
+        errno,
+        says,
+    }
+}
+
+/// Documentation/firmware-format.rst
+const CASES: [Case; 10] = [
+    Case {
+        name: "missing",
+        damage: None,
+        errno: Errno::ENOENT,
+        says: "request failed",
+    },
+    case(
+        "truncated header",
+        Damage::TruncatedHeader,
+        Errno::ENODATA,
+        "truncated",
+    ),
+    case(
+        "truncated payload",
+        Damage::TruncatedPayload,
+        Errno::ENODATA,
+        "truncated",
+    ),
+    case("bad magic", Damage::BadMagic, Errno::ENOEXEC, "bad magic"),
+    case(
+        "corrupt header",
+        Damage::CorruptHeader,
+        Errno::EBADMSG,
+        "corrupt header",
+    ),
+    case(
+        "unsupported version",
+        Damage::UnsupportedVersion,
+        Errno::EPROTONOSUPPORT,
+        "unsupported version",
+    ),
+    case("empty", Damage::Empty, Errno::EINVAL, "empty"),
+    case("oversized", Damage::Oversized, Errno::EFBIG, "oversized"),
+    case(
+        "trailing data",
+        Damage::TrailingData,
+        Errno::EFBIG,
+        "trailing data",
+    ),
+    case(
+        "corrupt payload",
+        Damage::CorruptPayload,
+        Errno::EBADMSG,
+        "corrupt payload",
+    ),
+];
+
+impl Case {
+    /// Puts the file there, if there is one, and says what its probe meets.
+    fn prepare(self, bench: &Bench, device: &str) -> Result<Expected, Failure> {
+        let ret = -(self.errno as i32);
+        let Some(damage) = self.damage else {
+            if FirmwareDir::machine_has(device) {
+                return Err(Failure::Skip(format!(
+                    "/lib/firmware has firmware for {device}"
+                )));
+            }
+            return Ok(Expected { bytes: None, ret });
+        };
+        let image = damaged_image(&payload(64, 2), damage)
+            .map_err(|error| Failure::assertion("an image", error))?;
+        bench.firmware().put(device, &image)?;
+        Ok(Expected {
+            bytes: Some(image.len() as u64),
+            ret,
+        })
+    }
+
+    /// The line that names the device, the file and the check.
+    fn line(self, device: &str) -> String {
+        let file = firmware_name(device);
+        format!("{} {device}: firmware {file}: {}", sysfs::DRIVER, self.says)
+    }
+}
+
+/// One bad file beside a good one.
+fn beside_a_good_one(bench: &mut Bench, case: Case, order: Order) -> Result<(), Failure> {
+    let (good, bad) = (sysfs::device(0), sysfs::device(1));
+    let image = good_image();
+    let good_one = Expected {
+        bytes: Some(image.len() as u64),
+        ret: 0,
+    };
+    bench.firmware().put(&good, &image)?;
+    let bad_one = case.prepare(bench, &bad)?;
+    let driver = Driver::slow(ProbeType::PreferAsynchronous).own_files();
+    bench.load(order, 2, driver, "")?;
+    bench.wait_for_ends(2)?;
+
+    firmware_in_probe::check(bench.events()?, &good, good_one)?;
+    firmware_in_probe::check(bench.events()?, &bad, bad_one)?;
+    ensure("driver of the device", &sysfs::driver_of(&bad), &None)?;
+    says(bench, case, &bad)?;
+
+    bench.firmware().put(&bad, &image)?;
+    bench.write(Call::Bind, &bad)?;
+    ensure(
+        "driver of the device after the repair",
+        &sysfs::driver_of(&bad).as_deref(),
+        &Some(sysfs::DRIVER),
+    )?;
+    firmware_in_probe::check(bench.events()?, &bad, good_one)?;
+    Ok(())
+}
+
+/// Exactly one line says what is wrong.
+fn says(bench: &mut Bench, case: Case, device: &str) -> Result<(), Failure> {
+    let wanted = case.line(device);
+    let lines = bench.lines()?;
+    let found = lines
+        .iter()
+        .filter(|line| line.starts_with(&wanted))
+        .count();
+    ensure(&format!("lines that start with `{wanted}`"), &found, &1)
+}
+
+/// All bad files at once, each with its own errno.
+fn all_at_once(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result<(), Failure> {
+    let mut expected = Vec::new();
+    for (number, case) in CASES.into_iter().enumerate() {
+        let device = sysfs::device(number);
+        expected.push((case.prepare(bench, &device)?, case, device));
+    }
+    let driver = Driver::slow(probe_type).own_files().quick();
+    bench.load(order, CASES.len(), driver, "")?;
+    bench.wait_for_ends(CASES.len())?;
+    for (expected, case, device) in expected {
+        firmware_in_probe::check(bench.events()?, &device, expected)?;
+        says(bench, case, &device)?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let mut tests = Vec::new();
+    for (case, order) in CASES.into_iter().zip(Order::BOTH.into_iter().cycle()) {
+        tests.push(Test::new(
+            format!(
+                "firmware_in_probe: {} beside a good one, {order}",
+                case.name
+            ),
+            move |bench| beside_a_good_one(bench, case, order),
+        ));
+    }
+    for probe_type in [ProbeType::PreferAsynchronous, ProbeType::ForceSynchronous] {
+        for order in Order::BOTH {
+            tests.push(Test::new(
+                format!("firmware_in_probe: all at once, {probe_type}, {order}"),
+                move |bench| all_at_once(bench, order, probe_type),
+            ));
+        }
+    }
+    ktap::run(tests)
+}

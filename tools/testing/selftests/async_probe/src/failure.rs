@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a test did not pass.
+
+use std::fmt::{Debug, Display};
+use std::io;
+use std::path::Path;
+
+use lifecycle::laws::Violation;
+
+/// Why a test did not pass.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A law is broken.
+    #[error("{0}")]
+    Law(#[from] Box<Violation>),
+    /// An assertion does not hold.
+    #[error("expected: {expected}\nseen: {seen}")]
+    Assertion {
+        /// What was expected.
+        expected: String,
+        /// What was seen instead.
+        seen: String,
+    },
+    /// The log cannot be relied on.
+    #[error("log: {0}")]
+    Log(#[from] lifecycle::dmesg::Error),
+    /// The test could not be carried out.
+    #[error("{doing}: {error}")]
+    Io {
+        /// What was tried.
+        doing: String,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// There is nothing to test here.
+    #[error("{0}")]
+    Skip(String),
+}
+
+impl From<Violation> for Failure {
+    fn from(violation: Violation) -> Self {
+        Self::Law(Box::new(violation))
+    }
+}
+
+impl Failure {
+    /// An assertion that does not hold.
+    pub fn assertion(expected: impl Display, seen: impl Display) -> Self {
+        Self::Assertion {
+            expected: expected.to_string(),
+            seen: seen.to_string(),
+        }
+    }
+
+    /// What could not be done to a file.
+    pub fn io(doing: &str, path: impl AsRef<Path>, error: impl Into<io::Error>) -> Self {
+        Self::Io {
+            doing: format!("{doing} {}", path.as_ref().display()),
+            error: error.into(),
+        }
+    }
+}
+
+/// `seen` equals `expected`, or the test fails; `what` names the thing.
+///
+/// # Errors
+///
+/// The assertion that does not hold.
+pub fn ensure<T: PartialEq + Debug>(what: &str, seen: &T, expected: &T) -> Result<(), Failure> {
+    if seen == expected {
+        Ok(())
+    } else {
+        Err(Failure::assertion(
+            format!("{what}: {expected:?}"),
+            format!("{seen:?}"),
+        ))
+    }
+}

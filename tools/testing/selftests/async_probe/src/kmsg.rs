@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's log, from a remembered place on.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
+
+use lifecycle::dmesg::Parser;
+use lifecycle::event::Call;
+use lifecycle::{Event, What};
+use nix::errno::Errno;
+use nix::libc::O_NONBLOCK;
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::unistd::gettid;
+
+use crate::Failure;
+
+const KMSG: &str = "/dev/kmsg";
+
+/// More than the kernel ever prints into one record (`PRINTK_MESSAGE_MAX`).
+const RECORD: usize = 1 << 14;
+
+/// What has been logged since it was opened.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+    parser: Parser,
+    events: Vec<Event>,
+    lines: Vec<String>,
+}
+
+impl Log {
+    /// Remembers the end of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Skip`] if the log cannot be read or written here.
+    pub fn open() -> Result<Self, Failure> {
+        let no_log = |error| Failure::Skip(format!("{KMSG}: {error}"));
+        let mut file = OpenOptions::new()
+            .read(true)
+            .custom_flags(O_NONBLOCK)
+            .open(KMSG)
+            .map_err(no_log)?;
+        file.seek(SeekFrom::End(0)).map_err(no_log)?;
+
+        let writes = fs::read_to_string("/proc/sys/kernel/printk_devkmsg").unwrap_or_default();
+        if writes.trim() == "off" {
+            return Err(Failure::Skip(
+                "printk.devkmsg is off: the tests write to the log".to_owned(),
+            ));
+        }
+        Ok(Self {
+            file,
+            parser: Parser::default(),
+            events: Vec::new(),
+            lines: Vec::new(),
+        })
+    }
+
+    /// Reads what has been logged since.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Log`] if records are missing or one of ours is not understood.
+    pub fn read(&mut self) -> Result<(), Failure> {
+        let mut record = [0; RECORD];
+        loop {
+            // One read is one record; a record that is gone is EPIPE.
+            let length = match self.file.read(&mut record) {
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Failure::io("read", KMSG, error)),
+            };
+            for line in String::from_utf8_lossy(&record[..length]).lines() {
+                self.events.extend(self.parser.line(line)?);
+                if let Some((_, text)) = line.split_once(';') {
+                    self.lines.push(text.to_owned());
+                }
+            }
+        }
+    }
+
+    /// The events so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The text of all records so far, ours and others'.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Waits until the events are as wanted; whether they are before the time is up.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read()`](Self::read).
+    pub fn wait(
+        &mut self,
+        timeout: Duration,
+        wanted: impl Fn(&[Event]) -> bool,
+    ) -> Result<bool, Failure> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.read()?;
+            if wanted(&self.events) {
+                return Ok(true);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let left =
+                PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            let mut readable = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut readable, left) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Failure::io("poll", KMSG, errno)),
+            }
+        }
+    }
+}
+
+/// Makes a call between two lines of ours in the log.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if the lines cannot be written; the call's own result is the result.
+pub fn around(
+    call: Call,
+    on: &str,
+    make: impl FnOnce() -> Result<(), Errno>,
+) -> Result<Result<(), Errno>, Failure> {
+    let pid = gettid().as_raw().unsigned_abs();
+    let on = on.to_owned();
+    write(&What::CallBegan {
+        call,
+        on: on.clone(),
+        pid,
+    })?;
+    let result = make();
+    let ret = result.map_or_else(|errno| -(errno as i32), |()| 0);
+    write(&What::CallReturned { call, on, pid, ret })?;
+    Ok(result)
+}
+
+/// Writes one line of level info.
+fn write(what: &What) -> Result<(), Failure> {
+    // The kernel limits the rate of each open file: a new one has all of its allowance.
+    OpenOptions::new()
+        .write(true)
+        .open(KMSG)
+        .and_then(|mut file| file.write_all(format!("<6>{what}\n").as_bytes()))
+        .map_err(|error| Failure::io("write", KMSG, error))
+}

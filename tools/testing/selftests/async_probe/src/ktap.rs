@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The test runner, which speaks KTAP 1 (`Documentation/dev-tools/ktap.rst`).
+
+use std::io::{self, Write};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use crate::modules::Modules;
+use crate::{Bench, Failure};
+
+/// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
+const PASS: u8 = 0;
+/// `KSFT_FAIL`.
+const FAIL: u8 = 1;
+/// `KSFT_SKIP`.
+const SKIP: u8 = 4;
+
+/// What a test does on its bench.
+type Body = Box<dyn Fn(&mut Bench) -> Result<(), Failure>>;
+
+/// A named test.
+pub struct Test {
+    name: String,
+    body: Body,
+}
+
+impl Test {
+    /// A test of this name, which must not contain a `#`.
+    pub fn new(
+        name: impl Into<String>,
+        body: impl Fn(&mut Bench) -> Result<(), Failure> + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            body: Box::new(body),
+        }
+    }
+}
+
+/// Runs the tests and prints their results; the exit code is that of a kselftest.
+///
+/// With an argument, runs those tests only whose names contain it.
+pub fn run(mut tests: Vec<Test>) -> ExitCode {
+    if let Some(part) = std::env::args().nth(1) {
+        tests.retain(|test| test.name.contains(&part));
+    }
+    let mut out = Output(io::stdout());
+    out.line("KTAP version 1");
+
+    let modules = match Modules::find() {
+        Ok(modules) => modules,
+        Err(failure) => {
+            out.line(&format!("1..0 # SKIP {}", one_line(&failure)));
+            return SKIP.into();
+        }
+    };
+
+    out.line(&format!("1..{}", tests.len()));
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for (number, test) in (1..).zip(&tests) {
+        match carry_out(&mut out, test, &modules) {
+            Ok(()) => {
+                passed += 1;
+                out.line(&format!("ok {number} {}", test.name));
+            }
+            Err(Failure::Skip(reason)) => {
+                skipped += 1;
+                out.line(&format!("ok {number} {} # SKIP {reason}", test.name));
+            }
+            Err(failure) => {
+                failed += 1;
+                out.comment(&failure.to_string());
+                out.line(&format!("not ok {number} {}", test.name));
+            }
+        }
+    }
+    if let Err(failure) = modules.release() {
+        failed += 1;
+        out.comment(&failure.to_string());
+    }
+    out.comment(&format!(
+        "Totals: pass:{passed} fail:{failed} xfail:0 xpass:0 skip:{skipped} error:0"
+    ));
+    match (failed, passed) {
+        (0, 0) => SKIP.into(),
+        (0, _) => PASS.into(),
+        _ => FAIL.into(),
+    }
+}
+
+/// Runs one test on a bench of its own and cleans up after it.
+fn carry_out(out: &mut Output, test: &Test, modules: &Modules) -> Result<(), Failure> {
+    let mut bench = Bench::new(modules)?;
+    let verdict = catch_unwind(AssertUnwindSafe(|| (test.body)(&mut bench)));
+    let cleaned = bench.clean_up();
+    for line in bench.comments() {
+        out.comment(line);
+    }
+
+    let verdict = match verdict {
+        Ok(Ok(())) => cleaned.and_then(|()| bench.judge()),
+        Ok(Err(failure)) => {
+            if let Err(more) = cleaned {
+                out.comment(&format!("cleaning up: {more}"));
+            }
+            Err(failure)
+        }
+        // The panic has already been printed to stderr.
+        Err(_) => Err(Failure::assertion("no panic", "a panic")),
+    };
+    match &verdict {
+        // Their own log comes with them.
+        Ok(()) | Err(Failure::Law(_) | Failure::Skip(_)) => {}
+        Err(_) => out.comment(&bench.transcript()),
+    }
+    verdict
+}
+
+/// A reason that fits on one line.
+fn one_line(failure: &Failure) -> String {
+    failure.to_string().replace('\n', "; ")
+}
+
+/// Where the results go, line by line.
+struct Output(io::Stdout);
+
+impl Output {
+    fn line(&mut self, line: &str) {
+        // Nobody is left to be told where standard output is gone.
+        let _ = writeln!(self.0, "{line}").and_then(|()| self.0.flush());
+    }
+
+    fn comment(&mut self, text: &str) {
+        for line in text.lines() {
+            self.line(&format!("# {line}"));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The modules: where they are, loading and unloading.
+
+use std::cell::Cell;
+use std::ffi::{CString, OsStr};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use lifecycle::event::Call;
+use nix::errno::Errno;
+use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
+
+use crate::{kmsg, Failure};
+
+/// The crate's module, on which the others depend.
+pub const ASYNC_PROBE: &str = "async_probe";
+/// The module that registers the platform devices.
+pub const DEVICES: &str = "slow_platform_devices";
+/// The module of the platform driver.
+pub const DRIVER: &str = "slow_platform_driver";
+
+/// All of them, those that are depended on first.
+const ALL: [&str; 3] = [ASYNC_PROBE, DEVICES, DRIVER];
+
+/// The directory of the modules, with [`ASYNC_PROBE`] loaded.
+#[derive(Debug)]
+pub struct Modules {
+    directory: PathBuf,
+    ours: Cell<bool>,
+}
+
+impl Modules {
+    /// Finds the modules and loads the one that the others depend on.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Skip`] where they cannot be tested, with the reason.
+    pub fn find() -> Result<Self, Failure> {
+        let skip = |reason: String| Err(Failure::Skip(reason));
+        if !nix::unistd::geteuid().is_root() {
+            return skip("must run as root".to_owned());
+        }
+        for module in [DEVICES, DRIVER] {
+            if is_loaded(module) {
+                return skip(format!("{module} is loaded already: rmmod it first"));
+            }
+        }
+        let Some(directory) = candidates().find(|dir| {
+            ALL.iter()
+                .all(|module| dir.join(format!("{module}.ko")).is_file())
+        }) else {
+            return skip(format!(
+                "no directory with {}.ko: set ASYNC_PROBE_MODULES",
+                ALL.join(".ko, ")
+            ));
+        };
+
+        let modules = Self {
+            directory,
+            ours: Cell::new(false),
+        };
+        if !is_loaded(ASYNC_PROBE) {
+            if let Err(errno) = insmod(&modules.path(ASYNC_PROBE), ASYNC_PROBE, "")? {
+                return skip(format!("cannot load {ASYNC_PROBE}: {errno}"));
+            }
+            modules.ours.set(true);
+        }
+        Ok(modules)
+    }
+
+    /// The file of a module.
+    pub fn path(&self, module: &str) -> PathBuf {
+        self.directory.join(format!("{module}.ko"))
+    }
+
+    /// Unloads what [`find()`](Self::find) loaded.
+    ///
+    /// # Errors
+    ///
+    /// What rmmod said.
+    pub fn release(&self) -> Result<(), Failure> {
+        if !self.ours.replace(false) {
+            return Ok(());
+        }
+        rmmod(ASYNC_PROBE)?.map_err(|errno| Failure::assertion("rmmod async_probe", errno))
+    }
+}
+
+impl Drop for Modules {
+    fn drop(&mut self) {
+        // `release()` has told what there was to tell.
+        let _ = self.release();
+    }
+}
+
+/// Where to look, in this order.
+fn candidates() -> impl Iterator<Item = PathBuf> {
+    let named = std::env::var_os("ASYNC_PROBE_MODULES").map(PathBuf::from);
+    let only_named = named.is_some();
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.join("modules")));
+    let installed = || {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+        directory_of(
+            OsStr::new("async_probe.ko"),
+            &Path::new("/lib/modules").join(release.trim()),
+        )
+    };
+    named.into_iter().chain(
+        beside
+            .into_iter()
+            .chain([PathBuf::from("/modules")])
+            .chain(std::iter::once_with(installed).flatten())
+            .filter(move |_| !only_named),
+    )
+}
+
+/// The directory below `top` that holds a file of this name.
+fn directory_of(name: &OsStr, top: &Path) -> Option<PathBuf> {
+    let mut below = Vec::new();
+    for entry in fs::read_dir(top).ok()?.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => below.push(entry.path()),
+            Ok(_) if entry.file_name() == name => return Some(top.to_owned()),
+            _ => {}
+        }
+    }
+    below.iter().find_map(|dir| directory_of(name, dir))
+}
+
+/// Whether the kernel has a module of this name.
+pub fn is_loaded(module: &str) -> bool {
+    Path::new("/sys/module").join(module).exists()
+}
+
+/// Loads the module in the file with these parameters, and leaves in the log when.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
+pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), Errno>, Failure> {
+    let file = File::open(path).map_err(|error| Failure::io("open", path, error))?;
+    let parameters =
+        CString::new(parameters).map_err(|error| Failure::io("parameters of", path, error))?;
+    kmsg::around(Call::Insmod, module, || {
+        finit_module(&file, &parameters, ModuleInitFlags::empty())
+    })
+}
+
+/// Unloads a module, and leaves in the log when.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
+pub fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
+    let name = CString::new(module).map_err(|error| Failure::io("the name", module, error))?;
+    kmsg::around(Call::Rmmod, module, || {
+        delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
+    })
+}
