@@ -91,7 +91,7 @@ check_checkpatch()
 	$LAB exec perl /lab/kernel/src/scripts/checkpatch.pl \
 		--no-tree --strict --terse --show-types --no-summary \
 		--ignore EXPORT_SYMBOL,MACRO_ARG_REUSE \
-		-f $(kernel_rust) $(files '*.[ch]' '*.sh' '*.rst' '*Kconfig' '*Kbuild' '*Makefile')
+		-f $(kernel_rust) $(files '*.[ch]' '*.rst' '*Kconfig' '*Kbuild' '*Makefile')
 }
 
 check_cargo_fmt()
