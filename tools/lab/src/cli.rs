@@ -39,6 +39,14 @@ pub enum Action {
         /// Passed to make: CLIPPY=1, W=1, V=1
         variables: Vec<String>,
     },
+    /// Shows asynchronous probing: dmesg timing of the sample driver, and tables
+    Run,
+    /// Runs all tests, or those whose names contain TESTS
+    Check {
+        /// Part of a name
+        #[arg(default_value = "")]
+        tests: String,
+    },
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine

@@ -38,6 +38,8 @@ const AFTER: usize = 25;
 pub struct Splat {
     /// What kind of complaint.
     pub kind: &'static str,
+    /// The program that ran, if the guest had announced one.
+    pub during: Option<String>,
     /// The lines around it.
     pub context: Vec<String>,
 }
@@ -48,11 +50,15 @@ pub struct Watcher {
     last: VecDeque<String>,
     splats: Vec<Splat>,
     open: usize,
+    during: Option<String>,
 }
 
 impl Watcher {
     /// Takes one line.
     pub fn line(&mut self, line: &str) {
+        if let Some((_, program)) = line.split_once("] lab: begin ") {
+            self.during = Some(program.to_owned());
+        }
         if self.open > 0 {
             self.open -= 1;
             if let Some(splat) = self.splats.last_mut() {
@@ -61,7 +67,12 @@ impl Watcher {
         } else if let Some(kind) = alarm(line) {
             let mut context: Vec<String> = self.last.drain(..).collect();
             context.push(line.to_owned());
-            self.splats.push(Splat { kind, context });
+            let during = self.during.clone();
+            self.splats.push(Splat {
+                kind,
+                during,
+                context,
+            });
             self.open = AFTER;
         }
         self.last.push_back(line.to_owned());

@@ -150,6 +150,18 @@ impl Kernel {
         }
     }
 
+    /// As `uname -r` prints it.
+    pub fn release(&self) -> Result<String> {
+        match self {
+            Self::Stock { meta, .. } => Ok(meta.release.clone()),
+            Self::Tree(path) => {
+                let file = path.join("include/config/kernel.release");
+                let text = fs::read_to_string(&file).at(&file, "read")?;
+                Ok(text.trim().to_owned())
+            }
+        }
+    }
+
     /// The bootable image.
     pub fn image(&self) -> PathBuf {
         match self {

@@ -3,17 +3,21 @@
 //! The lab: makes an environment and a kernel, builds the modules, runs them under QEMU.
 
 pub mod cache;
+pub mod check;
 pub mod cli;
 pub mod console;
 pub mod debian;
+pub mod demo;
 pub mod enter;
 pub mod environment;
 pub mod error;
 pub mod initramfs;
 pub mod kernel;
+pub mod ktap;
 pub mod mirror;
 pub mod modules;
 pub mod process;
+pub mod programs;
 pub mod progress;
 pub mod project;
 pub mod session;

@@ -82,9 +82,10 @@ fn command(project: &Project, kernel: &Kernel, env: &Environment, variables: &[S
     match kernel {
         Kernel::Stock { dir, .. } => {
             let words: Vec<String> = variables.iter().map(|word| quote(word)).collect();
-            // The kernel's make announces each directory it enters, which says nothing here.
+            // Type information of modules would need the whole vmlinux: kbuild would say so each time.
             let script = format!(
-                "{} --no-print-directory M=/lab/project MO=/lab/project/out/modules {} modules",
+                "{} --no-print-directory CONFIG_DEBUG_INFO_BTF_MODULES= \
+                 M=/lab/project MO=/lab/project/out/modules {} modules",
                 make_command(),
                 words.join(" ")
             );

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::cache::{remove_tree, Cache};
+use crate::check;
 use crate::cli::{Action, Cli, Job};
+use crate::demo;
 use crate::environment::Environment;
 use crate::error::{IoContext, Result};
 use crate::initramfs::Initramfs;
@@ -45,9 +47,15 @@ impl Session {
         })
     }
 
-    /// The guest's files that every job gets: the modules.
+    /// Builds the modules.
+    pub fn modules(&self) -> Result<Modules> {
+        Modules::build(&self.project, &self.kernel, &self.env, &[])
+    }
+
+    /// The guest's files that every job gets: the modules, and firmware for their devices.
     pub fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
         let mut initramfs = Initramfs::new(&self.env)?;
+        initramfs.bytes(FIRMWARE, &default_firmware(), false);
         for file in modules.files()? {
             initramfs.file(&format!("modules/{}", name(&file)), &file, false);
         }
@@ -55,7 +63,17 @@ impl Session {
     }
 }
 
-fn name(path: &Path) -> String {
+/// The file that the sample drivers ask for.
+const FIRMWARE: &str = "lib/firmware/async_probe/slow_platform.fw";
+
+/// An image of a fixed payload, small enough that its checksum does not show in the timing.
+fn default_firmware() -> Vec<u8> {
+    let payload = firmware::encode::payload(16 << 10, 0);
+    firmware::encode::image(&payload).unwrap_or_default()
+}
+
+/// The name of a file.
+pub fn name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
@@ -74,6 +92,8 @@ pub fn run(cli: &Cli) -> Result<u8> {
             Modules::build(&session.project, &session.kernel, &session.env, variables)?;
         }
         Action::Vm(job) => vm(cli, job)?,
+        Action::Check { tests } => check::run(cli, tests)?,
+        Action::Run => demo::run(cli)?,
         Action::Shell => shell(cli)?,
         Action::Exec { argv } => return exec(cli, argv),
         Action::Clean { cache } => clean(*cache)?,
@@ -87,7 +107,7 @@ fn vm(cli: &Cli, job: &Job) -> Result<()> {
     let modules = if job.no_build {
         Modules::built(&session.project)
     } else {
-        Modules::build(&session.project, &session.kernel, &session.env, &[])?
+        session.modules()?
     };
     let mut initramfs = session.initramfs(&modules)?;
     initramfs.file("job", &job.job, true);
@@ -123,7 +143,7 @@ fn vm(cli: &Cli, job: &Job) -> Result<()> {
 
 fn shell(cli: &Cli) -> Result<()> {
     let session = Session::open(cli, false)?;
-    let modules = Modules::build(&session.project, &session.kernel, &session.env, &[])?;
+    let modules = session.modules()?;
     Boot {
         kernel: &session.kernel,
         env: &session.env,

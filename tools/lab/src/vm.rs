@@ -66,13 +66,18 @@ pub struct Machine {
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);
 
+/// Seconds before the job, so that the kernel's own work after boot is over. They cost nothing in
+/// virtual time.
+const SETTLE: u32 = 5;
+
 /// How long a guest may take to power off after its job.
 const POWER_OFF: Duration = Duration::from_secs(20);
 
 const POLL: Duration = Duration::from_millis(10);
 
 /// The kernel's command line.
-const COMMAND_LINE: &str = "console=ttyS0 rdinit=/init nokaslr oops=panic panic=-1";
+const COMMAND_LINE: &str =
+    "console=ttyS0 rdinit=/init nokaslr oops=panic panic=-1 printk.devkmsg=on";
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,11 +164,7 @@ impl Boot<'_> {
     /// Boots, runs `/job`, and hands each line of its output to `line` as it comes.
     pub fn run(&self, mut initramfs: Initramfs, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
         fs::create_dir_all(self.out).at(self.out, "create the directory")?;
-        initramfs.bytes(
-            "etc/lab",
-            format!("DEADLINE={}\n", self.machine.deadline).as_bytes(),
-            false,
-        );
+        initramfs.bytes("etc/lab", settings(self.machine).as_bytes(), false);
         initramfs.write(&self.out.join("initramfs.cpio"))?;
         let (console, results, errors) = (
             self.out.join("console.log"),
@@ -295,6 +296,18 @@ impl Boot<'_> {
             .bind(&self.kernel.image(), IMAGE)
             .command())
     }
+}
+
+/// What /init and the job know of the machine.
+fn settings(machine: &Machine) -> String {
+    let mut text = format!("DEADLINE={}\n", machine.deadline);
+    if machine.time == Time::Virtual {
+        text.push_str(&format!(
+            "SETTLE={SETTLE}\nexport ASYNC_PROBE_ICOUNT_SHIFT={}\n",
+            machine.shift
+        ));
+    }
+    text
 }
 
 fn died(status: std::process::ExitStatus, errors: &Path) -> String {

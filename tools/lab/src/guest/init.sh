@@ -21,13 +21,18 @@ fi
 stty -F /dev/ttyS1 raw
 
 # A job that hangs may hold locks that a clean power-off needs: reset instead.
-(
-	sleep "$DEADLINE"
+# With its output away from the serial line: whoever is killed must not hold it.
+cat >/bin/deadline <<-'END'
+	#!/bin/sh
+	sleep "$1"
 	echo w >/proc/sysrq-trigger
-	echo "lab: deadline $DEADLINE" >/dev/ttyS1
+	echo "lab: deadline $1" >/dev/ttyS1
 	echo b >/proc/sysrq-trigger
-) &
+END
+chmod 755 /bin/deadline
 
+deadline "$DEADLINE" &
+[ -n "$SETTLE" ] && sleep "$SETTLE"
 sh /job </dev/null >/dev/ttyS1 2>&1
 code=$?
 

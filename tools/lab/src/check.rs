@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All tests: the host's under cargo, the guest's in the virtual machine.
+
+use std::path::PathBuf;
+use std::thread;
+
+use crate::cli::Cli;
+use crate::error::{Error, Kind, Result};
+use crate::ktap::{Parser, Status, Test};
+use crate::process::indent;
+use crate::programs;
+use crate::progress::{note, Step};
+use crate::session::{name, Session};
+use crate::vm::{Boot, Ended, Outcome};
+
+/// Seconds of guest time that one program may take.
+const PROGRAM_DEADLINE: u32 = 600;
+
+/// Runs the tests whose names contain the filter.
+pub fn run(cli: &Cli, filter: &str) -> Result<()> {
+    let session = Session::open(cli, false)?;
+    let modules = session.modules()?;
+    let programs = programs::build(&session.project)?;
+    let mut guest = Guest {
+        session: &session,
+        cli,
+        filter,
+        initramfs: Box::new(|| session.initramfs(&modules)),
+    };
+    let step = Step::begin("running the tests of host and guest");
+    let (host, guest) = thread::scope(|scope| {
+        let host = scope.spawn(|| programs::host_tests(&session.project, filter));
+        let guest = guest.all(&programs);
+        (host.join(), guest)
+    });
+    let mut tests = host.unwrap_or_else(|_| {
+        Err(Error::new(
+            Kind::Failed,
+            "the host's tests",
+            "the thread that ran them panicked",
+            "report this",
+        ))
+    })?;
+    tests.extend(guest?);
+    step.done();
+    report(&tests)
+}
+
+/// One line per test, then the totals.
+fn report(tests: &[Test]) -> Result<()> {
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for test in tests {
+        match &test.status {
+            Status::Passed => {
+                passed += 1;
+                println!("ok    {}", test.name);
+            }
+            Status::Skipped(reason) => {
+                skipped += 1;
+                println!("skip  {} # {reason}", test.name);
+            }
+            Status::Failed => {
+                failed += 1;
+                println!("FAIL  {}", test.name);
+                if !test.comments.is_empty() {
+                    println!("{}", indent(&test.comments.join("\n")));
+                }
+            }
+        }
+    }
+    println!("total: {passed} passed, {failed} failed, {skipped} skipped");
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Failed,
+        format!("{failed} of {} tests failed", tests.len()),
+        "see the lines that begin with FAIL",
+        "make check TESTS=<part of a name> runs some of them; consoles are in out/check",
+    ))
+}
+
+/// The tests of the guest.
+struct Guest<'a> {
+    session: &'a Session,
+    cli: &'a Cli,
+    filter: &'a str,
+    initramfs: Box<dyn Fn() -> Result<crate::initramfs::Initramfs> + 'a>,
+}
+
+impl Guest<'_> {
+    /// Runs the programs in one boot; when one takes the machine down, boots again for those after it.
+    fn all(&mut self, programs: &[PathBuf]) -> Result<Vec<Test>> {
+        let mut tests = Vec::new();
+        let mut left = programs;
+        let mut boots = 0;
+        while !left.is_empty() {
+            let (done, results) = self.boot(left, boots)?;
+            tests.extend(results);
+            left = &left[done..];
+            boots += 1;
+        }
+        Ok(tests)
+    }
+
+    /// Boots once; returns how many programs are done with, and their tests.
+    fn boot(&self, programs: &[PathBuf], number: usize) -> Result<(usize, Vec<Test>)> {
+        let out = self.session.project.out(&format!("check/{number}"));
+        let mut initramfs = (self.initramfs)()?;
+        for program in programs {
+            initramfs.file(&format!("selftests/{}", name(program)), program, true);
+        }
+        initramfs.bytes("job", self.job(programs).as_bytes(), true);
+        let mut runs: Vec<Run> = Vec::new();
+        let outcome = Boot {
+            kernel: &self.session.kernel,
+            env: &self.session.env,
+            machine: &self.cli.machine,
+            out: &out,
+        }
+        .run(initramfs, &mut |line| collect(&mut runs, line))?;
+        note(&format!(
+            "{} programs in {:.1} s of wall time; console: {}",
+            runs.len(),
+            outcome.wall.as_secs_f64(),
+            outcome.console.display()
+        ));
+        let mut tests = Vec::new();
+        let done = runs.len();
+        for run in runs {
+            tests.extend(self.judge(run, &outcome));
+        }
+        // Of what happened outside all programs, nothing may be lost.
+        tests.extend(complaints(&outcome, None));
+        if done == 0 {
+            // Nothing would change at the next attempt.
+            outcome.verdict()?;
+            return Err(Error::new(
+                Kind::Vm,
+                "the guest ran no program",
+                format!("{:?}", outcome.ended),
+                format!("read {}", outcome.console.display()),
+            ));
+        }
+        Ok((done, tests))
+    }
+
+    /// Each program with a watchdog of its own: one that hangs ends the boot, and only that.
+    fn job(&self, programs: &[PathBuf]) -> String {
+        let mut job = String::new();
+        for program in programs {
+            let program = name(program);
+            // A program whose own name matches runs whole.
+            let filter = if program.contains(self.filter) {
+                ""
+            } else {
+                self.filter
+            };
+            job.push_str(&format!(
+                "echo 'lab: begin {program}' >/dev/kmsg\n\
+                 echo 'lab: begin {program}'\n\
+                 deadline {PROGRAM_DEADLINE} >/dev/null 2>&1 & dog=$!\n\
+                 /selftests/{program} {filter}\n\
+                 echo \"lab: end {program} $?\"\n\
+                 kill $dog\n"
+            ));
+        }
+        job
+    }
+
+    /// The tests of one program.
+    fn judge(&self, run: Run, outcome: &Outcome) -> Vec<Test> {
+        let program = run.program;
+        let mut tests = run.parser.finish();
+        if run.code.is_some() && !self.filter.is_empty() && !program.contains(self.filter) {
+            // Nothing in it has such a name.
+            tests.retain(|test| test.name.contains(self.filter));
+        }
+        for test in &mut tests {
+            test.name = format!("{program}: {}", test.name);
+        }
+        let failed = tests.iter().any(|test| test.status == Status::Failed);
+        let complaint = match run.code {
+            Some(0 | 4) => None,
+            Some(_) if failed => None,
+            Some(code) => Some(format!("exit code {code} though no test failed")),
+            None => Some(match &outcome.ended {
+                Ended::GuestDeadline => {
+                    format!("hung: no end after {PROGRAM_DEADLINE} s of guest time")
+                }
+                Ended::WallDeadline => "hung: no end before the deadline in wall time".to_owned(),
+                Ended::Died(how) => format!("QEMU died: {how}"),
+                Ended::Early | Ended::Exit(_) => "took the machine down".to_owned(),
+            }),
+        };
+        tests.extend(complaint.map(|text| Test {
+            name: format!("{program}: {text}"),
+            status: Status::Failed,
+            comments: vec![],
+        }));
+        tests.extend(complaints(outcome, Some(&program)));
+        tests
+    }
+}
+
+/// What the kernel complained about during a program, as failed tests.
+fn complaints(outcome: &Outcome, program: Option<&str>) -> Vec<Test> {
+    outcome
+        .splats
+        .iter()
+        .filter(|splat| splat.during.as_deref() == program)
+        .map(|splat| Test {
+            name: format!("{}: kernel: {}", program.unwrap_or("boot"), splat.kind),
+            status: Status::Failed,
+            comments: splat.context.clone(),
+        })
+        .collect()
+}
+
+/// One program's output.
+struct Run {
+    program: String,
+    parser: Parser,
+    code: Option<i32>,
+}
+
+/// Sorts a line of the guest's output to the program that printed it.
+fn collect(runs: &mut Vec<Run>, line: &str) {
+    if let Some(program) = line.strip_prefix("lab: begin ") {
+        runs.push(Run {
+            program: program.to_owned(),
+            parser: Parser::default(),
+            code: None,
+        });
+    } else if let Some(run) = runs.last_mut() {
+        match line
+            .strip_prefix("lab: end ")
+            .and_then(|rest| rest.rsplit_once(' '))
+        {
+            Some((program, code)) if program == run.program => run.code = code.parse().ok(),
+            _ => run.parser.line(line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_go_to_their_program() {
+        let mut runs = Vec::new();
+        for line in [
+            "noise",
+            "lab: begin a",
+            "KTAP version 1",
+            "1..1",
+            "ok 1 x",
+            "lab: end a 0",
+            "lab: begin b",
+            "KTAP version 1",
+            "1..2",
+            "ok 1 y",
+        ] {
+            collect(&mut runs, line);
+        }
+        assert_eq!(runs.len(), 2);
+        assert_eq!((runs[0].code, runs[1].code), (Some(0), None));
+        let b = runs.pop().unwrap().parser.finish();
+        assert_eq!(b.len(), 2);
+        assert_eq!(b[1].status, Status::Failed);
+    }
+}

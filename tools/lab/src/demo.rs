@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The demonstration: the same devices and firmware, probed in four ways.
+
+use lifecycle::report::{compare, devices, Scenario};
+use lifecycle::timing::runs;
+use lifecycle::{dmesg, Event};
+
+use crate::cli::Cli;
+use crate::error::{Error, Kind, Result};
+use crate::process::indent;
+use crate::progress::{note, Step};
+use crate::session::Session;
+use crate::vm::{Boot, Time};
+
+const DEVICES: usize = 8;
+const FIRMWARE_MS: u32 = 2000;
+
+/// One insmod of the driver each: its name in the table, and its parameters.
+const SCENARIOS: &[(&str, &str)] = &[
+    ("prefer", "probe_type=prefer_asynchronous"),
+    (
+        "prefer, async_probe",
+        "probe_type=prefer_asynchronous async_probe",
+    ),
+    ("force_sync", "probe_type=force_synchronous"),
+    (
+        "force_sync, async_probe",
+        "probe_type=force_synchronous async_probe",
+    ),
+];
+
+/// Runs the demonstration and prints its report.
+pub fn run(cli: &Cli) -> Result<()> {
+    let session = Session::open(cli, false)?;
+    let modules = session.modules()?;
+    let mut initramfs = session.initramfs(&modules)?;
+    initramfs.bytes("job", job().as_bytes(), true);
+    let step = Step::begin("booting and running the scenarios");
+    let out = session.project.out("run");
+    let mut log = String::new();
+    let outcome = Boot {
+        kernel: &session.kernel,
+        env: &session.env,
+        machine: &cli.machine,
+        out: &out,
+    }
+    .run(initramfs, &mut |line| {
+        log.push_str(line);
+        log.push('\n');
+    })?;
+    step.done();
+    outcome.verdict()?;
+    let events = dmesg::parse(&log).map_err(|error| {
+        Error::new(
+            Kind::Failed,
+            "the log of the guest cannot be understood",
+            error.to_string(),
+            format!("read {}", out.join("results.log").display()),
+        )
+    })?;
+    let clock = match cli.machine.time {
+        Time::Virtual => format!(
+            "virtual time, {} ns per instruction",
+            1 << cli.machine.shift
+        ),
+        Time::Wall => "wall time".to_owned(),
+    };
+    println!(
+        "{DEVICES} devices, {FIRMWARE_MS} ms of firmware each; Linux {}, {} CPUs, {clock}\n",
+        session.kernel.release()?,
+        cli.machine.smp
+    );
+    print!("{}", report(&log, &events)?);
+    note(&format!(
+        "the whole log: {}",
+        out.join("results.log").display()
+    ));
+    Ok(())
+}
+
+/// What the guest does: each scenario from insmod to rmmod, then its log.
+fn job() -> String {
+    let mut job = format!(
+        "set -e\n\
+         around() {{\n\
+         \techo \"lifecycle: call_began call=$1 on=$2 pid=$$\" >/dev/kmsg\n\
+         \tshift 2; \"$@\"\n\
+         }}\n\
+         returned() {{ echo \"lifecycle: call_returned call=$1 on=$2 pid=$$ ret=0\" >/dev/kmsg; }}\n\
+         insmod /modules/async_probe.ko\n\
+         insmod /modules/slow_platform_devices.ko devices={DEVICES}\n\
+         bound() {{ ls /sys/bus/platform/drivers/slow_platform 2>/dev/null | grep -c '^slow_platform[.]'; }}\n"
+    );
+    for (_, scenario) in SCENARIOS {
+        job.push_str(&format!(
+            "around insmod slow_platform_driver insmod /modules/slow_platform_driver.ko firmware_ms={FIRMWARE_MS} {scenario}\n\
+             returned insmod slow_platform_driver\n\
+             while [ \"$(bound)\" -lt {DEVICES} ]; do sleep 0.1; done\n\
+             sleep 1\n\
+             rmmod slow_platform_driver\n\
+             sleep 1\n"
+        ));
+    }
+    job.push_str("dmesg | grep -E '\\] (async_probe: timing|lifecycle): '\n");
+    job
+}
+
+/// The lines of one asynchronous insmod, its table, and all scenarios side by side.
+fn report(log: &str, events: &[Event]) -> Result<String> {
+    let runs = runs(events);
+    if runs.len() != SCENARIOS.len() {
+        return Err(Error::new(
+            Kind::Failed,
+            "the demonstration is incomplete",
+            format!(
+                "{} of {} scenarios are in the log",
+                runs.len(),
+                SCENARIOS.len()
+            ),
+            "read out/run/console.log",
+        ));
+    }
+    let first: Vec<&str> = log
+        .lines()
+        .skip_while(|line| !line.contains("call_began"))
+        .take_while(|line| !line.contains(": removing "))
+        .collect();
+    let scenarios: Vec<Scenario<'_>> = SCENARIOS
+        .iter()
+        .zip(&runs)
+        .map(|((name, _), run)| Scenario { name, run })
+        .collect();
+    Ok(format!(
+        "insmod slow_platform_driver.ko {}\n{}\n\n{}\n{}",
+        SCENARIOS[0].1,
+        indent(&first.join("\n")),
+        devices(&runs[0]),
+        compare(&scenarios)
+    ))
+}
