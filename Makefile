@@ -1,32 +1,64 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The front door. `make help` lists what there is.
+# The front door: each target calls the lab (tools/lab), which sets up what is
+# missing. `make modules KDIR=...` does without it, as any out-of-tree module.
 
 CARGO ?= cargo
-LAB := $(CURDIR)/out/target/debug/lab
-lab-flags = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
+export CARGO
+
+LAB := out/target/debug/lab
+LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 	$(if $(ACCEL),--accel=$(ACCEL)) $(if $(SHIFT),--shift=$(SHIFT))
 
 # Passed on to kbuild as they are.
-kbuild-variables = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
+KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all
+.PHONY: all modules run check shell setup style clean clean-cache help lab
+
 all: modules
 
-.PHONY: lab
+ifdef KDIR
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(CURDIR)/out/modules $(KBUILD_VARIABLES) modules
+else
+modules: lab
+	@$(LAB) $(LAB_FLAGS) modules $(KBUILD_VARIABLES)
+endif
+
+run shell setup: lab
+	@$(LAB) $(LAB_FLAGS) $@
+
+check: lab
+	@$(LAB) $(LAB_FLAGS) check $(TESTS)
+
+style: lab
+	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
+
+clean:
+	rm -rf out
+
+clean-cache: lab
+	@$(LAB) clean-cache
+
 lab:
 	@$(CARGO) build --quiet --manifest-path=tools/Cargo.toml --package=lab --target-dir=out/target
 
-ifneq ($(KDIR),)
-.PHONY: modules
-modules:
-	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(CURDIR)/out/modules $(kbuild-variables) modules
-else
-.PHONY: modules
-modules: lab
-	@$(LAB) $(lab-flags) modules $(kbuild-variables)
-endif
-
-.PHONY: setup shell
-setup shell: lab
-	@$(LAB) $(lab-flags) $@
+help:
+	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went'
+	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some'
+	@echo '  make                    the modules, in out/modules'
+	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
+	@echo '  make shell              a shell in the virtual machine'
+	@echo '  make setup              the root file system and the kernel only'
+	@echo '  make style              checks the style of all files'
+	@echo '  make clean              removes out/'
+	@echo '  make clean-cache        removes downloads, root file system and kernels'
+	@echo
+	@echo 'Variables:'
+	@echo '  KERNEL=stock | stock:7.2 | DIR      newest stock kernel, one of a series, or a built tree'
+	@echo '  TIME=virtual | wall                 instructions as the clock (default), or real time'
+	@echo '  SHIFT=N                             virtual time: 2^N ns per instruction (default 0)'
+	@echo '  ACCEL=tcg | kvm                     kvm needs TIME=wall'
+	@echo '  DEBIAN_MIRROR=URL                   where packages come from (default: as apt on this host)'
+	@echo '  XDG_CACHE_HOME=DIR                  the cache is in DIR/async-probe (default ~/.cache; 3 GB)'
+	@echo '  CLIPPY=1 W=1 V=1 C=1                passed on to kbuild'

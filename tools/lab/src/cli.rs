@@ -51,12 +51,8 @@ pub enum Action {
     Vm(Job),
     /// Opens a shell in the virtual machine
     Shell,
-    /// Removes the outputs; the cache too if asked
-    Clean {
-        /// Removes the downloads, the root file system and the kernels
-        #[arg(long)]
-        cache: bool,
-    },
+    /// Removes the downloads, the root file system and the kernels
+    CleanCache,
     /// Runs a command in the root file system, beside the checkout (/lab/project) and the kernel (/lab/kernel)
     Exec {
         /// The command

@@ -140,7 +140,7 @@ fn storage(path: &Path, doing: &str, error: &io::Error) -> Error {
         Some(Errno::ENOSPC | Errno::EDQUOT | Errno::EROFS | Errno::EACCES | Errno::EPERM) => {
             STORAGE_NEXT
         }
-        _ => "look at the path; `make clean` removes out/, and the cache may be deleted as a whole",
+        _ => "look at the path; `make clean` removes out/, and `make clean-cache` the whole cache",
     };
     Error::new(
         Kind::Storage,

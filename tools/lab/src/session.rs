@@ -96,7 +96,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::Run => demo::run(cli)?,
         Action::Shell => shell(cli)?,
         Action::Exec { argv } => return exec(cli, argv),
-        Action::Clean { cache } => clean(*cache)?,
+        Action::CleanCache => clean_cache()?,
         Action::Enter { .. } | Action::Tether { .. } => {}
     }
     Ok(0)
@@ -171,15 +171,8 @@ fn exec(cli: &Cli, argv: &[String]) -> Result<u8> {
         .unwrap_or(255))
 }
 
-fn clean(everything: bool) -> Result<()> {
-    let project = Project::locate()?;
-    for name in ["modules", "log", "vm", "shell", "check", "run"] {
-        remove_tree(&project.out(name))?;
-    }
-    if everything {
-        let cache = Cache::locate()?;
-        let _lock = cache.lock()?;
-        remove_tree(&cache.path(""))?;
-    }
-    Ok(())
+fn clean_cache() -> Result<()> {
+    let cache = Cache::locate()?;
+    let _lock = cache.lock()?;
+    remove_tree(&cache.path(""))
 }
