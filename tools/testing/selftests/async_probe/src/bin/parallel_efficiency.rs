@@ -3,38 +3,65 @@
 //! 64 PREFER devices of one second each are bound after little more than one second: the slowest
 //! probe over the time until all are bound is 0.98 or better.
 //!
+//! The devices are probed twice. The first time the workqueue has to create a worker for each, one
+//! after the other (`kernel/workqueue.c`, `create_worker()`): that figure is reported. The second
+//! time the workers are there and the figure is that of the driver core: it is judged.
+//!
 //! That is demanded where `ASYNC_PROBE_ICOUNT_SHIFT=0` in the environment says that the machine
 //! runs one instruction per nanosecond. A slower virtual CPU only shows its own overhead: there a
 //! worse figure is reported and the test skipped.
 
 use std::process::ExitCode;
 
+use firmware::encode;
 use lifecycle::laws::parallel_efficiency;
-use lifecycle::ProbeType;
+use lifecycle::{Event, ProbeType};
 use selftests::bench::Driver;
-use selftests::{ktap, sysfs, Bench, Failure, Order, Test};
+use selftests::{ktap, modules, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 64;
 const PROBE_MS: u32 = 1000;
+/// The driver sleeps once per 2 KiB. The kernel's timers are the coarser the longer the sleep, 32 ms
+/// at one second (`kernel/time/timer.c`), 4 ms at an eighth of it.
+const PAYLOAD_LEN: u32 = 16 << 10;
 const AT_LEAST: f64 = 0.98;
 
-fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
+/// Loads devices and driver, unloads them, and returns the log of it.
+fn probe_all(bench: &mut Bench) -> Result<Vec<Event>, Failure> {
+    let from = bench.events()?.len();
     let driver = Driver {
         firmware_ms: PROBE_MS,
         ..Driver::slow(ProbeType::PreferAsynchronous)
     };
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
-    let events = bench.events()?;
-    // Everything but the figure is demanded everywhere.
-    let efficiency = parallel_efficiency::check(events, sysfs::DRIVER, DEVICES, 0.0)?;
-    let demanded = std::env::var("ASYNC_PROBE_ICOUNT_SHIFT").is_ok_and(|shift| shift == "0");
-    if demanded {
-        parallel_efficiency::check(events, sysfs::DRIVER, DEVICES, AT_LEAST)?;
+    for module in [modules::DRIVER, modules::DEVICES] {
+        bench.rmmod(module)?;
     }
-    bench.comment(format!("parallel efficiency: {efficiency:.4}"));
-    if efficiency < AT_LEAST {
+    Ok(bench.events()?[from..].to_vec())
+}
+
+fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
+    let payload = encode::payload(PAYLOAD_LEN, 1);
+    let image = encode::image(&payload).map_err(|error| Failure::assertion("an image", error))?;
+    bench.firmware().put(sysfs::DRIVER, &image)?;
+
+    // Everything but the figure is demanded of both runs and on every clock.
+    let efficiency =
+        |events: &[Event]| parallel_efficiency::check(events, sysfs::DRIVER, DEVICES, 0.0);
+    let cold = efficiency(&probe_all(bench)?)?;
+    let events = probe_all(bench)?;
+    let warm = efficiency(&events)?;
+    bench.comment(format!(
+        "parallel efficiency while workers are created: {cold:.4}"
+    ));
+    bench.comment(format!("parallel efficiency with workers there: {warm:.4}"));
+
+    if std::env::var("ASYNC_PROBE_ICOUNT_SHIFT").is_ok_and(|shift| shift == "0") {
+        parallel_efficiency::check(&events, sysfs::DRIVER, DEVICES, AT_LEAST)?;
+    }
+    if warm < AT_LEAST {
         return Err(Failure::Skip(format!(
-            "{efficiency:.4} on this clock, {AT_LEAST} is demanded at ASYNC_PROBE_ICOUNT_SHIFT=0"
+            "{warm:.4} on this clock, {AT_LEAST} is demanded at ASYNC_PROBE_ICOUNT_SHIFT=0"
         )));
     }
     Ok(())
