@@ -66,6 +66,8 @@ pub struct Machine {
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);
 
+const KVM_NEXT: &str = "run without ACCEL=kvm: QEMU's translator works everywhere";
+
 /// Seconds before the job, so that the kernel's own work after boot is over. They cost nothing in
 /// virtual time.
 const SETTLE: u32 = 5;
@@ -105,6 +107,8 @@ pub struct Outcome {
     pub wall: Duration,
     /// The kernel's console, on the host.
     pub console: PathBuf,
+    /// What executed the instructions.
+    pub accel: Accel,
 }
 
 impl Outcome {
@@ -143,7 +147,12 @@ impl Outcome {
             ),
             Ended::Died(how) => (Kind::Vm, "QEMU died", how.clone()),
         };
-        Err(Error::new(kind, what, why, format!("read {console}")))
+        let next = if self.accel == Accel::Kvm && kind == Kind::Vm {
+            KVM_NEXT.to_owned()
+        } else {
+            format!("read {console}")
+        };
+        Err(Error::new(kind, what, why, next))
     }
 }
 
@@ -213,7 +222,7 @@ impl Boot<'_> {
                     Kind::Vm,
                     "KVM does not work here",
                     format!("the kernel printed nothing in {} s", KVM_SILENCE.as_secs()),
-                    "run without ACCEL=kvm: the translator is the default",
+                    KVM_NEXT,
                 ));
             }
             if Instant::now() > deadline {
@@ -233,6 +242,7 @@ impl Boot<'_> {
             splats: watcher.splats().to_vec(),
             wall: began.elapsed(),
             console,
+            accel: self.machine.accel,
         })
     }
 

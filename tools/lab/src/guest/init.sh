@@ -18,15 +18,21 @@ if [ -n "$INTERACTIVE" ]; then
 	poweroff -f
 fi
 
-stty -F /dev/ttyS1 raw
+# Waits until all output is out, too: whatever the job left behind may hold the line open.
+cat >/bin/drain <<-'END'
+	#!/bin/sh
+	stty -F /dev/ttyS1 raw
+END
+chmod 755 /bin/drain
+drain
 
 # A job that hangs may hold locks that a clean power-off needs: reset instead.
-# With its output away from the serial line: whoever is killed must not hold it.
 cat >/bin/deadline <<-'END'
 	#!/bin/sh
 	sleep "$1"
 	echo w >/proc/sysrq-trigger
 	echo "lab: deadline $1" >/dev/ttyS1
+	drain
 	echo b >/proc/sysrq-trigger
 END
 chmod 755 /bin/deadline
@@ -36,6 +42,6 @@ deadline "$DEADLINE" &
 sh /job </dev/null >/dev/ttyS1 2>&1
 code=$?
 
-# Each of these lines is drained before the next step, as its opener closes the line.
 echo "lab: exit $code" >/dev/ttyS1
+drain
 poweroff -f
