@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::image::{crc32, Error, HEADER_LEN, MAGIC, MAX_PAYLOAD_LEN, VERSION};
 
-/// Length of the payload of the image that the lab gives to the drivers, in bytes.
+/// Length of the payload of an image when nobody asks for another, in bytes.
 pub const DEFAULT_PAYLOAD_LEN: u32 = 64 << 10;
 
 /// Returns `len` bytes that look random and depend on `seed` alone, the same on every machine.
