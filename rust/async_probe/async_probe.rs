@@ -7,6 +7,13 @@
 //!
 //! - [`probe_type`] lets a driver of any Rust bus say how it wants to be probed.
 //! - [`platform`] creates platform devices.
+//! - [`bus`] and [`bus_attribute`] register buses with devices and drivers of their own, [`device`]
+//!   registers their devices, synchronously and asynchronously.
+//! - [`domain`] calls functions asynchronously and waits for them.
+//! - [`driver_attach`] and [`exclusive_attach`] are other ways to probe a driver's devices
+//!   asynchronously.
+//! - [`module_init`] runs the whole init of a module asynchronously.
+//! - [`two_phase`] runs the slow part of a probe after the probe, on any bus.
 //! - [`module_param`] brings module parameters with ranges and named choices.
 //! - [`timing`] prints the dmesg lines that tell when what was probed.
 //!
@@ -15,11 +22,22 @@
 
 use kernel::prelude::*;
 
+mod attach;
 mod bindings;
+pub mod bus;
+pub mod bus_attribute;
+pub mod device;
+pub mod domain;
+pub mod driver_attach;
+pub mod exclusive_attach;
+mod gate;
+pub mod module_init;
 pub mod module_param;
 pub mod platform;
 pub mod probe_type;
+pub mod task;
 pub mod timing;
+pub mod two_phase;
 
 module! {
     type: AsyncProbe,
@@ -29,11 +47,17 @@ module! {
     license: "GPL",
 }
 
-/// The module has no state: it only carries code that other modules use.
-struct AsyncProbe;
+/// The module: what the code that other modules use has to share.
+#[pin_data]
+struct AsyncProbe {
+    #[pin]
+    _levels: module_init::Levels,
+}
 
-impl kernel::Module for AsyncProbe {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Self)
+impl kernel::InPlaceModule for AsyncProbe {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _levels <- module_init::Levels::new(),
+        })
     }
 }

@@ -38,18 +38,13 @@ use kernel::{
     types::Opaque, //
 };
 
-use crate::probe_type::{
-    device_driver,
-    ProbeType, //
+use crate::{
+    probe_type::{
+        device_driver,
+        ProbeType, //
+    },
+    task, //
 };
-
-/// Whether the current task is a worker that runs an asynchronous function.
-///
-/// `current_is_async()`: true in an asynchronous probe.
-pub fn current_is_async() -> bool {
-    // SAFETY: The function has no requirements.
-    unsafe { crate::bindings::current_is_async() }
-}
 
 /// Milliseconds with three decimals.
 struct Millis(Delta);
@@ -96,7 +91,7 @@ impl<'a> Probe<'a> {
             "timing: probe_began dev={} driver={} async={} cpu={} pid={} task={}\n",
             dev.name(),
             driver,
-            u8::from(current_is_async()),
+            u8::from(task::is_async()),
             CpuId::current().as_u32(),
             task.pid(),
             BStr::from_bytes(&comm[..len]),
@@ -109,17 +104,9 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// The request of the firmware, which began at `begin`, has returned: prints
-    /// `firmware_arrived`.
-    pub fn firmware_arrived(&self, begin: Instant<Monotonic>, firmware: &Result<Firmware>) {
-        pr_info!(
-            "timing: firmware_arrived dev={} driver={} bytes={} ret={} ms={}\n",
-            self.dev.name(),
-            self.driver,
-            firmware.as_ref().map_or(0, Firmware::size),
-            errno(firmware),
-            Millis(begin.elapsed()),
-        );
+    /// Returns when the probe began.
+    pub fn began(&self) -> Instant<Monotonic> {
+        self.begin
     }
 
     /// The probe ends now: prints `probe_ended` and hands `result` on.
@@ -133,6 +120,40 @@ impl<'a> Probe<'a> {
         );
         result
     }
+}
+
+/// The request of a firmware file, which began at `begin`, has returned: prints `firmware_arrived`.
+pub fn firmware_arrived(
+    dev: &Device<Bound>,
+    driver: &'static CStr,
+    begin: Instant<Monotonic>,
+    firmware: &Result<Firmware>,
+) {
+    pr_info!(
+        "timing: firmware_arrived dev={} driver={} bytes={} ret={} ms={}\n",
+        dev.name(),
+        driver,
+        firmware.as_ref().map_or(0, Firmware::size),
+        errno(firmware),
+        Millis(begin.elapsed()),
+    );
+}
+
+/// What a probe has left to an asynchronous function ([`crate::two_phase`]) has ended: prints `ready`,
+/// with the time since `begin`.
+pub fn ready(
+    dev: &Device<Bound>,
+    driver: &'static CStr,
+    begin: Instant<Monotonic>,
+    result: &Result,
+) {
+    pr_info!(
+        "timing: ready dev={} driver={} ret={} ms={}\n",
+        dev.name(),
+        driver,
+        errno(result),
+        Millis(begin.elapsed()),
+    );
 }
 
 /// The driver's remove callback runs: prints `removing`.

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Registration of devices of a Rust bus, synchronous and asynchronous.
+//!
+//! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
+//!
+//! Adds to upstream: `device_add()` for devices of a bus written in Rust, and the model of libnvdimm
+//! (`drivers/nvdimm/bus.c`, `nd_async_device_register()`), in which devices are registered
+//! asynchronously, in an exclusive domain, and probed synchronously by whoever registers them.
+
+use kernel::{
+    bindings,
+    error::to_result,
+    new_mutex,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::Relaxed,
+        Arc,
+        Mutex, //
+    },
+};
+
+use crate::{
+    bus::{
+        Bus,
+        Device, //
+    },
+    domain::{
+        Domain,
+        Node,
+        Refused, //
+    },
+    task, //
+};
+
+/// Whether the current task is the one that is adding `dev` just now.
+pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
+    dev.header().adding.load(Relaxed) == task::current()
+}
+
+/// Has the driver core look for a driver of `dev`, and probe: `device_attach()`. Sleeps.
+///
+/// Nothing happens if the device is bound, or is not registered any more.
+pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
+    // What the probe has returned, the driver core has reported.
+    //
+    // SAFETY: `dev` is a valid device, and has been added, as a driver could be matched with it.
+    let _ = unsafe { bindings::device_attach(dev.as_raw()) };
+}
+
+/// The registration of a device of a Rust bus.
+///
+/// Dropping it unregisters the device: a driver that is bound to it is unbound first, a probe that
+/// runs is waited for, and one that has been scheduled does not happen any more.
+pub struct Registration<B: Bus>(ARef<Device<B>>);
+
+impl<B: Bus> Registration<B> {
+    /// Adds `dev`, which comes from [`Device::new`], to its bus: `device_add()`.
+    ///
+    /// Drivers that match are probed: in this task before the function returns, or asynchronously,
+    /// as they prefer. That a probe fails is no error of the registration.
+    ///
+    /// # Context
+    ///
+    /// Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST` if a device of that name exists already.
+    /// - `ENOMEM` if memory is short.
+    /// - `EBUSY` if the device has been added before. A device is added once, for life.
+    pub fn new(dev: ARef<Device<B>>) -> Result<Self> {
+        let header = dev.header();
+
+        // Set for good once the device has been added, to a value that is no task.
+        if header
+            .adding
+            .cmpxchg(0, task::current(), kernel::sync::atomic::Full)
+            .is_err()
+        {
+            return Err(EBUSY);
+        }
+
+        // SAFETY: `dev` has been initialized by `Device::new()`, and is added once.
+        let result = to_result(unsafe { bindings::device_add(dev.as_raw()) });
+
+        header.adding.store(usize::MAX, Relaxed);
+        result.map(|()| Self(dev))
+    }
+
+    /// Returns the device.
+    pub fn device(&self) -> &Device<B> {
+        &self.0
+    }
+}
+
+impl<B: Bus> Drop for Registration<B> {
+    fn drop(&mut self) {
+        // SAFETY: The device has been added. Our reference to it is dropped with the field.
+        unsafe { bindings::device_del(self.0.as_raw()) }
+    }
+}
+
+/// What has become of an asynchronous registration.
+enum State<B: Bus> {
+    /// Its function has not run yet.
+    Pending(ARef<Device<B>>),
+    /// The device is registered.
+    Added { _registration: Registration<B> },
+    /// The device could not be added, or is not wanted any more.
+    Gone,
+}
+
+/// The state, shared with the function.
+#[pin_data]
+struct Shared<B: Bus> {
+    #[pin]
+    state: Mutex<State<B>>,
+}
+
+impl<B: Bus> Shared<B> {
+    /// Adds the device, unless it is not wanted any more.
+    fn add(&self) {
+        let mut state = self.state.lock();
+
+        if let State::Pending(dev) = core::mem::replace(&mut *state, State::Gone) {
+            match Registration::new(dev.clone()) {
+                Ok(_registration) => *state = State::Added { _registration },
+                Err(err) => dev_err!(&*dev, "cannot be added: {:?}\n", err),
+            }
+        }
+    }
+
+    /// Removes the device, or sees to it that it is not added.
+    fn remove(&self) {
+        let state = core::mem::replace(&mut *self.state.lock(), State::Gone);
+
+        // Unregisters the device, without the lock.
+        drop(state);
+    }
+}
+
+/// The asynchronous registration of a device of a Rust bus: `nd_async_device_register()`.
+///
+/// A function in a domain adds the device, so that whoever makes the registration goes on at once,
+/// and many devices are added, and probed by drivers that probe synchronously, in parallel.
+///
+/// Dropping it unregisters the device. A device that has not been added yet is never added, and so
+/// never probed; one that is just being added, and probed, is waited for. libnvdimm synchronizes the
+/// whole domain for that, here it concerns the one device.
+pub struct AsyncRegistration<B: Bus>(Arc<Shared<B>>);
+
+impl<B: Bus> AsyncRegistration<B> {
+    /// Schedules the registration of `dev` in `domain`, on the device's node.
+    ///
+    /// [`Domain::synchronize_full`] waits until the device has been added.
+    ///
+    /// # Context
+    ///
+    /// Sleeps, but not until the device is added.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if memory is short or too many functions are pending; the device is not added then.
+    pub fn new(domain: &Domain, dev: ARef<Device<B>>) -> Result<Self> {
+        let node = Node::of((*dev).as_ref());
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                state <- new_mutex!(State::Pending(dev)),
+            }),
+            GFP_KERNEL,
+        )?;
+        let this = Self(shared.clone());
+
+        domain.schedule_on(node, move || shared.add(), GFP_KERNEL)?;
+        Ok(this)
+    }
+
+    /// Unregisters the device asynchronously, in `domain`: `nd_device_unregister()` with `ND_ASYNC`.
+    ///
+    /// Without memory for that it is unregistered here and now.
+    pub fn unregister_async(self, domain: &Domain) {
+        if let Err(refused) = domain.schedule(move || drop(self), GFP_KERNEL) {
+            Refused::run_here(refused);
+        }
+    }
+}
+
+impl<B: Bus> Drop for AsyncRegistration<B> {
+    fn drop(&mut self) {
+        self.0.remove();
+    }
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Asynchronous function calls, and the domains in which they are waited for.
+//!
+//! C header: [`include/linux/async.h`](srctree/include/linux/async.h)
+//!
+//! Adds to upstream: `kernel/async.c`, which the `kernel` crate does not bind. Unnecessary once it
+//! does.
+//!
+//! # Registered and exclusive domains
+//!
+//! The functions of a *registered* domain are waited for by `async_synchronize_full()`, which the
+//! kernel calls at the end of boot, when it has loaded any module that was loaded without the
+//! parameter `async_probe` (`do_init_module()`), and before it unloads any module
+//! (`delete_module()`). So does everybody who loads or unloads an unrelated module. The functions of
+//! an *exclusive* domain are waited for by nobody but its owner.
+//!
+//! # Nothing outlives a domain
+//!
+//! Dropping a [`Domain`] waits for all its functions. As long as a module keeps its domains in what
+//! it drops when it exits, none of its functions can run after its text is gone.
+//!
+//! # When memory is short
+//!
+//! `async_schedule_node_domain()` calls the function in the caller if it cannot allocate an entry, or
+//! if 32768 entries are pending. A caller that holds a lock which the function takes would then
+//! deadlock, and one that counts on returning at once would not. [`Domain::schedule`] never lets
+//! that happen: it hands the function back, as [`Refused`], and the caller decides.
+
+use core::marker::PhantomPinned;
+
+use kernel::{
+    alloc::Flags,
+    bindings::{
+        self,
+        NUMA_NO_NODE, //
+    },
+    device::Device,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            AtomicFlag,
+            Relaxed, //
+        },
+        new_spinlock,
+        Arc,
+        SpinLock, //
+    },
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+};
+
+use crate::{
+    bindings as async_bindings,
+    task, //
+};
+
+/// The NUMA node on which, or near which, a function is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node(i32);
+
+impl Node {
+    /// Any node: `NUMA_NO_NODE`.
+    pub const ANY: Self = Self(NUMA_NO_NODE);
+
+    /// The node of a device: `dev_to_node()`.
+    pub fn of(dev: &Device) -> Self {
+        #[cfg(CONFIG_NUMA)]
+        {
+            let dev: *const Device = dev;
+
+            // CAST: `Device` is a transparent wrapper of `struct device`.
+            let dev = dev.cast::<bindings::device>();
+
+            // SAFETY: `dev` comes from a reference. The node of a device is set before the device
+            // is added and read without a lock everywhere.
+            Self(unsafe { (*dev).numa_node })
+        }
+        #[cfg(not(CONFIG_NUMA))]
+        {
+            let _ = dev;
+            Self::ANY
+        }
+    }
+
+    /// Sets the node of a device: `set_dev_node()`.
+    ///
+    /// # Safety
+    ///
+    /// `dev` is valid and has not been added yet.
+    pub(crate) unsafe fn set(self, dev: *mut bindings::device) {
+        #[cfg(CONFIG_NUMA)]
+        // SAFETY: By the safety requirements.
+        unsafe {
+            (*dev).numa_node = self.0;
+        }
+        #[cfg(not(CONFIG_NUMA))]
+        let _ = dev;
+    }
+}
+
+/// The place of a function in the order in which functions were scheduled, in all domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cookie(async_bindings::async_cookie_t);
+
+/// A function that was not scheduled, because memory was short or too many were pending.
+pub struct Refused<F>(F);
+
+impl<F: FnOnce()> Refused<F> {
+    /// Calls the function now, in the current task.
+    pub fn run_here(self) {
+        (self.0)()
+    }
+
+    /// Returns the function.
+    pub fn into_inner(self) -> F {
+        self.0
+    }
+}
+
+impl<F> From<Refused<F>> for Error {
+    /// Drops the function: `ENOMEM`.
+    fn from(_: Refused<F>) -> Self {
+        ENOMEM
+    }
+}
+
+/// A function until somebody takes it.
+struct Slot<F>(Option<F>);
+
+// The function is only ever moved, never pinned in its slot.
+impl<F> Unpin for Slot<F> {}
+
+/// A scheduled function, shared between the task that schedules it and the one that runs it.
+#[pin_data]
+struct Call<F> {
+    #[pin]
+    function: SpinLock<Slot<F>>,
+    /// The task that is about to schedule the function, as a number that is only ever compared;
+    /// zero once it has done so.
+    scheduler: Atomic<usize>,
+    /// Whether that task was called itself, and left the function where it is.
+    refused: AtomicFlag,
+}
+
+impl<F: FnOnce() + Send + 'static> Call<F> {
+    /// The `async_func_t` of a call.
+    ///
+    /// # Safety
+    ///
+    /// `data` comes from `Arc::<Call<F>>::into_foreign()`, and is passed on once.
+    unsafe extern "C" fn run(data: *mut c_void, _cookie: async_bindings::async_cookie_t) {
+        // SAFETY: By the safety requirements, we get the reference that `into_foreign()` gave away.
+        let call = unsafe { Arc::<Self>::from_foreign(data.cast()) };
+
+        if call.scheduler.load(Relaxed) == task::current() {
+            // The scheduling task itself calls, from within `async_schedule_node_domain()`: leave
+            // the function to it. A worker that runs a function which it has scheduled itself
+            // finds zero here.
+            call.refused.store(true, Relaxed);
+            return;
+        }
+
+        let function = call.function.lock().0.take();
+        if let Some(function) = function {
+            function();
+        }
+    }
+}
+
+/// A domain of asynchronous functions: `struct async_domain`.
+///
+/// # Invariants
+///
+/// The domain is initialized, and stays where it is until it is dropped.
+#[pin_data(PinnedDrop)]
+pub struct Domain {
+    #[pin]
+    inner: Opaque<async_bindings::async_domain>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+// SAFETY: A domain may be used from any task.
+unsafe impl Send for Domain {}
+
+// SAFETY: `kernel/async.c` serializes all access to a domain with a lock of its own.
+unsafe impl Sync for Domain {}
+
+impl Domain {
+    /// Returns an initializer of a domain.
+    fn new(registered: bool) -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner <- Opaque::ffi_init(|slot: *mut async_bindings::async_domain| {
+                let mut flags = async_bindings::async_domain::default();
+                flags.set_registered(registered.into());
+
+                // SAFETY: `slot` is valid for writes. An empty list is one whose head points to
+                // itself.
+                unsafe {
+                    slot.write(flags);
+                    bindings::INIT_LIST_HEAD(&raw mut (*slot).pending);
+                }
+            }),
+            _pin: PhantomPinned,
+        })
+    }
+
+    /// Returns an initializer of a registered domain: `ASYNC_DOMAIN`.
+    pub fn registered() -> impl PinInit<Self> {
+        Self::new(true)
+    }
+
+    /// Returns an initializer of an exclusive domain: `ASYNC_DOMAIN_EXCLUSIVE`.
+    pub fn exclusive() -> impl PinInit<Self> {
+        Self::new(false)
+    }
+
+    /// Schedules `function` to be called by a worker, on any node.
+    ///
+    /// See [`Self::schedule_on`].
+    pub fn schedule<F>(&self, function: F, flags: Flags) -> Result<Cookie, Refused<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.schedule_on(Node::ANY, function, flags)
+    }
+
+    /// Schedules `function` to be called by a worker on `node`, or near it.
+    ///
+    /// The functions of a domain may run in parallel and in any order; the workqueue runs at most
+    /// 1024 at once (`WQ_DFL_ACTIVE`).
+    ///
+    /// # Context
+    ///
+    /// Any context that allows an allocation with `flags`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the function, if memory is short or 32768 functions are pending; the
+    /// function is never called by the current task.
+    pub fn schedule_on<F>(
+        &self,
+        node: Node,
+        function: F,
+        flags: Flags,
+    ) -> Result<Cookie, Refused<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let call = Arc::pin_init(
+            pin_init!(Call {
+                function <- new_spinlock!(Slot(None)),
+                scheduler: Atomic::new(task::current()),
+                refused: AtomicFlag::new(false),
+            }),
+            flags,
+        );
+        let Ok(call) = call else {
+            return Err(Refused(function));
+        };
+        call.function.lock().0 = Some(function);
+
+        // SAFETY: `run()` gets what `into_foreign()` returns, once. By the type invariant, the
+        // domain is initialized, and it is not dropped before the function has returned.
+        let cookie = unsafe {
+            async_bindings::async_schedule_node_domain(
+                Some(Call::<F>::run),
+                call.clone().into_foreign().cast(),
+                node.0,
+                self.inner.get(),
+            )
+        };
+        call.scheduler.store(0, Relaxed);
+
+        if call.refused.load(Relaxed) {
+            let function = call.function.lock().0.take();
+            if let Some(function) = function {
+                return Err(Refused(function));
+            }
+        }
+        Ok(Cookie(cookie))
+    }
+
+    /// Waits until all functions of the domain have returned: `async_synchronize_full_domain()`.
+    ///
+    /// # Context
+    ///
+    /// Sleeps. A function of the domain that calls this waits for itself, for ever.
+    pub fn synchronize_full(&self) {
+        // SAFETY: By the type invariant, the domain is initialized.
+        unsafe { async_bindings::async_synchronize_full_domain(self.inner.get()) }
+    }
+
+    /// Waits until all functions of the domain that were scheduled before the one of `cookie` have
+    /// returned: `async_synchronize_cookie_domain()`. The function of `cookie` itself may use it, so
+    /// as to do its last part in order.
+    ///
+    /// # Context
+    ///
+    /// Sleeps.
+    pub fn synchronize_cookie(&self, cookie: Cookie) {
+        // SAFETY: By the type invariant, the domain is initialized.
+        unsafe {
+            async_bindings::async_synchronize_cookie_domain(cookie.0, self.inner.get());
+        }
+    }
+
+    /// Waits as [`Self::synchronize_cookie`] does, and for the function of `cookie` itself, too.
+    ///
+    /// # Context
+    ///
+    /// Sleeps.
+    pub fn synchronize_through(&self, cookie: Cookie) {
+        self.synchronize_cookie(Cookie(cookie.0.saturating_add(1)));
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Domain {
+    fn drop(self: Pin<&mut Self>) {
+        self.synchronize_full();
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A gate that users enter while it is open, and that waits for them when it is shut.
+//!
+//! The algorithm is that of `kernfs_get_active()` and `kernfs_drain()`: a count of users from which
+//! a bias is taken when the gate is shut.
+
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Full,
+        Relaxed, //
+    },
+    types::Opaque, //
+};
+
+/// What is added to the count of users while the gate is shut.
+const SHUT: i32 = i32::MIN;
+
+/// A gate, for use in a `static`.
+///
+/// # Invariants
+///
+/// `drained` is initialized whenever the count has been anything but [`SHUT`] before.
+pub(crate) struct Gate {
+    /// The number of users, plus [`SHUT`] while the gate is shut.
+    users: Atomic<i32>,
+    /// Completed when the last user leaves a gate that is shut.
+    drained: Opaque<bindings::completion>,
+}
+
+// SAFETY: The count is atomic, and a completion may be used from any task.
+unsafe impl Sync for Gate {}
+
+impl Gate {
+    /// Returns a gate that is shut.
+    pub(crate) const fn new() -> Self {
+        Self {
+            users: Atomic::new(SHUT),
+            drained: Opaque::uninit(),
+        }
+    }
+
+    /// Opens the gate.
+    ///
+    /// # Safety
+    ///
+    /// The gate is shut and has no users, and nobody else opens it at the same time.
+    pub(crate) unsafe fn open(&self) {
+        // SAFETY: By the safety requirements, nobody uses the completion.
+        // INVARIANT: The completion is initialized before the count changes.
+        unsafe { bindings::init_completion(self.drained.get()) };
+        self.users.cmpxchg(SHUT, 0, Full).ok();
+    }
+
+    /// Enters the gate; [`Self::leave`] undoes it.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the gate is shut.
+    pub(crate) fn enter(&self) -> Result {
+        let mut users = self.users.load(Relaxed);
+
+        while users >= 0 {
+            match self.users.cmpxchg(users, users + 1, Full) {
+                Ok(_) => return Ok(()),
+                Err(now) => users = now,
+            }
+        }
+        Err(ENODEV)
+    }
+
+    /// Leaves the gate, after [`Self::enter`].
+    pub(crate) fn leave(&self) {
+        if self.users.fetch_add(-1, Full) - 1 == SHUT {
+            // SAFETY: By the type invariant, the completion is initialized.
+            unsafe { bindings::complete_all(self.drained.get()) };
+        }
+    }
+
+    /// Shuts the gate: nobody enters any more.
+    ///
+    /// # Safety
+    ///
+    /// The gate is open, and nobody else shuts it.
+    pub(crate) unsafe fn shut(&self) {
+        if self.users.fetch_add(SHUT, Full) == 0 {
+            // SAFETY: By the type invariant, the completion is initialized.
+            unsafe { bindings::complete_all(self.drained.get()) };
+        }
+    }
+
+    /// Waits until the last user has left. Sleeps.
+    ///
+    /// # Safety
+    ///
+    /// The gate has been shut with [`Self::shut`].
+    pub(crate) unsafe fn wait(&self) {
+        // SAFETY: By the type invariant, the completion is initialized.
+        unsafe { bindings::wait_for_completion(self.drained.get()) };
+    }
+}

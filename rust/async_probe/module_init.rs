@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Asynchronous initialization of whole modules, in groups by init level.
+//!
+//! The design of "driver-core: add asynch module loading support", RFC v1 of August 2014
+//! (`module_init_async()`): what a module does when it is loaded runs in an asynchronous function, so
+//! that whoever loads it goes on at once. The functions are grouped by the init levels of
+//! `include/linux/init.h`: one begins when all of the lower levels that were scheduled before it have
+//! ended.
+//!
+//! - The initialization is an ordinary function, not in a section that is freed after loading.
+//! - Unloading the module waits for it, and keeps it from beginning if it has not yet.
+//! - That it fails can no longer fail the loading: dmesg has a line, and the module stays, with nothing
+//!   initialized.
+//!
+//! Unnecessary once nobody wants to compare the designs any more: a driver that must not delay the
+//! loading of its module can have its devices probed asynchronously.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
+        Arc,
+        Mutex, //
+    },
+};
+
+use crate::domain::{
+    Cookie,
+    Domain, //
+};
+
+/// An init level, as in `include/linux/init.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// `pure_initcall()`
+    Pure,
+    /// `core_initcall()`
+    Core,
+    /// `postcore_initcall()`
+    Postcore,
+    /// `arch_initcall()`
+    Arch,
+    /// `subsys_initcall()`
+    Subsys,
+    /// `fs_initcall()`
+    Fs,
+    /// `device_initcall()`, the level of `module_init()`
+    Device,
+    /// `late_initcall()`
+    Late,
+}
+
+/// The number of levels.
+const LEVELS: usize = Level::Late as usize + 1;
+
+/// The domains of the levels.
+static DOMAINS: Atomic<*const [Domain; LEVELS]> = Atomic::new(core::ptr::null());
+
+/// The domains of the levels, which `async_probe.ko` keeps as long as it is loaded.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Levels {
+    #[pin]
+    domains: [Domain; LEVELS],
+}
+
+impl Levels {
+    /// Returns the initializer of the only instance.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(&this in Self {
+            domains <- pin_init::pin_init_array_from_fn(|_| Domain::exclusive()),
+            _: {
+                // SAFETY: `this` is valid.
+                DOMAINS.store(unsafe { &raw const (*this.as_ptr()).domains }, Release);
+            },
+        })
+    }
+
+    /// Returns the domains of the levels below `level`, and the one of `level`.
+    fn domains(level: Level) -> (&'static [Domain], &'static Domain) {
+        // SAFETY: The domains are initialized when `async_probe.ko` is loaded, and stay until it is
+        // unloaded. It is pinned by whoever calls this.
+        let domains = unsafe { &*DOMAINS.load(Acquire) };
+
+        (
+            domains.get(..level as usize).unwrap_or(&[]),
+            &domains[level as usize],
+        )
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Levels {
+    fn drop(self: Pin<&mut Self>) {
+        DOMAINS.store(core::ptr::null(), Release);
+    }
+}
+
+/// What has become of an initialization.
+enum State<M> {
+    /// It has not begun.
+    Pending,
+    /// It has succeeded.
+    Done { _module: Pin<KBox<M>> },
+    /// It has failed, or is not wanted any more.
+    Gone,
+}
+
+/// The state, shared with the function.
+#[pin_data]
+struct Shared<M> {
+    #[pin]
+    state: Mutex<State<M>>,
+}
+
+/// A module whose initialization runs asynchronously: a field of the actual module.
+///
+/// Dropping it waits for the initialization, if it has begun, and drops what it has initialized.
+pub struct AsyncInit<M> {
+    shared: Arc<Shared<M>>,
+    level: Level,
+    cookie: Cookie,
+    _module: PhantomData<M>,
+}
+
+impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
+    /// Schedules the initialization of `M`, at `level`.
+    ///
+    /// # Context
+    ///
+    /// Sleeps, but not until `M` is initialized.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if memory is short or too many functions are pending; `M` is not initialized then.
+    pub fn new(level: Level, module: &'static ThisModule) -> Result<Self>
+    where
+        M: 'static,
+    {
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                state <- new_mutex!(State::Pending),
+            }),
+            GFP_KERNEL,
+        )?;
+        let (lower, domain) = Levels::domains(level);
+
+        let cookie = domain.schedule(
+            {
+                let shared: Arc<Shared<M>> = shared.clone();
+
+                move || {
+                    lower.iter().for_each(Domain::synchronize_full);
+                    shared.init(module);
+                }
+            },
+            GFP_KERNEL,
+        )?;
+
+        Ok(Self {
+            shared,
+            level,
+            cookie,
+            _module: PhantomData,
+        })
+    }
+}
+
+impl<M: kernel::InPlaceModule> Shared<M> {
+    /// Initializes the module, unless that is not wanted any more.
+    fn init(&self, module: &'static ThisModule) {
+        let mut state = self.state.lock();
+
+        if matches!(*state, State::Pending) {
+            *state = match KBox::pin_init(M::init(module), GFP_KERNEL) {
+                Ok(_module) => State::Done { _module },
+                Err(err) => {
+                    pr_err!("asynchronous init of a module failed: {:?}\n", err);
+                    State::Gone
+                }
+            };
+        }
+    }
+}
+
+impl<M> Drop for AsyncInit<M> {
+    fn drop(&mut self) {
+        let state = core::mem::replace(&mut *self.shared.state.lock(), State::Gone);
+
+        // Drops the module, without the lock.
+        drop(state);
+
+        // The function is code of the module that is being unloaded.
+        let (_, domain) = Levels::domains(self.level);
+        domain.synchronize_through(self.cookie);
+    }
+}

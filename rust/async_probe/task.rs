@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The current task.
+
+/// Returns the current task as a number, which is never zero and good for comparing only.
+pub(crate) fn current() -> usize {
+    kernel::current!().as_ptr() as usize
+}
+
+/// Whether the current task is a worker that runs an asynchronous function: `current_is_async()`.
+pub fn is_async() -> bool {
+    // SAFETY: The function has no requirements.
+    unsafe { crate::bindings::current_is_async() }
+}
