@@ -106,9 +106,8 @@ impl Choice for FirmwareName {
 /// - `ENOMEM` if memory is short.
 pub(crate) fn load(
     dev: &Device<Bound>,
-    driver: &CStr,
+    driver: &'static CStr,
     name: FirmwareName,
-    probe: &timing::Probe<'_>,
     duration: Delta,
 ) -> Result {
     let name = match name {
@@ -119,7 +118,7 @@ pub(crate) fn load(
 
     let begin = Instant::now();
     let firmware = Firmware::request(&name, dev);
-    probe.firmware_arrived(begin, &firmware);
+    timing::firmware_arrived(dev, driver, begin, &firmware);
 
     let firmware = firmware.inspect_err(|err| {
         dev_err!(dev, "firmware {}: request failed: {:?}\n", &*name, err);

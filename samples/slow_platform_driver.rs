@@ -83,7 +83,7 @@ impl platform::Driver for SlowPlatformDriver {
         let firmware_ms = Delta::from_millis(parameters::firmware_ms.value().into());
 
         let result = timing::mark_devres(dev, NAME).and_then(|()| {
-            slow_firmware::load(dev, NAME, parameters::firmware.value(), &probe, firmware_ms)
+            slow_firmware::load(dev, NAME, parameters::firmware.value(), firmware_ms)
         });
 
         probe.end(result).map(|()| Self {

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A bus in Rust, whose devices `slow_bus_driver.ko` binds to.
+//!
+//! ```sh
+//! insmod async_probe.ko
+//! insmod slow_bus.ko devices=8
+//! ls /sys/bus/slow_bus/devices
+//! ```
+//!
+//! The devices are named `slow.0`, `slow.1` and so on. Devices come and go at run time, through the
+//! attributes of the bus:
+//!
+//! ```sh
+//! cd /sys/bus/slow_bus
+//! echo 4 > add            # four more, one after the other
+//! echo 64 > add_async     # 64 more, in a burst: asynchronously, in an exclusive domain
+//! echo 3 > remove         # slow.3 goes
+//! echo 5 > remove_async   # slow.5 goes, asynchronously
+//! cat count               # how many there are
+//! ```
+//!
+//! A device that comes gets the lowest number that is free. One that goes before its probe has begun
+//! is never probed; a probe that runs is waited for.
+
+use async_probe::{
+    bus,
+    bus_attribute::{
+        Attribute,
+        Mode, //
+    },
+    device::{
+        AsyncRegistration,
+        Registration, //
+    },
+    domain::{
+        Domain,
+        Node, //
+    },
+    module_param::Choice, //
+};
+use kernel::{
+    fmt,
+    new_mutex,
+    prelude::*,
+    str::{
+        parse_int::ParseInt,
+        BStr, //
+    },
+    sync::Mutex,
+    InPlaceModule, //
+};
+
+/// How many devices there can be at once.
+const MAX_DEVICES: usize = 16384;
+
+async_probe::module_params! {
+    module: "slow_bus",
+    devices: range {
+        default: 8,
+        values: 0..=10000,
+        description: "Number of devices to register at first, 0 to 10000 (default 8)",
+    },
+    registration: choice {
+        default: How::Sync,
+        values: How,
+        description: "How these are registered (default sync)",
+    },
+}
+
+/// How a device is registered.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    /// By the task that wants it, one after the other.
+    Sync,
+    /// By a function in the bus's own domain, all at once.
+    Async,
+}
+
+impl Choice for How {
+    const CHOICES: &'static [Self] = &[Self::Sync, Self::Async];
+    const NAMES: &'static [&'static str] = &["sync", "async"];
+}
+
+/// What kind of device one is, and which kinds a driver can drive.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Model {
+    /// A device that loads its firmware slowly.
+    Slow,
+}
+
+/// The data of a device.
+pub struct SlowDevice {
+    index: usize,
+    model: Model,
+}
+
+/// The bus.
+pub struct SlowBus;
+
+static SLOW_BUS: bus::BusType<SlowBus> = bus::BusType::new();
+
+async_probe::bus_attributes!(
+    static ATTRIBUTES = [Add, AddAsync, Remove, RemoveAsync, Count]
+);
+
+impl bus::Bus for SlowBus {
+    const NAME: &'static CStr = c"slow_bus";
+    const ATTRIBUTES: Option<&'static async_probe::bus_attribute::Attributes> = Some(&ATTRIBUTES);
+
+    type Data = Devices;
+    type DeviceData = SlowDevice;
+    type DriverInfo = [Model];
+
+    fn bus_type() -> &'static bus::BusType<Self> {
+        &SLOW_BUS
+    }
+
+    fn matches(dev: &bus::Device<Self>, info: &'static [Model]) -> bool {
+        info.contains(&dev.data().model)
+    }
+
+    fn uevent(dev: &bus::Device<Self>, env: &mut bus::UeventEnv) -> Result {
+        env.add(fmt!("SLOW_BUS_INDEX={}", dev.data().index))
+    }
+
+    fn closing(devices: Pin<&Devices>) {
+        devices.close();
+    }
+}
+
+/// The place of a device.
+enum Slot {
+    Free,
+    /// Somebody is adding a device here.
+    Adding,
+    Sync {
+        _registration: Registration<SlowBus>,
+    },
+    Async(AsyncRegistration<SlowBus>),
+}
+
+/// The places of all devices.
+struct Slots {
+    slots: KVVec<Slot>,
+    /// All places below this one are taken.
+    taken: usize,
+    /// Whether the bus is going.
+    closed: bool,
+}
+
+impl Slots {
+    /// Takes the lowest place that is free.
+    fn take(&mut self) -> Result<usize> {
+        if self.closed {
+            return Err(ENODEV);
+        }
+
+        let mut index = self.taken;
+        while let Some(slot) = self.slots.get(index) {
+            if matches!(slot, Slot::Free) {
+                break;
+            }
+            index += 1;
+        }
+
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Slot::Adding;
+        } else if index < MAX_DEVICES {
+            self.slots.push(Slot::Adding, GFP_KERNEL)?;
+        } else {
+            return Err(ENOSPC);
+        }
+        self.taken = index + 1;
+        Ok(index)
+    }
+
+    /// Puts `slot` in the place `index`, and returns what has to be dropped without the lock.
+    fn put(&mut self, index: usize, slot: Slot) -> Slot {
+        if matches!(slot, Slot::Free) {
+            self.taken = self.taken.min(index);
+        }
+        if self.closed {
+            return slot;
+        }
+        match self.slots.get_mut(index) {
+            Some(place) => core::mem::replace(place, slot),
+            None => slot,
+        }
+    }
+}
+
+/// The data of the bus: its devices.
+#[pin_data]
+pub struct Devices {
+    #[pin]
+    slots: Mutex<Slots>,
+    /// Where devices are registered asynchronously. Dropped last, as the functions use the slots.
+    #[pin]
+    domain: Domain,
+}
+
+impl Devices {
+    /// Returns the initializer of a bus without devices.
+    fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            slots <- new_mutex!(Slots {
+                slots: KVVec::new(),
+                taken: 0,
+                closed: false,
+            }),
+            domain <- Domain::exclusive(),
+        })
+    }
+
+    /// Adds a device.
+    fn add(&self, how: How) -> Result {
+        let index = self.slots.lock().take()?;
+        let result = self.register(index, how);
+        let slot = match result {
+            Ok(slot) => slot,
+            Err(err) => {
+                let slot = self.slots.lock().put(index, Slot::Free);
+
+                drop(slot);
+                return Err(err);
+            }
+        };
+
+        // What is not wanted any more is dropped without the lock.
+        let slot = self.slots.lock().put(index, slot);
+        drop(slot);
+        Ok(())
+    }
+
+    /// Registers the device `slow.<index>`.
+    fn register(&self, index: usize, how: How) -> Result<Slot> {
+        let data = SlowDevice {
+            index,
+            model: Model::Slow,
+        };
+        let dev = bus::Device::new(
+            fmt!("slow.{}", index),
+            None,
+            Node::ANY,
+            Ok::<_, Error>(data),
+        )?;
+
+        match how {
+            How::Sync => Ok(Slot::Sync {
+                _registration: Registration::new(dev)?,
+            }),
+            How::Async => AsyncRegistration::new(&self.domain, dev).map(Slot::Async),
+        }
+    }
+
+    /// Adds `count` devices.
+    fn add_many(&self, count: u32, how: How) -> Result {
+        for _ in 0..count {
+            self.add(how)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the device `slow.<index>`.
+    fn remove(&self, index: usize, how: How) -> Result {
+        let slot = {
+            let mut slots = self.slots.lock();
+
+            match slots.slots.get_mut(index) {
+                None | Some(Slot::Free) => return Err(ENODEV),
+                Some(Slot::Adding) => return Err(EBUSY),
+                // The place is free when the device is gone.
+                Some(place) => core::mem::replace(place, Slot::Adding),
+            }
+        };
+
+        match (slot, how) {
+            (Slot::Async(registration), How::Async) => registration.unregister_async(&self.domain),
+            (slot, _) => drop(slot),
+        }
+
+        let slot = self.slots.lock().put(index, Slot::Free);
+        drop(slot);
+        Ok(())
+    }
+
+    /// Removes all devices, and refuses new ones.
+    fn close(&self) {
+        let mut slots = {
+            let mut slots = self.slots.lock();
+
+            slots.closed = true;
+            core::mem::take(&mut slots.slots)
+        };
+
+        // Devices go in the reverse of the order in which they came, as in C.
+        while slots.pop().is_some() {}
+    }
+
+    /// Returns the number of devices.
+    fn count(&self) -> usize {
+        self.slots
+            .lock()
+            .slots
+            .iter()
+            .filter(|slot| matches!(slot, Slot::Sync { .. } | Slot::Async(_)))
+            .count()
+    }
+}
+
+/// `add`: adds so many devices.
+struct Add;
+
+impl Attribute for Add {
+    type Bus = SlowBus;
+    const NAME: &'static CStr = c"add";
+    const MODE: Mode = Mode::WriteOnly;
+
+    fn store(devices: Pin<&Devices>, text: &BStr) -> Result {
+        devices.add_many(u32::from_str(text)?, How::Sync)
+    }
+}
+
+/// `add_async`: adds so many devices asynchronously.
+struct AddAsync;
+
+impl Attribute for AddAsync {
+    type Bus = SlowBus;
+    const NAME: &'static CStr = c"add_async";
+    const MODE: Mode = Mode::WriteOnly;
+
+    fn store(devices: Pin<&Devices>, text: &BStr) -> Result {
+        devices.add_many(u32::from_str(text)?, How::Async)
+    }
+}
+
+/// `remove`: removes the device of that number.
+struct Remove;
+
+impl Attribute for Remove {
+    type Bus = SlowBus;
+    const NAME: &'static CStr = c"remove";
+    const MODE: Mode = Mode::WriteOnly;
+
+    fn store(devices: Pin<&Devices>, text: &BStr) -> Result {
+        devices.remove(usize::from_str(text)?, How::Sync)
+    }
+}
+
+/// `remove_async`: removes the device of that number asynchronously, if that is how it came.
+struct RemoveAsync;
+
+impl Attribute for RemoveAsync {
+    type Bus = SlowBus;
+    const NAME: &'static CStr = c"remove_async";
+    const MODE: Mode = Mode::WriteOnly;
+
+    fn store(devices: Pin<&Devices>, text: &BStr) -> Result {
+        devices.remove(usize::from_str(text)?, How::Async)
+    }
+}
+
+/// `count`: the number of devices.
+struct Count;
+
+impl Attribute for Count {
+    type Bus = SlowBus;
+    const NAME: &'static CStr = c"count";
+    const MODE: Mode = Mode::ReadOnly;
+
+    fn show(devices: Pin<&Devices>, f: &mut dyn fmt::Write) -> Result {
+        Ok(writeln!(f, "{}", devices.count())?)
+    }
+}
+
+/// The module: the registration of the bus, which holds the devices.
+#[pin_data]
+struct SlowBusModule {
+    #[pin]
+    bus: bus::Registration<SlowBus>,
+}
+
+impl InPlaceModule for SlowBusModule {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            bus <- bus::Registration::new(Devices::new()),
+            _: {
+                bus.as_ref()
+                    .data()
+                    .add_many(parameters::devices.value(), parameters::registration.value())?;
+            },
+        })
+    }
+}
+
+module! {
+    type: SlowBusModule,
+    name: "slow_bus",
+    authors: ["The async_probe authors"],
+    description: "Bus whose devices load firmware slowly",
+    license: "GPL",
+}
