@@ -17,6 +17,9 @@
 //! insmod slow_platform_driver.ko async_probe
 //! ```
 //!
+//! With `phases=2` neither waits, nor does any other `insmod`: the probe returns at once, and the
+//! firmware is loaded while the device is bound already.
+//!
 //! All devices load `async_probe/slow_platform.fw`, see `Documentation/firmware-format.rst`; with
 //! `firmware=device` each loads a file of its own, `async_probe/slow_platform.3.fw` for the device
 //! `slow_platform.3`.
@@ -29,9 +32,14 @@ use async_probe::{
         Strategy, //
     },
     timing,
+    two_phase, //
 };
 use kernel::{
-    device::Core,
+    device::{
+        Bound,
+        Core,
+        Device, //
+    },
     driver,
     platform,
     prelude::*,
@@ -58,11 +66,26 @@ async_probe::module_params! {
         values: FirmwareName,
         description: "After what the firmware file is named (default driver)",
     },
+    phases: range {
+        default: 1,
+        values: 1..=2,
+        description: "With 2, the firmware is loaded when the device is bound already (default 1)",
+    },
     firmware_ms: range {
         default: 2000,
         values: 0..=600000,
         description: "How long writing the firmware to one device takes, in milliseconds (default 2000)",
     },
+}
+
+/// Loads the firmware of `dev` as the parameters say: what takes long.
+fn load_firmware(dev: &Device<Bound>) -> Result {
+    slow_firmware::load(
+        dev,
+        NAME,
+        parameters::firmware.value(),
+        Delta::from_millis(parameters::firmware_ms.value().into()),
+    )
 }
 
 /// The driver, and the data of each device that is bound to it.
@@ -80,10 +103,16 @@ impl platform::Driver for SlowPlatformDriver {
     ) -> impl PinInit<Self, Error> + 'bound {
         let dev = pdev.as_ref();
         let probe = timing::Probe::begin(dev, NAME);
-        let firmware_ms = Delta::from_millis(parameters::firmware_ms.value().into());
+        let began = probe.began();
 
         let result = timing::mark_devres(dev, NAME).and_then(|()| {
-            slow_firmware::load(dev, NAME, parameters::firmware.value(), firmware_ms)
+            if parameters::phases.value() == 1 {
+                load_firmware(dev)
+            } else {
+                two_phase::schedule(dev, move |dev| {
+                    timing::ready(dev, NAME, began, &load_firmware(dev));
+                })
+            }
         });
 
         probe.end(result).map(|()| Self {
