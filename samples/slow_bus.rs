@@ -20,8 +20,8 @@
 //! cat count               # how many there are
 //! ```
 //!
-//! A device that comes gets the lowest number that is free. One that goes before its probe has begun
-//! is never probed; a probe that runs is waited for.
+//! A device that comes gets the lowest number that is free. One that goes before its probe has
+//! begun is never probed; a probe that runs is waited for.
 
 use async_probe::{
     bus,

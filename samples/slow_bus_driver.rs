@@ -63,7 +63,7 @@ async_probe::module_params! {
     firmware_ms: range {
         default: 2000,
         values: 0..=600000,
-        description: "How long writing the firmware to one device takes, in milliseconds (default 2000)",
+        description: "Time to write the firmware to one device, in milliseconds (default 2000)",
     },
 }
 

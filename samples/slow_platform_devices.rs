@@ -8,8 +8,8 @@
 //! ls /sys/bus/platform/devices/ | grep slow_platform
 //! ```
 //!
-//! The devices are named `slow_platform.0` to `slow_platform.<devices - 1>`. They go when the module
-//! is unloaded, the last one first; a device whose probe runs is waited for.
+//! The devices are named `slow_platform.0` to `slow_platform.<devices - 1>`. They go when the
+//! module is unloaded, the last one first; a device whose probe runs is waited for.
 
 use async_probe::platform::{
     DeviceRegistration,

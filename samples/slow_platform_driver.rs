@@ -9,9 +9,9 @@
 //! dmesg | grep 'async_probe: timing:'
 //! ```
 //!
-//! The driver prefers asynchronous probing, so that its devices are probed in parallel: they are all
-//! bound after about `firmware_ms`, not after eight times as long. `insmod` still waits for that; with
-//! the module parameter `async_probe`, which every module has, it does not:
+//! The driver prefers asynchronous probing, so that its devices are probed in parallel: they are
+//! all bound after about `firmware_ms`, not after eight times as long. `insmod` still waits for
+//! that; with the module parameter `async_probe`, which every module has, it does not:
 //!
 //! ```sh
 //! insmod slow_platform_driver.ko async_probe
@@ -74,7 +74,7 @@ async_probe::module_params! {
     firmware_ms: range {
         default: 2000,
         values: 0..=600000,
-        description: "How long writing the firmware to one device takes, in milliseconds (default 2000)",
+        description: "Time to write the firmware to one device, in milliseconds (default 2000)",
     },
 }
 

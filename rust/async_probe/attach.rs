@@ -2,9 +2,9 @@
 
 //! Who attaches a driver of a Rust bus to its devices.
 //!
-//! The driver core attaches when a driver or a device is registered, in the registering task or, for
-//! drivers that prefer it, in the global domain of asynchronous functions. A driver can take that on
-//! itself: its bus then answers the driver core that nothing matches, as long as it is the
+//! The driver core attaches when a driver or a device is registered, in the registering task or,
+//! for drivers that prefer it, in the global domain of asynchronous functions. A driver can take
+//! that on itself: its bus then answers the driver core that nothing matches, as long as it is the
 //! registering task that asks. Everybody else who asks, such as a write to `bind` or to
 //! `drivers_probe`, or the retry of a deferred probe, gets the true answer.
 

@@ -36,10 +36,11 @@
 //! - A module whose code uses a bus is pinned by the module loader, because it uses the symbols of
 //!   the bus's module: the module of a bus cannot be unloaded while a module with a driver for the
 //!   bus is loaded.
-//! - Dropping a [`Registration`] refuses new devices and drivers, has the bus give up its own devices
-//!   ([`Bus::closing`]), and then waits until the last driver is unregistered and the last reference
-//!   to a device is gone. Only then the bus is unregistered, and the module's text may go. Whoever
-//!   keeps a reference to a device for ever keeps the module from being unloaded for ever.
+//! - Dropping a [`Registration`] refuses new devices and drivers, has the bus give up its own
+//!   devices ([`Bus::closing`]), and then waits until the last driver is unregistered and the last
+//!   reference to a device is gone. Only then the bus is unregistered, and the module's text may
+//!   go. Whoever keeps a reference to a device for ever keeps the module from being unloaded for
+//!   ever.
 //! - A device lives as long as there are references to it, whether it is registered or not.
 
 use core::{
@@ -246,9 +247,9 @@ impl<B: Bus> BusType<B> {
         dev: *mut bindings::device,
         drv: *const bindings::device_driver,
     ) -> c_int {
-        // SAFETY: The driver core calls with a device and a driver of the bus that are valid for the
-        // duration of the call. All devices of the bus are `DeviceStruct<B>`s, all its drivers are
-        // `DriverStruct<B>`s.
+        // SAFETY: The driver core calls with a device and a driver of the bus that are valid for
+        // the duration of the call. All devices of the bus are `DeviceStruct<B>`s, all its drivers
+        // are `DriverStruct<B>`s.
         let (dev, drv) = unsafe {
             (
                 Device::<B>::from_raw(dev),
@@ -627,7 +628,8 @@ impl<B: Bus> From<&Device<B, Bound>> for ARef<Device<B>> {
 // SAFETY: The last reference may be dropped by any task.
 unsafe impl<B: Bus> Send for Device<B> {}
 
-// SAFETY: All methods of `Device<B>` may be called by several tasks at once, and its data is `Sync`.
+// SAFETY: All methods of `Device<B>` may be called by several tasks at once, and its data is
+// `Sync`.
 unsafe impl<B: Bus> Sync for Device<B> {}
 
 // SAFETY: As for `Device<B>`; the context makes no difference.

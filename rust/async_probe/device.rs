@@ -4,9 +4,10 @@
 //!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 //!
-//! Adds to upstream: `device_add()` for devices of a bus written in Rust, and the model of libnvdimm
-//! (`drivers/nvdimm/bus.c`, `nd_async_device_register()`), in which devices are registered
-//! asynchronously, in an exclusive domain, and probed synchronously by whoever registers them.
+//! Adds to upstream: `device_add()` for devices of a bus written in Rust, and the model of
+//! libnvdimm (`drivers/nvdimm/bus.c`, `nd_async_device_register()`), in which devices are
+//! registered asynchronously, in an exclusive domain, and probed synchronously by whoever registers
+//! them.
 
 use kernel::{
     bindings,
@@ -147,8 +148,8 @@ impl<B: Bus> Shared<B> {
 /// and many devices are added, and probed by drivers that probe synchronously, in parallel.
 ///
 /// Dropping it unregisters the device. A device that has not been added yet is never added, and so
-/// never probed; one that is just being added, and probed, is waited for. libnvdimm synchronizes the
-/// whole domain for that, here it concerns the one device.
+/// never probed; one that is just being added, and probed, is waited for. libnvdimm synchronizes
+/// the whole domain for that, here it concerns the one device.
 pub struct AsyncRegistration<B: Bus>(Arc<Shared<B>>);
 
 impl<B: Bus> AsyncRegistration<B> {
@@ -177,7 +178,8 @@ impl<B: Bus> AsyncRegistration<B> {
         Ok(this)
     }
 
-    /// Unregisters the device asynchronously, in `domain`: `nd_device_unregister()` with `ND_ASYNC`.
+    /// Unregisters the device asynchronously, in `domain`: `nd_device_unregister()` with
+    /// `ND_ASYNC`.
     ///
     /// Without memory for that it is unregistered here and now.
     pub fn unregister_async(self, domain: &Domain) {

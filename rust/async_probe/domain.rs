@@ -12,8 +12,8 @@
 //! The functions of a *registered* domain are waited for by `async_synchronize_full()`, which the
 //! kernel calls at the end of boot, when it has loaded any module that was loaded without the
 //! parameter `async_probe` (`do_init_module()`), and before it unloads any module
-//! (`delete_module()`). So does everybody who loads or unloads an unrelated module. The functions of
-//! an *exclusive* domain are waited for by nobody but its owner.
+//! (`delete_module()`). So does everybody who loads or unloads an unrelated module. The functions
+//! of an *exclusive* domain are waited for by nobody but its owner.
 //!
 //! # Nothing outlives a domain
 //!
@@ -22,8 +22,8 @@
 //!
 //! # When memory is short
 //!
-//! `async_schedule_node_domain()` calls the function in the caller if it cannot allocate an entry, or
-//! if 32768 entries are pending. A caller that holds a lock which the function takes would then
+//! `async_schedule_node_domain()` calls the function in the caller if it cannot allocate an entry,
+//! or if 32768 entries are pending. A caller that holds a lock which the function takes would then
 //! deadlock, and one that counts on returning at once would not. [`Domain::schedule`] never lets
 //! that happen: it hands the function back, as [`Refused`], and the caller decides.
 
@@ -296,8 +296,8 @@ impl Domain {
     }
 
     /// Waits until all functions of the domain that were scheduled before the one of `cookie` have
-    /// returned: `async_synchronize_cookie_domain()`. The function of `cookie` itself may use it, so
-    /// as to do its last part in order.
+    /// returned: `async_synchronize_cookie_domain()`. The function of `cookie` itself may use it,
+    /// so as to do its last part in order.
     ///
     /// # Context
     ///

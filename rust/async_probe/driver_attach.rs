@@ -11,13 +11,13 @@
 //! ```
 //!
 //! Two things differ from the RFC. The work is a function in an exclusive domain, whose workqueue
-//! (`async_wq`) is unbound too. And it is waited for before the driver is unregistered, but not when
-//! a single device is unbound: the RFC did that in `__device_release_driver()`, which holds the lock of
-//! the device that the work may be waiting for, so that both would wait for ever. That lock alone
-//! keeps unbind from overtaking a probe.
+//! (`async_wq`) is unbound too. And it is waited for before the driver is unregistered, but not
+//! when a single device is unbound: the RFC did that in `__device_release_driver()`, which holds
+//! the lock of the device that the work may be waiting for, so that both would wait for ever. That
+//! lock alone keeps unbind from overtaking a probe.
 //!
-//! Unnecessary once nobody wants to compare the designs any more: `PROBE_PREFER_ASYNCHRONOUS` probes
-//! devices in parallel.
+//! Unnecessary once nobody wants to compare the designs any more: `PROBE_PREFER_ASYNCHRONOUS`
+//! probes devices in parallel.
 
 use core::marker::PhantomData;
 

@@ -2,17 +2,18 @@
 
 //! One asynchronous function for each device, in an exclusive domain of the driver.
 //!
-//! Devices are probed in parallel, as with `PROBE_PREFER_ASYNCHRONOUS`, but in a domain that only the
-//! driver itself waits for. So nobody else does: neither the task that loads the driver's module, nor
-//! one that loads or unloads any other module. Unregistering the driver waits for the probes.
+//! Devices are probed in parallel, as with `PROBE_PREFER_ASYNCHRONOUS`, but in a domain that only
+//! the driver itself waits for. So nobody else does: neither the task that loads the driver's
+//! module, nor one that loads or unloads any other module. Unregistering the driver waits for the
+//! probes.
 //!
-//! It works for drivers of a Rust bus, because the bus has to cooperate (`attach.rs`). Each function
-//! calls `device_attach()`, so that deferred probes are retried, and `wait_for_device_probe()` waits
-//! for the probes that run, which is what a root file system on such a device needs. Nobody waits for
-//! those that have not begun yet.
+//! It works for drivers of a Rust bus, because the bus has to cooperate (`attach.rs`). Each
+//! function calls `device_attach()`, so that deferred probes are retried, and
+//! `wait_for_device_probe()` waits for the probes that run, which is what a root file system on
+//! such a device needs. Nobody waits for those that have not begun yet.
 //!
-//! A driver must not be used this way if something relies on its devices being bound when its module
-//! is loaded; what can be waited for instead is the bind uevent.
+//! A driver must not be used this way if something relies on its devices being bound when its
+//! module is loaded; what can be waited for instead is the bind uevent.
 
 use core::marker::PhantomData;
 

@@ -3,15 +3,15 @@
 //! Asynchronous initialization of whole modules, in groups by init level.
 //!
 //! The design of "driver-core: add asynch module loading support", RFC v1 of August 2014
-//! (`module_init_async()`): what a module does when it is loaded runs in an asynchronous function, so
-//! that whoever loads it goes on at once. The functions are grouped by the init levels of
-//! `include/linux/init.h`: one begins when all of the lower levels that were scheduled before it have
-//! ended.
+//! (`module_init_async()`): what a module does when it is loaded runs in an asynchronous function,
+//! so that whoever loads it goes on at once. The functions are grouped by the init levels of
+//! `include/linux/init.h`: one begins when all of the lower levels that were scheduled before it
+//! have ended.
 //!
 //! - The initialization is an ordinary function, not in a section that is freed after loading.
 //! - Unloading the module waits for it, and keeps it from beginning if it has not yet.
-//! - That it fails can no longer fail the loading: dmesg has a line, and the module stays, with nothing
-//!   initialized.
+//! - That it fails can no longer fail the loading: dmesg has a line, and the module stays, with
+//!   nothing initialized.
 //!
 //! Unnecessary once nobody wants to compare the designs any more: a driver that must not delay the
 //! loading of its module can have its devices probed asynchronously.

@@ -356,7 +356,8 @@ macro_rules! module_params {
     };
 
     (@range $module:literal, $name:ident,
-        default: $default:literal, values: $low:literal..=$high:literal, description: $text:literal $(,)?
+        default: $default:literal, values: $low:literal..=$high:literal,
+        description: $text:literal $(,)?
     ) => {
         #[doc = $text]
         #[allow(non_upper_case_globals)]

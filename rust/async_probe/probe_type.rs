@@ -4,11 +4,11 @@
 //!
 //! C header: [`include/linux/device/driver.h`](srctree/include/linux/device/driver.h)
 //!
-//! Adds to upstream: the field `probe_type` of `struct device_driver`, which no Rust driver can set.
-//! Unnecessary once `driver::Registration` or the bus adapters of the `kernel` crate set it.
+//! Adds to upstream: the field `probe_type` of `struct device_driver`, which no Rust driver can
+//! set. Unnecessary once `driver::Registration` or the bus adapters of the `kernel` crate set it.
 //!
-//! An [`Adapter`] stands between [`kernel::driver::Registration`] and the adapter of any bus; it knows
-//! nothing of the bus itself.
+//! An [`Adapter`] stands between [`kernel::driver::Registration`] and the adapter of any bus; it
+//! knows nothing of the bus itself.
 //!
 //! # Examples
 //!
@@ -27,7 +27,7 @@
 //! The same for another bus:
 //!
 //! ```ignore
-//! type Adapter = probe_type::Adapter<auxiliary::Adapter<MyDriver>, probe_type::PreferAsynchronous>;
+//! type Adapter = probe_type::Adapter<auxiliary::Adapter<MyDriver>, PreferAsynchronous>;
 //!
 //! try_pin_init!(MyModule {
 //!     _driver <- driver::Registration::<Adapter>::new(c"my_driver", module),
@@ -50,9 +50,9 @@ use crate::module_param::Choice;
 
 /// When the driver core calls the probe function of a driver: `enum probe_type`.
 ///
-/// The type is a preference and it only concerns the initial binding, which follows the registration
-/// of a driver or a device, and deferral. Binding through sysfs (`bind`, `drivers_probe`) is
-/// always synchronous (`drivers/base/dd.c`, `device_driver_attach()`).
+/// The type is a preference and it only concerns the initial binding, which follows the
+/// registration of a driver or a device, and deferral. Binding through sysfs (`bind`,
+/// `drivers_probe`) is always synchronous (`drivers/base/dd.c`, `device_driver_attach()`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeType {
     /// `PROBE_DEFAULT_STRATEGY`: synchronous, unless the user asks for asynchronous probing with

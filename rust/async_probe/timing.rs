@@ -2,13 +2,13 @@
 
 //! The dmesg timing interface: who was probed when, by whom and for how long.
 //!
-//! Each event is one line of level info that starts with `async_probe: timing: `; the time of the event is
-//! the timestamp that printk puts before it. `Documentation/dmesg-timing.rst` specifies the lines,
-//! scripts and the tools of this project rely on them.
+//! Each event is one line of level info that starts with `async_probe: timing: `; the time of the
+//! event is the timestamp that printk puts before it. `Documentation/dmesg-timing.rst` specifies
+//! the lines, scripts and the tools of this project rely on them.
 //!
-//! Adds to upstream: the driver core prints probe times of built-in drivers only
-//! (`initcall_debug`, `drivers/base/dd.c`, `really_probe_debug()`). Unnecessary once the driver core
-//! has tracepoints for probe and remove.
+//! Adds to upstream: the driver core prints probe times of built-in drivers only (`initcall_debug`,
+//! `drivers/base/dd.c`, `really_probe_debug()`). Unnecessary once the driver core has tracepoints
+//! for probe and remove.
 
 use core::marker::PhantomData;
 
@@ -139,8 +139,8 @@ pub fn firmware_arrived(
     );
 }
 
-/// What a probe has left to an asynchronous function ([`crate::two_phase`]) has ended: prints `ready`,
-/// with the time since `begin`.
+/// What a probe has left to an asynchronous function ([`crate::two_phase`]) has ended: prints
+/// `ready`, with the time since `begin`.
 pub fn ready(
     dev: &Device<Bound>,
     driver: &'static CStr,

@@ -2,10 +2,10 @@
 
 //! Probes in two phases: a quick synchronous one, and the slow rest.
 //!
-//! The probe function does what has to be done before the device counts as bound, schedules the rest
-//! and returns. The rest runs in an exclusive domain of the device, so that nobody waits for it but
-//! unbind, and with it the unloading of the driver's module. So loading a slow driver delays neither
-//! its own `insmod` nor any other, on any bus and without a module parameter.
+//! The probe function does what has to be done before the device counts as bound, schedules the
+//! rest and returns. The rest runs in an exclusive domain of the device, so that nobody waits for
+//! it but unbind, and with it the unloading of the driver's module. So loading a slow driver delays
+//! neither its own `insmod` nor any other, on any bus and without a module parameter.
 //!
 //! The price is that the device is bound before it is ready: the driver has to cope with users that
 //! come in between, and with a rest that fails.
