@@ -58,13 +58,17 @@ impl Cache {
     /// Takes the lock of the cache; says for whom it waits.
     pub fn lock(&self) -> Result<Lock> {
         // A warm cache on a read-only file system is good enough to work with.
-        let _ = fs::create_dir_all(&self.dir);
+        let made = fs::create_dir_all(&self.dir);
+        if !self.dir.is_dir() {
+            made.at(&self.dir, "create the cache directory")?;
+        }
         Lock::take(&self.dir.join("lock"))
     }
 
-    /// Fails early when the file system has less room than a step needs.
+    /// Fails early when the cache cannot be written or has less room than a step needs.
     pub fn need(&self, mebibytes: u64) -> Result<()> {
         fs::create_dir_all(&self.dir).at(&self.dir, "create the cache directory")?;
+        tempfile::tempfile_in(&self.dir).at(&self.dir, "write to the cache directory")?;
         let Ok(stat) = statvfs(&self.dir) else {
             return Ok(());
         };

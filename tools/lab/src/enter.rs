@@ -248,9 +248,10 @@ pub fn tether(parent: i32, argv: &[String]) -> Result<u8> {
     Err(failure(&format!("execute {program}"), &error))
 }
 
-/// A command on the host that gets SIGTERM when the lab ends.
+/// A command on the host that gets SIGTERM when the lab ends, in a process group of its own.
 pub fn tethered(program: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
+    command.process_group(0);
     command.args(["tether", &getpid().to_string(), "--", program]);
     command
 }

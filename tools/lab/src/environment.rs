@@ -183,7 +183,8 @@ fn in_path(program: &str) -> bool {
     })
 }
 
-/// mmdebstrap piped into tar, so that the tree belongs to whoever runs the lab.
+/// mmdebstrap piped into tar, so that the tree belongs to whoever runs the lab. A SIGTERM goes to
+/// all of them: mmdebstrap cleans up after itself.
 fn pipeline(mirror: &Mirror, target: &Path) -> Result<String> {
     let sources = target.join(".sources.list");
     fs::write(&sources, mirror.sources(SUITES)).at(&sources, "write")?;
@@ -207,7 +208,9 @@ fn pipeline(mirror: &Mirror, target: &Path) -> Result<String> {
     word("-".into());
     word(sources.display().to_string());
     Ok(format!(
-        "{} | tar -x --no-same-owner --exclude='./dev/*' -C {} -f -",
+        "trap 'trap \"\" TERM; kill 0; wait' TERM\n\
+         {} | tar -x --no-same-owner --exclude='./dev/*' -C {} -f - &\n\
+         wait $!",
         words.join(" "),
         quote(&target.display().to_string())
     ))

@@ -212,9 +212,11 @@ fn cached(series: &[&str], cache: &Cache) -> Result<Option<Kernel>> {
             found.insert(release, entry.path());
         }
     }
-    let Some((_, dir)) = found.pop_last() else {
-        return Ok(None);
-    };
+    found.pop_last().map(|(_, dir)| load(dir)).transpose()
+}
+
+/// A prepared kernel of the cache.
+fn load(dir: PathBuf) -> Result<Kernel> {
     let path = dir.join("meta.json");
     let text = fs::read_to_string(&path).at(&path, "read")?;
     let meta = serde_json::from_str(&text).map_err(|error| {
@@ -225,7 +227,7 @@ fn cached(series: &[&str], cache: &Cache) -> Result<Option<Kernel>> {
             DAMAGED,
         )
     })?;
-    Ok(Some(Kernel::Stock { dir, meta }))
+    Ok(Kernel::Stock { dir, meta })
 }
 
 fn prepare(
@@ -242,6 +244,9 @@ fn prepare(
         found.release, found.headers.version
     ));
     let entry = format!("kernels/stock-{}-{}", found.release, recipe());
+    if cache.path(&entry).is_dir() {
+        return load(cache.path(&entry));
+    }
     let debs = cache.path("debs");
     debian::download(&found.packages(), cache, lock, env, logs)?;
     let partial = cache.begin(&entry, lock)?;
