@@ -270,6 +270,12 @@ fn kernel_event(text: &str) -> Result<What, Reason> {
             ret: keys.ret()?,
             took: keys.ms()?,
         },
+        "ready" => What::Ready {
+            device: keys.name("dev")?,
+            driver: keys.name("driver")?,
+            ret: keys.ret()?,
+            took: keys.ms()?,
+        },
         "removing" => What::Removing {
             device: keys.name("dev")?,
             driver: keys.name("driver")?,

@@ -75,6 +75,17 @@ pub enum What {
         /// How long the probe took.
         took: Micros,
     },
+    /// What a probe in two phases left to be done has ended.
+    Ready {
+        /// Name of the device.
+        device: String,
+        /// Name of the driver.
+        driver: String,
+        /// Result of the second phase.
+        ret: i32,
+        /// How long both phases took, from the beginning of the probe.
+        took: Micros,
+    },
     /// The driver's remove callback runs.
     Removing {
         /// Name of the device.
@@ -138,16 +149,22 @@ pub enum Call {
     Unbind,
     /// A device's name written to its bus's `drivers_probe` in sysfs.
     DriversProbe,
+    /// The number of a device written to `remove` of the sample bus in sysfs.
+    Remove,
+    /// The number of a device written to `remove_async` of the sample bus in sysfs.
+    RemoveAsync,
 }
 
 impl Call {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Insmod,
         Self::Rmmod,
         Self::Bind,
         Self::Unbind,
         Self::DriversProbe,
+        Self::Remove,
+        Self::RemoveAsync,
     ];
 
     /// Its name in the log.
@@ -158,6 +175,8 @@ impl Call {
             Self::Bind => "bind",
             Self::Unbind => "unbind",
             Self::DriversProbe => "drivers_probe",
+            Self::Remove => "remove",
+            Self::RemoveAsync => "remove_async",
         }
     }
 }
@@ -186,6 +205,7 @@ impl What {
             Self::ProbeBegan { device, .. }
             | Self::FirmwareArrived { device, .. }
             | Self::ProbeEnded { device, .. }
+            | Self::Ready { device, .. }
             | Self::Removing { device, .. }
             | Self::Unbound { device, .. }
             | Self::DevresReleased { device, .. } => Some(device),
@@ -203,6 +223,7 @@ impl What {
             | Self::ProbeBegan { driver, .. }
             | Self::FirmwareArrived { driver, .. }
             | Self::ProbeEnded { driver, .. }
+            | Self::Ready { driver, .. }
             | Self::Removing { driver, .. }
             | Self::Unbound { driver, .. }
             | Self::DevresReleased { driver, .. }
@@ -260,6 +281,12 @@ impl fmt::Display for What {
                 f,
                 "probe_ended dev={device} driver={driver} ret={ret} ms={took}"
             ),
+            Self::Ready {
+                device,
+                driver,
+                ret,
+                took,
+            } => write!(f, "ready dev={device} driver={driver} ret={ret} ms={took}"),
             Self::Removing { device, driver } => {
                 write!(f, "removing dev={device} driver={driver}")
             }

@@ -29,11 +29,15 @@ pub struct Probe<'a> {
     pub ended: Option<usize>,
     /// Its result, if it ended: 0 or a negative errno.
     pub ret: Option<i32>,
+    /// Where in the log its second phase ended, if it has one and that has ended.
+    pub ready: Option<usize>,
+    /// Where in the log its devres was released, if it was.
+    pub released: Option<usize>,
 }
 
 /// All probes of a log, in the order in which they began.
 ///
-/// What belongs to no probe that is under way is left out; that it does not happen is for
+/// What belongs to no probe that is under way, or bound, is left out; that it does not happen is for
 /// [`one_at_a_time`](crate::laws::one_at_a_time) to judge.
 pub fn probes(events: &[Event]) -> Vec<Probe<'_>> {
     let mut probes: Vec<Probe<'_>> = Vec::new();
@@ -42,6 +46,16 @@ pub fn probes(events: &[Event]) -> Vec<Probe<'_>> {
             .iter()
             .rposition(|probe| probe.device == name && probe.driver == by && probe.ended.is_none())
     };
+    fn last<'p, 'a>(
+        probes: &'p mut [Probe<'a>],
+        name: &str,
+        by: &str,
+    ) -> Option<&'p mut Probe<'a>> {
+        probes
+            .iter_mut()
+            .rfind(|probe| probe.device == name)
+            .filter(|probe| probe.driver == by && probe.released.is_none())
+    }
     for (at, event) in events.iter().enumerate() {
         match &event.what {
             What::ProbeBegan {
@@ -62,10 +76,24 @@ pub fn probes(events: &[Event]) -> Vec<Probe<'_>> {
                 firmware: Vec::new(),
                 ended: None,
                 ret: None,
+                ready: None,
+                released: None,
             }),
+            // The second phase of a probe may load the firmware when the probe has ended, and ends
+            // before devres is released.
             What::FirmwareArrived { device, driver, .. } => {
-                if let Some(probe) = open(&mut probes, device, driver) {
-                    probes[probe].firmware.push(at);
+                if let Some(probe) = last(&mut probes, device, driver) {
+                    probe.firmware.push(at);
+                }
+            }
+            What::Ready { device, driver, .. } => {
+                if let Some(probe) = last(&mut probes, device, driver) {
+                    probe.ready = probe.ready.or(Some(at));
+                }
+            }
+            What::DevresReleased { device, driver } => {
+                if let Some(probe) = last(&mut probes, device, driver) {
+                    probe.released = Some(at);
                 }
             }
             What::ProbeEnded {

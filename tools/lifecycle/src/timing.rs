@@ -46,6 +46,8 @@ pub struct Timing<'a> {
     pub firmware: Option<Firmware>,
     /// Its end, if it has ended.
     pub ended: Option<End>,
+    /// The end of its second phase, if it has one and that has ended.
+    pub ready: Option<End>,
 }
 
 /// How the request of the firmware went.
@@ -150,6 +152,14 @@ impl<'a> Timing<'a> {
             }),
             _ => None,
         });
+        let ready = probe.ready.and_then(|at| match events[at].what {
+            What::Ready { ret, took, .. } => Some(End {
+                at: events[at].time,
+                ret,
+                took,
+            }),
+            _ => None,
+        });
         Self {
             device: probe.device,
             asynchronous: probe.asynchronous,
@@ -159,6 +169,7 @@ impl<'a> Timing<'a> {
             began: events[probe.began].time,
             firmware,
             ended,
+            ready,
         }
     }
 }
@@ -180,6 +191,14 @@ impl Run<'_> {
     /// under way, or where there was none.
     pub fn until_bound(&self) -> Option<Micros> {
         let ends: Option<Vec<_>> = self.probes.iter().map(|probe| probe.ended).collect();
+        let last = ends?.into_iter().map(|end| end.at).max()?;
+        Some(last - self.called)
+    }
+
+    /// From the call of the registration until the last second phase has ended; `None` where a
+    /// probe has none that has ended.
+    pub fn until_ready(&self) -> Option<Micros> {
+        let ends: Option<Vec<_>> = self.probes.iter().map(|probe| probe.ready).collect();
         let last = ends?.into_iter().map(|end| end.at).max()?;
         Some(last - self.called)
     }
@@ -272,6 +291,33 @@ mod tests {
         assert_eq!((run.ret, run.insmod), (-16, None));
         assert_eq!((run.until_bound(), run.efficiency()), (None, None));
         assert_eq!((run.at_once(), run.bound()), (0, 0));
+    }
+
+    #[test]
+    fn ready_after_the_second_phase() {
+        let log = "\
+[    1.001000] async_probe: timing: probe_began dev=d.0 driver=d async=1 cpu=0 pid=3 task=kworker/u8:1
+[    1.002000] async_probe: timing: probe_ended dev=d.0 driver=d ret=0 ms=1.000
+[    1.003000] async_probe: timing: registered driver=d probe_type=prefer_asynchronous ret=0 ms=3.000
+[    2.003000] async_probe: timing: firmware_arrived dev=d.0 driver=d bytes=24 ret=0 ms=1000.000
+[    3.000000] async_probe: timing: ready dev=d.0 driver=d ret=0 ms=1999.000
+";
+        let events = parse(log).unwrap();
+        let run = &runs(&events)[0];
+        assert_eq!(run.until_bound(), Some(Micros(2_000)));
+        assert_eq!(run.until_ready(), Some(Micros(2_000_000)));
+        assert_eq!(run.probes[0].firmware.unwrap().bytes, 24);
+        assert_eq!(
+            run.probes[0].ready,
+            Some(End {
+                at: Micros(3_000_000),
+                ret: 0,
+                took: Micros(1_999_000)
+            })
+        );
+
+        let cut: String = log.split_inclusive('\n').take(4).collect();
+        assert_eq!(runs(&parse(&cut).unwrap())[0].until_ready(), None);
     }
 
     #[test]

@@ -70,6 +70,12 @@ fn what() -> impl Strategy<Value = What> {
                 took,
             }
         }),
+        (name(), name(), ret(), micros()).prop_map(|(device, driver, ret, took)| What::Ready {
+            device,
+            driver,
+            ret,
+            took,
+        }),
         (name(), name()).prop_map(|(device, driver)| What::Removing { device, driver }),
         (name(), name()).prop_map(|(device, driver)| What::Unbound { device, driver }),
         (name(), name()).prop_map(|(device, driver)| What::DevresReleased { device, driver }),

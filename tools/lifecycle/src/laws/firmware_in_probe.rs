@@ -34,9 +34,9 @@ pub fn check(events: &[Event], device: &str, expected: Expected) -> Result<(), V
 
     let outside = events.iter().enumerate().find(|(at, event)| {
         matches!(&event.what, What::FirmwareArrived { device: name, .. } if name == device)
-            && !probes(events)
-                .iter()
-                .any(|probe| probe.firmware.contains(at))
+            && !probes(events).iter().any(|probe| {
+                probe.firmware.contains(at) && probe.ended.is_none_or(|ended| *at < ended)
+            })
     });
     if let Some((at, _)) = outside {
         return Err(court.broken("firmware to arrive inside a probe only", court.at(at)));

@@ -94,6 +94,9 @@ mod tests_support {
                 ["ended", n, ret] => {
                     format!("async_probe: timing: probe_ended {} ret={ret} ms=1.000", device(n))
                 }
+                ["ready", n, ret] => {
+                    format!("async_probe: timing: ready {} ret={ret} ms=9.000", device(n))
+                }
                 [what @ ("removing" | "unbound" | "devres_released"), n] => {
                     format!("async_probe: timing: {what} {}", device(n))
                 }
