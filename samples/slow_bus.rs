@@ -24,11 +24,12 @@
 //! begun is never probed; a probe that runs is waited for.
 
 use async_probe::{
-    bus,
-    bus_attribute::{
-        Attribute,
+    attribute::{
+        self,
+        Attributes,
         Mode, //
     },
+    bus,
     device::{
         AsyncRegistration,
         Registration, //
@@ -100,13 +101,15 @@ pub struct SlowBus;
 
 static SLOW_BUS: bus::BusType<SlowBus> = bus::BusType::new();
 
-async_probe::bus_attributes!(
-    static ATTRIBUTES = [Add, AddAsync, Remove, RemoveAsync, Count]
+async_probe::attributes!(
+    static BUS_ATTRIBUTES: bus = [Add, AddAsync, Remove, RemoveAsync, Count]
 );
+async_probe::attributes!(static DEVICE_ATTRIBUTES: device = [Index]);
 
 impl bus::Bus for SlowBus {
     const NAME: &'static CStr = c"slow_bus";
-    const ATTRIBUTES: Option<&'static async_probe::bus_attribute::Attributes> = Some(&ATTRIBUTES);
+    const BUS_ATTRIBUTES: Option<&'static Attributes> = Some(&BUS_ATTRIBUTES);
+    const DEVICE_ATTRIBUTES: Option<&'static Attributes> = Some(&DEVICE_ATTRIBUTES);
 
     type Data = Devices;
     type DeviceData = SlowDevice;
@@ -312,7 +315,7 @@ impl Devices {
 /// `add`: adds so many devices.
 struct Add;
 
-impl Attribute for Add {
+impl attribute::Bus for Add {
     type Bus = SlowBus;
     const NAME: &'static CStr = c"add";
     const MODE: Mode = Mode::WriteOnly;
@@ -325,7 +328,7 @@ impl Attribute for Add {
 /// `add_async`: adds so many devices asynchronously.
 struct AddAsync;
 
-impl Attribute for AddAsync {
+impl attribute::Bus for AddAsync {
     type Bus = SlowBus;
     const NAME: &'static CStr = c"add_async";
     const MODE: Mode = Mode::WriteOnly;
@@ -338,7 +341,7 @@ impl Attribute for AddAsync {
 /// `remove`: removes the device of that number.
 struct Remove;
 
-impl Attribute for Remove {
+impl attribute::Bus for Remove {
     type Bus = SlowBus;
     const NAME: &'static CStr = c"remove";
     const MODE: Mode = Mode::WriteOnly;
@@ -351,7 +354,7 @@ impl Attribute for Remove {
 /// `remove_async`: removes the device of that number asynchronously, if that is how it came.
 struct RemoveAsync;
 
-impl Attribute for RemoveAsync {
+impl attribute::Bus for RemoveAsync {
     type Bus = SlowBus;
     const NAME: &'static CStr = c"remove_async";
     const MODE: Mode = Mode::WriteOnly;
@@ -364,13 +367,26 @@ impl Attribute for RemoveAsync {
 /// `count`: the number of devices.
 struct Count;
 
-impl Attribute for Count {
+impl attribute::Bus for Count {
     type Bus = SlowBus;
     const NAME: &'static CStr = c"count";
     const MODE: Mode = Mode::ReadOnly;
 
     fn show(devices: Pin<&Devices>, f: &mut dyn fmt::Write) -> Result {
         Ok(writeln!(f, "{}", devices.count())?)
+    }
+}
+
+/// `index` of each device: its number, which `remove` takes.
+struct Index;
+
+impl attribute::Device for Index {
+    type Bus = SlowBus;
+    const NAME: &'static CStr = c"index";
+    const MODE: Mode = Mode::ReadOnly;
+
+    fn show(dev: &bus::Device<SlowBus>, f: &mut dyn fmt::Write) -> Result {
+        Ok(writeln!(f, "{}", dev.data().index)?)
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! - [`probe_type`] lets a driver of any Rust bus say how it wants to be probed.
 //! - [`platform`] creates platform devices.
-//! - [`bus`] and [`bus_attribute`] register buses with devices and drivers of their own, [`device`]
+//! - [`bus`] and [`attribute`] register buses with devices and drivers of their own, [`device`]
 //!   registers their devices, synchronously and asynchronously.
 //! - [`domain`] calls functions asynchronously and waits for them.
 //! - [`driver_attach`] and [`exclusive_attach`] are other ways to probe a driver's devices
@@ -23,9 +23,9 @@
 use kernel::prelude::*;
 
 mod attach;
+pub mod attribute;
 mod bindings;
 pub mod bus;
-pub mod bus_attribute;
 pub mod device;
 pub mod domain;
 pub mod driver_attach;

@@ -86,7 +86,7 @@ use kernel::{
 
 use crate::{
     attach::Attach,
-    bus_attribute::Attributes,
+    attribute::Attributes,
     domain::Node,
     gate::Gate, //
 };
@@ -96,10 +96,11 @@ pub trait Bus: Sized + 'static {
     /// The name of the bus, as in `/sys/bus/<name>`.
     const NAME: &'static CStr;
 
-    /// The attributes of the bus, in `/sys/bus/<name>`. Made by [`bus_attributes!`].
-    ///
-    /// [`bus_attributes!`]: crate::bus_attributes
-    const ATTRIBUTES: Option<&'static Attributes> = None;
+    /// The attributes of the bus.
+    const BUS_ATTRIBUTES: Option<&'static Attributes> = None;
+
+    /// The attributes of each device.
+    const DEVICE_ATTRIBUTES: Option<&'static Attributes> = None;
 
     /// The data of the bus itself, which its [`Registration`] holds.
     type Data: Send + Sync;
@@ -209,8 +210,11 @@ impl<B: Bus> BusType<B> {
         raw.match_ = Some(Self::match_callback);
         raw.uevent = Some(Self::uevent_callback);
         raw.shutdown = Some(Self::shutdown_callback);
-        if let Some(attributes) = B::ATTRIBUTES {
-            raw.bus_groups = attributes.groups();
+        if let Some(attributes) = B::BUS_ATTRIBUTES {
+            raw.bus_groups = attributes.as_raw();
+        }
+        if let Some(attributes) = B::DEVICE_ATTRIBUTES {
+            raw.dev_groups = attributes.as_raw();
         }
 
         Self {
@@ -297,6 +301,7 @@ impl<B: Bus> BusType<B> {
 pub struct Registration<B: Bus> {
     #[pin]
     data: B::Data,
+    bus: &'static BusType<B>,
 }
 
 impl<B: Bus> Registration<B> {
@@ -318,15 +323,13 @@ impl<B: Bus> Registration<B> {
     {
         try_pin_init!(&this in Self {
             data <- data,
-            _: {
-                // SAFETY: `this` is valid, and `data` has just been initialized.
-                Self::register(unsafe { &raw const (*this.as_ptr()).data })?;
-            },
+            // SAFETY: `this` is valid, and `data` has just been initialized.
+            bus: Self::register(unsafe { &raw const (*this.as_ptr()).data })?,
         })
     }
 
     /// Registers the bus with `data`, which stays valid until the bus is unregistered.
-    fn register(data: *const B::Data) -> Result {
+    fn register(data: *const B::Data) -> Result<&'static BusType<B>> {
         let this = B::bus_type();
 
         if this.taken.xchg(true, Full) {
@@ -348,7 +351,7 @@ impl<B: Bus> Registration<B> {
             }
             this.taken.store(false, Release);
         }
-        result
+        result.map(|()| this)
     }
 
     /// Returns the data of the bus.
@@ -361,7 +364,7 @@ impl<B: Bus> Registration<B> {
 #[pinned_drop]
 impl<B: Bus> PinnedDrop for Registration<B> {
     fn drop(self: Pin<&mut Self>) {
-        let this = B::bus_type();
+        let this = self.bus;
 
         // SAFETY: We have registered the bus and opened the gate.
         unsafe { this.gate.shut() };
@@ -417,7 +420,7 @@ impl<B: Bus, Ctx: DeviceContext> Device<B, Ctx> {
     ///
     /// `dev` points to the device of a `DeviceStruct<B>`, and for the duration of `'a` it has
     /// references and what `Ctx` promises holds.
-    unsafe fn from_raw<'a>(dev: *mut bindings::device) -> &'a Self {
+    pub(crate) unsafe fn from_raw<'a>(dev: *mut bindings::device) -> &'a Self {
         // SAFETY: By the safety requirements; the device is at offset 0.
         unsafe { &*dev.cast::<Self>() }
     }
@@ -640,6 +643,8 @@ unsafe impl<B: Bus> Sync for Device<B, Bound> {}
 pub struct DriverStruct<B: Bus> {
     pub(crate) driver: bindings::device_driver,
     info: Option<&'static B::DriverInfo>,
+    /// The gate of the bus, which the driver enters while it is registered.
+    gate: Option<&'static Gate>,
     pub(crate) attach: Attach,
 }
 
@@ -648,6 +653,7 @@ impl<B: Bus> Default for DriverStruct<B> {
         Self {
             driver: Default::default(),
             info: None,
+            gate: None,
             attach: Attach::default(),
         }
     }
@@ -712,6 +718,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         // SAFETY: `drv` is initialized, and nobody else knows it before it is registered.
         unsafe {
             (*drv).info = Some(T::INFO);
+            (*drv).gate = Some(&bus.gate);
             (*drv).driver.name = name.as_char_ptr();
             (*drv).driver.bus = bus.as_raw();
             (*drv).driver.owner = module.as_ptr();
@@ -728,7 +735,11 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
     unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
         // SAFETY: By the safety requirements, the driver is registered.
         unsafe { bindings::driver_unregister(&raw mut (*reg.get()).driver) };
-        T::Bus::bus_type().gate.leave();
+
+        // SAFETY: The driver is not registered any more, hence the memory is ours.
+        if let Some(gate) = unsafe { (*reg.get()).gate.take() } {
+            gate.leave();
+        }
     }
 }
 

@@ -25,6 +25,7 @@
 use kernel::{
     device::{
         Bound,
+        Core,
         Device, //
     },
     devres,
@@ -45,7 +46,9 @@ use crate::domain::{
 ///
 /// # Context
 ///
-/// To be called by probe functions. Sleeps.
+/// Sleeps. Callbacks of the bus only, which is what [`Core`] stands for, and that is what makes it
+/// sound: resources that are registered later, while those of the device are being released already,
+/// would not be waited for.
 ///
 /// `rest` is called in task context and may sleep. It must not take the lock of the device, which
 /// unbind holds while it waits.
@@ -53,7 +56,7 @@ use crate::domain::{
 /// # Errors
 ///
 /// `ENOMEM` if memory is short or too many functions are pending; `rest` is not called then.
-pub fn schedule<F>(dev: &Device<Bound>, rest: F) -> Result
+pub fn schedule<F>(dev: &Device<Core<'_>>, rest: F) -> Result
 where
     F: FnOnce(&Device<Bound>) + Send + 'static,
 {
@@ -64,8 +67,9 @@ where
     domain.schedule_on(
         Node::of(unbound),
         move || {
-            // SAFETY: The device is being bound when the function is scheduled, and it stays so
-            // until the domain has been dropped, be it by devres or because devres cannot take it.
+            // SAFETY: A callback of the bus schedules the function, hence the device is bound, and
+            // its resources have not been released. It stays so until the domain has been dropped,
+            // be it by devres or because devres cannot take it.
             rest(unsafe { this.as_bound() })
         },
         GFP_KERNEL,
