@@ -60,7 +60,7 @@ async_probe::module_params! {
     devices: range {
         default: 8,
         values: 0..=10000,
-        description: "Number of devices to register at first, 0 to 10000 (default 8)",
+        description: "Number of devices to register at first (default 8)",
     },
     registration: choice {
         default: How::Sync,

@@ -25,7 +25,7 @@ async_probe::module_params! {
     devices: range {
         default: 8,
         values: 1..=4096,
-        description: "Number of platform devices to register, 1 to 4096 (default 8)",
+        description: "Number of platform devices to register (default 8)",
     },
 }
 
