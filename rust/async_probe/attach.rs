@@ -9,6 +9,8 @@
 //! `drivers_probe`, or the retry of a deferred probe, gets the true answer.
 
 use kernel::{
+    bindings,
+    driver::RegistrationOps,
     prelude::*,
     sync::{
         aref::ARef,
@@ -18,12 +20,14 @@ use kernel::{
             Relaxed, //
         },
     },
+    types::Opaque, //
 };
 
 use crate::{
     bus::{
         Bus,
-        Device, //
+        Device,
+        DriverStruct, //
     },
     device,
     domain::{
@@ -67,25 +71,6 @@ impl Default for Attach {
 }
 
 impl Attach {
-    /// Returns the state of a driver that the current task is about to register.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if memory is short.
-    pub(crate) fn registering(by: By) -> Result<Self> {
-        Ok(Self {
-            by,
-            registering: Atomic::new(task::current()),
-            wanted: AtomicFlag::new(false),
-            domain: Some(KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?),
-        })
-    }
-
-    /// The driver has been registered.
-    pub(crate) fn registered(&self) {
-        self.registering.store(0, Relaxed);
-    }
-
     /// Whether the driver core has found a device for the driver while it was registered, which it
     /// only looks for if the bus's `drivers_autoprobe` is set.
     pub(crate) fn is_wanted(&self) -> bool {
@@ -125,4 +110,76 @@ impl Attach {
             By::Device => true,
         }
     }
+}
+
+/// Registers a driver that is attached by whom `by` says, by means of `A`. The driver core itself
+/// probes none of its devices meanwhile.
+///
+/// # Safety
+///
+/// As for [`RegistrationOps::register`].
+///
+/// # Errors
+///
+/// `ENOMEM` if memory is short, and those of `A`.
+pub(crate) unsafe fn register<'a, A, B: Bus>(
+    by: By,
+    reg: &'a Opaque<DriverStruct<B>>,
+    name: &'static CStr,
+    module: &'static ThisModule,
+) -> Result<&'a Attach>
+where
+    A: RegistrationOps<DriverType = DriverStruct<B>>,
+{
+    let drv = reg.get();
+    let attach = Attach {
+        by,
+        registering: Atomic::new(task::current()),
+        wanted: AtomicFlag::new(false),
+        domain: Some(KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?),
+    };
+
+    // SAFETY: `drv` is initialized, and nobody else knows it before it is registered.
+    unsafe {
+        (*drv).attach = attach;
+        (*drv).driver.probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
+    }
+
+    // SAFETY: The caller upholds the same requirements.
+    if let Err(err) = unsafe { A::register(reg, name, module) } {
+        // SAFETY: The driver is not registered, hence the memory is ours. Functions that have been
+        // scheduled find no driver.
+        unsafe { (*drv).attach = Attach::default() };
+        return Err(err);
+    }
+
+    // SAFETY: From here on, until the driver is unregistered, the field is only read.
+    let attach = unsafe { &(*drv).attach };
+    attach.registering.store(0, Relaxed);
+    Ok(attach)
+}
+
+/// Waits for the functions of a driver that [`register`] has registered, and unregisters it by means
+/// of `A`.
+///
+/// # Safety
+///
+/// As for [`RegistrationOps::unregister`].
+pub(crate) unsafe fn unregister<A, B: Bus>(reg: &Opaque<DriverStruct<B>>)
+where
+    A: RegistrationOps<DriverType = DriverStruct<B>>,
+{
+    // SAFETY: The driver is registered, hence the field is only read.
+    if let Some(domain) = unsafe { (*reg.get()).attach.domain() } {
+        domain.synchronize_full();
+    }
+
+    // SAFETY: The caller upholds the same requirements.
+    unsafe { A::unregister(reg) };
+
+    // For devices that came meanwhile functions have been scheduled, which find no driver any more.
+    // Dropping their domain waits for them.
+    //
+    // SAFETY: The driver is not registered any more, hence the memory is ours.
+    unsafe { (*reg.get()).attach = Attach::default() };
 }

@@ -38,7 +38,7 @@ use kernel::{
 
 use crate::{
     attach::{
-        Attach,
+        self,
         By, //
     },
     bus::{
@@ -95,7 +95,7 @@ impl Registered {
 }
 
 // SAFETY: `unregister()` may be called whenever `A::unregister()` may be called, as both functions
-// forward to `A`.
+// go on to `A`.
 unsafe impl<A, B: Bus> RegistrationOps for Adapter<A, B>
 where
     A: RegistrationOps<DriverType = DriverStruct<B>>,
@@ -105,29 +105,11 @@ where
         name: &'static CStr,
         module: &'static ThisModule,
     ) -> Result {
-        let drv = reg.get();
-        let attach = Attach::registering(By::Driver)?;
-
-        // SAFETY: `drv` is initialized, and nobody else knows it before it is registered.
-        unsafe {
-            (*drv).attach = attach;
-            (*drv).driver.probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
-        }
-
         // SAFETY: The caller upholds the same requirements.
-        let result = unsafe { A::register(reg, name, module) };
-        if result.is_err() {
-            // SAFETY: The driver is not registered, hence `drv` is ours.
-            unsafe { (*drv).attach = Attach::default() };
-            return result;
-        }
+        let attach = unsafe { attach::register::<A, B>(By::Driver, reg, name, module) }?;
 
-        // SAFETY: From here on the field is only read.
-        let attach = unsafe { &(*drv).attach };
-        attach.registered();
-
-        // SAFETY: `drv` is valid.
-        let registered = Registered(unsafe { &raw const (*drv).driver });
+        // SAFETY: `reg` is valid.
+        let registered = Registered(unsafe { &raw const (*reg.get()).driver });
         if let (true, Some(domain)) = (attach.is_wanted(), attach.domain()) {
             // Without memory for that, the devices are probed here and now.
             if let Err(refused) = domain.schedule(move || registered.attach(), GFP_KERNEL) {
@@ -138,15 +120,7 @@ where
     }
 
     unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
-        // SAFETY: The driver is registered, hence the field is only read.
-        if let Some(domain) = unsafe { (*reg.get()).attach.domain() } {
-            domain.synchronize_full();
-        }
-
         // SAFETY: The caller upholds the same requirements.
-        unsafe { A::unregister(reg) };
-
-        // SAFETY: The driver is not registered any more, hence the memory is ours.
-        unsafe { (*reg.get()).attach = Attach::default() };
+        unsafe { attach::unregister::<A, B>(reg) };
     }
 }

@@ -18,7 +18,6 @@
 use core::marker::PhantomData;
 
 use kernel::{
-    bindings,
     driver::{
         DriverLayout,
         RegistrationOps, //
@@ -29,7 +28,7 @@ use kernel::{
 
 use crate::{
     attach::{
-        Attach,
+        self,
         By, //
     },
     bus::{
@@ -53,7 +52,7 @@ where
 }
 
 // SAFETY: `unregister()` may be called whenever `A::unregister()` may be called, as both functions
-// forward to `A`.
+// go on to `A`.
 unsafe impl<A, B: Bus> RegistrationOps for Adapter<A, B>
 where
     A: RegistrationOps<DriverType = DriverStruct<B>>,
@@ -63,41 +62,12 @@ where
         name: &'static CStr,
         module: &'static ThisModule,
     ) -> Result {
-        let drv = reg.get();
-        let attach = Attach::registering(By::Device)?;
-
-        // SAFETY: `drv` is initialized, and nobody else knows it before it is registered.
-        unsafe {
-            (*drv).attach = attach;
-            (*drv).driver.probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
-        }
-
         // SAFETY: The caller upholds the same requirements.
-        let result = unsafe { A::register(reg, name, module) };
-
-        if result.is_ok() {
-            // SAFETY: From here on the field is only read.
-            unsafe { (*drv).attach.registered() };
-        } else {
-            // SAFETY: The driver is not registered, hence `drv` is ours. Functions that have been
-            // scheduled find no driver.
-            unsafe { (*drv).attach = Attach::default() };
-        }
-        result
+        unsafe { attach::register::<A, B>(By::Device, reg, name, module) }.map(|_| ())
     }
 
     unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
-        // SAFETY: The driver is registered, hence the field is only read.
-        if let Some(domain) = unsafe { (*reg.get()).attach.domain() } {
-            domain.synchronize_full();
-        }
-
         // SAFETY: The caller upholds the same requirements.
-        unsafe { A::unregister(reg) };
-
-        // Devices that came meanwhile have had functions scheduled, which find no driver any more.
-        //
-        // SAFETY: The driver is not registered any more, hence the memory is ours.
-        unsafe { (*reg.get()).attach = Attach::default() };
+        unsafe { attach::unregister::<A, B>(reg) };
     }
 }
