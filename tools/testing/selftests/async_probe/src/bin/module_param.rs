@@ -20,7 +20,7 @@ struct Parameter {
     bad: &'static [&'static str],
 }
 
-const PARAMETERS: [Parameter; 4] = [
+const PARAMETERS: [Parameter; 5] = [
     Parameter {
         module: DEVICES,
         name: "devices",
@@ -64,6 +64,14 @@ const PARAMETERS: [Parameter; 4] = [
         expected: "one of driver|device",
         good: &["driver", "device"],
         bad: &["", "dev", "both"],
+    },
+    Parameter {
+        module: DRIVER,
+        name: "phases",
+        default: "1",
+        expected: "1..=2",
+        good: &["1", "2"],
+        bad: &["0", "3", ""],
     },
     Parameter {
         module: DRIVER,
