@@ -11,7 +11,7 @@ use crate::ktap::{Parser, Status, Test};
 use crate::modules::Modules;
 use crate::process::indent;
 use crate::programs;
-use crate::progress::{note, Step};
+use crate::progress::{result, Step};
 use crate::session::{name, Session};
 use crate::vm::{Boot, Ended, Machine, Outcome};
 
@@ -57,6 +57,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
                     modules: &modules,
                     machine: variant.machine(&cli.machine),
                     variant,
+                    step: &step,
                     filter,
                 };
                 let programs = variant.of(&programs);
@@ -134,22 +135,24 @@ fn report(tests: &[Test]) -> Result<()> {
         match &test.status {
             Status::Passed => {
                 passed += 1;
-                println!("ok    {}", test.name);
+                result(&format!("ok    {}", test.name));
             }
             Status::Skipped(reason) => {
                 skipped += 1;
-                println!("skip  {} # {reason}", test.name);
+                result(&format!("skip  {} # {reason}", test.name));
             }
             Status::Failed => {
                 failed += 1;
-                println!("FAIL  {}", test.name);
+                result(&format!("FAIL  {}", test.name));
                 if !test.comments.is_empty() {
-                    println!("{}", indent(&test.comments.join("\n")));
+                    result(&indent(&test.comments.join("\n")));
                 }
             }
         }
     }
-    println!("total: {passed} passed, {failed} failed, {skipped} skipped");
+    result(&format!(
+        "total: {passed} passed, {failed} failed, {skipped} skipped"
+    ));
     if failed == 0 {
         return Ok(());
     }
@@ -167,6 +170,7 @@ struct Guest<'a> {
     modules: &'a Modules,
     machine: Machine,
     variant: &'a Variant,
+    step: &'a Step,
     filter: &'a str,
 }
 
@@ -203,13 +207,12 @@ impl Guest<'_> {
             machine: &self.machine,
             out: &out,
         }
-        .run(initramfs, &mut |line| collect(&mut runs, line))?;
-        note(&format!(
-            "{} programs in {:.1} s of wall time; console: {}",
-            runs.len(),
-            outcome.wall.as_secs_f64(),
-            outcome.console.display()
-        ));
+        .run(initramfs, &mut |line| {
+            if line.starts_with("lab: begin ") {
+                self.step.message(line);
+            }
+            collect(&mut runs, line);
+        })?;
         let mut tests = Vec::new();
         let done = runs.len();
         for run in runs {

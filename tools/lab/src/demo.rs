@@ -9,7 +9,7 @@ use lifecycle::{dmesg, Event};
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
 use crate::process::indent;
-use crate::progress::{note, Step};
+use crate::progress::{note, result, Step};
 use crate::session::Session;
 use crate::vm::{Boot, Time};
 
@@ -66,12 +66,12 @@ pub fn run(cli: &Cli) -> Result<()> {
         ),
         Time::Wall => "wall time".to_owned(),
     };
-    println!(
+    result(&format!(
         "{DEVICES} devices, {FIRMWARE_MS} ms of firmware each; Linux {}, {} CPUs, {clock}\n",
         session.kernel.release()?,
         cli.machine.smp
-    );
-    print!("{}", report(&log, &events)?);
+    ));
+    result(report(&log, &events)?.trim_end());
     note(&format!(
         "the whole log: {}",
         out.join("results.log").display()

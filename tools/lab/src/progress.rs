@@ -2,7 +2,7 @@
 
 //! Progress of the long steps: a spinner on a terminal, plain lines elsewhere.
 
-use std::io::{stderr, IsTerminal};
+use std::io::{stderr, stdout, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -68,4 +68,9 @@ impl Drop for Step {
 /// Says something that the person should know about a step.
 pub fn note(text: &str) {
     eprintln!("lab: {text}");
+}
+
+/// Prints a line of results. Who reads them may go away early: `make check | head`.
+pub fn result(text: &str) {
+    let _ = writeln!(stdout(), "{text}");
 }

@@ -15,7 +15,7 @@ use crate::initramfs::Initramfs;
 use crate::kernel::{Choice, Kernel};
 use crate::modules::Modules;
 use crate::process::{wait, Guarded};
-use crate::progress::note;
+use crate::progress::{note, result};
 use crate::project::Project;
 use crate::vm::Boot;
 
@@ -132,7 +132,7 @@ fn vm(cli: &Cli, job: &Job) -> Result<()> {
         machine: &cli.machine,
         out: &out,
     }
-    .run(initramfs, &mut |line| println!("{line}"))?;
+    .run(initramfs, &mut |line| result(line))?;
     note(&format!(
         "{:.1} s of wall time; console: {}",
         outcome.wall.as_secs_f64(),
