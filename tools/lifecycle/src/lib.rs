@@ -18,6 +18,7 @@ pub mod micros;
 pub mod probe;
 pub mod probe_type;
 pub mod report;
+pub mod steps;
 pub mod timing;
 
 pub use event::{Event, What};

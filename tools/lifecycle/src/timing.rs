@@ -241,6 +241,17 @@ impl Run<'_> {
     }
 }
 
+/// How many of these probes ran at once, at most, by the order of the log.
+pub fn most_at_once(probes: &[Probe<'_>]) -> usize {
+    let running = |at: usize| {
+        let runs =
+            |probe: &&Probe<'_>| probe.began <= at && probe.ended.is_none_or(|ended| at < ended);
+        probes.iter().filter(runs).count()
+    };
+    let most = probes.iter().map(|probe| running(probe.began)).max();
+    most.unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,16 +6,26 @@
 //! against and where in the kernel the promise is kept. A log in which nothing happened that the
 //! law could judge breaks the law, so that no test passes for want of events.
 
+pub mod autoprobe_off;
 pub mod default_type;
+pub mod deferral;
+pub mod designs;
+pub mod domain_sync;
+pub mod drop_order;
 pub mod failed_probe;
 pub mod firmware_in_probe;
 pub mod force_sync;
+pub mod gone_before_probe;
+pub mod gone_during_probe;
 pub mod insmod_waits;
 pub mod manual_bind_sync;
 pub mod one_at_a_time;
 pub mod order_of_arrival;
 pub mod parallel_efficiency;
 pub mod register_returns;
+pub mod rmmod_waits;
+pub mod single_slot;
+pub mod two_phase;
 pub mod unbind_waits;
 mod violation;
 

@@ -19,11 +19,19 @@ use crate::{Event, What};
 ///
 /// How the law was broken.
 pub fn check(events: &[Event], device: &str) -> Result<(), Violation> {
-    let court = Court {
-        law: "unbind_waits",
-        events,
-    };
-    let (call, returned) = court.call(Kind::Unbind, device)?;
+    check_as("unbind_waits", events, Kind::Unbind, device, device)
+}
+
+/// The same for another law, in which a call of `kind` on `on` unbinds the device.
+pub(super) fn check_as(
+    law: &'static str,
+    events: &[Event],
+    kind: Kind,
+    on: &str,
+    device: &str,
+) -> Result<(), Violation> {
+    let court = Court { law, events };
+    let (call, returned) = court.call(kind, on)?;
     let probe = probes(events)
         .into_iter()
         .rfind(|probe| probe.device == device && probe.began < call.began);
@@ -32,12 +40,12 @@ pub fn check(events: &[Event], device: &str) -> Result<(), Violation> {
     };
     court.demand(
         probe.ended.is_some_and(|ended| call.began < ended),
-        format!("unbind of {device} to be written during the probe"),
+        format!("{kind} of {on} during the probe of {device}"),
         court.at(call.began),
     )?;
     court.demand(
         probe.ret == Some(0) && call.ret == Some(0),
-        "probe and unbind to succeed",
+        format!("probe and {kind} to succeed"),
         court.at(returned),
     )?;
 
@@ -67,7 +75,7 @@ pub fn check(events: &[Event], device: &str) -> Result<(), Violation> {
     );
     court.demand(
         in_order,
-        "probe_ended, removing, unbound, devres_released, return of unbind",
+        format!("probe_ended, removing, unbound, devres_released, return of {kind}"),
         happened
             .iter()
             .map(|(_, event)| event.to_string())
