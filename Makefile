@@ -13,7 +13,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run check shell setup style clean clean-cache help lab
+.PHONY: all modules run check shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -34,6 +34,9 @@ check: lab
 style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
 
+kselftest-install: lab
+	@$(LAB) $(LAB_FLAGS) install $(or $(INSTALL_PATH),out/kselftest)
+
 clean:
 	rm -rf out
 
@@ -51,6 +54,7 @@ help:
 	@echo '  make shell              a shell in the virtual machine'
 	@echo '  make setup              the root file system and the kernel only'
 	@echo '  make style              checks the style of all files'
+	@echo '  make kselftest-install  guest programs and modules as a kselftest, in INSTALL_PATH (out/kselftest)'
 	@echo '  make clean              removes out/'
 	@echo '  make clean-cache        removes downloads, root file system and kernels'
 	@echo

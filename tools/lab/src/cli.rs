@@ -51,6 +51,11 @@ pub enum Action {
     Vm(Job),
     /// Opens a shell in the virtual machine
     Shell,
+    /// Installs programs and modules as a kselftest
+    Install {
+        /// The directory
+        to: PathBuf,
+    },
     /// Removes the downloads, the root file system and the kernels
     CleanCache,
     /// Runs a command in the root file system, beside the checkout (/lab/project) and the kernel (/lab/kernel)

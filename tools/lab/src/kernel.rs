@@ -162,6 +162,18 @@ impl Kernel {
         }
     }
 
+    /// The source tree.
+    pub fn source(&self) -> PathBuf {
+        match self {
+            Self::Stock { dir, .. } => dir.join("src"),
+            Self::Tree(path) => match path.join("source") {
+                // Built outside of its source.
+                link if link.is_dir() => link,
+                _ => path.clone(),
+            },
+        }
+    }
+
     /// The bootable image.
     pub fn image(&self) -> PathBuf {
         match self {

@@ -12,6 +12,7 @@ pub mod enter;
 pub mod environment;
 pub mod error;
 pub mod initramfs;
+pub mod install;
 pub mod kernel;
 pub mod ktap;
 pub mod mirror;

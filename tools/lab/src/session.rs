@@ -12,6 +12,7 @@ use crate::demo;
 use crate::environment::Environment;
 use crate::error::{IoContext, Result};
 use crate::initramfs::Initramfs;
+use crate::install;
 use crate::kernel::{Choice, Kernel};
 use crate::modules::Modules;
 use crate::process::{wait, Guarded};
@@ -96,6 +97,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::Run => demo::run(cli)?,
         Action::Shell => shell(cli)?,
         Action::Exec { argv } => return exec(cli, argv),
+        Action::Install { to } => install::run(cli, to)?,
         Action::CleanCache => clean_cache()?,
         Action::Enter { .. } | Action::Tether { .. } => {}
     }

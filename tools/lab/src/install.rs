@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Installing the guest programs as kselftests are installed, to be carried to any machine.
+
+use std::fs;
+use std::path::Path;
+
+use crate::cli::Cli;
+use crate::error::{IoContext, Result};
+use crate::programs;
+use crate::progress::note;
+use crate::session::{name, Session};
+
+/// The collection, as in `tools/testing/selftests`.
+const COLLECTION: &str = "async_probe";
+
+/// Beside the programs: what they need of a kernel, and how long they may take.
+const FILES: &[&str] = &["config", "settings"];
+
+/// Installs runner, programs and modules.
+pub fn run(cli: &Cli, to: &Path) -> Result<()> {
+    let session = Session::open(cli, false)?;
+    let modules = session.modules()?;
+    let programs = programs::build(&session.project)?;
+    let here = to.join(COLLECTION);
+    let selftests = session.project.top().join("tools/testing/selftests");
+
+    let upstream = session.kernel.source().join("tools/testing/selftests");
+    copy_into(&upstream.join("run_kselftest.sh"), to)?;
+    let runner = upstream.join("kselftest");
+    for entry in fs::read_dir(&runner)
+        .at(&runner, "read the directory")?
+        .flatten()
+    {
+        copy_into(&entry.path(), &to.join("kselftest"))?;
+    }
+    for file in FILES {
+        copy_into(&selftests.join(COLLECTION).join(file), &here)?;
+    }
+    for module in modules.files()? {
+        copy_into(&module, &here.join("modules"))?;
+    }
+    let mut list = String::new();
+    for program in &programs {
+        copy_into(program, &here)?;
+        list.push_str(&format!("{COLLECTION}:{}\n", name(program)));
+    }
+    let path = to.join("kselftest-list.txt");
+    fs::write(&path, list).at(&path, "write")?;
+    note(&format!(
+        "as root on a machine that runs {}: {}/run_kselftest.sh",
+        session.kernel.release()?,
+        to.display()
+    ));
+    Ok(())
+}
+
+/// Copies a file with its mode.
+fn copy_into(file: &Path, dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).at(dir, "create the directory")?;
+    let to = dir.join(name(file));
+    fs::copy(file, &to).at(&to, "write").map(drop)
+}
