@@ -391,3 +391,27 @@ impl Drop for Bench<'_> {
         let _ = self.clean_up();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_the_driver() {
+        let driver = Driver::slow(ProbeType::ForceSynchronous);
+        assert_eq!(
+            driver.to_string(),
+            "probe_type=force_synchronous firmware_ms=500 firmware=driver"
+        );
+        assert_eq!(
+            driver.quick().own_files().to_string(),
+            "probe_type=force_synchronous firmware_ms=0 firmware=device"
+        );
+    }
+
+    #[test]
+    fn the_second_module_sets_off_the_probes() {
+        assert_eq!(Order::DevicesFirst.second(), DRIVER);
+        assert_eq!(Order::DriverFirst.second(), DEVICES);
+    }
+}

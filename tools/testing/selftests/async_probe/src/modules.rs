@@ -160,3 +160,25 @@ pub fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
         delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_directory_of_a_module() {
+        let top = tempfile::tempdir().unwrap();
+        let name = OsStr::new("async_probe.ko");
+        assert_eq!(directory_of(name, top.path()), None);
+
+        let extra = top.path().join("updates/extra");
+        fs::create_dir_all(&extra).unwrap();
+        fs::create_dir_all(top.path().join("kernel/async_probe.ko")).unwrap();
+        // What a kernel's build leaves there must not lead in circles.
+        std::os::unix::fs::symlink(top.path(), top.path().join("build")).unwrap();
+        assert_eq!(directory_of(name, top.path()), None);
+
+        fs::write(extra.join(name), "").unwrap();
+        assert_eq!(directory_of(name, top.path()), Some(extra));
+    }
+}
