@@ -48,7 +48,10 @@ use kernel::{
         parse_int::ParseInt,
         BStr, //
     },
-    sync::Mutex,
+    sync::{
+        Arc,
+        Mutex, //
+    },
     InPlaceModule, //
 };
 
@@ -196,23 +199,25 @@ impl Slots {
 /// The data of the bus: its devices.
 #[pin_data]
 pub struct Devices {
-    #[pin]
-    slots: Mutex<Slots>,
-    /// Where devices are registered asynchronously. Dropped last, as the functions use the slots.
+    /// Where devices are registered and unregistered asynchronously.
     #[pin]
     domain: Domain,
+    slots: Arc<Mutex<Slots>>,
 }
 
 impl Devices {
     /// Returns the initializer of a bus without devices.
-    fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            slots <- new_mutex!(Slots {
-                slots: KVVec::new(),
-                taken: 0,
-                closed: false,
-            }),
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
             domain <- Domain::exclusive(),
+            slots: Arc::pin_init(
+                new_mutex!(Slots {
+                    slots: KVVec::new(),
+                    taken: 0,
+                    closed: false,
+                }),
+                GFP_KERNEL,
+            )?,
         })
     }
 
@@ -278,13 +283,21 @@ impl Devices {
             }
         };
 
-        match (slot, how) {
-            (Slot::Async(registration), How::Async) => registration.unregister_async(&self.domain),
-            (slot, _) => drop(slot),
-        }
+        let slots = self.slots.clone();
+        let free = move || {
+            let slot = slots.lock().put(index, Slot::Free);
+            drop(slot);
+        };
 
-        let slot = self.slots.lock().put(index, Slot::Free);
-        drop(slot);
+        match (slot, how) {
+            (Slot::Async(registration), How::Async) => {
+                registration.unregister_async(&self.domain, free);
+            }
+            (slot, _) => {
+                drop(slot);
+                free();
+            }
+        }
         Ok(())
     }
 

@@ -181,9 +181,19 @@ impl<B: Bus> AsyncRegistration<B> {
     /// Unregisters the device asynchronously, in `domain`: `nd_device_unregister()` with
     /// `ND_ASYNC`.
     ///
+    /// Until `then` is called, the device has its name, and no other can be added with that name.
+    ///
     /// Without memory for that it is unregistered here and now.
-    pub fn unregister_async(self, domain: &Domain) {
-        if let Err(refused) = domain.schedule(move || drop(self), GFP_KERNEL) {
+    pub fn unregister_async<F>(self, domain: &Domain, then: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let unregister = move || {
+            drop(self);
+            then();
+        };
+
+        if let Err(refused) = domain.schedule(unregister, GFP_KERNEL) {
             Refused::run_here(refused);
         }
     }
