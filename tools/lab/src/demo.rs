@@ -23,9 +23,9 @@ const SCENARIOS: &[(&str, &str)] = &[
         "prefer, async_probe",
         "probe_type=prefer_asynchronous async_probe",
     ),
-    ("force_sync", "probe_type=force_synchronous"),
+    ("sync", "probe_type=force_synchronous"),
     (
-        "force_sync, async_probe",
+        "sync, async_probe",
         "probe_type=force_synchronous async_probe",
     ),
 ];
