@@ -45,7 +45,7 @@ struct Variant {
 pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project)?;
+    let programs = programs::build(&session.project, "selftests")?;
     let step = Step::begin("running the tests of host and guest");
     let (host, guests) = thread::scope(|scope| {
         let host = scope.spawn(|| programs::host_tests(&session.project, filter));

@@ -47,6 +47,8 @@ pub enum Action {
         #[arg(default_value = "")]
         tests: String,
     },
+    /// Compares the designs, and judges what was measured
+    Compare(Compare),
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine
@@ -81,6 +83,26 @@ pub enum Action {
         #[arg(last = true)]
         argv: Vec<String>,
     },
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// Numbers of slow devices
+    #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "16,64,512")]
+    pub devices: Vec<usize>,
+    /// Numbers of devices that are bound at once
+    #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "10,100,1000,10000")]
+    pub bind: Vec<usize>,
+    /// How long the firmware of a slow device takes
+    #[arg(long, default_value_t = 2000)]
+    pub firmware_ms: u32,
+    /// Shows and judges this file instead of measuring
+    #[arg(long)]
+    pub from: Option<PathBuf>,
+    /// Puts the tables into this document, between its markers
+    #[arg(long)]
+    pub rst: Option<PathBuf>,
 }
 
 /// A job for the guest.

@@ -21,7 +21,7 @@ const FILES: &[&str] = &["config", "settings"];
 pub fn run(cli: &Cli, to: &Path) -> Result<()> {
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project)?;
+    let programs = programs::build(&session.project, "selftests")?;
     let here = to.join(COLLECTION);
     let selftests = session.project.top().join("tools/testing/selftests");
 

@@ -5,6 +5,7 @@
 pub mod cache;
 pub mod check;
 pub mod cli;
+pub mod compare;
 pub mod console;
 pub mod debian;
 pub mod demo;

@@ -34,10 +34,10 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// Builds the guest programs; returns them sorted by name.
-pub fn build(project: &Project) -> Result<Vec<PathBuf>> {
+/// Builds the guest programs of a package; returns them sorted by name.
+pub fn build(project: &Project, package: &str) -> Result<Vec<PathBuf>> {
     let output = cargo(project)
-        .args(["build", "--release", "--package=selftests", "--bins"])
+        .args(["build", "--release", "--package", package, "--bins"])
         .args(["--target", TARGET])
         .args(["--quiet", "--message-format=json-render-diagnostics"])
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
@@ -49,7 +49,7 @@ pub fn build(project: &Project) -> Result<Vec<PathBuf>> {
             Kind::Build,
             "the guest programs do not build",
             format!("cargo: {}; its messages are above", output.status),
-            "mend tools/testing/selftests/async_probe, then run the same command again",
+            format!("mend the package {package}, then run the same command again"),
         ));
     }
     let mut programs: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout)

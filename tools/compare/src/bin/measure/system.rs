@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Calls to the kernel, and the clock.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
+use nix::sys::time::TimeSpec;
+use nix::time::{clock_gettime, clock_nanosleep, ClockId, ClockNanosleepFlags};
+
+use crate::Result;
+
+/// What times are rounded up to before something is measured, so that it always meets the kernel's
+/// ticks in the same way.
+const ALIGNMENT: Duration = Duration::from_millis(100);
+
+/// The guest's `CLOCK_MONOTONIC`.
+pub(crate) fn now() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.into())
+}
+
+/// The next round time that is at least `after` from now.
+pub(crate) fn round(after: Duration) -> Result<Duration> {
+    let nanos = (now()? + after).as_nanos();
+    let step = ALIGNMENT.as_nanos();
+    Ok(Duration::from_nanos(
+        (nanos.div_ceil(step) * step).try_into()?,
+    ))
+}
+
+/// Sleeps until then.
+pub(crate) fn sleep_until(time: Duration) -> Result<()> {
+    loop {
+        match clock_nanosleep(
+            ClockId::CLOCK_MONOTONIC,
+            ClockNanosleepFlags::TIMER_ABSTIME,
+            &TimeSpec::from(time),
+        ) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Sleeps for so long, and to the next round time.
+pub(crate) fn settle(time: Duration) -> Result<()> {
+    sleep_until(round(time)?)
+}
+
+/// How long a call took.
+pub(crate) fn timed<T>(call: impl FnOnce() -> Result<T>) -> Result<(T, u64)> {
+    let began = now()?;
+    let result = call()?;
+    Ok((result, (now()? - began).as_nanos().try_into()?))
+}
+
+/// Loads a module of `/modules` and returns how long that took, opening the file not counted.
+pub(crate) fn insmod(module: &str, parameters: &str) -> Result<u64> {
+    let path = format!("/modules/{module}.ko");
+    let file = File::open(&path).map_err(|error| format!("{path}: {error}"))?;
+    let values = CString::new(parameters)?;
+    let call = || {
+        finit_module(&file, &values, ModuleInitFlags::empty())
+            .map_err(|errno| format!("insmod {module} {parameters}: {errno}").into())
+    };
+    timed(call).map(|(_, took)| took)
+}
+
+/// Tries to unload a module, as rmmod does.
+pub(crate) fn try_rmmod(module: &str) -> Result<(std::result::Result<(), Errno>, u64)> {
+    let name = CString::new(module)?;
+    timed(|| Ok(delete_module(&name, DeleteModuleFlags::O_NONBLOCK)))
+}
+
+/// Unloads a module and returns how long that took.
+pub(crate) fn rmmod(module: &str) -> Result<u64> {
+    match try_rmmod(module)? {
+        (Ok(()), took) => Ok(took),
+        (Err(errno), _) => Err(format!("rmmod {module}: {errno}").into()),
+    }
+}
+
+/// Writes to a file of sysfs.
+pub(crate) fn write(path: &str, text: &str) -> Result<()> {
+    fs::write(path, text).map_err(|error| format!("write {text} to {path}: {error}").into())
+}

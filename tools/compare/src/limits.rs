@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the figures must not exceed. They are judged where times are numbers of instructions
+//! ([`Comparison::is_exact`]).
+
+use std::fmt;
+
+use crate::comparison::Group;
+use crate::measured::{Bind, Idle, Row};
+use crate::{Comparison, Design};
+
+/// The time until all are bound over the slowest probe, up to so many devices.
+const RATIOS: [(usize, f64); 2] = [(64, 1.02), (512, 1.05)];
+
+/// How much longer than on an idle system an unrelated module may wait.
+const CONVOY_NS: u64 = 5_000_000;
+
+/// How much more one of many devices may cost than one of few.
+const GROWTH: f64 = 1.15;
+
+/// How many functions of all asynchronous domains run at once (`WQ_DFL_ACTIVE`).
+const AT_ONCE: usize = 1024;
+
+/// A limit, and what was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The row of the table.
+    pub row: String,
+    /// What is limited.
+    pub what: &'static str,
+    /// What was measured.
+    pub measured: String,
+    /// What is demanded.
+    pub limit: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            row,
+            what,
+            measured,
+            limit,
+            ..
+        } = self;
+        write!(f, "{row}: {what} is {measured}, must be {limit}")
+    }
+}
+
+/// Judges all that was measured.
+pub fn judge(comparison: &Comparison) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for group in &comparison.groups {
+        for row in &group.rows {
+            judge_row(group, row, &mut verdicts);
+        }
+    }
+    verdicts.extend(growths(&comparison.bind));
+    verdicts
+}
+
+fn judge_row(group: &Group, row: &Row, verdicts: &mut Vec<Verdict>) {
+    let name = format!("{} with {} devices", row.design, row.devices);
+    let mut add = |what, measured, limit, holds| {
+        verdicts.push(Verdict {
+            row: name.clone(),
+            what,
+            measured,
+            limit,
+            holds,
+        });
+    };
+    let count = |what, measured: usize, limit: usize| {
+        let (text, demanded) = (measured.to_string(), limit.to_string());
+        (what, text, demanded, measured == limit)
+    };
+
+    let (what, measured, limit, holds) =
+        count("the number of bound devices", row.bound, row.devices);
+    add(what, measured, limit, holds);
+    let at_once = if row.design.is_parallel() {
+        row.devices.min(AT_ONCE)
+    } else {
+        1
+    };
+    let (what, measured, limit, holds) =
+        count("the number of probes at once", row.at_once, at_once);
+    add(what, measured, limit, holds);
+
+    let ratio = RATIOS.iter().find(|(devices, _)| row.devices <= *devices);
+    if let (true, Some((_, limit))) = (row.design.is_parallel(), ratio) {
+        add(
+            "the time until all are bound over the slowest probe",
+            format!("{:.4}", row.ratio()),
+            format!("{limit} or less"),
+            row.ratio() <= *limit,
+        );
+    }
+    if let Some(idle) = group.idle {
+        for (what, waits) in waits(row, idle) {
+            let ms = |ns: u64| format!("{:.1} ms", ns as f64 / 1e6);
+            let (limit, holds) = if row.design.has_convoy() {
+                // That is the kernel's promise; a comparison that misses it has measured nothing.
+                let least = u64::from(row.firmware_ms) * 500_000;
+                (format!("{} or more", ms(least)), waits >= least)
+            } else {
+                (format!("{} or less", ms(CONVOY_NS)), waits <= CONVOY_NS)
+            };
+            add(what, ms(waits), limit, holds);
+        }
+    }
+}
+
+/// How much longer than on an idle system an unrelated module waits beside the probes.
+fn waits(row: &Row, idle: Idle) -> [(&'static str, u64); 2] {
+    [
+        (
+            "the wait of an unrelated insmod",
+            row.other_insmod_ns.saturating_sub(idle.insmod_ns),
+        ),
+        (
+            "the wait of an unrelated rmmod",
+            row.other_rmmod_ns.saturating_sub(idle.rmmod_ns),
+        ),
+    ]
+}
+
+/// Judges the cost of each device, of many against few.
+fn growths(bind: &[Bind]) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for design in Design::ALL {
+        let mut counts: Vec<&Bind> = bind.iter().filter(|bind| bind.design == design).collect();
+        counts.sort_by_key(|bind| bind.devices);
+        let [few, .., many] = counts.as_slice() else {
+            continue;
+        };
+        let growth = many.each() / few.each();
+        verdicts.push(Verdict {
+            row: format!("add and bind, {design}"),
+            what: "the cost of a device among many over one among few",
+            measured: format!("{growth:.3} ({} and {} devices)", many.devices, few.devices),
+            limit: format!("{GROWTH} or less"),
+            holds: growth <= GROWTH,
+        });
+    }
+    verdicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::Machine;
+    use crate::measured::OwnRmmod;
+
+    fn row(design: Design, devices: usize) -> Row {
+        let ms = 1_000_000;
+        Row {
+            design,
+            devices,
+            firmware_ms: 2000,
+            insmod_ns: 5 * ms,
+            arrival_ns: None,
+            bound_ns: 2012 * ms,
+            bound: devices,
+            slowest_ns: 2006 * ms,
+            at_once: devices.min(1024),
+            other_insmod_ns: ms,
+            other_rmmod_ns: 8 * ms,
+            own_rmmod: OwnRmmod::Ns(1500 * ms),
+        }
+    }
+
+    fn broken(rows: Vec<Row>, bind: Vec<Bind>) -> Vec<String> {
+        let comparison = Comparison {
+            version: 1,
+            machine: Machine {
+                kernel: "7.3".into(),
+                cpus: 2,
+                ns_per_instruction: Some(1),
+            },
+            groups: vec![Group {
+                devices: 16,
+                idle: Some(Idle {
+                    insmod_ns: 900_000,
+                    rmmod_ns: 8_000_000,
+                }),
+                cold: None,
+                rows,
+            }],
+            bind,
+        };
+        judge(&comparison)
+            .into_iter()
+            .filter(|verdict| !verdict.holds)
+            .map(|verdict| verdict.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn all_hold() {
+        let rows = vec![
+            row(Design::ExclusiveAttach, 16),
+            row(Design::DeviceRegister, 512),
+            row(Design::ExclusiveAttach, 4096),
+        ];
+        assert!(broken(rows, vec![]).is_empty());
+    }
+
+    #[test]
+    fn a_convoy_under_another_name() {
+        let mut row = row(Design::ExclusiveAttach, 64);
+        row.other_insmod_ns = 1_520_000_000;
+        row.other_rmmod_ns = 13_100_000;
+        assert_eq!(
+            broken(vec![row], vec![]),
+            [
+                "exclusive_attach with 64 devices: the wait of an unrelated insmod is 1519.1 ms, must be 5.0 ms or less",
+                "exclusive_attach with 64 devices: the wait of an unrelated rmmod is 5.1 ms, must be 5.0 ms or less",
+            ]
+        );
+    }
+
+    #[test]
+    fn no_convoy_where_the_kernel_promises_one() {
+        assert_eq!(broken(vec![row(Design::PreferAsync, 16)], vec![]).len(), 2);
+    }
+
+    #[test]
+    fn too_slow() {
+        let mut late = row(Design::DeviceRegister, 64);
+        late.bound_ns = 2_047_000_000;
+        let mut lost = row(Design::ExclusiveAttach, 512);
+        lost.bound = 511;
+        lost.at_once = 511;
+        assert_eq!(
+            broken(vec![late, lost], vec![]),
+            [
+                "device_register with 64 devices: the time until all are bound over the slowest probe is 1.0204, must be 1.02 or less",
+                "exclusive_attach with 512 devices: the number of bound devices is 511, must be 512",
+                "exclusive_attach with 512 devices: the number of probes at once is 511, must be 512",
+            ]
+        );
+    }
+
+    #[test]
+    fn growth() {
+        let bind = |devices, each: u64| Bind {
+            design: Design::Sync,
+            devices,
+            ns: each * devices as u64,
+        };
+        assert!(broken(vec![], vec![bind(10, 1000), bind(10_000, 1150)]).is_empty());
+        assert_eq!(
+            broken(vec![], vec![bind(10_000, 1151), bind(100, 2000), bind(10, 1000)]),
+            ["add and bind, sync: the cost of a device among many over one among few is 1.151 (10000 and 10 devices), must be 1.15 or less"]
+        );
+    }
+}

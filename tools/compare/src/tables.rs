@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tables: for a terminal of 80 columns, and for the documentation.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
+
+use crate::comparison::Group;
+use crate::measured::{Bind, OwnRmmod, Row};
+use crate::Comparison;
+
+/// What the tables are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A terminal.
+    Terminal,
+    /// A simple table of reStructuredText.
+    Rst,
+}
+
+/// All tables, each under a line that says what it shows.
+pub fn all(comparison: &Comparison, style: Style) -> String {
+    let mut text = String::new();
+    for group in &comparison.groups {
+        let firmware_ms = group.rows.first().map_or(0, |row| row.firmware_ms);
+        title(
+            &mut text,
+            style,
+            &format!(
+                "{} devices, {firmware_ms} ms of firmware each (times in ms)",
+                group.devices
+            ),
+        );
+        text += &print(designs(group), style);
+        if let Some(cold) = group.cold {
+            text += &format!(
+                "\nThe first probes after boot, while workers were created: {} / {} = {:.3}\n",
+                ms(cold.bound_ns),
+                ms(cold.slowest_ns),
+                cold.ratio()
+            );
+        }
+        text.push('\n');
+    }
+    if !comparison.bind.is_empty() {
+        title(
+            &mut text,
+            style,
+            if comparison.is_exact() {
+                "Devices that are bound at once (guest instructions)"
+            } else {
+                "Devices that are bound at once (ns)"
+            },
+        );
+        text += &print(bind(&comparison.bind), style);
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+fn title(text: &mut String, style: Style, title: &str) {
+    text.push_str(title);
+    text.push_str(match style {
+        Style::Terminal => "\n",
+        Style::Rst => ":\n\n",
+    });
+}
+
+fn ms(ns: u64) -> String {
+    format!("{:.1}", ns as f64 / 1e6)
+}
+
+/// One row for each design.
+fn designs(group: &Group) -> Table {
+    let mut table = table(&[
+        "design",
+        "own\ninsmod",
+        "all\nbound",
+        "slowest\nprobe",
+        "ratio",
+        "at\nonce",
+        "other\ninsmod",
+        "other\nrmmod",
+        "own\nrmmod",
+    ]);
+    for row in &group.rows {
+        table.add_row(design(row));
+    }
+    if let Some(idle) = group.idle {
+        let none = || "-".to_owned();
+        table.add_row([
+            "(nothing)".to_owned(),
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+            ms(idle.insmod_ns),
+            ms(idle.rmmod_ns),
+            none(),
+        ]);
+    }
+    table
+}
+
+fn design(row: &Row) -> [String; 9] {
+    [
+        row.design.to_string(),
+        ms(row.insmod_ns),
+        ms(row.bound_ns),
+        ms(row.slowest_ns),
+        format!("{:.3}", row.ratio()),
+        row.at_once.to_string(),
+        ms(row.other_insmod_ns),
+        ms(row.other_rmmod_ns),
+        match &row.own_rmmod {
+            OwnRmmod::Ns(ns) => ms(*ns),
+            OwnRmmod::Refused(errno) => errno.clone(),
+        },
+    ]
+}
+
+/// One row for each design and number of devices.
+fn bind(all: &[Bind]) -> Table {
+    let mut table = table(&["design", "devices", "all", "each", "growth"]);
+    for bind in all {
+        let few = all
+            .iter()
+            .filter(|other| other.design == bind.design)
+            .min_by_key(|other| other.devices)
+            .unwrap_or(bind);
+        table.add_row([
+            bind.design.to_string(),
+            bind.devices.to_string(),
+            bind.ns.to_string(),
+            format!("{:.0}", bind.each()),
+            format!("{:.3}", bind.each() / few.each()),
+        ]);
+    }
+    table
+}
+
+/// An empty table, whose first column is a name and whose others are numbers.
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 0));
+        if at > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// The table's lines, without spaces at their ends.
+fn print(mut table: Table, style: Style) -> String {
+    table.set_style(TableComponent::VerticalLines, ' ');
+    if style == Style::Rst {
+        for (component, character) in [
+            (TableComponent::TopBorder, '='),
+            (TableComponent::TopBorderIntersections, ' '),
+            (TableComponent::HeaderLines, '='),
+            (TableComponent::MiddleHeaderIntersections, ' '),
+            (TableComponent::BottomBorder, '='),
+            (TableComponent::BottomBorderIntersections, ' '),
+        ] {
+            table.set_style(component, character);
+        }
+    }
+    table.lines().fold(String::new(), |mut text, line| {
+        text.push_str(line.trim_end());
+        text.push('\n');
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::Machine;
+    use crate::measured::{Cold, Idle};
+    use crate::Design;
+
+    fn comparison() -> Comparison {
+        let ms = 1_000_000;
+        let row = |design, own_rmmod| Row {
+            design,
+            devices: 4096,
+            firmware_ms: 2000,
+            insmod_ns: 131_985 * ms,
+            arrival_ns: None,
+            bound_ns: 132_131 * ms,
+            bound: 4096,
+            slowest_ns: 2007 * ms,
+            at_once: 1024,
+            other_insmod_ns: 1520 * ms,
+            other_rmmod_ns: 1532 * ms,
+            own_rmmod,
+        };
+        Comparison {
+            version: 1,
+            machine: Machine {
+                kernel: "7.3".into(),
+                cpus: 2,
+                ns_per_instruction: Some(1),
+            },
+            groups: vec![Group {
+                devices: 4096,
+                idle: Some(Idle {
+                    insmod_ns: 900_000,
+                    rmmod_ns: 8_000_000,
+                }),
+                cold: Some(Cold {
+                    devices: 4096,
+                    bound_ns: 2100 * ms,
+                    slowest_ns: 2000 * ms,
+                }),
+                rows: vec![
+                    row(Design::PreferAsyncParameter, OwnRmmod::Ns(131_500 * ms)),
+                    row(Design::PreferAsync, OwnRmmod::Refused("EAGAIN".into())),
+                ],
+            }],
+            bind: vec![
+                Bind {
+                    design: Design::Sync,
+                    devices: 10,
+                    ns: 1000,
+                },
+                Bind {
+                    design: Design::Sync,
+                    devices: 10_000,
+                    ns: 1_100_000,
+                },
+            ],
+        }
+    }
+
+    const TERMINAL: &str = "\
+4096 devices, 2000 ms of firmware each (times in ms)
+design                   own      all slowest  ratio   at  other  other      own
+                      insmod    bound   probe        once insmod  rmmod    rmmod
+prefer, async_probe 131985.0 132131.0  2007.0 65.835 1024 1520.0 1532.0 131500.0
+prefer_async        131985.0 132131.0  2007.0 65.835 1024 1520.0 1532.0   EAGAIN
+(nothing)                  -        -       -      -    -    0.9    8.0        -
+
+The first probes after boot, while workers were created: 2100.0 / 2000.0 = 1.050
+
+Devices that are bound at once (guest instructions)
+design devices     all each growth
+sync        10    1000  100  1.000
+sync     10000 1100000  110  1.100
+";
+
+    #[test]
+    fn terminal() {
+        assert_eq!(all(&comparison(), Style::Terminal), TERMINAL);
+        assert!(TERMINAL.lines().all(|line| line.len() <= 80));
+    }
+
+    #[test]
+    fn rst() {
+        let mut comparison = comparison();
+        comparison.groups.clear();
+        assert_eq!(
+            all(&comparison, Style::Rst),
+            "\
+Devices that are bound at once (guest instructions):
+
+====== ======= ======= ==== ======
+design devices     all each growth
+====== ======= ======= ==== ======
+sync        10    1000  100  1.000
+sync     10000 1100000  110  1.100
+====== ======= ======= ==== ======
+"
+        );
+    }
+
+    #[test]
+    fn json_there_and_back() {
+        let json = comparison().to_json().unwrap();
+        assert_eq!(Comparison::from_json(&json).unwrap(), comparison());
+        let other = json.replacen("\"version\": 1", "\"version\": 2", 1);
+        let error = Comparison::from_json(&other).unwrap_err();
+        assert_eq!(error.to_string(), "version 2 of the format, expected 1");
+    }
+}
