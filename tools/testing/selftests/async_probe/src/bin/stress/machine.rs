@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the machine shows of modules, buses and devices.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+/// The modules under test; whoever is depended on comes first.
+pub(crate) const MODULES: [&str; 5] = [
+    "async_probe",
+    "slow_bus",
+    "slow_bus_driver",
+    "slow_platform_devices",
+    "slow_platform_driver",
+];
+
+/// The bus in sysfs.
+pub(crate) const BUS: &str = "/sys/bus/slow_bus";
+/// The driver of the bus.
+pub(crate) const DRIVER: &str = "slow";
+/// The platform bus in sysfs.
+pub(crate) const PLATFORM: &str = "/sys/bus/platform";
+/// The driver on the platform bus.
+pub(crate) const PLATFORM_DRIVER: &str = "slow_platform";
+
+/// What the system said to a failed call.
+pub(crate) fn errno(error: &io::Error) -> Errno {
+    error
+        .raw_os_error()
+        .map_or(Errno::UnknownErrno, Errno::from_raw)
+}
+
+/// Writes to a file of the kernel, with one call.
+pub(crate) fn write(path: &str, text: &str) -> Result<(), Errno> {
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| errno(&error))
+}
+
+/// Reads a file of the kernel.
+pub(crate) fn read(path: &str) -> Result<String, Errno> {
+    fs::read_to_string(path).map_err(|error| errno(&error))
+}
+
+/// The names in a directory, in order; none if there is no such directory.
+pub(crate) fn names(directory: &str) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The devices on the bus.
+pub(crate) fn devices() -> Vec<String> {
+    names(&format!("{BUS}/devices"))
+}
+
+/// Those of the devices on the bus that have a driver, or have none.
+pub(crate) fn devices_bound(bound: bool) -> Vec<String> {
+    let mut devices = devices();
+    devices.retain(|device| {
+        Path::new(BUS)
+            .join("devices")
+            .join(device)
+            .join("driver")
+            .symlink_metadata()
+            .is_ok()
+            == bound
+    });
+    devices
+}
+
+/// The number that the bus itself has for its devices.
+pub(crate) fn count() -> Result<i64, Errno> {
+    let text = read(&format!("{BUS}/count"))?;
+    text.trim().parse().map_err(|_| Errno::EINVAL)
+}
+
+/// Everything of ours that is there: modules, buses, drivers, devices.
+pub(crate) fn leftovers() -> Vec<String> {
+    let mut found = Vec::new();
+    let loaded = read("/proc/modules").unwrap_or_default();
+    for line in loaded.lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        if MODULES.contains(&name) {
+            found.push(format!("/proc/modules: {line}"));
+        }
+    }
+    let ours = |name: &str| {
+        MODULES.contains(&name)
+            || name == PLATFORM_DRIVER
+            || name.starts_with("slow.")
+            || name.starts_with("slow_platform.")
+    };
+    for directory in [
+        "/sys/bus",
+        "/sys/module",
+        "/sys/devices",
+        "/sys/devices/platform",
+        "/sys/bus/platform/devices",
+        "/sys/bus/platform/drivers",
+    ] {
+        let names = names(directory);
+        let left = names.iter().filter(|name| ours(name));
+        found.extend(left.map(|name| format!("{directory}/{name}")));
+    }
+    found
+}
+
+/// How many objects of each kind the kernel has.
+pub(crate) type Objects = BTreeMap<String, i64>;
+
+/// Counts the kernel's objects, when all that can be given back at once has been.
+pub(crate) fn objects() -> Objects {
+    // What is freed after a grace period is freed then.
+    thread::sleep(Duration::from_millis(500));
+    // Not allowed everywhere, and less exact without.
+    let _ = write("/proc/sys/vm/drop_caches", "3");
+    thread::sleep(Duration::from_millis(100));
+    let slabs = fs::read_dir("/sys/kernel/slab").into_iter().flatten();
+    for slab in slabs.flatten() {
+        // An alias is a symbolic link.
+        if slab.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let shrink = slab.path().join("shrink");
+            let _ = write(&shrink.to_string_lossy(), "1");
+        }
+    }
+
+    let mut objects = Objects::new();
+    for line in read("/proc/slabinfo").unwrap_or_default().lines().skip(2) {
+        let mut words = line.split_ascii_whitespace();
+        if let (Some(name), Some(Ok(active))) = (words.next(), words.next().map(str::parse)) {
+            objects.insert(name.to_owned(), active);
+        }
+    }
+    for line in read("/proc/meminfo").unwrap_or_default().lines() {
+        let mut words = line.split_ascii_whitespace();
+        if let (Some(name @ ("VmallocUsed:" | "Percpu:")), Some(Ok(kib))) =
+            (words.next(), words.next().map(str::parse))
+        {
+            objects.insert(format!("{name}KiB"), kib);
+        }
+    }
+    objects
+}
