@@ -149,6 +149,10 @@ pub enum Call {
     Unbind,
     /// A device's name written to its bus's `drivers_probe` in sysfs.
     DriversProbe,
+    /// A number of devices written to `add` of the sample bus in sysfs.
+    Add,
+    /// A number of devices written to `add_async` of the sample bus in sysfs.
+    AddAsync,
     /// The number of a device written to `remove` of the sample bus in sysfs.
     Remove,
     /// The number of a device written to `remove_async` of the sample bus in sysfs.
@@ -157,12 +161,14 @@ pub enum Call {
 
 impl Call {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Insmod,
         Self::Rmmod,
         Self::Bind,
         Self::Unbind,
         Self::DriversProbe,
+        Self::Add,
+        Self::AddAsync,
         Self::Remove,
         Self::RemoveAsync,
     ];
@@ -175,6 +181,8 @@ impl Call {
             Self::Bind => "bind",
             Self::Unbind => "unbind",
             Self::DriversProbe => "drivers_probe",
+            Self::Add => "add",
+            Self::AddAsync => "add_async",
             Self::Remove => "remove",
             Self::RemoveAsync => "remove_async",
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A design of asynchronous probing keeps what it promises: who probes, how many devices at once,
-//! and whether insmod waits.
+//! and whether the call waits that brings the driver or the devices.
 //!
 //! `Documentation/designs.rst` tells where the designs come from.
 
@@ -15,8 +15,8 @@ use crate::Event;
 /// Which tasks probe, and so how many devices are probed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probes {
-    /// One device after the other, in the task that calls insmod.
-    InInsmod,
+    /// One device after the other, in the task that calls.
+    InCaller,
     /// One device after the other, in one worker.
     InOneWorker,
     /// All devices at once, each in a worker of its own.
@@ -26,21 +26,22 @@ pub enum Probes {
 /// What a design promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {
-    /// Whether insmod waits for the probes.
-    pub insmod: Insmod,
+    /// Whether the call waits for the probes.
+    pub call: Insmod,
     /// Who probes.
     pub probes: Probes,
 }
 
-/// Judges the insmod of `module`, the driver's or the devices', which makes `driver` probe
-/// `devices` devices, more than one, slowly and with success.
+/// Judges the only call of `kind` on `on`, which brings the driver or the devices and so makes
+/// `driver` probe `devices` devices, more than one, slowly and with success.
 ///
 /// # Errors
 ///
 /// How the promise was broken.
 pub fn check(
     events: &[Event],
-    module: &str,
+    kind: Kind,
+    on: &str,
     driver: &str,
     devices: usize,
     promise: Promise,
@@ -49,7 +50,7 @@ pub fn check(
         law: "designs",
         events,
     };
-    let (call, returned) = court.call(Kind::Insmod, module)?;
+    let (call, returned) = court.call(kind, on)?;
     let probes = court.first_probes(driver, devices)?;
     court.demand(
         devices > 1,
@@ -62,17 +63,17 @@ pub fn check(
         last = last.max(ended);
         court.demand(
             probe.ret == Some(0) && call.began < probe.began,
-            format!("insmod of {module} to have {} bound", probe.device),
+            format!("{kind} of {on} to have {} bound", probe.device),
             court.at(ended),
         )?;
         let by_whom = match promise.probes {
-            Probes::InInsmod => !probe.asynchronous && probe.pid == call.pid,
+            Probes::InCaller => !probe.asynchronous && probe.pid == call.pid,
             Probes::InOneWorker => probe.asynchronous && probe.pid == probes[0].pid,
             Probes::InParallel => probe.asynchronous,
         };
         court.demand(
             by_whom,
-            format!("probes {:?}, insmod is pid {}", promise.probes, call.pid),
+            format!("probes {:?}, {kind} is pid {}", promise.probes, call.pid),
             court.at(probe.began),
         )?;
     }
@@ -87,15 +88,15 @@ pub fn check(
         format!("{at_once}"),
     )?;
     let first = probes.iter().filter_map(|probe| probe.ended).min();
-    match promise.insmod {
+    match promise.call {
         Insmod::Waits => court.demand(
             last < returned,
-            format!("insmod of {module} to return after the last probe"),
+            format!("{kind} of {on} to return after the last probe"),
             format!("{} after it", court.at(last)),
         ),
         Insmod::Returns => court.demand(
             Some(returned) < first,
-            format!("insmod of {module} to return before the first probe ends"),
+            format!("{kind} of {on} to return before the first probe ends"),
             first.map_or("no probe".to_owned(), |at| {
                 format!("{} before it", court.at(at))
             }),
@@ -108,7 +109,7 @@ mod tests {
     use super::super::tests_support::{assert_broken, log};
     use super::*;
 
-    const IN_INSMOD: &str = "
+    const IN_CALLER: &str = "
         call insmod m 9
         sync 0 9
         ended 0 0
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn each_log_keeps_its_own_promise_only() {
         let logs = [
-            (log(IN_INSMOD), Insmod::Waits, Probes::InInsmod),
+            (log(IN_CALLER), Insmod::Waits, Probes::InCaller),
             (log(IN_PARALLEL), Insmod::Waits, Probes::InParallel),
             (log(EARLY), Insmod::Returns, Probes::InParallel),
             (in_one_worker(), Insmod::Returns, Probes::InOneWorker),
@@ -162,10 +163,10 @@ mod tests {
         for (events, insmod, probes) in &logs {
             for (_, other_insmod, other_probes) in &logs {
                 let promise = Promise {
-                    insmod: *other_insmod,
+                    call: *other_insmod,
                     probes: *other_probes,
                 };
-                let verdict = check(events, "m", "d", 2, promise);
+                let verdict = check(events, Kind::Insmod, "m", "d", 2, promise);
                 let same = insmod == other_insmod && probes == other_probes;
                 assert_eq!(verdict.is_ok(), same, "{promise:?}: {events:?}");
             }
@@ -178,20 +179,23 @@ mod tests {
             .replace("async 1", "ended 0 0\n async 1")
             .replace("ended 1 0\n        ended 0 0", "ended 1 0"));
         let promise = Promise {
-            insmod: Insmod::Waits,
+            call: Insmod::Waits,
             probes: Probes::InParallel,
         };
-        assert_broken(check(&events, "m", "d", 2, promise), "1");
+        assert_broken(check(&events, Kind::Insmod, "m", "d", 2, promise), "1");
     }
 
     #[test]
     fn one_is_not_bound() {
-        let events = log(&IN_INSMOD.replace("ended 1 0", "ended 1 -5"));
+        let events = log(&IN_CALLER.replace("ended 1 0", "ended 1 -5"));
         let promise = Promise {
-            insmod: Insmod::Waits,
-            probes: Probes::InInsmod,
+            call: Insmod::Waits,
+            probes: Probes::InCaller,
         };
-        assert_broken(check(&events, "m", "d", 2, promise), "ret=-5");
-        assert_broken(check(&log(""), "m", "d", 2, promise), "0 of them");
+        assert_broken(check(&events, Kind::Insmod, "m", "d", 2, promise), "ret=-5");
+        assert_broken(
+            check(&log(""), Kind::Insmod, "m", "d", 2, promise),
+            "0 of them",
+        );
     }
 }

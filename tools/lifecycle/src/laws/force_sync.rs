@@ -26,6 +26,21 @@ pub fn check(
     check_as("force_sync", events, module, driver, devices)
 }
 
+/// Judges the only call of `kind` on `on`, which brings the devices that `driver` probes.
+///
+/// # Errors
+///
+/// How the law was broken.
+pub fn check_call(
+    events: &[Event],
+    kind: Kind,
+    on: &str,
+    driver: &str,
+    devices: usize,
+) -> Result<(), Violation> {
+    check_call_as("force_sync", events, kind, on, driver, devices)
+}
+
 /// The same for another law that expects synchronous probes.
 pub(super) fn check_as(
     law: &'static str,
@@ -34,8 +49,20 @@ pub(super) fn check_as(
     driver: &str,
     devices: usize,
 ) -> Result<(), Violation> {
+    check_call_as(law, events, Kind::Insmod, module, driver, devices)
+}
+
+/// The same for any call.
+fn check_call_as(
+    law: &'static str,
+    events: &[Event],
+    kind: Kind,
+    on: &str,
+    driver: &str,
+    devices: usize,
+) -> Result<(), Violation> {
     let court = Court { law, events };
-    let (call, returned) = court.call(Kind::Insmod, module)?;
+    let (call, returned) = court.call(kind, on)?;
     let probes = court.first_probes(driver, devices)?;
     court.demand(
         devices > 1,
@@ -47,7 +74,7 @@ pub(super) fn check_as(
     for probe in &probes {
         court.demand(
             !probe.asynchronous && probe.pid == call.pid,
-            format!("probes in the task of insmod {module}, pid {}", call.pid),
+            format!("probes in the task of {kind} {on}, pid {}", call.pid),
             court.at(probe.began),
         )?;
         court.demand(
@@ -62,7 +89,7 @@ pub(super) fn check_as(
     }
     court.demand(
         free < returned,
-        format!("insmod of {module} to return after the last probe"),
+        format!("{kind} of {on} to return after the last probe"),
         format!("{} after it", court.at(free)),
     )?;
 
@@ -114,6 +141,13 @@ mod tests {
             return insmod m 9 0
         ");
         check(&events, "m", "d", 2).unwrap();
+    }
+
+    #[test]
+    fn holds_for_a_write() {
+        let events = log(&GOOD.replace("insmod m", "add m"));
+        check_call(&events, Kind::Add, "m", "d", 2).unwrap();
+        assert_broken(check(&events, "m", "d", 2), "0 of them");
     }
 
     #[test]

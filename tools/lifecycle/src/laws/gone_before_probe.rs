@@ -7,42 +7,29 @@
 
 use super::violation::Court;
 use super::Violation;
-use crate::call::Kind;
 use crate::probe::probes;
 use crate::Event;
 
-/// Judges the only call of `kind` on `on`, which removes `device`, whose probe was scheduled
-/// together with that of `witness`. That the witness is probed, and later than the call returned,
-/// tells that the probe of the device had not begun and would have come.
+/// Judges `device`, whose probe was scheduled together with that of `witness`, and which was gone
+/// after the first `gone` events. That the witness is probed, and later, tells that the probe of the
+/// device had not begun and would have come.
 ///
 /// # Errors
 ///
 /// How the law was broken.
-pub fn check(
-    events: &[Event],
-    kind: Kind,
-    on: &str,
-    device: &str,
-    witness: &str,
-) -> Result<(), Violation> {
+pub fn check(events: &[Event], gone: usize, device: &str, witness: &str) -> Result<(), Violation> {
     let court = Court {
         law: "gone_before_probe",
         events,
     };
-    let (call, returned) = court.call(kind, on)?;
-    court.demand(
-        call.ret == Some(0),
-        format!("{kind} of {on} to succeed"),
-        court.at(returned),
-    )?;
     let probes = probes(events);
     let first = probes.iter().find(|probe| probe.device == witness);
     let Some(first) = first else {
         return Err(court.broken(format!("a probe of {witness}"), "none"));
     };
     court.demand(
-        returned < first.began,
-        format!("the probe of {witness} to begin after the {kind}"),
+        gone <= first.began,
+        format!("the probe of {witness} to begin after {device} is gone"),
         court.at(first.began),
     )?;
     match probes.iter().find(|probe| probe.device == device) {
@@ -64,7 +51,7 @@ mod tests {
     ";
 
     fn verdict(events: &[Event]) -> Result<(), Violation> {
-        check(events, Kind::Remove, "d.0", "d.0", "d.1")
+        check(events, 2, "d.0", "d.1")
     }
 
     #[test]
@@ -85,8 +72,5 @@ mod tests {
         assert_broken(verdict(&doctored(GOOD, "async 1", "")), "none");
         let early = doctored(GOOD, "call remove d.0 9", "async 1\n call remove d.0 9");
         assert_broken(verdict(&early), "probe_began dev=d.1");
-        let failed = doctored(GOOD, "return remove d.0 9 0", "return remove d.0 9 -19");
-        assert_broken(verdict(&failed), "ret=-19");
-        assert_broken(verdict(&log("async 1")), "0 of them");
     }
 }

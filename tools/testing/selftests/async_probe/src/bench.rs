@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use crate::firmware_dir::FirmwareDir;
 use crate::kmsg::Log;
 use crate::modules::{self, Modules, DEVICES, DRIVER};
-use crate::{sysfs, Failure};
+use crate::{ensure, slow_bus, sysfs, Failure};
 
 /// How long to wait for what must come. Far longer than any probe of the tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -127,14 +127,16 @@ pub fn good_image() -> Vec<u8> {
 }
 
 impl<'a> Bench<'a> {
-    /// An empty bench with good firmware for the driver.
+    /// An empty bench with good firmware for the drivers.
     ///
     /// # Errors
     ///
     /// [`Failure::Io`] or [`Failure::Skip`] if the machine does not let it.
     pub fn new(modules: &'a Modules) -> Result<Self, Failure> {
         let firmware = FirmwareDir::new()?;
-        firmware.put(sysfs::DRIVER, &good_image())?;
+        for driver in [sysfs::DRIVER, slow_bus::DRIVER] {
+            firmware.put(driver, &good_image())?;
+        }
         Ok(Self {
             modules,
             log: Log::open()?,
@@ -205,6 +207,14 @@ impl<'a> Bench<'a> {
             .push(std::thread::spawn(move || sysfs::write(call, &device)));
     }
 
+    /// Does `work` in a thread of its own. [`join()`](Self::join) waits for it.
+    pub fn in_background(
+        &mut self,
+        work: impl FnOnce() -> Result<Result<(), Errno>, Failure> + Send + 'static,
+    ) {
+        self.background.push(std::thread::spawn(work));
+    }
+
     /// Waits for all that runs in the background to succeed.
     ///
     /// # Errors
@@ -261,6 +271,24 @@ impl<'a> Bench<'a> {
             .map_err(|errno| Failure::assertion(format!("rmmod {module} to succeed"), errno))?;
         self.loaded.retain(|loaded| *loaded != module);
         Ok(())
+    }
+
+    /// Unloads a module in a thread of its own. [`join()`](Self::join) waits for it.
+    pub fn rmmod_in_background(&mut self, module: &'static str) {
+        self.in_background(move || modules::rmmod(module));
+    }
+
+    /// Unloads a module that the kernel must refuse to unload.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the kernel does not refuse with this error.
+    pub fn rmmod_refused(&mut self, module: &'static str, errno: Errno) -> Result<(), Failure> {
+        let result = modules::rmmod(module)?;
+        if result.is_ok() {
+            self.loaded.retain(|loaded| *loaded != module);
+        }
+        ensure(&format!("rmmod {module}"), &result, &Err(errno))
     }
 
     /// Writes the device's name to `bind`, `unbind` or `drivers_probe`.
@@ -334,6 +362,20 @@ impl<'a> Bench<'a> {
     pub fn wait_for_ends(&mut self, probes: usize) -> Result<(), Failure> {
         self.wait(&format!("{probes} probes to end"), |events| {
             let ends = events
+                .iter()
+                .filter(|event| matches!(event.what, What::ProbeEnded { .. }));
+            ends.count() >= probes
+        })
+    }
+
+    /// Waits until as many probes have ended since the log had `from` events.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if they do not.
+    pub fn wait_for_ends_since(&mut self, from: usize, probes: usize) -> Result<(), Failure> {
+        self.wait(&format!("{probes} more probes to end"), |events| {
+            let ends = events[from..]
                 .iter()
                 .filter(|event| matches!(event.what, What::ProbeEnded { .. }));
             ends.count() >= probes

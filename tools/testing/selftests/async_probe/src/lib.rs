@@ -16,7 +16,9 @@ pub mod firmware_dir;
 pub mod kmsg;
 pub mod ktap;
 pub mod modules;
+pub mod slow_bus;
 pub mod sysfs;
+pub mod test_modules;
 
 pub use bench::{Bench, Order};
 pub use failure::{ensure, Failure};

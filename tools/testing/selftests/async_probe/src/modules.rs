@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use lifecycle::event::Call;
@@ -139,9 +140,16 @@ pub fn is_loaded(module: &str) -> bool {
 ///
 /// # Errors
 ///
-/// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
+/// [`Failure::Skip`] if there is no such file, [`Failure::Io`] if it could not be tried; what the
+/// kernel answers is the result.
 pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), Errno>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::io("open", path, error))?;
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Failure::Skip(format!("no {}", path.display())))
+        }
+        Err(error) => return Err(Failure::io("open", path, error)),
+    };
     let parameters =
         CString::new(parameters).map_err(|error| Failure::io("parameters of", path, error))?;
     kmsg::around(Call::Insmod, module, || {

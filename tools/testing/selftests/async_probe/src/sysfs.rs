@@ -32,12 +32,26 @@ pub fn write(call: Call, device: &str) -> Result<Result<(), Errno>, Failure> {
         Call::DriversProbe => format!("{BUS}/drivers_probe"),
         call => format!("{BUS}/drivers/{DRIVER}/{call}"),
     };
+    write_to(&path, call, device, device)
+}
+
+/// Writes `text` to the file at `path`, and leaves in the log when: as `call` on `device`.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
+pub(crate) fn write_to(
+    path: &str,
+    call: Call,
+    device: &str,
+    text: &str,
+) -> Result<Result<(), Errno>, Failure> {
     let mut file = OpenOptions::new()
         .write(true)
-        .open(&path)
-        .map_err(|error| Failure::io("open", &path, error))?;
+        .open(path)
+        .map_err(|error| Failure::io("open", path, error))?;
     kmsg::around(call, device, || {
-        file.write_all(device.as_bytes()).map_err(errno)
+        file.write_all(text.as_bytes()).map_err(errno)
     })
 }
 
@@ -49,8 +63,18 @@ fn errno(error: io::Error) -> Errno {
 
 /// The driver that the device is bound to, if it is bound.
 pub fn driver_of(device: &str) -> Option<String> {
-    let link = fs::read_link(Path::new(BUS).join("devices").join(device).join("driver")).ok()?;
+    driver_on(BUS, device)
+}
+
+/// The same on the bus at `bus`.
+pub(crate) fn driver_on(bus: &str, device: &str) -> Option<String> {
+    let link = fs::read_link(Path::new(bus).join("devices").join(device).join("driver")).ok()?;
     Some(link.file_name()?.to_string_lossy().into_owned())
+}
+
+/// Whether the bus has the device.
+pub fn exists(device: &str) -> bool {
+    Path::new(BUS).join("devices").join(device).exists()
 }
 
 /// Whether the driver's directory has a link to the device.
@@ -61,6 +85,18 @@ pub fn driver_lists(device: &str) -> bool {
         .join(device)
         .symlink_metadata()
         .is_ok()
+}
+
+/// How many references there are to a module.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if that cannot be read.
+pub fn references(module: &str) -> Result<String, Failure> {
+    let path = format!("/sys/module/{module}/refcnt");
+    fs::read_to_string(&path)
+        .map(|value| value.trim_end().to_owned())
+        .map_err(|error| Failure::io("read", path, error))
 }
 
 /// A module's parameter, without the line feed.

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Every design of the sample bus's driver binds all devices, in parallel or serially as it says,
+//! lets insmod return early or late as it says, in both orders of arrival, and can be unloaded in
+//! the middle, which waits and leaves nothing.
+
+use std::process::ExitCode;
+
+use lifecycle::event::Call;
+use lifecycle::laws::{designs, order_of_arrival, rmmod_waits};
+use lifecycle::Event;
+use selftests::modules::is_loaded;
+use selftests::slow_bus::{self, Design, Driver, BUS_MODULE, DRIVER, DRIVER_MODULE};
+use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+
+const DEVICES: usize = 4;
+
+/// The design does what it says.
+fn keeps_its_promise(bench: &mut Bench, design: Design, order: Order) -> Result<(), Failure> {
+    bench.load_bus(order, DEVICES, Driver::slow(design), "")?;
+    bench.wait_for_ends(DEVICES)?;
+    let (call, on) = design.second(order);
+    let promise = design.promise(order);
+    designs::check(bench.events()?, call, on, DRIVER, DEVICES, promise)?;
+    slow_bus::wait_for("all devices to be bound", || {
+        slow_bus::bound(DEVICES) == DEVICES
+    })
+}
+
+/// Nothing is left of the driver, and nothing holds the bus.
+fn nothing_left() -> Result<(), Failure> {
+    ensure("driver loaded", &is_loaded(DRIVER_MODULE), &false)?;
+    ensure("devices bound", &slow_bus::bound(DEVICES), &0)?;
+    ensure(
+        "references to the bus's module",
+        &sysfs::references(BUS_MODULE)?.as_str(),
+        &"0",
+    )
+}
+
+/// rmmod while the first probe runs.
+fn rmmod_in_the_middle(bench: &mut Bench, design: Design) -> Result<(), Failure> {
+    let driver = Driver::slow(design);
+    let probed = match design {
+        // insmod of the driver would wait; here another task brings the devices.
+        Design::Sync => {
+            bench.load_bus(Order::DriverFirst, 0, driver, "")?;
+            bench.in_background(|| slow_bus::add(Call::Add, DEVICES));
+            // The probe that runs is the last by this driver.
+            1
+        }
+        Design::DeviceRegister => {
+            bench.load_bus(Order::DriverFirst, DEVICES, driver, "")?;
+            DEVICES
+        }
+        _ => {
+            bench.load_bus(Order::DevicesFirst, DEVICES, driver, "async_probe")?;
+            DEVICES
+        }
+    };
+    bench.wait_for_probe(&slow_bus::device(0))?;
+    bench.rmmod(DRIVER_MODULE)?;
+    rmmod_waits::check(bench.events()?, DRIVER_MODULE, DRIVER, probed)?;
+    bench.join()?;
+    nothing_left()
+}
+
+/// rmmod right after insmod, wherever the probes are.
+fn rmmod_at_once(bench: &mut Bench, design: Design) -> Result<(), Failure> {
+    bench.load_bus(
+        Order::DevicesFirst,
+        DEVICES,
+        Driver::slow(design),
+        "async_probe",
+    )?;
+    bench.rmmod(DRIVER_MODULE)?;
+    bench.judge()?;
+    nothing_left()?;
+    // The devices are free for the next one.
+    let driver = Driver::slow(Design::Sync);
+    bench.insmod(DRIVER_MODULE, &driver.to_string())?;
+    ensure("devices bound", &slow_bus::bound(DEVICES), &DEVICES)
+}
+
+/// Loads in this order, compares what the log says with what sysfs says, and unloads.
+fn arrive(bench: &mut Bench, order: Order, design: Design) -> Result<Vec<Event>, Failure> {
+    let from = bench.events()?.len();
+    bench.load_bus(order, DEVICES, Driver::slow(design), "")?;
+    bench.wait_for_ends_since(from, DEVICES)?;
+    let events = bench.events()?[from..].to_vec();
+    slow_bus::wait_for("the devices of the log to be bound", || {
+        slow_bus::bound(DEVICES) == order_of_arrival::bound(&events).len()
+    })?;
+    bench.rmmod(DRIVER_MODULE)?;
+    bench.rmmod(BUS_MODULE)?;
+    ensure("the bus in sysfs", &slow_bus::exists(), &false)?;
+    Ok(events)
+}
+
+fn order_of_arrival(bench: &mut Bench, design: Design) -> Result<(), Failure> {
+    let devices_first = arrive(bench, Order::DevicesFirst, design)?;
+    let driver_first = arrive(bench, Order::DriverFirst, design)?;
+    order_of_arrival::check(&devices_first, &driver_first, DEVICES)?;
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let mut tests = Vec::new();
+    for design in Design::ALL {
+        for order in Order::BOTH {
+            tests.push(Test::new(
+                format!("bus_designs: {design}, {order}"),
+                move |bench| keeps_its_promise(bench, design, order),
+            ));
+        }
+        tests.push(Test::new(
+            format!("bus_designs: rmmod_waits: {design}, in the middle"),
+            move |bench| rmmod_in_the_middle(bench, design),
+        ));
+        tests.push(Test::new(
+            format!("bus_designs: rmmod_waits: {design}, at once"),
+            move |bench| rmmod_at_once(bench, design),
+        ));
+        tests.push(Test::new(
+            format!("bus_designs: order_of_arrival: {design}"),
+            move |bench| order_of_arrival(bench, design),
+        ));
+    }
+    ktap::run(tests)
+}

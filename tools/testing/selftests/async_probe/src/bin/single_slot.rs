@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Of two asynchronous drivers that match one device, the second is skipped while the first is
+//! pending.
+
+use std::process::ExitCode;
+
+use lifecycle::event::Call;
+use lifecycle::laws::single_slot;
+use selftests::slow_bus::{self, BUS_MODULE};
+use selftests::test_modules::DRIVER_TEST;
+use selftests::{ensure, ktap, Bench, Failure, Test};
+
+fn skipped(bench: &mut Bench) -> Result<(), Failure> {
+    let device = slow_bus::device(0);
+    bench.insmod(BUS_MODULE, "devices=1")?;
+    bench.occupy_workers()?;
+    bench.insmod(DRIVER_TEST, "scenario=single_slot async_probe")?;
+    bench.free_workers()?;
+    bench.wait_for_ends(1)?;
+    ensure("driver", &slow_bus::driver_of(&device), &None)?;
+
+    bench.call_bus(Call::DriversProbe, &device)?;
+    ensure(
+        "driver after drivers_probe",
+        &slow_bus::driver_of(&device).as_deref(),
+        &Some("second"),
+    )?;
+    single_slot::check(bench.events()?, &device, "first", "second")?;
+    Ok(())
+}
+
+/// A device that comes later is offered to both.
+fn later(bench: &mut Bench) -> Result<(), Failure> {
+    let device = slow_bus::device(0);
+    bench.insmod(BUS_MODULE, "devices=0")?;
+    bench.insmod(DRIVER_TEST, "scenario=single_slot")?;
+    bench.add_to_bus(Call::Add, 1)?;
+    bench.wait_for_ends(2)?;
+    slow_bus::wait_for("the second driver to be bound", || {
+        slow_bus::driver_of(&device).as_deref() == Some("second")
+    })
+}
+
+fn main() -> ExitCode {
+    ktap::run(vec![
+        Test::new("single_slot: the second is skipped", skipped),
+        Test::new("single_slot: a device that comes later gets both", later),
+    ])
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The modules below `test_modules/`, and what they print.
+
+use nix::errno::Errno;
+
+use crate::modules::ASYNC_PROBE;
+use crate::{ensure, sysfs, Bench, Failure};
+
+/// Tests of asynchronous domains.
+pub const DOMAIN_TEST: &str = "domain_test";
+/// Tests of Rust buses.
+pub const BUS_TEST: &str = "bus_test";
+/// Drivers that defer, compete and drop.
+pub const DRIVER_TEST: &str = "driver_test";
+
+/// What tests do with these modules.
+impl Bench<'_> {
+    /// Loads the module for this scenario, unloads it, and returns what it printed, without its
+    /// name.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the module does.
+    pub fn play(&mut self, module: &'static str, scenario: &str) -> Result<Vec<String>, Failure> {
+        let from = self.lines()?.len();
+        self.insmod(module, &format!("scenario={scenario}"))?;
+        self.rmmod(module)?;
+        self.said(module, from)
+    }
+
+    /// Does `work`, after which the crate's module must be in use.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the kernel does not refuse to unload it.
+    pub fn pins_the_crate(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        ensure(
+            "references to async_probe",
+            &sysfs::references(ASYNC_PROBE)?.as_str(),
+            &"0",
+        )?;
+        work(self)?;
+        self.rmmod_refused(ASYNC_PROBE, Errno::EWOULDBLOCK)
+    }
+
+    /// What a module has printed from this line of the log on, without its name.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Log`] if the log cannot be relied on.
+    pub fn said(&mut self, module: &str, from: usize) -> Result<Vec<String>, Failure> {
+        let prefix = format!("{module}: ");
+        let said = self.lines()?[from..]
+            .iter()
+            .filter_map(|line| line.strip_prefix(&prefix))
+            // What the kernel says of an out-of-tree module.
+            .filter(|line| !line.contains("taint") && !line.contains("verification failed"))
+            .map(str::to_owned);
+        Ok(said.collect())
+    }
+
+    /// Keeps all workers busy until [`Bench::free_workers`], so that what is scheduled does not begin.
+    /// Modules can be loaded meanwhile if they do not wait for that.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the module does.
+    pub fn occupy_workers(&mut self) -> Result<(), Failure> {
+        self.insmod(DOMAIN_TEST, "scenario=occupied async_probe")
+    }
+
+    /// Lets begin what is scheduled.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the module cannot be unloaded.
+    pub fn free_workers(&mut self) -> Result<(), Failure> {
+        self.rmmod(DOMAIN_TEST)
+    }
+}
