@@ -51,7 +51,7 @@ pub enum Action {
     Compare(Compare),
     /// Runs a job in the virtual machine
     Vm(Job),
-    /// Opens a shell in the virtual machine
+    /// Opens a shell in the virtual machine, in real time
     Shell,
     /// Installs programs and modules as a kselftest
     Install {

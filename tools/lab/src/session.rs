@@ -19,7 +19,7 @@ use crate::modules::Modules;
 use crate::process::{wait, Guarded};
 use crate::progress::{note, result};
 use crate::project::Project;
-use crate::vm::Boot;
+use crate::vm::{Boot, Machine, Time};
 
 /// A checkout with an environment and a kernel.
 #[derive(Debug)]
@@ -148,10 +148,15 @@ fn vm(cli: &Cli, job: &Job) -> Result<()> {
 fn shell(cli: &Cli) -> Result<()> {
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
+    // Virtual time would run away while a person thinks.
+    let machine = Machine {
+        time: Time::Wall,
+        ..cli.machine.clone()
+    };
     Boot {
         kernel: &session.kernel,
         env: &session.env,
-        machine: &cli.machine,
+        machine: &machine,
         out: &session.project.out("shell"),
     }
     .shell(session.initramfs(&modules)?)
