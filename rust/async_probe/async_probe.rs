@@ -48,7 +48,7 @@ module! {
 }
 
 /// The module: what the code that other modules use has to share.
-#[pin_data]
+#[pin_data(PinnedDrop)]
 struct AsyncProbe {
     #[pin]
     _levels: module_init::Levels,
@@ -59,5 +59,23 @@ impl kernel::InPlaceModule for AsyncProbe {
         try_pin_init!(Self {
             _levels <- module_init::Levels::new(),
         })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for AsyncProbe {
+    fn drop(self: Pin<&mut Self>) {
+        // A bus may be unregistered, and its module gone, when the last of its devices has been
+        // freed (`bus::free_work()`). Whoever has freed it, or dropped the last reference to it,
+        // still has to return from a function of this module: wait until every task has been
+        // elsewhere, preempted or not.
+        //
+        // SAFETY: Modules exit in a task, which may sleep.
+        unsafe {
+            #[cfg(CONFIG_TASKS_RCU)]
+            kernel::bindings::synchronize_rcu_tasks();
+            #[cfg(not(CONFIG_TASKS_RCU))]
+            kernel::bindings::synchronize_rcu();
+        }
     }
 }
