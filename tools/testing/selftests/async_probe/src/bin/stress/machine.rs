@@ -119,13 +119,16 @@ pub(crate) fn leftovers() -> Vec<String> {
     found
 }
 
+/// What is freed after a grace period is freed then: the kernel frees every five seconds what has
+/// come together (`mm/slab_common.c`, `KFREE_DRAIN_JIFFIES`).
+const FREED: Duration = Duration::from_secs(6);
+
 /// How many objects of each kind the kernel has.
 pub(crate) type Objects = BTreeMap<String, i64>;
 
 /// Counts the kernel's objects, when all that can be given back at once has been.
 pub(crate) fn objects() -> Objects {
-    // What is freed after a grace period is freed then.
-    thread::sleep(Duration::from_millis(500));
+    thread::sleep(FREED);
     // Not allowed everywhere, and less exact without.
     let _ = write("/proc/sys/vm/drop_caches", "3");
     thread::sleep(Duration::from_millis(100));
