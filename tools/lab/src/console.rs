@@ -13,6 +13,8 @@ const ALARMS: &[(&str, &str)] = &[
     ("Oops:", "oops"),
     ("general protection fault", "oops"),
     ("BUG:", "BUG"),
+    // Of a slab with slab_debug=.
+    ("] BUG ", "BUG"),
     ("kernel BUG at", "BUG"),
     ("WARNING:", "WARNING"),
     ("possible circular locking", "lockdep"),
@@ -115,6 +117,10 @@ mod tests {
         for (line, kind) in [
             (
                 "[    1.0] BUG: kernel NULL pointer dereference, address: 0",
+                "BUG",
+            ),
+            (
+                "[    1.0] BUG kmalloc-96 (Tainted: G           OE      ): Poison overwritten",
                 "BUG",
             ),
             ("[    1.0] Oops: Oops: 0002 [#1] SMP", "oops"),
