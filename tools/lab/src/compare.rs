@@ -24,7 +24,10 @@ use crate::session::{name, Session};
 use crate::vm::{Boot, Time};
 
 /// With more devices than this, designs that probe one after the other are left out.
-const MANY: usize = 16;
+const FEW: usize = 16;
+
+/// With more devices than this, what the platform bus has in common with ours is left out.
+const MANY: usize = 512;
 
 /// Designs that add and bind quick devices.
 const BIND: [Design; 3] = [Design::Sync, Design::PreferAsync, Design::ExclusiveAttach];
@@ -222,11 +225,11 @@ impl Runner<'_> {
         match boot {
             Boots::Designs(devices) => {
                 job += &format!("measure designs {devices} {}", self.args.firmware_ms);
-                for design in Design::ALL {
-                    let is_sample = design == Design::PreferAsyncParameter || !design.is_parallel();
-                    if *devices <= MANY || !is_sample {
-                        job += &format!(" '{design}'");
-                    }
+                for design in Design::ALL
+                    .iter()
+                    .filter(|design| is_shown(**design, *devices))
+                {
+                    job += &format!(" '{design}'");
                 }
                 job.push('\n');
             }
@@ -242,6 +245,15 @@ impl Runner<'_> {
             }
         }
         job
+    }
+}
+
+/// Whether a design is measured with so many devices, each of which takes its time.
+fn is_shown(design: Design, devices: usize) -> bool {
+    match design {
+        Design::PreferAsyncParameter => devices <= FEW,
+        Design::PlatformPreferAsync => devices <= MANY,
+        _ => devices <= FEW || design.is_parallel(),
     }
 }
 
