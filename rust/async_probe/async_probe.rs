@@ -17,8 +17,9 @@
 //! - [`module_param`] brings module parameters with ranges and named choices.
 //! - [`timing`] prints the dmesg lines that tell when what was probed.
 //!
-//! The crate is a module of its own, `async_probe.ko`; modules that use it depend on it and pin it
-//! while they are loaded.
+//! The crate is a module of its own, `async_probe.ko`. Modules that use its functions depend on it
+//! and pin it while they are loaded; those that use generic code only, such as
+//! [`module_async_platform_driver!`], have that compiled in.
 
 use kernel::prelude::*;
 
