@@ -244,11 +244,17 @@ impl Guest<'_> {
             } else {
                 self.filter
             };
+            // Who asks for a program by its name gets it at full length, however long that is.
+            let full = if program == self.filter {
+                "ASYNC_PROBE_FULL=1 "
+            } else {
+                ""
+            };
             job.push_str(&format!(
                 "echo 'lab: begin {program}' >/dev/kmsg\n\
                  echo 'lab: begin {program}'\n\
                  deadline {PROGRAM_DEADLINE} >/dev/null 2>&1 & dog=$!\n\
-                 /selftests/{program} {filter}\n\
+                 {full}/selftests/{program} {filter}\n\
                  echo \"lab: end {program} $?\"\n\
                  kill $dog\n"
             ));
