@@ -319,9 +319,12 @@ impl Operation {
             Self::Bind { bind: false, .. } | Self::PlatformBind { bind: false, .. } => {
                 &[ENOENT, ENODEV]
             }
-            // It is bound already.
-            Self::Bind { .. } | Self::PlatformBind { .. } => &[ENOENT, ENODEV, EBUSY],
-            Self::DriversProbe { .. } => &[ENODEV],
+            // It is bound already; it is just being added, and whoever adds it will have it probed
+            // (`drivers/base/dd.c`, `dev_ready_to_probe()`).
+            Self::Bind { .. } | Self::PlatformBind { .. } => {
+                &[ENOENT, ENODEV, EBUSY, Errno::EAGAIN]
+            }
+            Self::DriversProbe { .. } => &[ENODEV, Errno::EINVAL],
             Self::ReadUevent { .. } | Self::WriteUevent { .. } | Self::DriverUevent => {
                 &[ENOENT, ENODEV]
             }
