@@ -225,7 +225,7 @@ fn caller(rest: &str) -> Option<&str> {
 }
 
 /// The event of a line, if it is of ours.
-fn event(time: Option<Micros>, text: &str) -> Result<Option<Event>, Reason> {
+pub(crate) fn event(time: Option<Micros>, text: &str) -> Result<Option<Event>, Reason> {
     let what = if let Some(text) = text.strip_prefix(KERNEL_PREFIX) {
         kernel_event(text)?
     } else if let Some(text) = text.strip_prefix(USER_PREFIX) {
@@ -426,7 +426,7 @@ impl<'a> Keys<'a> {
 }
 
 /// Decimal digits and nothing else.
-fn digits<T: FromStr>(text: &str) -> Option<T> {
+pub(crate) fn digits<T: FromStr>(text: &str) -> Option<T> {
     let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| text.parse().ok()).flatten()
 }

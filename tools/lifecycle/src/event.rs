@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::recording::Recorded;
 use crate::{Micros, ProbeType};
 
 /// One line of the log.
@@ -134,6 +135,8 @@ pub enum What {
         /// Result of the call.
         ret: i32,
     },
+    /// A task passed a place in the kernel that a recording watches.
+    Recorded(Recorded),
 }
 
 /// What userspace asks of the kernel.
@@ -207,7 +210,7 @@ pub const KERNEL_PREFIX: &str = "async_probe: timing: ";
 pub const USER_PREFIX: &str = "lifecycle: ";
 
 impl What {
-    /// The device it happened to, if it happened to one.
+    /// The device it happened to, if it is an event of the dmesg interface that happened to one.
     pub fn device(&self) -> Option<&str> {
         match self {
             Self::ProbeBegan { device, .. }
@@ -220,7 +223,8 @@ impl What {
             Self::Registered { .. }
             | Self::Unregistered { .. }
             | Self::CallBegan { .. }
-            | Self::CallReturned { .. } => None,
+            | Self::CallReturned { .. }
+            | Self::Recorded(_) => None,
         }
     }
 
@@ -236,7 +240,7 @@ impl What {
             | Self::Unbound { driver, .. }
             | Self::DevresReleased { driver, .. }
             | Self::Unregistered { driver, .. } => Some(driver),
-            Self::CallBegan { .. } | Self::CallReturned { .. } => None,
+            Self::CallBegan { .. } | Self::CallReturned { .. } | Self::Recorded(_) => None,
         }
     }
 }
@@ -246,6 +250,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CallBegan { .. } | Self::CallReturned { .. } => USER_PREFIX,
+            Self::Recorded(_) => "",
             _ => KERNEL_PREFIX,
         })?;
         match self {
@@ -311,6 +316,7 @@ impl fmt::Display for What {
             Self::CallReturned { call, on, pid, ret } => {
                 write!(f, "call_returned call={call} on={on} pid={pid} ret={ret}")
             }
+            Self::Recorded(recorded) => recorded.fmt(f),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod laws;
 pub mod micros;
 pub mod probe;
 pub mod probe_type;
+pub mod recording;
 pub mod report;
 pub mod steps;
 pub mod timing;

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recordings: what the kernel did with any driver, seen by kprobe events.
+//!
+//! [`point`] lists the places in the kernel that are recorded, [`text`] reads and writes
+//! recordings, [`span`] puts the beginnings and returns of functions together.
+
+pub mod point;
+pub mod span;
+pub mod text;
+
+use std::fmt;
+
+pub use point::Point;
+pub use span::{spans, Span};
+pub use text::{parse, Error, Reason};
+
+/// A task passed a place in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The name of the task.
+    pub task: String,
+    /// The task.
+    pub pid: u32,
+    /// The CPU it ran on.
+    pub cpu: u32,
+    /// The place.
+    pub point: Point,
+    /// Which end of the function.
+    pub side: Side,
+}
+
+/// The two ends of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It begins.
+    Begins(Fetched),
+    /// It returns.
+    Returns {
+        /// To whom: a symbol, or an address in a module that was gone when the log was read.
+        caller: String,
+        /// Its result, where it has one.
+        ret: Option<i32>,
+    },
+}
+
+/// What was fetched at the beginning of a function. What the point has no use for is `None`, and so
+/// is a string that was not there: the name of a device that has none yet, for one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Name of the device.
+    pub device: Option<String>,
+    /// Where the device is in memory, or the data of scheduled work.
+    pub at: Option<u64>,
+    /// Name of the driver.
+    pub driver: Option<String>,
+    /// Where the driver is in memory.
+    pub by: Option<u64>,
+    /// Name of a module or of a firmware file, or the action of a uevent.
+    pub name: Option<String>,
+    /// The function that is scheduled.
+    pub function: Option<String>,
+    /// The async domain; 0 for all that are registered.
+    pub domain: Option<u64>,
+    /// The caller.
+    pub caller: Option<String>,
+}
+
+/// Prints `task-pid [cpu] event key=value …`.
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            task,
+            pid,
+            cpu,
+            point,
+            side,
+        } = self;
+        write!(f, "{task}-{pid} [{cpu:03}] {point}")?;
+        match side {
+            Side::Begins(fetched) => text::write_fetched(f, point.definition(), fetched),
+            Side::Returns { caller, ret } => {
+                write!(f, "_end to={caller}")?;
+                ret.map_or(Ok(()), |ret| write!(f, " ret={ret}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,885 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recordings as text: what tracefs prints, between lines that say whether it is whole.
+//!
+//! ```text
+//! # lifecycle: recording 1 kernel=7.3.4 clock=global
+//! # entries-in-buffer/entries-written: 2/2   #P:2
+//!   insmod-110  [001] .....    16.122233: init: (do_init_module+0x0/0x250) mod="async_probe"
+//!   insmod-110  [001] .l...    16.122272: init_end: (init_module_from_file+0xd6/0x130 <- do_init_module) ret=0
+//! # lifecycle: cpu=0 entries=2 overrun=0 commit_overrun=0 dropped=0
+//! # lifecycle: event=init hits=1 missed=0
+//! # lifecycle: event=init_end hits=1 missed=0
+//! # lifecycle: end crc32=1c291ca3
+//! ```
+//!
+//! The middle is the file `trace` of tracefs (`Documentation/trace/ftrace.rst`). printk's lines are
+//! in it too, as the events `console` of the kernel's own tracepoint: they come from the same buffer
+//! and carry the same clock, so that nothing has to be merged. Trace clock `global` and printk both
+//! read `sched_clock_cpu()`.
+//!
+//! A recording is refused unless the kernel is of a series in which the points have been checked,
+//! each CPU's buffer was read to its end with nothing lost, each event is there as often as its
+//! kprobe was hit with no hit missed, nothing is out of order, what returns has begun, and the
+//! checksum at its end is right.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::point::{Definition, Returns, Value, DEFINITIONS};
+use super::{Fetched, Point, Recorded, Side};
+use crate::{dmesg, Event, Micros, What};
+
+/// The series of kernels in which the points have been checked against the source.
+pub const SERIES: &[&str] = &["7.2", "7.3"];
+
+const OURS: &str = "# lifecycle: ";
+
+/// Why a recording was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}: `{text}`")]
+pub struct Error {
+    /// Number of the line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub reason: Reason,
+    /// The line.
+    pub text: String,
+}
+
+/// What can be wrong with a recording.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// It does not end with the line that seals it.
+    #[error("the recording is cut off")]
+    CutOff,
+    /// The checksum is wrong: something has been changed, moved, added or taken away.
+    #[error("the recording has been altered: expected checksum {0:08x}")]
+    Altered(u32),
+    /// It does not begin as a recording does.
+    #[error("not a recording that this version reads")]
+    NotARecording,
+    /// The points have not been checked in this kernel.
+    #[error("unknown kernel `{0}`")]
+    UnknownKernel(String),
+    /// Events were lost.
+    #[error("events were lost")]
+    Lost,
+    /// A kprobe missed hits.
+    #[error("{missed} hits of `{event}` were missed")]
+    Missed {
+        /// The event.
+        event: String,
+        /// How many.
+        missed: u64,
+    },
+    /// The number of events is not what the kernel counted.
+    #[error("{found} of `{what}`, expected {expected}")]
+    Count {
+        /// Of what.
+        what: String,
+        /// How many the kernel counted.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// An event that is not recorded.
+    #[error("unknown event `{0}`")]
+    UnknownEvent(String),
+    /// A line is not as tracefs prints it.
+    #[error("expected {0}")]
+    Expected(&'static str),
+    /// Later events come first.
+    #[error("out of order")]
+    OutOfOrder,
+    /// A function returns that has not begun.
+    #[error("`{0}` returns and has not begun")]
+    NotBegun(Point),
+    /// A line of the dmesg interface is wrong.
+    #[error("{0}")]
+    Dmesg(dmesg::Reason),
+}
+
+/// Puts the seal on a recording that is complete but for its last line.
+#[must_use]
+pub fn seal(mut text: String) -> String {
+    let checksum = crc32fast::hash(text.as_bytes());
+    text.push_str(&format!("{OURS}end crc32={checksum:08x}\n"));
+    text
+}
+
+/// The first line of a recording.
+pub fn header(kernel: &str) -> String {
+    format!("{OURS}recording 1 kernel={kernel} clock=global\n")
+}
+
+/// What the kernel counted for one CPU's buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Buffer {
+    /// Events in it.
+    pub entries: u64,
+    /// Events overwritten.
+    pub overrun: u64,
+    /// Events that came while a page was being written.
+    pub commit_overrun: u64,
+    /// Events for which there was no room.
+    pub dropped: u64,
+}
+
+/// The line about a CPU's buffer.
+pub fn buffer_line(cpu: u32, buffer: Buffer) -> String {
+    let Buffer {
+        entries,
+        overrun,
+        commit_overrun,
+        dropped,
+    } = buffer;
+    format!(
+        "{OURS}cpu={cpu} entries={entries} overrun={overrun} commit_overrun={commit_overrun} dropped={dropped}\n"
+    )
+}
+
+/// The line about an event's kprobe.
+pub fn kprobe_line(event: &str, hits: u64, missed: u64) -> String {
+    format!("{OURS}event={event} hits={hits} missed={missed}\n")
+}
+
+/// Reads a recording.
+///
+/// # Errors
+///
+/// The first thing that is wrong with it.
+pub fn parse(text: &str) -> Result<Vec<Event>, Error> {
+    let mut reader = Reader {
+        line: 0,
+        text,
+        rest: text,
+    };
+    reader.sealed()?;
+    reader.kernel()?;
+    let mut trace = Trace::default();
+    let mut tally = Tally::default();
+    while let Some(line) = reader.next() {
+        let read = match line.strip_prefix(OURS) {
+            Some(line) => tally.line(line),
+            None if tally.begun() => Err(Reason::Expected("a line of ours")),
+            None => trace.line(line),
+        };
+        read.map_err(|reason| reader.error(reason, line))?;
+    }
+    let last = reader.line;
+    tally.compare(&trace).map_err(|reason| Error {
+        line: last,
+        reason,
+        text: String::new(),
+    })?;
+    Ok(trace.events)
+}
+
+/// Hands out lines.
+struct Reader<'a> {
+    line: usize,
+    text: &'a str,
+    rest: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    fn error(&self, reason: Reason, text: &str) -> Error {
+        Error {
+            line: self.line,
+            reason,
+            text: text.to_owned(),
+        }
+    }
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (line, rest) = self.rest.split_once('\n')?;
+        self.line += 1;
+        self.rest = rest;
+        Some(line)
+    }
+
+    /// Checks the last line and leaves what is before it.
+    fn sealed(&mut self) -> Result<(), Error> {
+        let lines = self.text.lines().count();
+        let wrong = |reason, text: &str| {
+            Err(Error {
+                line: lines.max(1),
+                reason,
+                text: text.to_owned(),
+            })
+        };
+        let Some(body) = self.text.strip_suffix('\n') else {
+            return wrong(Reason::CutOff, self.text.lines().last().unwrap_or_default());
+        };
+        let at = body.rfind('\n').map_or(0, |at| at + 1);
+        let (before, last) = body.split_at(at);
+        let checksum = last
+            .strip_prefix(OURS)
+            .and_then(|last| last.strip_prefix("end crc32="))
+            .filter(|checksum| checksum.len() == 8)
+            .and_then(|checksum| u32::from_str_radix(checksum, 16).ok());
+        let Some(checksum) = checksum else {
+            return wrong(Reason::CutOff, last);
+        };
+        let found = crc32fast::hash(before.as_bytes());
+        if found != checksum {
+            return wrong(Reason::Altered(found), last);
+        }
+        self.rest = before;
+        Ok(())
+    }
+
+    /// Checks the first line.
+    fn kernel(&mut self) -> Result<(), Error> {
+        let line = self.next().unwrap_or_default();
+        let kernel = line
+            .strip_prefix(OURS)
+            .and_then(|line| line.strip_prefix("recording 1 kernel="))
+            .and_then(|line| line.strip_suffix(" clock=global"));
+        let Some(kernel) = kernel else {
+            return Err(self.error(Reason::NotARecording, line));
+        };
+        let known = SERIES.iter().any(|series| {
+            kernel
+                .strip_prefix(series)
+                .is_some_and(|rest| rest.starts_with(['.', '-']))
+        });
+        if known {
+            Ok(())
+        } else {
+            Err(self.error(Reason::UnknownKernel(kernel.to_owned()), line))
+        }
+    }
+}
+
+/// The events, as they are read.
+#[derive(Default)]
+struct Trace {
+    events: Vec<Event>,
+    /// How often each event was there; `console` and the CPUs too.
+    events_of: BTreeMap<String, u64>,
+    cpus: BTreeMap<u32, u64>,
+    written: Option<(u64, u64)>,
+    time: Micros,
+    /// The functions that each task is in, innermost last.
+    open: BTreeMap<u32, Vec<Point>>,
+    /// The last line was printk's, and may go on.
+    console: bool,
+}
+
+impl Trace {
+    fn line(&mut self, line: &str) -> Result<(), Reason> {
+        if line.starts_with('#') {
+            return self.comment(line);
+        }
+        if line.contains("LOST") && line.ends_with("EVENTS]") {
+            return Err(Reason::Lost);
+        }
+        let Some(head) = Head::split(line) else {
+            // printk's own lines may contain line feeds.
+            return if self.console {
+                Ok(())
+            } else {
+                Err(Reason::Expected("an event"))
+            };
+        };
+        if head.time < self.time {
+            return Err(Reason::OutOfOrder);
+        }
+        self.time = head.time;
+        *self.cpus.entry(head.cpu).or_default() += 1;
+        self.console = head.event == "console";
+        if self.console {
+            let event = dmesg::event(Some(head.time), head.rest).map_err(Reason::Dmesg)?;
+            self.events.extend(event);
+            return Ok(());
+        }
+        let recorded = head.recorded()?;
+        *self.events_of.entry(head.event.to_owned()).or_default() += 1;
+        self.nest(&recorded)?;
+        self.events.push(Event {
+            time: head.time,
+            what: What::Recorded(recorded),
+        });
+        Ok(())
+    }
+
+    /// `# entries-in-buffer/entries-written: 176/176   #P:2` is the only comment that counts.
+    fn comment(&mut self, line: &str) -> Result<(), Reason> {
+        let Some(numbers) = line.strip_prefix("# entries-in-buffer/entries-written: ") else {
+            return Ok(());
+        };
+        let numbers = numbers
+            .split_once(' ')
+            .and_then(|(numbers, _)| numbers.split_once('/'))
+            .and_then(|(there, written)| {
+                Some((there.parse::<u64>().ok()?, written.parse::<u64>().ok()?))
+            });
+        if self.written.is_some() || !self.cpus.is_empty() {
+            return Err(Reason::Expected("one head of the trace"));
+        }
+        self.written = Some(numbers.ok_or(Reason::Expected("the numbers of entries"))?);
+        Ok(())
+    }
+
+    /// What returns is what the task is in.
+    fn nest(&mut self, recorded: &Recorded) -> Result<(), Reason> {
+        let point = recorded.point;
+        let open = self.open.entry(recorded.pid).or_default();
+        match recorded.side {
+            Side::Begins(_) => {
+                if point.definition().returns != Returns::Unseen {
+                    open.push(point);
+                }
+                Ok(())
+            }
+            Side::Returns { .. } => match open.pop() {
+                Some(innermost) if innermost == point => Ok(()),
+                _ => Err(Reason::NotBegun(point)),
+            },
+        }
+    }
+}
+
+/// The columns before an event's own text.
+struct Head<'a> {
+    task: &'a str,
+    pid: u32,
+    cpu: u32,
+    time: Micros,
+    event: &'a str,
+    rest: &'a str,
+}
+
+impl<'a> Head<'a> {
+    /// `  task-pid  [cpu] flags  seconds.micros: event: rest`; the task may contain anything.
+    fn split(line: &'a str) -> Option<Self> {
+        line.match_indices('-')
+            .take_while(|(at, _)| *at <= TASK_COLUMNS)
+            .find_map(|(at, _)| Self::split_at(line, at))
+    }
+
+    fn split_at(line: &'a str, at: usize) -> Option<Self> {
+        let task = line[..at].trim_start_matches(' ');
+        let (pid, rest) = line[at + 1..].split_once(' ')?;
+        let rest = rest.trim_start_matches(' ').strip_prefix('[')?;
+        let (cpu, rest) = rest.split_once("] ")?;
+        let (flags, rest) = rest.split_once(' ')?;
+        if flags.len() != 5 || cpu.len() < 3 {
+            return None;
+        }
+        let (time, rest) = rest.trim_start_matches(' ').split_once(": ")?;
+        let (seconds, micros) = time.split_once('.')?;
+        if micros.len() != 6 {
+            return None;
+        }
+        let seconds: u64 = dmesg::digits(seconds)?;
+        let micros: u64 = dmesg::digits(micros)?;
+        let (event, rest) = rest.split_once(':')?;
+        Some(Self {
+            task,
+            pid: dmesg::digits(pid)?,
+            cpu: dmesg::digits(cpu)?,
+            time: Micros(seconds.checked_mul(1_000_000)?.checked_add(micros)?),
+            event,
+            rest: rest.strip_prefix(' ').unwrap_or(rest),
+        })
+    }
+
+    fn recorded(&self) -> Result<Recorded, Reason> {
+        let definition = DEFINITIONS
+            .iter()
+            .find(|definition| {
+                self.event == definition.event
+                    || (definition.returns != Returns::Unseen
+                        && self.event.strip_suffix("_end") == Some(definition.event))
+            })
+            .ok_or_else(|| Reason::UnknownEvent(self.event.to_owned()))?;
+        let rest = self
+            .rest
+            .strip_prefix('(')
+            .ok_or(Reason::Expected("a place"))?;
+        let side = if self.event == definition.event {
+            let (_place, rest) = rest.split_once(')').ok_or(Reason::Expected("a place"))?;
+            Side::Begins(fetched(definition, rest)?)
+        } else {
+            let (place, rest) = rest.split_once(')').ok_or(Reason::Expected("a place"))?;
+            let (caller, _) = place
+                .split_once(" <- ")
+                .ok_or(Reason::Expected("a caller"))?;
+            Side::Returns {
+                caller: caller.to_owned(),
+                ret: result(definition, rest)?,
+            }
+        };
+        Ok(Recorded {
+            task: self.task.to_owned(),
+            pid: self.pid,
+            cpu: self.cpu,
+            point: definition.point,
+            side,
+        })
+    }
+}
+
+/// tracefs gives the task 16 columns, or as many as it needs; its name has 15 bytes.
+const TASK_COLUMNS: usize = 16;
+
+fn result(definition: &Definition, rest: &str) -> Result<Option<i32>, Reason> {
+    let ret = rest.strip_prefix(" ret=");
+    match (definition.returns, ret) {
+        (Returns::Result, Some(ret)) => ret
+            .parse()
+            .map(Some)
+            .map_err(|_| Reason::Expected("a result")),
+        (Returns::Nothing, None) if rest.is_empty() => Ok(None),
+        _ => Err(Reason::Expected("a result where there is one")),
+    }
+}
+
+/// Reads ` key=value key=value`, all of the definition's keys in its order.
+fn fetched(definition: &Definition, mut rest: &str) -> Result<Fetched, Reason> {
+    let mut fetched = Fetched::default();
+    for (at, (key, expression, value)) in definition.fetch.iter().enumerate() {
+        rest = rest
+            .strip_prefix(' ')
+            .and_then(|rest| rest.strip_prefix(key))
+            .and_then(|rest| rest.strip_prefix('='))
+            .ok_or(Reason::Expected("the next key"))?;
+        let next = definition.fetch.get(at + 1).map(|(key, ..)| *key);
+        let text;
+        (text, rest) = split_value(rest, next, expression.ends_with("string"))
+            .ok_or(Reason::Expected("the next key"))?;
+        put(&mut fetched, *value, text)?;
+    }
+    if rest.is_empty() {
+        Ok(fetched)
+    } else {
+        Err(Reason::Expected("the end of the line"))
+    }
+}
+
+/// Splits the value off. Only symbols and strings contain spaces; a string ends where the next key
+/// begins, as names may contain quotation marks.
+fn split_value<'a>(rest: &'a str, next: Option<&str>, string: bool) -> Option<(&'a str, &'a str)> {
+    match next {
+        None => Some((rest, "")),
+        Some(next) if string && rest.starts_with('"') => {
+            let at = rest.find(&format!("\" {next}="))? + 1;
+            Some(rest.split_at(at))
+        }
+        Some(next) => Some(rest.split_at(rest.find(&format!(" {next}="))?)),
+    }
+}
+
+fn put(fetched: &mut Fetched, value: Value, text: &str) -> Result<(), Reason> {
+    match value {
+        Value::Device => fetched.device = string(text)?,
+        Value::Driver => fetched.driver = string(text)?,
+        Value::Name => fetched.name = string(text)?,
+        Value::At => fetched.at = Some(pointer(text)?),
+        Value::By => fetched.by = Some(pointer(text)?),
+        Value::Domain => fetched.domain = Some(pointer(text)?),
+        Value::Function => fetched.function = Some(symbol(text)?),
+        Value::Caller => fetched.caller = Some(symbol(text)?),
+    }
+    Ok(())
+}
+
+fn string(text: &str) -> Result<Option<String>, Reason> {
+    if text == "(fault)" {
+        return Ok(None);
+    }
+    text.strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .map(|text| Some(text.to_owned()))
+        .ok_or(Reason::Expected("a string"))
+}
+
+fn pointer(text: &str) -> Result<u64, Reason> {
+    text.strip_prefix("0x")
+        .filter(|digits| {
+            digits
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+        .ok_or(Reason::Expected("a pointer"))
+}
+
+fn symbol(text: &str) -> Result<String, Reason> {
+    if text.is_empty() || text.contains('=') {
+        Err(Reason::Expected("a symbol"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// Prints ` key=value key=value`, as tracefs does.
+pub(super) fn write_fetched(
+    f: &mut fmt::Formatter<'_>,
+    definition: &Definition,
+    fetched: &Fetched,
+) -> fmt::Result {
+    let quoted = |f: &mut fmt::Formatter<'_>, text: &Option<String>| match text {
+        Some(text) => write!(f, "\"{text}\""),
+        None => f.write_str("(fault)"),
+    };
+    for (key, _, value) in definition.fetch {
+        write!(f, " {key}=")?;
+        match value {
+            Value::Device => quoted(f, &fetched.device)?,
+            Value::Driver => quoted(f, &fetched.driver)?,
+            Value::Name => quoted(f, &fetched.name)?,
+            Value::At => write!(f, "{:#x}", fetched.at.unwrap_or(0))?,
+            Value::By => write!(f, "{:#x}", fetched.by.unwrap_or(0))?,
+            Value::Domain => write!(f, "{:#x}", fetched.domain.unwrap_or(0))?,
+            Value::Function => f.write_str(fetched.function.as_deref().unwrap_or("0x0"))?,
+            Value::Caller => f.write_str(fetched.caller.as_deref().unwrap_or("0x0"))?,
+        }
+    }
+    Ok(())
+}
+
+/// An event as tracefs prints it.
+struct Line<'a>(&'a Event);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Event { time, what } = self.0;
+        let time = format!("{:5}.{:06}", time.seconds(), time.subsec_micros());
+        let What::Recorded(recorded) = what else {
+            return writeln!(
+                f,
+                "{:>16}-{:<7} [000] ..... {time}: console: {what}",
+                "sh", 1
+            );
+        };
+        let Recorded {
+            task,
+            pid,
+            cpu,
+            point,
+            side,
+        } = recorded;
+        let definition = point.definition();
+        let function = definition.function;
+        write!(f, "{task:>16}-{pid:<7} [{cpu:03}] ..... {time}: {point}")?;
+        match side {
+            Side::Begins(fetched) => {
+                write!(f, ": ({function}+0x0/0x10)")?;
+                write_fetched(f, definition, fetched)?;
+            }
+            Side::Returns { caller, ret } => {
+                write!(f, "_end: ({caller} <- {function})")?;
+                ret.map_or(Ok(()), |ret| write!(f, " ret={ret}"))?;
+            }
+        }
+        writeln!(f)
+    }
+}
+
+/// Writes events as a recording, sealed. For tests, and for recordings that are to be doctored.
+pub fn write(kernel: &str, events: &[Event]) -> String {
+    let entries = events.len();
+    let mut text = header(kernel);
+    text += &format!(
+        "# tracer: nop\n#\n# entries-in-buffer/entries-written: {entries}/{entries}   #P:1\n#\n"
+    );
+    let mut buffers = BTreeMap::from([(0, Buffer::default())]);
+    let mut hits: BTreeMap<String, u64> = BTreeMap::new();
+    for event in events {
+        text += &Line(event).to_string();
+        let cpu = match &event.what {
+            What::Recorded(recorded) => {
+                let name = match recorded.side {
+                    Side::Begins(_) => recorded.point.definition().event.to_owned(),
+                    Side::Returns { .. } => recorded.point.definition().end(),
+                };
+                *hits.entry(name).or_default() += 1;
+                recorded.cpu
+            }
+            _ => 0,
+        };
+        buffers.entry(cpu).or_default().entries += 1;
+    }
+    for (cpu, buffer) in buffers {
+        text += &buffer_line(cpu, buffer);
+    }
+    for event in DEFINITIONS.iter().flat_map(Definition::events) {
+        text += &kprobe_line(&event, hits.get(&event).copied().unwrap_or(0), 0);
+    }
+    seal(text)
+}
+
+/// What the kernel counted.
+#[derive(Default)]
+struct Tally {
+    cpus: BTreeMap<u32, u64>,
+    hits: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    fn begun(&self) -> bool {
+        !self.cpus.is_empty()
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), Reason> {
+        let mut words = line.split(' ');
+        let mut value = |key: &str| {
+            words
+                .next()
+                .and_then(|word| word.strip_prefix(key)?.strip_prefix('='))
+        };
+        if line.starts_with("cpu=") {
+            let mut number = |key| value(key).and_then(dmesg::digits::<u64>);
+            let numbers = (|| {
+                let cpu = u32::try_from(number("cpu")?).ok()?;
+                let entries = number("entries")?;
+                let lost = [
+                    number("overrun")?,
+                    number("commit_overrun")?,
+                    number("dropped")?,
+                ];
+                Some((cpu, entries, lost))
+            })();
+            let (cpu, entries, lost) = numbers.ok_or(Reason::Expected("what a CPU counted"))?;
+            if lost != [0; 3] {
+                return Err(Reason::Lost);
+            }
+            if !self.hits.is_empty() || self.cpus.insert(cpu, entries).is_some() {
+                return Err(Reason::Expected("each CPU once"));
+            }
+        } else {
+            let event = value("event").map(str::to_owned);
+            let mut number = |key| value(key).and_then(dmesg::digits::<u64>);
+            let (hits, missed) = (number("hits"), number("missed"));
+            let (Some(event), Some(hits), Some(missed)) = (event, hits, missed) else {
+                return Err(Reason::Expected("what a kprobe counted"));
+            };
+            if missed != 0 {
+                return Err(Reason::Missed { event, missed });
+            }
+            if !self.begun() || self.hits.insert(event, hits).is_some() {
+                return Err(Reason::Expected("each event once"));
+            }
+        }
+        if words.next().is_some() {
+            return Err(Reason::Expected("the end of the line"));
+        }
+        Ok(())
+    }
+
+    /// What is there is what was counted.
+    fn compare(&self, trace: &Trace) -> Result<(), Reason> {
+        let count = |what: &str, expected, found| {
+            if expected == found {
+                Ok(())
+            } else {
+                Err(Reason::Count {
+                    what: what.to_owned(),
+                    expected,
+                    found,
+                })
+            }
+        };
+        let all = trace.cpus.values().sum();
+        let (there, written) = trace
+            .written
+            .ok_or(Reason::Expected("the numbers of entries"))?;
+        count("entries", there, all)?;
+        if there != written {
+            return Err(Reason::Lost);
+        }
+        for cpu in self.cpus.keys().chain(trace.cpus.keys()) {
+            let of = |cpus: &BTreeMap<u32, u64>| cpus.get(cpu).copied().unwrap_or(0);
+            count(&format!("CPU {cpu}"), of(&self.cpus), of(&trace.cpus))?;
+        }
+        for event in DEFINITIONS.iter().flat_map(Definition::events) {
+            let Some(hits) = self.hits.get(&event) else {
+                return Err(Reason::Count {
+                    what: event,
+                    expected: 0,
+                    found: 0,
+                });
+            };
+            let found = trace.events_of.get(&event).copied().unwrap_or(0);
+            count(&event, *hits, found)?;
+        }
+        if self.hits.len() != DEFINITIONS.iter().flat_map(Definition::events).count() {
+            return Err(Reason::Expected("no other events"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../../tests/recordings/platform_and_bus.txt");
+
+    /// The recording without its seal.
+    fn body() -> &'static str {
+        &GOOD[..GOOD.rfind("# lifecycle: end").unwrap()]
+    }
+
+    fn reason(body: &str) -> Reason {
+        parse(&seal(body.to_owned())).unwrap_err().reason
+    }
+
+    #[test]
+    fn a_recording_of_a_real_kernel() {
+        let events = parse(GOOD).unwrap();
+        let at = events
+            .iter()
+            .position(|event| matches!(&event.what, What::Recorded(of) if of.point == Point::Probe))
+            .unwrap();
+        assert_eq!(
+            events[at].to_string(),
+            "[    7.596834] kworker/u8:2-38 [001] probe dev=\"slow_platform.0\" at=0xff11000005190010 drv=\"slow_platform\" by=0xffffffffc02100d8"
+        );
+        // printk's line follows in its place.
+        assert_eq!(
+            events[at + 1].what.to_string(),
+            "async_probe: timing: probe_began dev=slow_platform.0 driver=slow_platform async=1 cpu=1 pid=38 task=kworker/u8:2"
+        );
+    }
+
+    #[test]
+    fn a_line_too_many_or_too_few() {
+        let lines: Vec<_> = body().split_inclusive('\n').collect();
+        // Comments and printk's lines of others are of no consequence on their own, but are counted.
+        for at in
+            (0..lines.len()).filter(|at| !lines[*at].starts_with("#  ") && lines[*at] != "#\n")
+        {
+            if lines[at].starts_with("# tracer") || lines[at].starts_with("# SPDX") {
+                continue;
+            }
+            let mut fewer = lines.clone();
+            fewer.remove(at);
+            assert!(
+                parse(&seal(fewer.concat())).is_err(),
+                "without {}",
+                lines[at]
+            );
+            let mut more = lines.clone();
+            more.insert(at, lines[at]);
+            assert!(parse(&seal(more.concat())).is_err(), "twice {}", lines[at]);
+        }
+    }
+
+    #[test]
+    fn altered() {
+        assert_eq!(parse("").unwrap_err().reason, Reason::CutOff);
+        assert_eq!(parse(body()).unwrap_err().reason, Reason::CutOff);
+        assert_eq!(parse(GOOD.trim_end()).unwrap_err().reason, Reason::CutOff);
+        let altered = GOOD.replacen("slow_platform.0", "slow_platform.1", 1);
+        assert!(matches!(
+            parse(&altered).unwrap_err().reason,
+            Reason::Altered(_)
+        ));
+    }
+
+    #[test]
+    fn what_is_wrong() {
+        let body = body();
+        let with = |from: &str, to: &str| {
+            assert!(body.contains(from), "{from}");
+            reason(&body.replacen(from, to, 1))
+        };
+        assert_eq!(
+            with("kernel=7.3.4+deb13-amd64", "kernel=9.1.0"),
+            Reason::UnknownKernel("9.1.0".to_owned())
+        );
+        assert_eq!(
+            with("kernel=7.3.4+deb13-amd64", "kernel=7.31.0"),
+            Reason::UnknownKernel("7.31.0".to_owned())
+        );
+        assert_eq!(with("recording 1", "recording 2"), Reason::NotARecording);
+        assert_eq!(with("clock=global", "clock=local"), Reason::NotARecording);
+        assert_eq!(with("overrun=0", "overrun=1"), Reason::Lost);
+        assert_eq!(with("dropped=0", "dropped=1"), Reason::Lost);
+        assert_eq!(
+            with(
+                "event=probe_end hits=11 missed=0",
+                "event=probe_end hits=11 missed=3"
+            ),
+            Reason::Missed {
+                event: "probe_end".to_owned(),
+                missed: 3
+            }
+        );
+        assert_eq!(
+            with("event=probe_end hits=11", "event=probe_end hits=13"),
+            Reason::Count {
+                what: "probe_end".to_owned(),
+                expected: 13,
+                found: 11
+            }
+        );
+        assert_eq!(
+            with(": probe: ", ": prob: "),
+            Reason::UnknownEvent("prob".to_owned())
+        );
+        assert_eq!(
+            with(" ret=0\n", " ret=zero\n"),
+            Reason::Expected("a result")
+        );
+        assert_eq!(
+            with(" dev=\"slow_platform.0\"", ""),
+            Reason::Expected("the next key")
+        );
+        assert_eq!(
+            with("# tracer: nop\n", "CPU:1 [LOST 7 EVENTS]\n"),
+            Reason::Lost
+        );
+        assert!(matches!(
+            with("timing: probe_began", "timing: probe_begun"),
+            Reason::Dmesg(dmesg::Reason::UnknownEvent(_))
+        ));
+    }
+
+    #[test]
+    fn out_of_order() {
+        let lines: Vec<_> = body().split_inclusive('\n').collect();
+        let at = |event: &str| lines.iter().position(|line| line.contains(event)).unwrap();
+        let mut swapped = lines.clone();
+        swapped.swap(at(": init: "), at(": init_end: "));
+        assert!(matches!(
+            reason(&swapped.concat()),
+            Reason::NotBegun(Point::Init) | Reason::OutOfOrder
+        ));
+    }
+
+    #[test]
+    fn columns() {
+        let line = "      a-1 [2] b-42      [013] d.h1. 1234567.000001: freed: (device_release+0x4/0x90) dev=\"x\" y\" at=0xd0";
+        let head = Head::split(line).unwrap();
+        assert_eq!((head.task, head.pid, head.cpu), ("a-1 [2] b", 42, 13));
+        assert_eq!(head.time, Micros(1_234_567_000_001));
+        let Side::Begins(fetched) = head.recorded().unwrap().side else {
+            panic!();
+        };
+        assert_eq!(fetched.device.as_deref(), Some("x\" y"));
+        assert_eq!(fetched.at, Some(0xd0));
+
+        for line in [
+            "",
+            "-",
+            "a-1",
+            "a-1 [000] ..... 1.5: x:",
+            "a-1 [000] .. 1.000005: x:",
+        ] {
+            assert!(Head::split(line).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn written_and_read() {
+        let events = parse(GOOD).unwrap();
+        assert_eq!(parse(&write("7.2.12", &events)).unwrap(), events);
+        assert_eq!(parse(&write("7.2.12", &[])).unwrap(), []);
+    }
+}
