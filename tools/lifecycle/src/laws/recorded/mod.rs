@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The laws on recordings: of any driver, C or Rust, ours or not.
+//!
+//! Each law looks for every case in the recording that it can judge and returns how many there were.
+//! A recording without a case neither keeps nor breaks the law: who provokes a case demands one.
+
+pub mod convoy;
+pub mod firmware_in_probe;
+pub mod gone_before_probe;
+pub mod gone_during_probe;
+pub mod insmod_waits;
+pub mod manual_bind_sync;
+pub mod one_at_a_time;
+pub mod register_returns;
+pub mod rmmod_refused;
+pub mod rmmod_waits;
+pub mod uevent_order;
+pub mod unbind_waits;
+
+use super::violation::Court;
+use super::Violation;
+use crate::recording::{span, spans, Point, Span};
+use crate::Event;
+
+/// A law: judges all cases of a recording and returns how many there were.
+pub type Law = fn(&[Event]) -> Result<usize, Violation>;
+
+/// All of them, by name.
+pub const LAWS: &[(&str, Law)] = &[
+    ("convoy", convoy::check),
+    ("firmware_in_probe", firmware_in_probe::check),
+    ("gone_before_probe", gone_before_probe::check),
+    ("gone_during_probe", gone_during_probe::check),
+    ("insmod_waits", insmod_waits::check),
+    ("manual_bind_sync", manual_bind_sync::check),
+    ("one_at_a_time", one_at_a_time::check),
+    ("register_returns", register_returns::check),
+    ("rmmod_refused", rmmod_refused::check),
+    ("rmmod_waits", rmmod_waits::check),
+    ("uevent_order", uevent_order::check),
+    ("unbind_waits", unbind_waits::check),
+];
+
+/// Holds a recording against all laws.
+pub fn judge(events: &[Event]) -> Vec<(&'static str, Result<usize, Violation>)> {
+    LAWS.iter()
+        .map(|(name, law)| (*name, law(events)))
+        .collect()
+}
+
+/// A law at work on a recording.
+struct Bar<'a> {
+    court: Court<'a>,
+    spans: Vec<Span<'a>>,
+}
+
+impl<'a> Bar<'a> {
+    fn new(law: &'static str, events: &'a [Event]) -> Self {
+        Self {
+            court: Court { law, events },
+            spans: spans(events),
+        }
+    }
+
+    /// The spans of a point, with their places in the list.
+    fn of(&self, point: Point) -> impl Iterator<Item = (usize, &Span<'a>)> {
+        self.spans
+            .iter()
+            .enumerate()
+            .filter(move |(_, span)| span.point == point)
+    }
+
+    /// The spans of a point that concern a device.
+    fn of_device(&self, point: Point, at: Option<u64>) -> impl Iterator<Item = (usize, &Span<'a>)> {
+        self.of(point).filter(move |(_, span)| span.is_at(at))
+    }
+
+    /// The spans of a point within a span, at any depth.
+    fn in_span(&self, point: Point, outer: usize) -> impl Iterator<Item = (usize, &Span<'a>)> {
+        let began = self.spans[outer].began;
+        self.of(point)
+            .filter(move |(at, _)| span::within(&self.spans, *at, |of| of.began == began).is_some())
+    }
+
+    /// The place of a span in the list.
+    fn place(&self, span: &Span<'a>) -> usize {
+        self.spans.partition_point(|of| of.began < span.began)
+    }
+
+    /// The async probes that have been scheduled.
+    fn async_probes(&self) -> Vec<AsyncProbe<'_, 'a>> {
+        let helpers = [
+            ("__driver_attach_async_helper+", Point::DriverAttach),
+            ("__device_attach_async_helper+", Point::DeviceAttach),
+        ];
+        self.spans
+            .iter()
+            .filter(|span| matches!(span.point, Point::Schedule | Point::ScheduleDevice))
+            .filter_map(|scheduled| {
+                let function = scheduled.fetched.function.as_deref()?;
+                let (_, point) = helpers
+                    .iter()
+                    .find(|(helper, _)| function.starts_with(helper))?;
+                let run = self
+                    .of_device(*point, scheduled.fetched.at)
+                    .map(|(_, run)| run)
+                    .find(|run| scheduled.began < run.began);
+                Some(AsyncProbe { scheduled, run })
+            })
+            .collect()
+    }
+
+    /// `holds`, or the law is broken by the events at these places of the log.
+    fn demand(
+        &self,
+        holds: bool,
+        expected: impl Into<String>,
+        places: &[usize],
+    ) -> Result<(), Violation> {
+        if holds {
+            return Ok(());
+        }
+        let events = self.court.events;
+        let mut places: Vec<_> = places
+            .iter()
+            .copied()
+            .filter(|place| *place < events.len())
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        let seen: Vec<_> = places.iter().map(|place| self.court.at(*place)).collect();
+        // The log around them, for the reader.
+        let from = places
+            .first()
+            .map_or(0, |place| place.saturating_sub(AROUND));
+        let to = places
+            .last()
+            .map_or(events.len(), |place| (place + AROUND + 1).min(events.len()));
+        let court = Court {
+            law: self.court.law,
+            events: &events[from..to],
+        };
+        let seen = if seen.is_empty() {
+            "nothing".to_owned()
+        } else {
+            seen.join("; ")
+        };
+        Err(court.broken(expected, seen))
+    }
+}
+
+/// An async probe.
+struct AsyncProbe<'b, 'a> {
+    /// Where it was scheduled.
+    scheduled: &'b Span<'a>,
+    /// What has come of it, if it has begun.
+    run: Option<&'b Span<'a>>,
+}
+
+/// How many events around those that break the law are quoted.
+const AROUND: usize = 5;
+
+#[cfg(test)]
+mod tests_support {
+    use super::super::tests_support::log;
+    use crate::recording::point::{Value, DEFINITIONS};
+    use crate::recording::{text, Fetched, Recorded, Side};
+    use crate::{Event, Micros, What};
+
+    /// Makes a recording out of lines without timestamps; each comes 1 ms after the one before.
+    ///
+    /// `9 probe 0` is the beginning of a probe of `d.0` by driver `d` in pid 9, `9 probe_end -2` its
+    /// return; modules, files and actions of uevents are words; a flush has its domain. What does
+    /// not begin with a pid is a line of the dmesg interface, as for the other laws.
+    pub(super) fn recording(lines: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+            let time = Micros(1_000_000 + 1000 * events.len() as u64);
+            let words: Vec<_> = line.split_whitespace().collect();
+            let what = match words[0].parse() {
+                Ok(pid) => recorded(pid, words[1], &words[2..]),
+                Err(_) => log(line).remove(0).what,
+            };
+            events.push(Event { time, what });
+        }
+        let text = text::write("7.3.4", &events);
+        assert_eq!(text::parse(&text).unwrap(), events, "not plausible");
+        events
+    }
+
+    fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
+        let definition = DEFINITIONS
+            .iter()
+            .find(|one| one.events().any(|name| name == event))
+            .unwrap_or_else(|| panic!("what is `{event}`?"));
+        let side = if event == definition.event {
+            let mut fetched = Fetched::default();
+            let mut words = words.iter().copied();
+            for (_, _, value) in definition.fetch {
+                match value {
+                    Value::Device => fetched.device = words.next().map(|n| format!("d.{n}")),
+                    Value::At => {
+                        let number = match &fetched.device {
+                            Some(device) => device[2..].parse::<u64>(),
+                            None => words.next().unwrap().parse(),
+                        };
+                        fetched.at = Some(0xd00 + number.unwrap());
+                    }
+                    Value::Driver => fetched.driver = Some("d".to_owned()),
+                    Value::By => fetched.by = Some(0xb),
+                    Value::Name => {
+                        let name = words.next().unwrap();
+                        fetched.name = Some(match definition.event {
+                            "uevent" => format!("ACTION={name}"),
+                            _ => name.to_owned(),
+                        });
+                    }
+                    Value::Function => {
+                        let helper = match definition.event {
+                            "schedule" => "__driver_attach_async_helper+0x0/0xf0",
+                            _ => "__device_attach_async_helper+0x0/0x110",
+                        };
+                        fetched.function = Some(helper.to_owned());
+                    }
+                    Value::Domain => {
+                        fetched.domain = Some(words.next().map_or(0, |n| n.parse().unwrap()));
+                    }
+                    Value::Caller => fetched.caller = Some("someone+0x1/0x10".to_owned()),
+                }
+            }
+            Side::Begins(fetched)
+        } else {
+            Side::Returns {
+                caller: "someone+0x1/0x10".to_owned(),
+                ret: words.first().map(|ret| ret.parse().unwrap()),
+            }
+        };
+        What::Recorded(Recorded {
+            task: "task".to_owned(),
+            pid,
+            cpu: 0,
+            point: definition.point,
+            side,
+        })
+    }
+
+    /// The recording with the only line `from` replaced by `to`.
+    pub(super) fn doctored(lines: &str, from: &str, to: &str) -> Vec<Event> {
+        recording(&altered(lines, from, to))
+    }
+
+    /// The lines of it.
+    pub(super) fn altered(lines: &str, from: &str, to: &str) -> String {
+        let matching = lines.lines().filter(|line| line.trim() == from).count();
+        assert_eq!(matching, 1, "`{from}` occurs {matching} times");
+        let lines: Vec<_> = lines
+            .lines()
+            .map(|line| if line.trim() == from { to } else { line })
+            .collect();
+        lines.join("\n")
+    }
+}

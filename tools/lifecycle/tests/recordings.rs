@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recordings of real kernels, and properties of the parser that hold for every recording.
+
+use lifecycle::laws::recorded::{convoy, judge};
+use lifecycle::recording::point::{Definition, Returns, Value, DEFINITIONS};
+use lifecycle::recording::text::{self, parse, Reason};
+use lifecycle::recording::{Fetched, Recorded, Side};
+use lifecycle::{Event, Micros, What};
+use proptest::prelude::*;
+
+/// Stock 7.3.4: the platform driver loaded plainly and with `async_probe`, rmmod refused and in
+/// flight, unbind, bind, removal during probes, an unrelated module beside it all; then the sample
+/// bus without a convoy.
+const PLATFORM_AND_BUS: &str = include_str!("recordings/platform_and_bus.txt");
+
+#[test]
+fn all_laws_hold_on_a_real_kernel() {
+    let events = parse(PLATFORM_AND_BUS).unwrap();
+    let cases: Vec<_> = judge(&events)
+        .into_iter()
+        .map(|(law, verdict)| (law, verdict.unwrap()))
+        .collect();
+    assert_eq!(
+        cases,
+        [
+            ("convoy", 2),
+            ("firmware_in_probe", 11),
+            ("gone_before_probe", 0),
+            ("gone_during_probe", 0),
+            ("insmod_waits", 1),
+            ("manual_bind_sync", 3),
+            ("one_at_a_time", 11),
+            ("register_returns", 2),
+            ("rmmod_refused", 1),
+            ("rmmod_waits", 1),
+            ("uevent_order", 22),
+            ("unbind_waits", 1),
+        ]
+    );
+}
+
+#[test]
+fn who_waited_for_whom() {
+    let events = parse(PLATFORM_AND_BUS).unwrap();
+    let waits: Vec<_> = convoy::waits(&events)
+        .into_iter()
+        .map(|wait| (wait.task, wait.module, wait.devices.len(), wait.took))
+        .collect();
+    assert_eq!(
+        waits,
+        [
+            ("insmod", Some("slow_platform_driver"), 3, Micros(508_488)),
+            ("insmod", Some("unrelated"), 3, Micros(407_490)),
+        ]
+    );
+    // Beside the design that has a domain of its own.
+    let bus = events
+        .iter()
+        .position(|event| event.to_string().contains("init mod=\"slow_bus_driver\""));
+    let bus = &events[bus.unwrap()..];
+    assert_eq!(convoy::check_free(bus, "unrelated", Micros(5000)), Ok(2));
+    assert!(convoy::check_free(&events, "unrelated", Micros(5000)).is_err());
+}
+
+fn name() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of("[a-zA-Z0-9_.:=/-]{1,20}")
+}
+
+fn symbol() -> impl Strategy<Value = String> {
+    "[a-z_]{1,20}\\+0x[0-9a-f]{1,3}/0x[0-9a-f]{1,3}"
+}
+
+prop_compose! {
+    fn fetched(definition: &'static Definition)(
+        names in (name(), name(), name()),
+        pointers in any::<(u64, u64, u64)>(),
+        function in symbol(),
+        caller in symbol(),
+    ) -> Fetched {
+        let mut fetched = Fetched::default();
+        for (_, _, value) in definition.fetch {
+            match value {
+                Value::Device => fetched.device.clone_from(&names.0),
+                Value::Driver => fetched.driver.clone_from(&names.1),
+                Value::Name => fetched.name.clone_from(&names.2),
+                Value::At => fetched.at = Some(pointers.0),
+                Value::By => fetched.by = Some(pointers.1),
+                Value::Domain => fetched.domain = Some(pointers.2),
+                Value::Function => fetched.function = Some(function.clone()),
+                Value::Caller => fetched.caller = Some(caller.clone()),
+            }
+        }
+        fetched
+    }
+}
+
+/// A function that begins and, later or never, returns, as its task's innermost.
+fn steps() -> impl Strategy<Value = Vec<(Fetched, &'static Definition, bool)>> {
+    let one = proptest::sample::select(DEFINITIONS).prop_flat_map(|definition| {
+        let definition = DEFINITIONS
+            .iter()
+            .find(|one| one.point == definition.point)
+            .unwrap();
+        (fetched(definition), Just(definition), any::<bool>())
+    });
+    prop::collection::vec(one, 0..30)
+}
+
+/// A recording of one task.
+fn events(
+    steps: Vec<(Fetched, &'static Definition, bool)>,
+    task: &str,
+    caller: &str,
+    ret: i32,
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut open: Vec<&Definition> = Vec::new();
+    let mut push = |point, side| {
+        let what = What::Recorded(Recorded {
+            task: task.to_owned(),
+            pid: 42,
+            cpu: 3,
+            point,
+            side,
+        });
+        events.push(Event {
+            time: Micros(events.len() as u64),
+            what,
+        });
+    };
+    for (fetched, definition, back) in steps {
+        push(definition.point, Side::Begins(fetched));
+        if definition.returns != Returns::Unseen {
+            open.push(definition);
+        }
+        if let Some(definition) = open.pop_if_wanted(back) {
+            push(
+                definition.point,
+                Side::Returns {
+                    caller: caller.to_owned(),
+                    ret: (definition.returns == Returns::Result).then_some(ret),
+                },
+            );
+        }
+    }
+    events
+}
+
+trait PopIfWanted<T> {
+    fn pop_if_wanted(&mut self, wanted: bool) -> Option<T>;
+}
+
+impl<T> PopIfWanted<T> for Vec<T> {
+    fn pop_if_wanted(&mut self, wanted: bool) -> Option<T> {
+        wanted.then(|| self.pop()).flatten()
+    }
+}
+
+prop_compose! {
+    fn recording()(
+        steps in steps(),
+        task in "[a-z][ -~]{0,14}",
+        caller in symbol(),
+        ret in any::<i32>(),
+    ) -> Vec<Event> {
+        events(steps, &task, &caller, ret)
+    }
+}
+
+/// The recording without its seal, in lines.
+fn body(events: &[Event]) -> Vec<String> {
+    let text = text::write("7.3.4", events);
+    let mut lines: Vec<_> = text.split_inclusive('\n').map(str::to_owned).collect();
+    lines.pop();
+    lines
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn what_is_written_is_read(events in recording()) {
+        prop_assert_eq!(parse(&text::write("7.3.4", &events)).unwrap(), events);
+    }
+
+    /// Neither does any law, whatever the recording says.
+    #[test]
+    fn never_panics(
+        text in any::<String>(),
+        bytes in any::<Vec<u8>>(),
+        events in recording(),
+    ) {
+        let _ = parse(&text);
+        let _ = parse(&String::from_utf8_lossy(&bytes));
+        let _ = parse(&text::seal(text::header("7.3.4") + &text));
+        judge(&events);
+        convoy::waits(&events);
+    }
+
+    /// Damage goes deeper where the seal is right.
+    #[test]
+    fn never_panics_on_damaged_lines(
+        events in recording(),
+        at in any::<prop::sample::Index>(),
+        damage in any::<String>(),
+    ) {
+        let text = body(&events).concat();
+        let cuts: Vec<_> = text.char_indices().map(|(cut, _)| cut).collect();
+        let (head, tail) = text.split_at(*at.get(&cuts));
+        if let Ok(events) = parse(&text::seal(format!("{head}{damage}{tail}"))) {
+            judge(&events);
+        }
+    }
+
+    /// A recording that is cut anywhere is refused.
+    #[test]
+    fn a_cut_recording_is_refused(events in recording(), at in any::<prop::sample::Index>()) {
+        let text = text::write("7.3.4", &events);
+        let cut = &text[..at.index(text.len())];
+        prop_assert_eq!(parse(cut).unwrap_err().reason, Reason::CutOff);
+    }
+
+    /// A line that is lost or there twice is noticed, even under a seal of its own.
+    #[test]
+    fn lines_are_counted(
+        events in recording().prop_filter("has events", |events| !events.is_empty()),
+        at in any::<prop::sample::Index>(),
+        twice in any::<bool>(),
+    ) {
+        let mut lines = body(&events);
+        let first = lines.iter().position(|line| line.contains("[003]")).unwrap();
+        let at = first + at.index(events.len());
+        if twice {
+            lines.insert(at, lines[at].clone());
+        } else {
+            lines.remove(at);
+        }
+        prop_assert!(parse(&text::seal(lines.concat())).is_err());
+    }
+
+    /// Lines that have changed places are noticed.
+    #[test]
+    fn lines_stay_in_order(
+        events in recording().prop_filter("has events", |events| events.len() > 1),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut lines = body(&events);
+        let first = lines.iter().position(|line| line.contains("[003]")).unwrap();
+        let at = first + at.index(events.len() - 1);
+        lines.swap(at, at + 1);
+        prop_assert!(parse(&text::seal(lines.concat())).is_err());
+    }
+
+    #[test]
+    fn an_altered_recording_is_refused(
+        events in recording(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = text::write("7.3.4", &events).into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1;
+        prop_assert!(parse(&String::from_utf8_lossy(&bytes)).is_err());
+    }
+}
