@@ -79,7 +79,7 @@ pub struct Row {
     pub bound_ns: u64,
     /// How many devices are bound then.
     pub bound: usize,
-    /// The slowest probe, both phases together.
+    /// The slowest probe; of one in two phases, the second.
     pub slowest_ns: u64,
     /// How many probes ran at once, at most.
     pub at_once: usize,

@@ -147,11 +147,12 @@ impl Runner<'_> {
         let take = || {
             let mut done = Vec::new();
             loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(boot) = boots.get(at) else {
+                // From the end, as the largest take longest.
+                let taken = next.fetch_add(1, Ordering::Relaxed) + 1;
+                let Some(at) = boots.len().checked_sub(taken) else {
                     return done;
                 };
-                done.push((at, self.boot(boot)));
+                done.push((at, self.boot(&boots[at])));
             }
         };
         let parallel = thread::available_parallelism().map_or(1, NonZero::get);

@@ -119,8 +119,8 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
 
     let mut log = Log::open()?;
     let began = system::round(SETTLE)?;
-    let firmware = Duration::from_millis(firmware_ms.into());
-    let middle = began + firmware / 4;
+    // Between two wake-ups of the probes, which write the firmware in eighths.
+    let middle = began + Duration::from_millis(firmware_ms.into()) * 3 / 10;
     let meanwhile = thread::spawn(move || {
         // An error crosses threads as its text.
         sleep_until(middle)
