@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn ready_after_the_second_phase() {
         let log = "\
-[    1.001000] async_probe: timing: probe_began dev=d.0 driver=d async=1 cpu=0 pid=3 task=kworker/u8:1
+[    1.001000] async_probe: timing: probe_began dev=d.0 driver=d async=0 cpu=0 pid=3 task=sh
 [    1.002000] async_probe: timing: probe_ended dev=d.0 driver=d ret=0 ms=1.000
 [    1.003000] async_probe: timing: registered driver=d probe_type=prefer_asynchronous ret=0 ms=3.000
 [    2.003000] async_probe: timing: firmware_arrived dev=d.0 driver=d bytes=24 ret=0 ms=1000.000

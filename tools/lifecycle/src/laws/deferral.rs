@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device whose probe says `EPROBE_DEFER` is probed again after another device has been bound, and
-//! is not lost.
+//! A device whose probe says `EPROBE_DEFER` is probed again after another device has been bound,
+//! and is not lost.
 //!
 //! `drivers/base/dd.c`: `driver_deferred_probe_add()` in `really_probe()`, and
 //! `driver_deferred_probe_trigger()` in `driver_bound()`.

@@ -11,8 +11,8 @@ use crate::probe::probes;
 use crate::Event;
 
 /// Judges `device`, whose probe was scheduled together with that of `witness`, and which was gone
-/// after the first `gone` events. That the witness is probed, and later, tells that the probe of the
-/// device had not begun and would have come.
+/// after the first `gone` events. That the witness is probed, and later, tells that the probe of
+/// the device had not begun and would have come.
 ///
 /// # Errors
 ///

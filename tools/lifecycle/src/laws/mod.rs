@@ -7,6 +7,7 @@
 //! law could judge breaks the law, so that no test passes for want of events.
 
 pub mod autoprobe_off;
+pub mod convoy;
 pub mod default_type;
 pub mod deferral;
 pub mod designs;

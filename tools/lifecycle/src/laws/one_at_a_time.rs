@@ -3,8 +3,8 @@
 //! Per device, probe and remove strictly alternate and never overlap; once the driver is gone, it
 //! has removed every device that it had bound.
 //!
-//! The second phase of a probe, if it has one, loads its firmware once, and is over before devres is
-//! released.
+//! The second phase of a probe, if it has one, loads its firmware once, and is over before devres
+//! is released.
 //!
 //! `drivers/base/dd.c`: every way to `really_probe()` and `__device_release_driver()` takes the
 //! device lock (`__device_driver_lock()`); `driver_detach()` empties the driver's list of devices

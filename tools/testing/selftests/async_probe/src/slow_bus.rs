@@ -156,8 +156,8 @@ impl fmt::Display for Driver {
 /// What tests do with the bus.
 impl Bench<'_> {
     /// Loads the bus with its devices, and the driver, in this order; `more` is appended to the
-    /// parameters of the driver. As the driver needs the module of the bus, devices that come second
-    /// are added to a bus that is there.
+    /// parameters of the driver. As the driver needs the module of the bus, devices that come
+    /// second are added to a bus that is there.
     ///
     /// # Errors
     ///

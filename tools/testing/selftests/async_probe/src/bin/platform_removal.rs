@@ -14,8 +14,8 @@ use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
-/// The devices go while nothing that is scheduled can begin. As they all go, a device of another bus
-/// tells that their probes would have come.
+/// The devices go while nothing that is scheduled can begin. As they all go, a device of another
+/// bus tells that their probes would have come.
 fn gone_before_probe(bench: &mut Bench, order: Order) -> Result<(), Failure> {
     let driver = Driver::slow(ProbeType::PreferAsynchronous).to_string();
     let devices = format!("devices={DEVICES}");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The platform driver with `phases=2`: insmod returns at once, unbind and rmmod in the middle wait,
-//! and firmware that fails is reported by `ready`.
+//! The platform driver with `phases=2`: insmod returns at once, unbind and rmmod in the middle
+//! wait, and firmware that fails is reported by `ready`.
 
 use std::process::ExitCode;
 

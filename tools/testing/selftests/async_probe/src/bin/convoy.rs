@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! insmod and rmmod of an unrelated module beside the probes of every design: they wait beside
+//! `prefer_async`, and take 5 ms longer at most than on an idle machine beside those that probe in
+//! exclusive domains. So beside the platform driver in one phase and in two.
+
+use std::process::ExitCode;
+
+use lifecycle::call::calls;
+use lifecycle::event::Call;
+use lifecycle::laws::convoy;
+use lifecycle::laws::insmod_waits::Insmod;
+use lifecycle::{Micros, What};
+use selftests::bench::SLOW_MS;
+use selftests::slow_bus::{self, Design, Driver};
+use selftests::{ktap, modules, sysfs, Bench, Failure, Order, Test};
+
+/// A module that has nothing to do with the others.
+const UNRELATED: &str = "unrelated";
+const DEVICES: usize = 8;
+const LONGER: Micros = Micros(5000);
+
+/// How often an idle machine is tried: rmmod waits for grace periods of RCU, which take now longer,
+/// now shorter.
+const TRIES: usize = 5;
+
+/// How long insmod and rmmod take at most on an idle machine.
+fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
+    for _ in 0..TRIES {
+        bench.insmod(UNRELATED, "")?;
+        bench.rmmod(UNRELATED)?;
+    }
+    let events = bench.events()?;
+    let took = |kind| {
+        calls(events)
+            .iter()
+            .filter(|call| call.kind == kind && call.on == UNRELATED)
+            .filter_map(|call| Some(events[call.returned?].time - events[call.began].time))
+            .max()
+            .unwrap_or_default()
+    };
+    Ok((took(Call::Insmod), took(Call::Rmmod)))
+}
+
+/// Loads and unloads the unrelated module beside the probes that are under way.
+fn beside(
+    bench: &mut Bench,
+    (insmod, rmmod): (Micros, Micros),
+    from: usize,
+    driver: &str,
+    phases: u32,
+    expected: Insmod,
+) -> Result<(), Failure> {
+    bench.insmod(UNRELATED, "")?;
+    if expected == Insmod::Returns {
+        bench.rmmod(UNRELATED)?;
+    }
+    bench.wait_for_ends_since(from, DEVICES)?;
+    if phases == 2 {
+        bench.wait("all devices to be ready", |events| {
+            let ready = events
+                .iter()
+                .filter(|event| matches!(event.what, What::Ready { .. }));
+            ready.count() == DEVICES
+        })?;
+    }
+    let judged = [(Call::Insmod, insmod), (Call::Rmmod, rmmod)];
+    for (kind, idle) in judged {
+        if kind == Call::Insmod || expected == Insmod::Returns {
+            let at_most = Micros(idle.0 + LONGER.0);
+            let events = &bench.events()?[from..];
+            convoy::check(events, kind, UNRELATED, driver, expected, at_most)?;
+        }
+    }
+    Ok(())
+}
+
+fn beside_the_bus(bench: &mut Bench, design: Design, expected: Insmod) -> Result<(), Failure> {
+    let idle = idle(bench)?;
+    let from = bench.events()?.len();
+    let order = match design {
+        Design::DeviceRegister => Order::DriverFirst,
+        _ => Order::DevicesFirst,
+    };
+    bench.load_bus(order, DEVICES, Driver::slow(design), "async_probe")?;
+    bench.wait_for_probe(&slow_bus::device(0))?;
+    beside(bench, idle, from, slow_bus::DRIVER, 1, expected)
+}
+
+fn beside_the_platform(bench: &mut Bench, phases: u32, expected: Insmod) -> Result<(), Failure> {
+    let idle = idle(bench)?;
+    let from = bench.events()?.len();
+    bench.insmod(modules::DEVICES, &format!("devices={DEVICES}"))?;
+    bench.insmod(
+        modules::DRIVER,
+        &format!("phases={phases} firmware_ms={SLOW_MS} async_probe"),
+    )?;
+    bench.wait_for_probe(&sysfs::device(0))?;
+    beside(bench, idle, from, sysfs::DRIVER, phases, expected)
+}
+
+/// rmmod beside PREFER probes waits, too.
+fn rmmod_waits(bench: &mut Bench) -> Result<(), Failure> {
+    bench.insmod(UNRELATED, "")?;
+    let driver = Driver::slow(Design::PreferAsync);
+    bench.load_bus(Order::DevicesFirst, DEVICES, driver, "async_probe")?;
+    bench.wait_for_probe(&slow_bus::device(0))?;
+    bench.rmmod(UNRELATED)?;
+    convoy::check(
+        bench.events()?,
+        Call::Rmmod,
+        UNRELATED,
+        slow_bus::DRIVER,
+        Insmod::Waits,
+        LONGER,
+    )?;
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let mut tests = Vec::new();
+    for (design, expected) in [
+        (Design::PreferAsync, Insmod::Waits),
+        (Design::DriverAttach, Insmod::Returns),
+        (Design::DeviceRegister, Insmod::Returns),
+        (Design::ModuleInit, Insmod::Returns),
+        (Design::ExclusiveAttach, Insmod::Returns),
+    ] {
+        tests.push(Test::new(format!("convoy: {design}"), move |bench| {
+            beside_the_bus(bench, design, expected)
+        }));
+    }
+    for (phases, expected) in [(1, Insmod::Waits), (2, Insmod::Returns)] {
+        tests.push(Test::new(
+            format!("convoy: platform, phases={phases}"),
+            move |bench| beside_the_platform(bench, phases, expected),
+        ));
+    }
+    tests.push(Test::new("convoy: rmmod beside prefer_async", rmmod_waits));
+    ktap::run(tests)
+}
