@@ -12,6 +12,8 @@ use crate::{Comparison, Design};
 /// The time until all are bound over the slowest probe, up to so many devices.
 const RATIOS: [(usize, f64); 2] = [(64, 1.02), (512, 1.05)];
 
+const RATIO: &str = "the time until all are bound over the slowest probe";
+
 /// How much longer than on an idle system an unrelated module may wait.
 const CONVOY_NS: u64 = 5_000_000;
 
@@ -53,12 +55,27 @@ impl fmt::Display for Verdict {
 pub fn judge(comparison: &Comparison) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for group in &comparison.groups {
+        verdicts.extend(first(group));
         for row in &group.rows {
             judge_row(group, row, &mut verdicts);
         }
     }
     verdicts.extend(growths(&comparison.bind));
     verdicts
+}
+
+/// Judges the first probes after boot. With many devices, creating the workers takes its time, and
+/// that is the workqueue's affair.
+fn first(group: &Group) -> Option<Verdict> {
+    let cold = group.cold?;
+    let (devices, limit) = RATIOS[0];
+    (cold.devices <= devices).then(|| Verdict {
+        row: format!("first probes of {} devices", cold.devices),
+        what: RATIO,
+        measured: format!("{:.4}", cold.ratio()),
+        limit: format!("{limit} or less"),
+        holds: cold.ratio() <= limit,
+    })
 }
 
 fn judge_row(group: &Group, row: &Row, verdicts: &mut Vec<Verdict>) {
@@ -92,7 +109,7 @@ fn judge_row(group: &Group, row: &Row, verdicts: &mut Vec<Verdict>) {
     let ratio = RATIOS.iter().find(|(devices, _)| row.devices <= *devices);
     if let (true, Some((_, limit))) = (row.design.is_parallel(), ratio) {
         add(
-            "the time until all are bound over the slowest probe",
+            RATIO,
             format!("{:.4}", row.ratio()),
             format!("{limit} or less"),
             row.ratio() <= *limit,
