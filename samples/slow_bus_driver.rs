@@ -12,6 +12,9 @@
 //! What differs between the designs is who probes the devices, and who has to wait for it:
 //! `Documentation/designs.rst`. What a probe does is the same in all of them, and the same as in
 //! `slow_platform_driver.rs`.
+//!
+//! All devices load `async_probe/slow.fw`, see `Documentation/firmware-format.rst`; with
+//! `firmware=device` each loads a file of its own, `async_probe/slow.3.fw` for the device `slow.3`.
 
 use async_probe::{
     bus,

@@ -7,7 +7,7 @@
 //! after the other. When it has ended, a line in dmesg says how long it took:
 //!
 //! ```text
-//! async_probe: bus: 'slow_bus': add driver slow_bus_driver attach completed after 32064711 usecs
+//! async_probe: bus: 'slow_bus': add driver slow attach completed after 32064711 usecs
 //! ```
 //!
 //! Two things differ from the RFC. The work is a function in an exclusive domain, whose workqueue
