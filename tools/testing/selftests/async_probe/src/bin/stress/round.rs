@@ -179,10 +179,15 @@ impl Round<'_> {
         )?;
 
         self.operate(&shared, &mut findings);
-        watch(self.threads, "looking for all devices", || {
+        let closed = watch(self.threads, "looking for all devices", || {
             self.account(&shared, &mut findings)
-        })?;
-        self.unload(&mut findings)?;
+        })
+        .and_then(|()| self.unload(&mut findings));
+        if let Err(failure) = closed {
+            // What comes after it is beside the point.
+            findings.leftovers.push(failure.to_string());
+            findings.leftovers.extend(machine::leftovers());
+        }
 
         let mut log = lock(&shared.log);
         log.read()?;
