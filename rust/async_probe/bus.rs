@@ -149,8 +149,12 @@ pub trait Bus: Sized + 'static {
         let _ = dev;
     }
 
-    /// Called for each device when the system shuts down.
-    fn shutdown(dev: &Device<Self, Core<'_>>) {
+    /// Called for each device when the system shuts down, whether it is bound or not.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep, with the locks of the device and of its parent held.
+    fn shutdown(dev: &Device<Self>) {
         let _ = dev;
     }
 
@@ -286,8 +290,8 @@ impl<B: Bus> BusType<B> {
     }
 
     extern "C" fn shutdown_callback(dev: *mut bindings::device) {
-        // SAFETY: The driver core calls with a device of the bus, whose lock it holds.
-        let dev = unsafe { Device::<B, CoreInternal<'_>>::from_raw(dev) };
+        // SAFETY: The driver core calls with a device of the bus, which need not be bound.
+        let dev = unsafe { Device::<B>::from_raw(dev) };
 
         B::shutdown(dev);
     }
