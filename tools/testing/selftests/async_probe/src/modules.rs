@@ -12,7 +12,7 @@ use lifecycle::event::Call;
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
-use crate::{kmsg, Failure};
+use crate::{kmsg, slow_bus, Failure};
 
 /// The crate's module, on which the others depend.
 pub const ASYNC_PROBE: &str = "async_probe";
@@ -42,7 +42,12 @@ impl Modules {
         if !nix::unistd::geteuid().is_root() {
             return skip("must run as root".to_owned());
         }
-        for module in [DEVICES, DRIVER] {
+        for module in [
+            DEVICES,
+            DRIVER,
+            slow_bus::BUS_MODULE,
+            slow_bus::DRIVER_MODULE,
+        ] {
             if is_loaded(module) {
                 return skip(format!("{module} is loaded already: rmmod it first"));
             }

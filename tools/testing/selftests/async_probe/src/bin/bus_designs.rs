@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use lifecycle::event::Call;
 use lifecycle::laws::{designs, order_of_arrival, rmmod_waits};
 use lifecycle::Event;
+use selftests::bench::SLOW_MS;
 use selftests::modules::is_loaded;
 use selftests::slow_bus::{self, Design, Driver, BUS_MODULE, DRIVER, DRIVER_MODULE};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
@@ -104,8 +105,55 @@ fn order_of_arrival(bench: &mut Bench, design: Design) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The line of the attach work comes once, after the last probe, and tells how long it took.
+fn says_how_long(bench: &mut Bench) -> Result<(), Failure> {
+    const LINE: &str = "async_probe: bus: 'slow_bus': add driver slow attach completed after ";
+    let driver = Driver::slow(Design::DriverAttach);
+    bench.load_bus(Order::DevicesFirst, DEVICES, driver, "")?;
+    // It waits for the work.
+    bench.wait_for_probe(&slow_bus::device(0))?;
+    bench.rmmod(DRIVER_MODULE)?;
+    let lines = bench.lines()?;
+    let ended = lines
+        .iter()
+        .rposition(|line| line.contains(" probe_ended "));
+    let usecs: Vec<(bool, u64)> = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| {
+            let usecs = line.strip_prefix(LINE)?.strip_suffix(" usecs")?;
+            Some((ended < Some(at), usecs.parse().ok()?))
+        })
+        .collect();
+    let at_least = DEVICES as u64 * u64::from(SLOW_MS) * 1000;
+    match usecs[..] {
+        [(true, usecs)] if (at_least..at_least * 3 / 2).contains(&usecs) => Ok(()),
+        _ => Err(Failure::assertion(
+            format!("`{LINE}N usecs` once, last, N {at_least} or a little more"),
+            format!("{usecs:?}"),
+        )),
+    }
+}
+
+/// The bus adds its variables to the uevents of its devices.
+fn uevent(bench: &mut Bench) -> Result<(), Failure> {
+    bench.insmod(BUS_MODULE, "devices=3")?;
+    for number in 0..3 {
+        let uevent = slow_bus::attribute(&format!("devices/slow.{number}/uevent"))?;
+        ensure(
+            "the uevent variables",
+            &uevent.as_str(),
+            &format!("SLOW_BUS_INDEX={number}").as_str(),
+        )?;
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
-    let mut tests = Vec::new();
+    let mut tests = vec![
+        Test::new("bus_designs: driver_attach says how long", says_how_long),
+        Test::new("bus_designs: uevent variables", uevent),
+    ];
     for design in Design::ALL {
         for order in Order::BOTH {
             tests.push(Test::new(
