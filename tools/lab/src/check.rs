@@ -245,15 +245,15 @@ impl Guest<'_> {
                 self.filter
             };
             // Who asks for a program by its name gets it at full length, however long that is.
-            let full = if program == self.filter {
-                "ASYNC_PROBE_FULL=1 "
+            let (full, deadline) = if program == self.filter {
+                ("ASYNC_PROBE_FULL=1 ", 2 * PROGRAM_DEADLINE)
             } else {
-                ""
+                ("", PROGRAM_DEADLINE)
             };
             job.push_str(&format!(
                 "echo 'lab: begin {program}' >/dev/kmsg\n\
                  echo 'lab: begin {program}'\n\
-                 deadline {PROGRAM_DEADLINE} >/dev/null 2>&1 & dog=$!\n\
+                 deadline {deadline} >/dev/null 2>&1 & dog=$!\n\
                  {full}/selftests/{program} {filter}\n\
                  echo \"lab: end {program} $?\"\n\
                  kill $dog\n"
@@ -282,9 +282,7 @@ impl Guest<'_> {
             Some(_) if failed => None,
             Some(code) => Some(format!("exit code {code} though no test failed")),
             None => Some(match &outcome.ended {
-                Ended::GuestDeadline => {
-                    format!("hung: no end after {PROGRAM_DEADLINE} s of guest time")
-                }
+                Ended::GuestDeadline => "hung: no end before its deadline in guest time".to_owned(),
                 Ended::WallDeadline => "hung: no end before the deadline in wall time".to_owned(),
                 Ended::Died(how) => format!("QEMU died: {how}"),
                 Ended::Early | Ended::Exit(_) => "took the machine down".to_owned(),
