@@ -393,6 +393,8 @@ pub(crate) struct DeviceHeader {
     free: unsafe fn(NonNull<DeviceHeader>),
     /// The gate of the bus.
     gate: &'static Gate,
+    /// The parent: `device_add()` takes a reference to it of its own, but not before.
+    _parent: Option<ARef<device::Device>>,
     /// Frees the device in a context that may sleep.
     work: Opaque<bindings::work_struct>,
 }
@@ -450,8 +452,9 @@ impl<B: Bus, Ctx: DeviceContext> Device<B, Ctx> {
 impl<B: Bus> Device<B> {
     /// Makes a device that is not registered: `device_initialize()`.
     ///
-    /// The device has `parent` as its parent, and is a child of no device without one. Its probes
-    /// run on `node`, if they are asynchronous.
+    /// The device has `parent` as its parent, and is a child of no device without one. It keeps a
+    /// reference to it, but does not keep it registered: a device has to be unregistered before its
+    /// parent is. Its probes run on `node`, if they are asynchronous.
     ///
     /// # Context
     ///
@@ -480,6 +483,7 @@ impl<B: Bus> Device<B> {
                     adding: Atomic::new(0),
                     free: Self::free,
                     gate: &bus.gate,
+                    _parent: parent.map(ARef::from),
                     work: Opaque::zeroed(),
                 },
                 data <- data,
@@ -492,7 +496,8 @@ impl<B: Bus> Device<B> {
         let this = KBox::into_raw(unsafe { Pin::into_inner_unchecked(this) });
         let dev: *mut bindings::device = this.cast();
 
-        // SAFETY: `dev` is zeroed and ours. It must not be freed from here on, only put.
+        // SAFETY: `dev` is zeroed and ours, and keeps a reference to its parent. It must not be
+        // freed from here on, only put.
         unsafe {
             bindings::device_initialize(dev);
             (*dev).bus = bus.as_raw();

@@ -69,6 +69,8 @@ impl<B: Bus> Registration<B> {
     /// # Errors
     ///
     /// - `EEXIST` if a device of that name exists already.
+    /// - `EINVAL` if the name is empty.
+    /// - `ENOENT` if the parent is not registered.
     /// - `ENOMEM` if memory is short.
     /// - `EBUSY` if the device has been added before. A device is added once, for life.
     pub fn new(dev: ARef<Device<B>>) -> Result<Self> {
