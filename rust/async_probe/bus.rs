@@ -196,6 +196,9 @@ pub struct BusType<B: Bus> {
     taken: AtomicFlag,
     /// Entered by each device, until it is released, and by each driver, while it is registered.
     gate: Gate,
+    /// Frees a device. It is in the `static`, so that it is code of the module of the `static`: any
+    /// module may make devices, and be unloaded before the last reference to them is gone.
+    free: unsafe fn(NonNull<DeviceHeader>),
     /// The address of the data, while the attributes of the bus are accessible.
     data: Atomic<*const B::Data>,
     _bus: PhantomData<fn() -> B>,
@@ -225,6 +228,7 @@ impl<B: Bus> BusType<B> {
             raw: Opaque::new(raw),
             taken: AtomicFlag::new(false),
             gate: Gate::new(),
+            free: Device::<B>::free,
             data: Atomic::new(core::ptr::null()),
             _bus: PhantomData,
         }
@@ -481,7 +485,7 @@ impl<B: Bus> Device<B> {
                 header: DeviceHeader {
                     dev: Opaque::zeroed(),
                     adding: Atomic::new(0),
-                    free: Self::free,
+                    free: bus.free,
                     gate: &bus.gate,
                     _parent: parent.map(ARef::from),
                     work: Opaque::zeroed(),
