@@ -345,21 +345,17 @@ impl<B: Bus> Registration<B> {
         }
 
         this.data.store(data, Release);
-        // SAFETY: Whoever sets `taken` is the only one to open and shut the gate.
-        unsafe { this.gate.open() };
 
         // SAFETY: The bus type is a `static`, and it is not registered.
-        let result = to_result(unsafe { bindings::bus_register(this.as_raw()) });
-        if result.is_err() {
-            // SAFETY: As above; devices and drivers cannot have been added without the bus, but
-            // somebody may be trying to.
-            unsafe {
-                this.gate.shut();
-                this.gate.wait();
-            }
-            this.taken.store(false, Release);
-        }
-        result.map(|()| this)
+        to_result(unsafe { bindings::bus_register(this.as_raw()) })
+            .inspect_err(|_| this.taken.store(false, Release))?;
+
+        // Not before: others find the bus before `bus_register()` has initialized its lists of
+        // devices and drivers.
+        //
+        // SAFETY: Whoever sets `taken` is the only one to open and shut the gate, which is shut.
+        unsafe { this.gate.open() };
+        Ok(this)
     }
 
     /// Returns the data of the bus.
