@@ -26,7 +26,8 @@
 use async_probe::{
     attribute::{
         self,
-        Attributes,
+        BusAttributes,
+        DeviceAttributes,
         Mode, //
     },
     bus,
@@ -111,8 +112,8 @@ async_probe::attributes!(static DEVICE_ATTRIBUTES: device = [Index]);
 
 impl bus::Bus for SlowBus {
     const NAME: &'static CStr = c"slow_bus";
-    const BUS_ATTRIBUTES: Option<&'static Attributes> = Some(&BUS_ATTRIBUTES);
-    const DEVICE_ATTRIBUTES: Option<&'static Attributes> = Some(&DEVICE_ATTRIBUTES);
+    const BUS_ATTRIBUTES: Option<&'static BusAttributes<Self>> = Some(&BUS_ATTRIBUTES);
+    const DEVICE_ATTRIBUTES: Option<&'static DeviceAttributes<Self>> = Some(&DEVICE_ATTRIBUTES);
 
     type Data = Devices;
     type DeviceData = SlowDevice;

@@ -7,8 +7,11 @@
 //! device_attribute`
 //!
 //! The files of a bus are in `/sys/bus/<name>`, those of a device in the device's folder. They come
-//! and go with what they belong to, before and after the uevents, so that userspace never misses
-//! them.
+//! and go with what they belong to. Those of a device are there when its `add` uevent is sent;
+//! those of a bus are not, as `bus_register()` sends the uevent first.
+//!
+//! A device must not be unregistered by one of its own attributes, nor a bus by one of the bus:
+//! that waits until nobody uses the attributes any more.
 //!
 //! # Examples
 //!
@@ -27,6 +30,11 @@
 //!
 //! async_probe::attributes!(static MY_BUS_ATTRIBUTES: bus = [Add]);
 //! ```
+
+use core::{
+    marker::PhantomData,
+    mem::offset_of, //
+};
 
 use kernel::{
     bindings,
@@ -78,7 +86,7 @@ pub trait Bus: 'static {
     /// Who may do what with it.
     const MODE: Mode;
 
-    /// Writes what a read of the file returns, with the newline at its end; at most a page.
+    /// Writes what a read of the file returns, with the newline at its end; less than a page.
     ///
     /// # Errors
     ///
@@ -113,7 +121,7 @@ pub trait Device: 'static {
     /// Who may do what with it.
     const MODE: Mode;
 
-    /// Writes what a read of the file returns, with the newline at its end; at most a page.
+    /// Writes what a read of the file returns, with the newline at its end; less than a page.
     ///
     /// # Errors
     ///
@@ -140,8 +148,10 @@ pub trait Device: 'static {
 ///
 /// `buffer` is an initialized page that nobody else uses.
 unsafe fn show(buffer: *mut c_char, show: impl FnOnce(&mut dyn fmt::Write) -> Result) -> isize {
+    // sysfs takes a page that is full for one that has overflowed (`sysfs_kf_seq_show()`).
+    //
     // SAFETY: By the safety requirements.
-    let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), PAGE_SIZE) };
+    let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), PAGE_SIZE - 1) };
     let mut f = Formatter::new(buffer);
 
     from_result(|| {
@@ -165,96 +175,100 @@ unsafe fn store(text: *const c_char, count: usize, store: impl FnOnce(&BStr) -> 
     })
 }
 
-/// A `struct bus_attribute` in a `static`.
+/// A type that a list of attributes points to.
+///
+/// # Safety
+///
+/// The type begins with a `struct attribute`.
+#[doc(hidden)]
+pub unsafe trait Raw: 'static {}
+
+/// A `struct bus_attribute` of the bus `B`, in a `static`.
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct BusAttribute(bindings::bus_attribute);
+pub struct BusAttribute<B>(bindings::bus_attribute, PhantomData<fn() -> B>);
 
 // SAFETY: The driver core only reads it.
-unsafe impl Sync for BusAttribute {}
+unsafe impl<B> Sync for BusAttribute<B> {}
 
-impl BusAttribute {
+const _: () = assert!(offset_of!(bindings::bus_attribute, attr) == 0);
+
+// SAFETY: As asserted.
+unsafe impl<B: 'static> Raw for BusAttribute<B> {}
+
+impl<B: bus::Bus> BusAttribute<B> {
     /// Returns the `struct bus_attribute` of `A`.
-    pub const fn new<A: Bus>() -> Self {
-        Self(bindings::bus_attribute {
-            attr: bindings::attribute {
-                name: kernel::str::as_char_ptr_in_const_context(A::NAME),
-                mode: A::MODE.into_raw(),
-            },
-            show: Some(Self::show::<A>),
-            store: Some(Self::store::<A>),
-        })
-    }
+    pub const fn new<A: Bus<Bus = B>>() -> Self {
+        // How many fields there are depends on the configuration.
+        let mut raw: bindings::bus_attribute = pin_init::zeroed();
 
-    /// Returns the embedded `struct attribute`.
-    pub const fn as_raw(&'static self) -> *const bindings::attribute {
-        &raw const self.0.attr
+        raw.attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
+        raw.attr.mode = A::MODE.into_raw();
+        raw.show = Some(Self::show::<A>);
+        raw.store = Some(Self::store::<A>);
+        Self(raw, PhantomData)
     }
 
     /// # Safety
     ///
-    /// `bus` is that of `A::Bus`, whose attributes are accessible, and `buffer` is an initialized
+    /// `bus` is that of `B`, whose attributes are accessible, and `buffer` is an initialized
     /// page that nobody else uses.
-    unsafe extern "C" fn show<A: Bus>(
+    unsafe extern "C" fn show<A: Bus<Bus = B>>(
         bus: *const bindings::bus_type,
         buffer: *mut c_char,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        unsafe { show(buffer, |f| A::show(BusType::<A::Bus>::data(bus), f)) }
+        unsafe { show(buffer, |f| A::show(BusType::<B>::data(bus), f)) }
     }
 
     /// # Safety
     ///
-    /// `bus` is that of `A::Bus`, whose attributes are accessible, and `text` is valid for reads of
+    /// `bus` is that of `B`, whose attributes are accessible, and `text` is valid for reads of
     /// `count` bytes.
-    unsafe extern "C" fn store<A: Bus>(
+    unsafe extern "C" fn store<A: Bus<Bus = B>>(
         bus: *const bindings::bus_type,
         text: *const c_char,
         count: usize,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        unsafe {
-            store(text, count, |text| {
-                A::store(BusType::<A::Bus>::data(bus), text)
-            })
-        }
+        unsafe { store(text, count, |text| A::store(BusType::<B>::data(bus), text)) }
     }
 }
 
-/// A `struct device_attribute` in a `static`.
+/// A `struct device_attribute` of the devices of the bus `B`, in a `static`.
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct DeviceAttribute(bindings::device_attribute);
+pub struct DeviceAttribute<B>(bindings::device_attribute, PhantomData<fn() -> B>);
 
 // SAFETY: The driver core only reads it.
-unsafe impl Sync for DeviceAttribute {}
+unsafe impl<B> Sync for DeviceAttribute<B> {}
 
-impl DeviceAttribute {
+const _: () = assert!(offset_of!(bindings::device_attribute, attr) == 0);
+
+// SAFETY: As asserted.
+unsafe impl<B: 'static> Raw for DeviceAttribute<B> {}
+
+impl<B: bus::Bus> DeviceAttribute<B> {
     /// Returns the `struct device_attribute` of `A`.
-    pub const fn new<A: Device>() -> Self {
-        Self(bindings::device_attribute {
-            attr: bindings::attribute {
-                name: kernel::str::as_char_ptr_in_const_context(A::NAME),
-                mode: A::MODE.into_raw(),
-            },
-            __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
-                show: Some(Self::show::<A>),
-            },
-            __bindgen_anon_2: bindings::device_attribute__bindgen_ty_2 {
-                store: Some(Self::store::<A>),
-            },
-        })
-    }
+    pub const fn new<A: Device<Bus = B>>() -> Self {
+        // How many fields there are depends on the configuration.
+        let mut raw: bindings::device_attribute = pin_init::zeroed();
 
-    /// Returns the embedded `struct attribute`.
-    pub const fn as_raw(&'static self) -> *const bindings::attribute {
-        &raw const self.0.attr
+        raw.attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
+        raw.attr.mode = A::MODE.into_raw();
+        raw.__bindgen_anon_1 = bindings::device_attribute__bindgen_ty_1 {
+            show: Some(Self::show::<A>),
+        };
+        raw.__bindgen_anon_2 = bindings::device_attribute__bindgen_ty_2 {
+            store: Some(Self::store::<A>),
+        };
+        Self(raw, PhantomData)
     }
 
     /// # Safety
     ///
-    /// `dev` is a device of `A::Bus`, and `buffer` is an initialized page that nobody else uses.
-    unsafe extern "C" fn show<A: Device>(
+    /// `dev` is a device of `B`, and `buffer` is an initialized page that nobody else uses.
+    unsafe extern "C" fn show<A: Device<Bus = B>>(
         dev: *mut bindings::device,
         _attr: *mut bindings::device_attribute,
         buffer: *mut c_char,
@@ -265,8 +279,8 @@ impl DeviceAttribute {
 
     /// # Safety
     ///
-    /// `dev` is a device of `A::Bus`, and `text` is valid for reads of `count` bytes.
-    unsafe extern "C" fn store<A: Device>(
+    /// `dev` is a device of `B`, and `text` is valid for reads of `count` bytes.
+    unsafe extern "C" fn store<A: Device<Bus = B>>(
         dev: *mut bindings::device,
         _attr: *mut bindings::device_attribute,
         text: *const c_char,
@@ -281,18 +295,27 @@ impl DeviceAttribute {
     }
 }
 
-/// The attributes of a bus, or of its devices. Made by [`attributes!`](crate::attributes).
+/// Attributes whose raw form is `T`. Made by [`attributes!`](crate::attributes).
 #[repr(transparent)]
-pub struct Attributes([*const bindings::attribute_group; 2]);
+pub struct Attributes<T>(
+    [*const bindings::attribute_group; 2],
+    PhantomData<fn() -> T>,
+);
+
+/// The attributes of the bus `B`.
+pub type BusAttributes<B> = Attributes<BusAttribute<B>>;
+
+/// The attributes of each device of the bus `B`.
+pub type DeviceAttributes<B> = Attributes<DeviceAttribute<B>>;
 
 // SAFETY: The driver core only reads what the pointer leads to, which is in `static`s.
-unsafe impl Sync for Attributes {}
+unsafe impl<T> Sync for Attributes<T> {}
 
-impl Attributes {
+impl<T> Attributes<T> {
     /// Returns the attributes of `group`.
     #[doc(hidden)]
-    pub const fn new(group: &'static Group) -> Self {
-        Self([&raw const group.0, core::ptr::null()])
+    pub const fn new(group: &'static Group<T>) -> Self {
+        Self([&raw const group.0, core::ptr::null()], PhantomData)
     }
 
     /// Returns what fields such as `bus_type::bus_groups` point to.
@@ -304,57 +327,70 @@ impl Attributes {
 /// A `struct attribute_group` in a `static`.
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct Group(bindings::attribute_group);
+pub struct Group<T>(bindings::attribute_group, PhantomData<fn() -> T>);
 
 // SAFETY: The driver core only reads it.
-unsafe impl Sync for Group {}
+unsafe impl<T> Sync for Group<T> {}
 
-impl Group {
+impl<T: Raw> Group<T> {
     /// Returns the group of `list`.
-    pub const fn new<const N: usize>(list: &'static List<N>) -> Self {
+    pub const fn new<const N: usize>(list: &'static List<T, N>) -> Self {
         let mut group: bindings::attribute_group = pin_init::zeroed();
 
+        // CAST: Each entry is null, or a pointer to a type that begins with a `struct attribute`.
         group.__bindgen_anon_2 = bindings::attribute_group__bindgen_ty_2 {
             attrs: (&raw const list.0).cast_mut().cast(),
         };
-        Self(group)
+        Self(group, PhantomData)
     }
 }
 
-/// A list of attributes in a `static`, with a null pointer at its end.
+/// A list of attributes in a `static`.
+///
+/// # Invariants
+///
+/// The last entry is a null pointer.
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct List<const N: usize>(pub [*const bindings::attribute; N]);
+pub struct List<T: 'static, const N: usize>([Option<&'static T>; N]);
 
-// SAFETY: The driver core only reads it.
-unsafe impl<const N: usize> Sync for List<N> {}
+impl<T, const N: usize> List<T, N> {
+    /// Returns the list of `attributes`, of which the last is none.
+    pub const fn new(attributes: [Option<&'static T>; N]) -> Self {
+        assert!(attributes[N - 1].is_none());
+
+        // INVARIANT: As asserted.
+        Self(attributes)
+    }
+}
 
 /// Declares the attributes of a bus, or of its devices, as a `static`; see the
 /// [module](crate::attribute).
 #[macro_export]
 macro_rules! attributes {
-    ($vis:vis static $name:ident: bus = [$($attribute:ty),+ $(,)?]) => {
-        $crate::attributes!(@list $vis $name BusAttribute [$($attribute),+]);
+    ($vis:vis static $name:ident: bus = [$first:ty $(, $other:ty)* $(,)?]) => {
+        $crate::attributes!(@list $vis $name [$first $(, $other)*]
+            $crate::attribute::BusAttribute<<$first as $crate::attribute::Bus>::Bus>);
     };
 
-    ($vis:vis static $name:ident: device = [$($attribute:ty),+ $(,)?]) => {
-        $crate::attributes!(@list $vis $name DeviceAttribute [$($attribute),+]);
+    ($vis:vis static $name:ident: device = [$first:ty $(, $other:ty)* $(,)?]) => {
+        $crate::attributes!(@list $vis $name [$first $(, $other)*]
+            $crate::attribute::DeviceAttribute<<$first as $crate::attribute::Device>::Bus>);
     };
 
-    (@list $vis:vis $name:ident $raw:ident [$($attribute:ty),+]) => {
-        $vis static $name: $crate::attribute::Attributes = {
+    (@list $vis:vis $name:ident [$($attribute:ty),+] $raw:ty) => {
+        $vis static $name: $crate::attribute::Attributes<$raw> = {
             const LEN: usize = [$(::core::stringify!($attribute)),+].len() + 1;
 
-            static LIST: $crate::attribute::List<LEN> = $crate::attribute::List([
+            static LIST: $crate::attribute::List<$raw, LEN> = $crate::attribute::List::new([
                 $({
-                    static ATTRIBUTE: $crate::attribute::$raw =
-                        $crate::attribute::$raw::new::<$attribute>();
+                    static ATTRIBUTE: $raw = <$raw>::new::<$attribute>();
 
-                    ATTRIBUTE.as_raw()
+                    Some(&ATTRIBUTE)
                 },)+
-                ::core::ptr::null(),
+                None,
             ]);
-            static GROUP: $crate::attribute::Group = $crate::attribute::Group::new(&LIST);
+            static GROUP: $crate::attribute::Group<$raw> = $crate::attribute::Group::new(&LIST);
 
             $crate::attribute::Attributes::new(&GROUP)
         };

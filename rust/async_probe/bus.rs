@@ -86,7 +86,10 @@ use kernel::{
 
 use crate::{
     attach::Attach,
-    attribute::Attributes,
+    attribute::{
+        BusAttributes,
+        DeviceAttributes, //
+    },
     domain::Node,
     gate::Gate, //
 };
@@ -97,10 +100,10 @@ pub trait Bus: Sized + 'static {
     const NAME: &'static CStr;
 
     /// The attributes of the bus.
-    const BUS_ATTRIBUTES: Option<&'static Attributes> = None;
+    const BUS_ATTRIBUTES: Option<&'static BusAttributes<Self>> = None;
 
     /// The attributes of each device.
-    const DEVICE_ATTRIBUTES: Option<&'static Attributes> = None;
+    const DEVICE_ATTRIBUTES: Option<&'static DeviceAttributes<Self>> = None;
 
     /// The data of the bus itself, which its [`Registration`] holds.
     type Data: Send + Sync;
