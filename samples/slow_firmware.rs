@@ -10,10 +10,7 @@ use async_probe::{
     timing, //
 };
 use kernel::{
-    device::{
-        Bound,
-        Device, //
-    },
+    device::Device,
     firmware::Firmware,
     fmt,
     prelude::*,
@@ -105,7 +102,7 @@ impl Choice for FirmwareName {
 /// - The error of the check that the image does not pass, see `Documentation/firmware-format.rst`.
 /// - `ENOMEM` if memory is short.
 pub(crate) fn load(
-    dev: &Device<Bound>,
+    dev: &Device,
     driver: &'static CStr,
     name: FirmwareName,
     duration: Delta,

@@ -36,7 +36,6 @@ use async_probe::{
 };
 use kernel::{
     device::{
-        Bound,
         Core,
         Device, //
     },
@@ -79,7 +78,7 @@ async_probe::module_params! {
 }
 
 /// Loads the firmware of `dev` as the parameters say: what takes long.
-fn load_firmware(dev: &Device<Bound>) -> Result {
+fn load_firmware(dev: &Device) -> Result {
     slow_firmware::load(
         dev,
         NAME,

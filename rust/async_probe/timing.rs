@@ -124,7 +124,7 @@ impl<'a> Probe<'a> {
 
 /// The request of a firmware file, which began at `begin`, has returned: prints `firmware_arrived`.
 pub fn firmware_arrived(
-    dev: &Device<Bound>,
+    dev: &Device,
     driver: &'static CStr,
     begin: Instant<Monotonic>,
     firmware: &Result<Firmware>,
@@ -141,12 +141,7 @@ pub fn firmware_arrived(
 
 /// What a probe has left to an asynchronous function ([`crate::two_phase`]) has ended: prints
 /// `ready`, with the time since `begin`.
-pub fn ready(
-    dev: &Device<Bound>,
-    driver: &'static CStr,
-    begin: Instant<Monotonic>,
-    result: &Result,
-) {
+pub fn ready(dev: &Device, driver: &'static CStr, begin: Instant<Monotonic>, result: &Result) {
     pr_info!(
         "timing: ready dev={} driver={} ret={} ms={}\n",
         dev.name(),

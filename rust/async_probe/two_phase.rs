@@ -24,13 +24,15 @@
 
 use kernel::{
     device::{
-        Bound,
         Core,
         Device, //
     },
     devres,
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 use crate::domain::{
@@ -46,39 +48,38 @@ use crate::domain::{
 ///
 /// # Context
 ///
-/// Sleeps. Callbacks of the bus only, which is what [`Core`] stands for, and that is what makes it
-/// sound: resources that are registered later, while those of the device are being released already,
-/// would not be waited for.
+/// Sleeps. Callbacks of the bus only, which is what [`Core`] stands for: what is registered with
+/// devres while the resources of the device are being released already would not be waited for.
 ///
 /// `rest` is called in task context and may sleep. It must not take the lock of the device, which
-/// unbind holds while it waits.
+/// unbind holds while it waits. Unbind has begun to release the resources of the device then, and
+/// those that were registered after the call are gone: so `rest` does not get a `Device<Bound>`,
+/// which promises that they are there and that others can be registered. It reaches resources with
+/// [`Devres::try_access`](kernel::devres::Devres::try_access).
 ///
 /// # Errors
 ///
 /// `ENOMEM` if memory is short or too many functions are pending; `rest` is not called then.
 pub fn schedule<F>(dev: &Device<Core<'_>>, rest: F) -> Result
 where
-    F: FnOnce(&Device<Bound>) + Send + 'static,
+    F: FnOnce(&Device) + Send + 'static,
 {
-    let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;
-    let unbound: &Device = dev;
-    let this: ARef<Device> = unbound.into();
+    let domain = Arc::pin_init(Domain::exclusive(), GFP_KERNEL)?;
+    let this: &Device = dev;
+    let node = Node::of(this);
+    let this: ARef<Device> = this.into();
 
-    domain.schedule_on(
-        Node::of(unbound),
-        move || {
-            // SAFETY: A callback of the bus schedules the function, hence the device is bound, and
-            // its resources have not been released. It stays so until the domain has been dropped,
-            // be it by devres or because devres cannot take it.
-            rest(unsafe { this.as_bound() })
-        },
-        GFP_KERNEL,
-    )?;
-
-    devres::register(dev, Rest { _domain: domain }, GFP_KERNEL)
+    // First, as it can fail: a function that has been scheduled cannot be called off.
+    devres::register(dev, Rest(domain.clone()), GFP_KERNEL)?;
+    domain.schedule_on(node, move || rest(&this), GFP_KERNEL)?;
+    Ok(())
 }
 
 /// The rest of a probe: dropping it waits for the function.
-struct Rest {
-    _domain: Pin<KBox<Domain>>,
+struct Rest(Arc<Domain>);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.0.synchronize_full();
+    }
 }
