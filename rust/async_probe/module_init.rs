@@ -5,8 +5,7 @@
 //! The design of "driver-core: add asynch module loading support", RFC v1 of August 2014
 //! (`module_init_async()`): what a module does when it is loaded runs in an asynchronous function,
 //! so that whoever loads it goes on at once. The functions are grouped by the init levels of
-//! `include/linux/init.h`: one begins when all of the lower levels that were scheduled before it
-//! have ended.
+//! `include/linux/init.h`: one begins when no function of the lower levels is pending or running.
 //!
 //! - The initialization is an ordinary function, not in a section that is freed after loading.
 //! - Unloading the module waits for it, and keeps it from beginning if it has not yet.
@@ -83,16 +82,14 @@ impl Levels {
         })
     }
 
-    /// Returns the domains of the levels below `level`, and the one of `level`.
-    fn domains(level: Level) -> (&'static [Domain], &'static Domain) {
+    /// Returns the domains of the levels below `level`, and the one of `level`; none if they are
+    /// not initialized yet.
+    fn domains(level: Level) -> Option<(&'static [Domain], &'static Domain)> {
         // SAFETY: The domains are initialized when `async_probe.ko` is loaded, and stay until it is
         // unloaded. It is pinned by whoever calls this.
-        let domains = unsafe { &*DOMAINS.load(Acquire) };
+        let domains = unsafe { DOMAINS.load(Acquire).as_ref() }?;
 
-        (
-            domains.get(..level as usize).unwrap_or(&[]),
-            &domains[level as usize],
-        )
+        Some((domains.get(..level as usize)?, domains.get(level as usize)?))
     }
 }
 
@@ -122,10 +119,11 @@ struct Shared<M> {
 
 /// A module whose initialization runs asynchronously: a field of the actual module.
 ///
-/// Dropping it waits for the initialization, if it has begun, and drops what it has initialized.
+/// Dropping it waits for the initialization, if it has begun, and drops what it has initialized. It
+/// waits for those of the same level that were scheduled before, too.
 pub struct AsyncInit<M> {
     shared: Arc<Shared<M>>,
-    level: Level,
+    domain: &'static Domain,
     cookie: Cookie,
     _module: PhantomData<M>,
 }
@@ -139,7 +137,10 @@ impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if memory is short or too many functions are pending; `M` is not initialized then.
+    /// - `ENOMEM` if memory is short or too many functions are pending.
+    /// - `ENODEV` if this crate is built in, and is not initialized yet.
+    ///
+    /// `M` is not initialized then.
     pub fn new(level: Level, module: &'static ThisModule) -> Result<Self>
     where
         M: 'static,
@@ -150,7 +151,7 @@ impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
             }),
             GFP_KERNEL,
         )?;
-        let (lower, domain) = Levels::domains(level);
+        let (lower, domain) = Levels::domains(level).ok_or(ENODEV)?;
 
         let cookie = domain.schedule(
             {
@@ -166,7 +167,7 @@ impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
 
         Ok(Self {
             shared,
-            level,
+            domain,
             cookie,
             _module: PhantomData,
         })
@@ -198,7 +199,6 @@ impl<M> Drop for AsyncInit<M> {
         drop(state);
 
         // The function is code of the module that is being unloaded.
-        let (_, domain) = Levels::domains(self.level);
-        domain.synchronize_through(self.cookie);
+        self.domain.synchronize_through(self.cookie);
     }
 }
