@@ -214,7 +214,7 @@ pub static PARAM_OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
 
 /// A type whose values are the choices of a module parameter.
 pub trait Choice: Copy + PartialEq + 'static {
-    /// The values that can be chosen.
+    /// The values that can be chosen, in the order of their discriminants, which begin with 0.
     const CHOICES: &'static [Self];
 
     /// Their names, as the user writes them: as many as there are choices, in the same order.
@@ -385,6 +385,12 @@ macro_rules! module_params {
                 ::core::stringify!($name),
                 $default as u32,
             );
+
+        // The default is stored as the index of its name.
+        const _: () = ::core::assert!(
+            <$type as $crate::module_param::Choice>::CHOICES[$default as usize] as u32
+                == $default as u32
+        );
 
         $crate::module_params!(@param $module, $name, $text,
             <$type as $crate::module_param::Choice>::NAMES);
