@@ -11,21 +11,24 @@
 //!
 //! The functions of a *registered* domain are waited for by `async_synchronize_full()`, which the
 //! kernel calls at the end of boot, when it has loaded any module that was loaded without the
-//! parameter `async_probe` (`do_init_module()`), and before it unloads any module
-//! (`delete_module()`). So does everybody who loads or unloads an unrelated module. The functions
-//! of an *exclusive* domain are waited for by nobody but its owner.
+//! parameter `async_probe` (`do_init_module()`), and when any module has exited, before its text is
+//! freed (`delete_module()`). So does everybody who loads or unloads an unrelated module. The
+//! functions of an *exclusive* domain are waited for by nobody but its owner.
 //!
 //! # Nothing outlives a domain
 //!
 //! Dropping a [`Domain`] waits for all its functions. As long as a module keeps its domains in what
-//! it drops when it exits, none of its functions can run after its text is gone.
+//! it drops when it exits, none of its functions can run after its text is gone. A module that
+//! schedules a function in the domain of another has to wait for it before it exits.
+//!
+//! A function of a domain must not be the one that drops it: it would wait for itself, for ever.
 //!
 //! # When memory is short
 //!
 //! `async_schedule_node_domain()` calls the function in the caller if it cannot allocate an entry,
-//! or if 32768 entries are pending. A caller that holds a lock which the function takes would then
-//! deadlock, and one that counts on returning at once would not. [`Domain::schedule`] never lets
-//! that happen: it hands the function back, as [`Refused`], and the caller decides.
+//! or if more than 32768 entries are pending. A caller that holds a lock which the function takes
+//! would then deadlock, and one that counts on returning at once would not. [`Domain::schedule`]
+//! never lets that happen: it hands the function back, as [`Refused`], and the caller decides.
 
 use core::marker::PhantomPinned;
 
@@ -75,9 +78,9 @@ impl Node {
             // CAST: `Device` is a transparent wrapper of `struct device`.
             let dev = dev.cast::<bindings::device>();
 
-            // SAFETY: `dev` comes from a reference. The node of a device is set before the device
-            // is added and read without a lock everywhere.
-            Self(unsafe { (*dev).numa_node })
+            // SAFETY: `dev` comes from a reference. `device_add()` may set the node meanwhile, to
+            // that of the parent; everybody reads it without a lock.
+            Self(unsafe { (&raw const (*dev).numa_node).read_volatile() })
         }
         #[cfg(not(CONFIG_NUMA))]
         {
@@ -236,12 +239,12 @@ impl Domain {
     ///
     /// # Context
     ///
-    /// Any context that allows an allocation with `flags`.
+    /// Task context; sleeps only if `flags` allow it.
     ///
     /// # Errors
     ///
-    /// [`Refused`], with the function, if memory is short or 32768 functions are pending; the
-    /// function is never called by the current task.
+    /// [`Refused`], with the function, if memory is short or more than 32768 functions are pending;
+    /// the function is never called by the current task.
     pub fn schedule_on<F>(
         &self,
         node: Node,
