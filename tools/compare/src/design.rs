@@ -98,7 +98,7 @@ impl Design {
             Self::ModuleInit => "design=module_init",
             Self::ExclusiveAttach => "design=exclusive_attach",
             Self::PlatformPreferAsync => "probe_type=prefer_asynchronous phases=1",
-            Self::PlatformTwoPhase => "probe_type=prefer_asynchronous phases=2",
+            Self::PlatformTwoPhase => "probe_type=force_synchronous phases=2",
         }
     }
 
