@@ -159,8 +159,8 @@ where
     Ok(attach)
 }
 
-/// Waits for the functions of a driver that [`register`] has registered, and unregisters it by means
-/// of `A`.
+/// Waits for the functions of a driver that [`register`] has registered, and unregisters it by
+/// means of `A`.
 ///
 /// # Safety
 ///
