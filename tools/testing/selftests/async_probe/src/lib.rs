@@ -20,6 +20,7 @@ pub mod recorder;
 pub mod slow_bus;
 pub mod sysfs;
 pub mod test_modules;
+pub mod uevents;
 
 pub use bench::{Bench, Order};
 pub use failure::{ensure, Failure};

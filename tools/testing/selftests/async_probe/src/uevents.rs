@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's uevents, as udev gets them.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::sys::socket::{
+    bind, recv, setsockopt, socket, sockopt, AddressFamily, MsgFlags, NetlinkAddr, SockFlag,
+    SockProtocol, SockType,
+};
+
+use crate::Failure;
+
+/// The kernel's own multicast group; udev's is another.
+const KERNEL: u32 = 1;
+
+/// Longer than any uevent (`UEVENT_BUFFER_SIZE`).
+const MESSAGE: usize = 1 << 13;
+
+/// Room for thousands of them.
+const BUFFER: usize = 8 << 20;
+
+/// A uevent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uevent {
+    /// `add`, `bind`, `unbind`, `remove` and others.
+    pub action: String,
+    /// Name of the device, or of what else it is about.
+    pub name: String,
+    /// Its number: each has one more than the one before.
+    pub number: u64,
+}
+
+/// A socket that gets them from now on.
+#[derive(Debug)]
+pub struct Uevents(OwnedFd);
+
+impl Uevents {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Io`] if that is not allowed.
+    pub fn open() -> Result<Self, Failure> {
+        let failed = |errno: Errno| Failure::io("open", "the uevent socket", errno);
+        let socket = socket(
+            AddressFamily::Netlink,
+            SockType::Datagram,
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            SockProtocol::NetlinkKObjectUEvent,
+        )
+        .map_err(failed)?;
+        setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).map_err(failed)?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, KERNEL)).map_err(failed)?;
+        Ok(Self(socket))
+    }
+
+    /// The next uevent, if one comes in time.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Io`] if the socket fails, for want of room too.
+    pub fn next(&self, timeout: Duration) -> Result<Option<Uevent>, Failure> {
+        let deadline = Instant::now() + timeout;
+        let mut message = [0; MESSAGE];
+        loop {
+            match recv(self.0.as_raw_fd(), &mut message, MsgFlags::empty()) {
+                Ok(length) => {
+                    if let Some(uevent) = read(&message[..length]) {
+                        return Ok(Some(uevent));
+                    }
+                }
+                Err(Errno::EAGAIN) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(None);
+                    }
+                    let left = PollTimeout::try_from(left + Duration::from_millis(1))
+                        .unwrap_or(PollTimeout::MAX);
+                    let mut readable = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+                    match poll(&mut readable, left) {
+                        Ok(_) | Err(Errno::EINTR) => {}
+                        Err(errno) => return Err(Failure::io("poll", "uevents", errno)),
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Failure::io("read", "uevents", errno)),
+            }
+        }
+    }
+}
+
+/// `bind@/devices/platform/d.0`, then `KEY=value`, each with a zero after it.
+fn read(message: &[u8]) -> Option<Uevent> {
+    let text = std::str::from_utf8(message).ok()?;
+    let value = |key: &str| {
+        text.split('\0')
+            .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+    };
+    Some(Uevent {
+        action: value("ACTION")?.to_owned(),
+        name: value("DEVPATH")?.rsplit('/').next()?.to_owned(),
+        number: value("SEQNUM")?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_the_kernel_sends_them() {
+        let message = b"bind@/devices/platform/d.0\0ACTION=bind\0DEVPATH=/devices/platform/d.0\0\
+            SUBSYSTEM=platform\0DRIVER=d\0SEQNUM=1234\0";
+        let bind = Uevent {
+            action: "bind".to_owned(),
+            name: "d.0".to_owned(),
+            number: 1234,
+        };
+        assert_eq!(read(message), Some(bind));
+        assert_eq!(read(b"libudev\0..."), None);
+        assert_eq!(read(b"\xff"), None);
+    }
+}
