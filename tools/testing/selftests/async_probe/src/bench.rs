@@ -3,6 +3,7 @@
 //! The bench that a test works on.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -160,6 +161,16 @@ impl<'a> Bench<'a> {
     /// What was to be said.
     pub fn comments(&self) -> &[String] {
         &self.comments
+    }
+
+    /// The file of a module.
+    pub fn module(&self, module: &str) -> PathBuf {
+        self.modules.path(module)
+    }
+
+    /// Takes charge of a module that something else loads.
+    pub fn adopt(&mut self, module: &'static str) {
+        self.loaded.push(module);
     }
 
     /// Loads a module, whatever comes of it.
