@@ -35,6 +35,12 @@ use crate::{
     task, //
 };
 
+/// What `DeviceHeader::adding` is once the device has been added: no task.
+const ADDED: usize = usize::MAX;
+
+/// What it is once `device_add()` has failed.
+const FAILED: usize = usize::MAX - 1;
+
 /// Whether the current task is the one that is adding `dev` just now.
 pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
     dev.header().adding.load(Relaxed) == task::current()
@@ -44,9 +50,16 @@ pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
 ///
 /// Nothing happens if the device is bound, or is not registered any more.
 pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
+    // A driver that is registered meanwhile is matched with a device before `device_add()` is done.
+    // If that fails in the end, there is nothing left to attach.
+    if dev.header().adding.load(Relaxed) == FAILED {
+        return;
+    }
+
     // What the probe has returned, the driver core has reported.
     //
-    // SAFETY: `dev` is a valid device, and has been added, as a driver could be matched with it.
+    // SAFETY: `dev` is a valid device that has been added, or is being added, and is on the list of
+    // its bus, as a driver could be matched with it.
     let _ = unsafe { bindings::device_attach(dev.as_raw()) };
 }
 
@@ -76,7 +89,7 @@ impl<B: Bus> Registration<B> {
     pub fn new(dev: ARef<Device<B>>) -> Result<Self> {
         let header = dev.header();
 
-        // Set for good once the device has been added, to a value that is no task.
+        // Never zero again, whatever comes of it.
         if header
             .adding
             .cmpxchg(0, task::current(), kernel::sync::atomic::Full)
@@ -88,7 +101,9 @@ impl<B: Bus> Registration<B> {
         // SAFETY: `dev` has been initialized by `Device::new()`, and is added once.
         let result = to_result(unsafe { bindings::device_add(dev.as_raw()) });
 
-        header.adding.store(usize::MAX, Relaxed);
+        header
+            .adding
+            .store(if result.is_ok() { ADDED } else { FAILED }, Relaxed);
         result.map(|()| Self(dev))
     }
 
