@@ -139,6 +139,9 @@ pub trait Bus: Sized + 'static {
 
     /// Called before a driver's probe, which does not happen if this fails.
     ///
+    /// If it is the driver's probe that fails, nothing else is called: what has to be undone then
+    /// is for devres.
+    ///
     /// # Errors
     ///
     /// The probe fails with the error.
@@ -147,7 +150,7 @@ pub trait Bus: Sized + 'static {
         Ok(())
     }
 
-    /// Called after a driver's remove.
+    /// Called after a driver's remove, before its data is dropped.
     fn after_remove(dev: &Device<Self, Core<'_>>) {
         let _ = dev;
     }
@@ -177,7 +180,7 @@ impl UeventEnv {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if the variables have no room for it.
+    /// `ENOMEM` if the variables have no room for it, which comes with a warning.
     pub fn add(&mut self, var: fmt::Arguments<'_>) -> Result {
         // SAFETY: `self` is a valid environment that nobody else uses; `%pA` prints the
         // `fmt::Arguments` that a pointer leads to.

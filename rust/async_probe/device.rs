@@ -66,7 +66,8 @@ pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
 /// The registration of a device of a Rust bus.
 ///
 /// Dropping it unregisters the device: a driver that is bound to it is unbound first, a probe that
-/// runs is waited for, and one that has been scheduled does not happen any more.
+/// runs is waited for, and one that has been scheduled does not happen any more. So it must not be
+/// dropped by a callback of the device itself, such as probe, or by one of its attributes.
 pub struct Registration<B: Bus>(ARef<Device<B>>);
 
 impl<B: Bus> Registration<B> {
