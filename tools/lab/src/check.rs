@@ -2,6 +2,7 @@
 
 //! All tests: the host's under cargo, the guest's in the virtual machine.
 
+use std::fs;
 use std::path::PathBuf;
 use std::thread::{self, ScopedJoinHandle};
 
@@ -23,12 +24,24 @@ const BOOTS: &[Variant] = &[
     Variant {
         name: "plain",
         append: "",
+        nodes: None,
         programs: None,
+        powers_off: false,
     },
     Variant {
         name: "driver_async_probe",
         append: "driver_async_probe=slow_platform",
+        nodes: None,
         programs: Some(&["default_type"]),
+        powers_off: false,
+    },
+    Variant {
+        name: "two_nodes",
+        // What the kernel does not know of goes to the environment of init.
+        append: "ASYNC_PROBE_POWER_OFF=1",
+        nodes: Some(2),
+        programs: Some(&["numa", "reboot_in_flight"]),
+        powers_off: true,
     },
 ];
 
@@ -37,8 +50,12 @@ const BOOTS: &[Variant] = &[
 struct Variant {
     name: &'static str,
     append: &'static str,
+    /// NUMA nodes, if not as many as the command line says.
+    nodes: Option<u8>,
     /// All if there is no list.
     programs: Option<&'static [&'static str]>,
+    /// A program may power the machine off, once it has said that all is well.
+    powers_off: bool,
 }
 
 /// Runs the tests whose names contain the filter.
@@ -81,6 +98,7 @@ impl Variant {
         machine.append = format!("{} {}", machine.append, self.append)
             .trim()
             .to_owned();
+        machine.nodes = self.nodes.unwrap_or(machine.nodes);
         machine
     }
 
@@ -220,6 +238,13 @@ impl Guest<'_> {
         }
         // Of what happened outside all programs, nothing may be lost.
         tests.extend(complaints(&outcome, None));
+        if outcome.ended == Ended::NoPowerOff {
+            tests.push(Test {
+                name: "boot: the guest did not power off".to_owned(),
+                status: Status::Failed,
+                comments: vec![],
+            });
+        }
         if done == 0 {
             // Nothing would change at the next attempt.
             outcome.verdict()?;
@@ -281,11 +306,14 @@ impl Guest<'_> {
             Some(0 | 4) => None,
             Some(_) if failed => None,
             Some(code) => Some(format!("exit code {code} though no test failed")),
+            None if self.variant.powers_off && powered_off(outcome) => None,
             None => Some(match &outcome.ended {
                 Ended::GuestDeadline => "hung: no end before its deadline in guest time".to_owned(),
                 Ended::WallDeadline => "hung: no end before the deadline in wall time".to_owned(),
                 Ended::Died(how) => format!("QEMU died: {how}"),
-                Ended::Early | Ended::Exit(_) => "took the machine down".to_owned(),
+                Ended::Early | Ended::Exit(_) | Ended::NoPowerOff => {
+                    "took the machine down".to_owned()
+                }
             }),
         };
         tests.extend(complaint.map(|text| Test {
@@ -296,6 +324,13 @@ impl Guest<'_> {
         tests.extend(complaints(outcome, Some(&program)));
         tests
     }
+}
+
+/// Whether the kernel has powered the machine off in good order.
+fn powered_off(outcome: &Outcome) -> bool {
+    outcome.ended == Ended::Early
+        && fs::read_to_string(&outcome.console)
+            .is_ok_and(|console| console.contains("reboot: Power down"))
 }
 
 /// What the kernel complained about during a program, as failed tests.

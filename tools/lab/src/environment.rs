@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::unistd::geteuid;
+use nix::unistd::{geteuid, User};
 
 use crate::cache::{digest, Cache, Lock};
 use crate::enter::{tethered, Spec};
@@ -147,7 +147,7 @@ fn prerequisites(logs: &Path) -> Result<()> {
         missing.push("uidmap");
     }
     if missing.is_empty() {
-        return Ok(());
+        return subordinate_ids();
     }
     let list = missing.join(" ");
     if !geteuid().is_root() || !in_path("apt-get") {
@@ -173,6 +173,37 @@ fn prerequisites(logs: &Path) -> Result<()> {
         next: "install the packages by hand, then run the same command again",
     }
     .run(command)
+}
+
+/// mmdebstrap, when it runs as an ordinary user, needs ids of its own for the users of the root.
+fn subordinate_ids() -> Result<()> {
+    let uid = geteuid();
+    if uid.is_root() {
+        return Ok(());
+    }
+    let name = User::from_uid(uid)
+        .ok()
+        .flatten()
+        .map_or_else(|| uid.to_string(), |user| user.name);
+    let has_line = |path: &str| {
+        fs::read_to_string(path).is_ok_and(|text| {
+            text.lines()
+                .filter_map(|line| line.split_once(':'))
+                .any(|(owner, _)| owner == name || owner == uid.to_string())
+        })
+    };
+    match ["/etc/subuid", "/etc/subgid"]
+        .into_iter()
+        .find(|path| !has_line(path))
+    {
+        None => Ok(()),
+        Some(path) => Err(Error::new(
+            Kind::Environment,
+            "cannot make the root file system",
+            format!("{path} has no line for {name}"),
+            format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"),
+        )),
+    }
 }
 
 fn in_path(program: &str) -> bool {

@@ -132,9 +132,9 @@ impl<T> IoContext<T> for nix::Result<T> {
 
 /// What to do about a directory that cannot be written.
 pub const STORAGE_NEXT: &str =
-    "free some space, or point XDG_CACHE_HOME at a directory that can be written \
-     (3 GB are needed; making the root file system takes as much of TMPDIR for a while): \
-     XDG_CACHE_HOME=/some/dir make";
+    "free some space there; if it is the cache that is full or cannot be written, point \
+     XDG_CACHE_HOME at another directory (3 GB are needed; making the root file system takes as \
+     much of TMPDIR for a while): XDG_CACHE_HOME=/some/dir make";
 
 fn storage(path: &Path, doing: &str, error: &io::Error) -> Error {
     let next = match error.raw_os_error().map(Errno::from_raw) {

@@ -128,12 +128,26 @@ impl Kernel {
             Choice::Tree(path) => tree(path),
             Choice::Stock(series) => {
                 let wanted: Vec<&str> = series.as_deref().map_or(SERIES.to_vec(), |one| vec![one]);
+                // An older series that somebody asked for by name is no reason to stay with it.
+                let newest = wanted.get(..1).unwrap_or_default();
                 if !refresh {
-                    if let Some(kernel) = cached(&wanted, cache)? {
+                    if let Some(kernel) = cached(newest, cache)? {
                         return Ok(kernel);
                     }
                 }
-                prepare(&wanted, cache, lock, env, logs)
+                prepare(&wanted, cache, lock, env, logs).or_else(|error| {
+                    match cached(&wanted, cache)? {
+                        Some(kernel) if !refresh && error.kind != Kind::Interrupted => {
+                            note(&format!(
+                                "using {}, since there is no newer one:",
+                                kernel.name()
+                            ));
+                            note(&error.to_string());
+                            Ok(kernel)
+                        }
+                        _ => Err(error),
+                    }
+                })
             }
         }
     }
@@ -208,7 +222,7 @@ fn recipe() -> String {
     digest(&parts)
 }
 
-/// The newest prepared kernel of the first series that has one.
+/// The newest prepared kernel of these series.
 fn cached(series: &[&str], cache: &Cache) -> Result<Option<Kernel>> {
     let dir = cache.path("kernels");
     let suffix = format!("-{}", recipe());

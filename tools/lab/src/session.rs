@@ -57,7 +57,9 @@ impl Session {
     /// The guest's files that every job gets: the modules, and firmware for their devices.
     pub fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
         let mut initramfs = Initramfs::new(&self.env)?;
-        initramfs.bytes(FIRMWARE, &default_firmware(), false);
+        for file in FIRMWARE {
+            initramfs.bytes(file, &default_firmware(), false);
+        }
         for file in modules.files()? {
             initramfs.file(&format!("modules/{}", name(&file)), &file, false);
         }
@@ -65,8 +67,11 @@ impl Session {
     }
 }
 
-/// The file that the sample drivers ask for.
-const FIRMWARE: &str = "lib/firmware/async_probe/slow_platform.fw";
+/// The files that the sample drivers ask for.
+const FIRMWARE: &[&str] = &[
+    "lib/firmware/async_probe/slow.fw",
+    "lib/firmware/async_probe/slow_platform.fw",
+];
 
 /// An image of a fixed payload, small enough that its checksum does not show in the timing.
 fn default_firmware() -> Vec<u8> {

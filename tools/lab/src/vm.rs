@@ -49,6 +49,9 @@ pub struct Machine {
     /// Processors
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64), global = true)]
     pub smp: u8,
+    /// NUMA nodes, which share processors and memory evenly
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8), global = true)]
+    pub nodes: u8,
     /// Memory in MiB
     #[arg(long, default_value_t = 1024, global = true)]
     pub memory: u32,
@@ -73,7 +76,10 @@ const KVM_NEXT: &str = "run without ACCEL=kvm: QEMU's translator works everywher
 const SETTLE: u32 = 5;
 
 /// How long a guest may take to power off after its job.
-const POWER_OFF: Duration = Duration::from_secs(20);
+const POWER_OFF: Duration = Duration::from_secs(60);
+
+/// The exit code of `lab enter` where there is no way into the root file system: [`Kind::Environment`].
+const NOT_ENTERED: i32 = 3;
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -92,6 +98,8 @@ pub enum Ended {
     WallDeadline,
     /// The guest went away before its job ended.
     Early,
+    /// The job ended, but the guest did not power off.
+    NoPowerOff,
     /// QEMU itself died.
     Died(String),
 }
@@ -140,10 +148,21 @@ impl Outcome {
                 "the virtual machine hung",
                 "it ran into its deadline in wall time (--wall-deadline)".to_owned(),
             ),
-            Ended::Early => (
+            Ended::Early => {
+                let console = tail(&self.console, 10);
+                let why = if console.is_empty() {
+                    "its console is empty: the cached kernel may be damaged (`make clean-cache` \
+                     has it made again)"
+                        .to_owned()
+                } else {
+                    format!("the end of its console:\n{}", indent(&console))
+                };
+                (Kind::Vm, "the guest went away before its job ended", why)
+            }
+            Ended::NoPowerOff => (
                 Kind::Vm,
-                "the guest went away before its job ended",
-                format!("the end of its console:\n{}", indent(&tail(&self.console, 10))),
+                "the guest did not power off after its job",
+                format!("it was given {} s of wall time", POWER_OFF.as_secs()),
             ),
             Ended::Died(how) => (Kind::Vm, "QEMU died", how.clone()),
         };
@@ -232,9 +251,18 @@ impl Boot<'_> {
         };
         drop(qemu);
         let ended = match (ended, status) {
+            (Some(Ended::Exit(_)), None) => Ended::NoPowerOff,
             (Some(how), _) => how,
             (None, None) => Ended::WallDeadline,
             (None, Some(status)) if status.success() => Ended::Early,
+            (None, Some(status)) if status.code() == Some(NOT_ENTERED) => {
+                return Err(Error::new(
+                    Kind::Environment,
+                    "cannot start the virtual machine",
+                    tail(&errors, 5),
+                    "see above",
+                ));
+            }
             (None, Some(status)) => Ended::Died(died(status, &errors)),
         };
         Ok(Outcome {
@@ -284,7 +312,32 @@ impl Boot<'_> {
         if machine.time == Time::Virtual {
             add(&format!("-icount shift={},sleep=off", machine.shift));
         }
-        add(&format!("-smp {} -m {}M", machine.smp, machine.memory));
+        add(&format!("-m {}M", machine.memory));
+        if machine.nodes == 1 {
+            add(&format!("-smp {}", machine.smp));
+        } else {
+            let nodes = machine.nodes;
+            // A socket a node, each with as many cores.
+            let cores = machine.smp.div_ceil(nodes).max(1);
+            add(&format!(
+                "-smp {},sockets={nodes},cores={cores},threads=1",
+                u16::from(cores) * u16::from(nodes)
+            ));
+            let memory = machine.memory / u32::from(nodes);
+            for node in 0..nodes {
+                // The first one has what is left.
+                let rest = if node == 0 {
+                    machine.memory % u32::from(nodes)
+                } else {
+                    0
+                };
+                add(&format!(
+                    "-object memory-backend-ram,id=m{node},size={}M \
+                     -numa node,nodeid={node},memdev=m{node} -numa cpu,node-id={node},socket-id={node}",
+                    memory + rest
+                ));
+            }
+        }
         for (number, serial) in serials.iter().enumerate() {
             let (backend, options) = serial.split_once(',').unwrap_or((serial, ""));
             let comma = if options.is_empty() { "" } else { "," };

@@ -42,6 +42,7 @@ deadline "$DEADLINE" &
 sh /job </dev/null >/dev/ttyS1 2>&1
 code=$?
 
-echo "lab: exit $code" >/dev/ttyS1
+# The job's last line may lack its end.
+printf '\nlab: exit %s\n' "$code" >/dev/ttyS1
 drain
 poweroff -f
