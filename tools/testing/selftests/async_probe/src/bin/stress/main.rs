@@ -58,9 +58,10 @@ const TESTS: [&str; 5] = [
     "stress: slabs do not grow",
 ];
 
-/// So many objects more may be there whatever the operations: some slabs come and go by fifty. A
-/// leak with every fiftieth operation shows in a full run.
-const SLACK: i64 = 64;
+/// So many objects more may be there whatever the operations: some slabs come and go by a hundred,
+/// most of all when processors run in parallel. A leak with every thirtieth operation shows in a
+/// full run.
+const SLACK: i64 = 100;
 
 /// So many objects more may be there for each task more: the kernel's workers come and go.
 const PER_TASK: i64 = 4;
