@@ -263,9 +263,12 @@ impl Devices {
         }
     }
 
-    /// Adds `count` devices.
+    /// Adds `count` devices, or fewer if a signal comes in between.
     fn add_many(&self, count: u32, how: How) -> Result {
         for _ in 0..count {
+            if kernel::current!().signal_pending() {
+                return Err(EINTR);
+            }
             self.add(how)?;
         }
         Ok(())

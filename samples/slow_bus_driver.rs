@@ -139,7 +139,7 @@ impl bus::Driver for SlowBusDriver {
 }
 
 type Plain = timing::Adapter<bus::Adapter<SlowBusDriver>>;
-type Sync = probe_type::Adapter<Plain, ForceSynchronous>;
+type Synchronous = probe_type::Adapter<Plain, ForceSynchronous>;
 type PreferAsync = probe_type::Adapter<Plain, PreferAsynchronous>;
 type DriverAttach = driver_attach::Adapter<Plain, SlowBus>;
 type ExclusiveAttach = exclusive_attach::Adapter<Plain, SlowBus>;
@@ -162,7 +162,7 @@ impl<A: driver::RegistrationOps + 'static> InPlaceModule for Registered<A> {
 /// The registration of the driver, in one of the designs. It is only kept to be dropped.
 enum SlowBusDriverModule {
     Sync {
-        _driver: Pin<KBox<Registered<Sync>>>,
+        _driver: Pin<KBox<Registered<Synchronous>>>,
     },
     PreferAsync {
         _driver: Pin<KBox<Registered<PreferAsync>>>,
@@ -171,7 +171,7 @@ enum SlowBusDriverModule {
         _driver: Pin<KBox<Registered<DriverAttach>>>,
     },
     ModuleInit {
-        _module: AsyncInit<Registered<Sync>>,
+        _module: AsyncInit<Registered<Synchronous>>,
     },
     ExclusiveAttach {
         _driver: Pin<KBox<Registered<ExclusiveAttach>>>,

@@ -11,12 +11,15 @@
 use kernel::{
     bindings,
     driver::RegistrationOps,
+    error::to_result,
     prelude::*,
     sync::{
         aref::ARef,
         atomic::{
+            Acquire,
             Atomic,
             AtomicFlag,
+            Full,
             Relaxed, //
         },
     },
@@ -52,9 +55,12 @@ pub(crate) enum By {
 pub(crate) struct Attach {
     by: By,
     /// The task that registers the driver, as a number, while it does so.
-    registering: Atomic<usize>,
-    /// Whether the driver core has asked that task for a device that matches.
+    registrar: Atomic<usize>,
+    /// Whether the driver core has asked for a device that matches before `open` was set.
     wanted: AtomicFlag,
+    /// Whether the driver is registered for good. Until then nothing is scheduled for it: if its
+    /// registration fails in the end, the driver core does not wait for probes that others run.
+    open: AtomicFlag,
     /// Where the functions run; none if the driver core attaches.
     domain: Option<Pin<KBox<Domain>>>,
 }
@@ -63,8 +69,9 @@ impl Default for Attach {
     fn default() -> Self {
         Self {
             by: By::DriverCore,
-            registering: Atomic::new(0),
+            registrar: Atomic::new(0),
             wanted: AtomicFlag::new(false),
+            open: AtomicFlag::new(false),
             domain: None,
         }
     }
@@ -85,30 +92,47 @@ impl Attach {
     /// Whether the driver core, which asks, may probe `dev`, which matches. Otherwise somebody else
     /// does so.
     pub(crate) fn is_for_driver_core<B: Bus>(&self, dev: &Device<B>) -> bool {
-        let is_registering = self.registering.load(Relaxed) == task::current();
+        let is_registrar = self.registrar.load(Relaxed) == task::current();
 
         match self.by {
             By::DriverCore => true,
             By::Driver => {
-                if is_registering {
+                if is_registrar {
                     self.wanted.store(true, Relaxed);
                 }
-                !is_registering
+                !is_registrar
             }
-            By::Device if is_registering || device::is_added_here(dev) => {
-                let Some(domain) = self.domain() else {
-                    return true;
-                };
-                let node = Node::of(dev.as_ref());
-                let dev: ARef<Device<B>> = dev.into();
-
-                // Without memory for that, the driver core probes the device here and now.
-                domain
-                    .schedule_on(node, move || device::attach(&dev), GFP_KERNEL)
-                    .is_err()
+            By::Device if is_registrar || device::is_added_here(dev) => {
+                !self.is_left_to_registrar() && self.schedule(dev)
             }
             By::Device => true,
         }
+    }
+
+    /// If the driver is not registered for good yet, notes that there is a device for it, and leaves
+    /// the device to [`register`].
+    fn is_left_to_registrar(&self) -> bool {
+        if self.open.load(Acquire) {
+            return false;
+        }
+
+        // Either `register()` sees what is noted here, or it is seen here that the driver is open.
+        self.wanted.xchg(true, Full);
+        !self.open.load(Relaxed)
+    }
+
+    /// Schedules the attachment of `dev`. Without memory for that, the answer is that the driver
+    /// core may probe the device here and now.
+    fn schedule<B: Bus>(&self, dev: &Device<B>) -> bool {
+        let Some(domain) = self.domain() else {
+            return true;
+        };
+        let node = Node::of(dev.as_ref());
+        let dev: ARef<Device<B>> = dev.into();
+
+        domain
+            .schedule_on(node, move || device::attach(&dev), GFP_KERNEL)
+            .is_err()
     }
 }
 
@@ -134,8 +158,9 @@ where
     let drv = reg.get();
     let attach = Attach {
         by,
-        registering: Atomic::new(task::current()),
+        registrar: Atomic::new(task::current()),
         wanted: AtomicFlag::new(false),
+        open: AtomicFlag::new(false),
         domain: Some(KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?),
     };
 
@@ -147,15 +172,21 @@ where
 
     // SAFETY: The caller upholds the same requirements.
     if let Err(err) = unsafe { A::register(reg, name, module) } {
-        // SAFETY: The driver is not registered, hence the memory is ours. Functions that have been
-        // scheduled find no driver.
+        // SAFETY: The driver is not registered, hence the memory is ours.
         unsafe { (*drv).attach = Attach::default() };
         return Err(err);
     }
 
     // SAFETY: From here on, until the driver is unregistered, the field is only read.
     let attach = unsafe { &(*drv).attach };
-    attach.registering.store(0, Relaxed);
+    attach.open.xchg(true, Full);
+    if by == By::Device && attach.is_wanted() {
+        // Now each device that matches is scheduled; the driver core itself probes none.
+        //
+        // SAFETY: The driver is registered.
+        to_result(unsafe { bindings::driver_attach(&raw const (*drv).driver) }).ok();
+    }
+    attach.registrar.store(0, Relaxed);
     Ok(attach)
 }
 

@@ -481,6 +481,11 @@ impl<B: Bus> Device<B> {
         Error: From<E>,
     {
         let bus = B::bus_type();
+        // As `device_add()` does, but a function that adds the device is to run there, too.
+        let node = match parent {
+            Some(parent) if node == Node::ANY => Node::of(parent),
+            _ => node,
+        };
 
         let this = KBox::pin_init::<Error>(
             try_pin_init!(DeviceStruct::<B> {

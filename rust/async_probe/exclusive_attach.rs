@@ -12,6 +12,10 @@
 //! `wait_for_device_probe()` waits for the probes that run, which is what a root file system on
 //! such a device needs. Nobody waits for those that have not begun yet.
 //!
+//! Where a driver of another [`crate::probe_type`] is wrapped, the probe type has no effect: the
+//! driver is registered with `PROBE_FORCE_SYNCHRONOUS`, so that the functions themselves probe. The
+//! retry of a deferred probe is synchronous, in the one worker that the driver core has for that.
+//!
 //! A driver must not be used this way if something relies on its devices being bound when its
 //! module is loaded; what can be waited for instead is the bind uevent.
 

@@ -72,7 +72,7 @@ use kernel::{
 
 /// What a parameter accepts.
 pub enum Accepts {
-    /// The whole numbers from the first to the second, in the notations of `kstrtouint()`.
+    /// The whole numbers from the first to the second, in the notations of [`ParseInt`].
     Range(u32, u32),
     /// One of these names.
     Names(&'static [&'static str]),
@@ -213,7 +213,7 @@ pub static PARAM_OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
 };
 
 /// A type whose values are the choices of a module parameter.
-pub trait Choice: Copy + PartialEq + 'static {
+pub trait Choice: Copy + 'static {
     /// The values that can be chosen, in the order of their discriminants, which begin with 0.
     const CHOICES: &'static [Self];
 
