@@ -9,7 +9,7 @@
 
 use super::Bar;
 use crate::laws::Violation;
-use crate::recording::Point;
+use crate::recording::{Point, Span};
 use crate::Event;
 
 /// Judges every firmware request for a device that has been probed; those are the cases.
@@ -33,7 +33,11 @@ pub fn check(events: &[Event]) -> Result<usize, Violation> {
         let cleaned = bar
             .of_device(Point::Cleanup, at)
             .find(|(_, cleanup)| probe.began < cleanup.began)
-            .map(|(_, cleanup)| cleanup.began);
+            .map(|(_, cleanup)| {
+                // It drops the driver data, which may wait for the request.
+                let whole = cleanup.parent.map(|parent| &bar.spans[parent]);
+                whole.map_or(cleanup.began, Span::end)
+            });
         let inside = request.end() < probe.end();
         let bound = probe.ret == Some(0) || probe.ended.is_none();
         bar.demand(
@@ -69,21 +73,25 @@ mod tests {
         30 probe_end 0
         31 firmware d.fw 0
         31 firmware_end 0
+        9 release 0
         9 remove 0
         9 cleanup 0
+        33 firmware d.fw 0
+        33 firmware_end 0
+        9 release_end
         32 firmware other.fw 7
         32 firmware_end 0
     ";
 
     #[test]
     fn holds() {
-        assert_eq!(check(&recording(GOOD)), Ok(3));
+        assert_eq!(check(&recording(GOOD)), Ok(4));
     }
 
     #[test]
     fn the_driver_is_gone() {
         let late = altered(GOOD, "31 firmware_end 0", "");
-        let late = altered(&late, "9 cleanup 0", "9 cleanup 0\n 31 firmware_end 0");
+        let late = altered(&late, "9 release_end", "9 release_end\n 31 firmware_end 0");
         assert_broken(check(&recording(&late)), "31 [000] firmware_end");
         let events = doctored(GOOD, "32 firmware other.fw 7", "32 firmware d.fw 0");
         assert_broken(check(&events), "32 [000] firmware");
