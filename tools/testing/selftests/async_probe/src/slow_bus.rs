@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use lifecycle::event::Call;
@@ -184,6 +185,9 @@ impl Bench<'_> {
             Order::DriverFirst => {
                 self.insmod(BUS_MODULE, "devices=0")?;
                 self.insmod(DRIVER_MODULE, driver.trim_end())?;
+                // `module_init` registers when insmod has returned; the file comes last of all.
+                let bind = format!("{BUS}/drivers/{DRIVER}/bind");
+                wait_for("the driver to be registered", || Path::new(&bind).exists())?;
                 self.add_to_bus(call, devices)
             }
         }
