@@ -36,6 +36,13 @@ const BOOTS: &[Variant] = &[
         powers_off: false,
     },
     Variant {
+        name: "recorded",
+        append: "ASYNC_PROBE_RECORD=1",
+        nodes: None,
+        programs: Some(RECORDED),
+        powers_off: false,
+    },
+    Variant {
         name: "two_nodes",
         // What the kernel does not know of goes to the environment of init.
         append: "ASYNC_PROBE_POWER_OFF=1",
@@ -43,6 +50,15 @@ const BOOTS: &[Variant] = &[
         programs: Some(&["numa", "reboot_in_flight"]),
         powers_off: true,
     },
+];
+
+/// The programs that are run once more under the recorder: the same laws must hold with it as without,
+/// and all others of lifecycle too.
+const RECORDED: &[&str] = &[
+    "failed_probe",
+    "insmod_waits",
+    "platform_removal",
+    "unbind_waits",
 ];
 
 /// A way to boot.

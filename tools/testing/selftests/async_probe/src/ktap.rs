@@ -7,6 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use crate::modules::Modules;
+use crate::recorder::Recorder;
 use crate::{Bench, Failure};
 
 /// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
@@ -90,8 +91,16 @@ pub fn run(mut tests: Vec<Test>) -> ExitCode {
 }
 
 /// Runs one test on a bench of its own and cleans up after it.
+///
+/// With `ASYNC_PROBE_RECORD=1` in the environment, the test is recorded, and what was recorded is held
+/// against all laws.
 fn carry_out(out: &mut Output, test: &Test, modules: &Modules) -> Result<(), Failure> {
     let mut bench = Bench::new(modules)?;
+    let recorder = if std::env::var("ASYNC_PROBE_RECORD").as_deref() == Ok("1") {
+        Some(Recorder::start()?)
+    } else {
+        None
+    };
     let verdict = catch_unwind(AssertUnwindSafe(|| (test.body)(&mut bench)));
     let cleaned = bench.clean_up();
     for line in bench.comments() {
@@ -99,7 +108,9 @@ fn carry_out(out: &mut Output, test: &Test, modules: &Modules) -> Result<(), Fai
     }
 
     let verdict = match verdict {
-        Ok(Ok(())) => cleaned.and_then(|()| bench.judge()),
+        Ok(Ok(())) => cleaned
+            .and_then(|()| bench.judge())
+            .and_then(|()| recorder.map_or(Ok(()), |recorder| recorder.judge().map(drop))),
         Ok(Err(failure)) => {
             if let Err(more) = cleaned {
                 out.comment(&format!("cleaning up: {more}"));
