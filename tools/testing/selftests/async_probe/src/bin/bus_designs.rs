@@ -52,6 +52,10 @@ fn rmmod_in_the_middle(bench: &mut Bench, design: Design) -> Result<(), Failure>
         }
         Design::DeviceRegister => {
             bench.load_bus(Order::DriverFirst, DEVICES, driver, "")?;
+            // Devices that are added later find no driver.
+            for number in 1..DEVICES {
+                bench.wait_for_probe(&slow_bus::device(number))?;
+            }
             DEVICES
         }
         _ => {
