@@ -98,7 +98,8 @@ check_checkpatch()
 check_cargo_fmt()
 {
 	$CARGO fmt --manifest-path tools/Cargo.toml --all --check &&
-		$CARGO fmt --manifest-path samples/firmware/fuzz/Cargo.toml --check
+		$CARGO fmt --manifest-path samples/firmware/fuzz/Cargo.toml --check &&
+		$CARGO fmt --manifest-path tools/lifecycle/fuzz/Cargo.toml --check
 }
 
 check_cargo_clippy()
