@@ -18,12 +18,13 @@
 //! ```
 //!
 //! With `phases=2` neither waits, nor does any other `insmod`: the probe returns at once, and the
-//! firmware is loaded while the device is bound already.
+//! firmware is loaded while the device is bound already. The first phase is then best left
+//! synchronous, `probe_type=force_synchronous`: with more than 1024 devices, asynchronous first
+//! phases would queue behind second ones.
 //!
 //! All devices load `async_probe/slow_platform.fw`, see `Documentation/firmware-format.rst`; with
 //! `firmware=device` each loads a file of its own, `async_probe/slow_platform.3.fw` for the device
-//! `slow_platform.3`.
-//! `Documentation/dmesg-timing.rst` explains the lines in dmesg.
+//! `slow_platform.3`. `Documentation/dmesg-timing.rst` explains the lines in dmesg.
 
 use async_probe::{
     probe_type::{

@@ -109,8 +109,8 @@ impl Attach {
         }
     }
 
-    /// If the driver is not registered for good yet, notes that there is a device for it, and leaves
-    /// the device to [`register`].
+    /// If the driver is not registered for good yet, notes that there is a device for it, and
+    /// leaves the device to [`register`].
     fn is_left_to_registrar(&self) -> bool {
         if self.open.load(Acquire) {
             return false;

@@ -10,6 +10,9 @@
 //! The price is that the device is bound before it is ready: the driver has to cope with users that
 //! come in between, and with a rest that fails.
 //!
+//! The driver itself is best probed synchronously, as its probes are quick: asynchronous ones would
+//! share the workqueue, of 1024 functions at once, with the slow rest of other devices.
+//!
 //! # Examples
 //!
 //! ```ignore

@@ -52,8 +52,8 @@ const BOOTS: &[Variant] = &[
     },
 ];
 
-/// The programs that are run once more under the recorder: the same laws must hold with it as without,
-/// and all others of lifecycle too.
+/// The programs that are run once more under the recorder: the same laws must hold with it as
+/// without, and those of recordings, too.
 const RECORDED: &[&str] = &[
     "failed_probe",
     "insmod_waits",
@@ -121,8 +121,10 @@ impl Variant {
     fn of(&self, all: &[PathBuf]) -> Vec<PathBuf> {
         all.iter()
             .filter(|program| {
-                self.programs
-                    .is_none_or(|list| list.contains(&name(program).as_str()))
+                self.programs.map_or_else(
+                    || programs::is_test(program),
+                    |list| list.contains(&name(program).as_str()),
+                )
             })
             .cloned()
             .collect()

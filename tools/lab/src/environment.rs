@@ -39,7 +39,7 @@ const PACKAGES: &[&str] = &[
     "python3-minimal",
     "rustfmt",
     "rust-clippy",
-    "perl-base",
+    "perl",
     "kmod",
     "ca-certificates",
     "qemu-system-x86",

@@ -43,7 +43,9 @@ pub fn run(cli: &Cli, to: &Path) -> Result<()> {
     let mut list = String::new();
     for program in &programs {
         copy_into(program, &here)?;
-        list.push_str(&format!("{COLLECTION}:{}\n", name(program)));
+        if programs::is_test(program) {
+            list.push_str(&format!("{COLLECTION}:{}\n", name(program)));
+        }
     }
     let path = to.join("kselftest-list.txt");
     fs::write(&path, list).at(&path, "write")?;
