@@ -215,6 +215,7 @@ impl Boot<'_> {
         let mut qemu = Guarded::spawn(&mut command)?;
         let mut watcher = Watcher::default();
         let mut ended = None;
+        let mut blank = false;
         let mut deadline = began + Duration::from_secs(self.machine.wall_deadline.into());
         let (mut console_tail, mut results_tail) =
             (Follow::open(&console)?, Follow::open(&results)?);
@@ -222,12 +223,19 @@ impl Boot<'_> {
             // Asked before the last read: whatever it wrote before it ended is read then.
             let status = qemu.try_wait()?;
             console_tail.lines(status.is_some(), &mut |text| watcher.line(text))?;
-            results_tail.lines(status.is_some(), &mut |text| match closing(text) {
-                Some(how) => {
+            results_tail.lines(status.is_some(), &mut |text| {
+                if let Some(how) = closing(text) {
                     ended = Some(how);
                     deadline = deadline.min(Instant::now() + POWER_OFF);
+                    return;
                 }
-                None => line(text),
+                // An empty line may be init's own, before it says how the job ended.
+                if std::mem::replace(&mut blank, text.is_empty()) {
+                    line("");
+                }
+                if !blank {
+                    line(text);
+                }
             })?;
             if let Some(status) = status {
                 break Some(status);
