@@ -267,8 +267,8 @@ impl Boot<'_> {
                 return Err(Error::new(
                     Kind::Environment,
                     "cannot start the virtual machine",
-                    tail(&errors, 5),
-                    "see above",
+                    format!("there is no way in:\n{}", indent(&tail(&errors, 5))),
+                    "do as the last line says, then run the same command again",
                 ));
             }
             (None, Some(status)) => Ended::Died(died(status, &errors)),
