@@ -14,7 +14,7 @@ use crate::process::indent;
 use crate::programs;
 use crate::progress::{result, Step};
 use crate::session::{name, Session};
-use crate::vm::{Boot, Ended, Machine, Outcome};
+use crate::vm::{Ended, Machine, Outcome};
 
 /// Seconds of guest time that one program may take; as `settings` of the selftests says.
 const PROGRAM_DEADLINE: u32 = 300;
@@ -237,18 +237,15 @@ impl Guest<'_> {
         }
         initramfs.bytes("job", self.job(programs).as_bytes(), true);
         let mut runs: Vec<Run> = Vec::new();
-        let outcome = Boot {
-            kernel: &self.session.kernel,
-            env: &self.session.env,
-            machine: &self.machine,
-            out: &out,
-        }
-        .run(initramfs, &mut |line| {
-            if line.starts_with("lab: begin ") {
-                self.step.message(line);
-            }
-            collect(&mut runs, line);
-        })?;
+        let outcome = self
+            .session
+            .boot(&self.machine, &out)
+            .run(initramfs, &mut |line| {
+                if line.starts_with("lab: begin ") {
+                    self.step.message(line);
+                }
+                collect(&mut runs, line);
+            })?;
         let mut tests = Vec::new();
         let done = runs.len();
         for run in runs {

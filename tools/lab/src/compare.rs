@@ -21,7 +21,7 @@ use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, Step};
 use crate::session::{name, Session};
-use crate::vm::{Boot, Time};
+use crate::vm::Time;
 
 /// With more devices than this, designs that probe one after the other are left out.
 const FEW: usize = 16;
@@ -192,19 +192,17 @@ impl Runner<'_> {
 
         let mut measured = Vec::new();
         let mut errors = Vec::new();
-        let outcome = Boot {
-            kernel: &self.session.kernel,
-            env: &self.session.env,
-            machine: &machine,
-            out: &self.session.project.out(&dir),
-        }
-        .run(initramfs, &mut |line| match serde_json::from_str(line) {
-            Ok(line) => {
-                self.step.message(&last(&line));
-                measured.push(line);
-            }
-            Err(_) => errors.push(line.to_owned()),
-        })?;
+        let out = self.session.project.out(&dir);
+        let outcome = self
+            .session
+            .boot(&machine, &out)
+            .run(initramfs, &mut |line| match serde_json::from_str(line) {
+                Ok(line) => {
+                    self.step.message(&last(&line));
+                    measured.push(line);
+                }
+                Err(_) => errors.push(line.to_owned()),
+            })?;
         if !errors.is_empty() {
             return Err(Error::new(
                 Kind::Failed,

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
-use crate::vm::{Boot, Time};
+use crate::vm::Time;
 
 const DEVICES: usize = 8;
 const FIRMWARE_MS: u32 = 2000;
@@ -39,16 +39,12 @@ pub fn run(cli: &Cli) -> Result<()> {
     let step = Step::begin("booting and running the scenarios");
     let out = session.project.out("run");
     let mut log = String::new();
-    let outcome = Boot {
-        kernel: &session.kernel,
-        env: &session.env,
-        machine: &cli.machine,
-        out: &out,
-    }
-    .run(initramfs, &mut |line| {
-        log.push_str(line);
-        log.push('\n');
-    })?;
+    let outcome = session
+        .boot(&cli.machine, &out)
+        .run(initramfs, &mut |line| {
+            log.push_str(line);
+            log.push('\n');
+        })?;
     step.done();
     outcome.verdict()?;
     let events = dmesg::parse(&log).map_err(|error| {

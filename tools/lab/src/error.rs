@@ -60,6 +60,16 @@ pub const EXIT_CODES: &[(Kind, u8, &str)] = &[
     (Kind::Interrupted, 130, "interrupted"),
 ];
 
+impl Kind {
+    /// The process exit code of failures of this kind.
+    pub fn exit_code(self) -> u8 {
+        EXIT_CODES
+            .iter()
+            .find(|(kind, ..)| *kind == self)
+            .map_or(1, |(_, code, _)| *code)
+    }
+}
+
 /// A failure: what failed, why, and what to type next.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}\n  why:  {why}\n  next: {next}")]
@@ -105,10 +115,7 @@ impl Error {
 
     /// The process exit code of this error.
     pub fn exit_code(&self) -> u8 {
-        EXIT_CODES
-            .iter()
-            .find(|(kind, ..)| *kind == self.kind)
-            .map_or(1, |(_, code, _)| *code)
+        self.kind.exit_code()
     }
 }
 

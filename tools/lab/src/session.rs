@@ -57,13 +57,24 @@ impl Session {
     /// The guest's files that every job gets: the modules, and firmware for their devices.
     pub fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
         let mut initramfs = Initramfs::new(&self.env)?;
+        let firmware = default_firmware();
         for file in FIRMWARE {
-            initramfs.bytes(file, &default_firmware(), false);
+            initramfs.bytes(file, &firmware, false);
         }
         for file in modules.files()? {
             initramfs.file(&format!("modules/{}", name(&file)), &file, false);
         }
         Ok(initramfs)
+    }
+
+    /// A boot of the kernel in a machine; its files go to `out`.
+    pub fn boot<'a>(&'a self, machine: &'a Machine, out: &'a Path) -> Boot<'a> {
+        Boot {
+            kernel: &self.kernel,
+            env: &self.env,
+            machine,
+            out,
+        }
     }
 }
 
@@ -135,13 +146,9 @@ fn vm(cli: &Cli, job: &Job) -> Result<()> {
     }
     fs::create_dir_all(&job.out).at(&job.out, "create the directory")?;
     let out = fs::canonicalize(&job.out).at(&job.out, "find")?;
-    let outcome = Boot {
-        kernel: &session.kernel,
-        env: &session.env,
-        machine: &cli.machine,
-        out: &out,
-    }
-    .run(initramfs, &mut |line| result(line))?;
+    let outcome = session
+        .boot(&cli.machine, &out)
+        .run(initramfs, &mut |line| result(line))?;
     note(&format!(
         "{:.1} s of wall time; console: {}",
         outcome.wall.as_secs_f64(),
@@ -158,13 +165,9 @@ fn shell(cli: &Cli) -> Result<()> {
         time: Time::Wall,
         ..cli.machine.clone()
     };
-    Boot {
-        kernel: &session.kernel,
-        env: &session.env,
-        machine: &machine,
-        out: &session.project.out("shell"),
-    }
-    .shell(session.initramfs(&modules)?)
+    session
+        .boot(&machine, &session.project.out("shell"))
+        .shell(session.initramfs(&modules)?)
 }
 
 fn exec(cli: &Cli, argv: &[String]) -> Result<u8> {

@@ -78,9 +78,6 @@ const SETTLE: u32 = 5;
 /// How long a guest may take to power off after its job.
 const POWER_OFF: Duration = Duration::from_secs(60);
 
-/// The exit code of `lab enter` where there is no way into the root file system: [`Kind::Environment`].
-const NOT_ENTERED: i32 = 3;
-
 const POLL: Duration = Duration::from_millis(10);
 
 /// The kernel's command line.
@@ -263,7 +260,8 @@ impl Boot<'_> {
             (Some(how), _) => how,
             (None, None) => Ended::WallDeadline,
             (None, Some(status)) if status.success() => Ended::Early,
-            (None, Some(status)) if status.code() == Some(NOT_ENTERED) => {
+            // `lab enter` has found no way into the root file system.
+            (None, Some(status)) if status.code() == Some(Kind::Environment.exit_code().into()) => {
                 return Err(Error::new(
                     Kind::Environment,
                     "cannot start the virtual machine",
