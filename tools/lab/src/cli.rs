@@ -117,6 +117,9 @@ pub struct Job {
     /// Static programs, which the guest sees in /selftests
     #[arg(long)]
     pub program: Vec<PathBuf>,
+    /// More modules, which the guest sees in /modules
+    #[arg(long)]
+    pub module: Vec<PathBuf>,
     /// Where console.log and results.log go
     #[arg(long, default_value = "out/vm")]
     pub out: PathBuf,

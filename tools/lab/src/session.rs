@@ -144,6 +144,9 @@ fn vm(cli: &Cli, job: &Job) -> Result<()> {
     for program in &job.program {
         initramfs.file(&format!("selftests/{}", name(program)), program, true);
     }
+    for module in &job.module {
+        initramfs.file(&format!("modules/{}", name(module)), module, false);
+    }
     fs::create_dir_all(&job.out).at(&job.out, "create the directory")?;
     let out = fs::canonicalize(&job.out).at(&job.out, "find")?;
     let outcome = session
