@@ -13,7 +13,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run check compare shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run check bench shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -31,8 +31,8 @@ run shell setup: lab
 check: lab
 	@$(LAB) $(LAB_FLAGS) check $(TESTS)
 
-compare: lab
-	@$(LAB) $(LAB_FLAGS) compare $(if $(DEVICES)$(BIND),--devices $(DEVICES) --bind $(BIND))
+bench: lab
+	@$(LAB) $(LAB_FLAGS) bench $(if $(DEVICES)$(BIND),--devices $(DEVICES) --bind $(BIND))
 
 style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
@@ -52,7 +52,7 @@ lab:
 help:
 	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some'
-	@echo '  make compare            the designs side by side; DEVICES=16,64,512 BIND=10,10000 choose how many'
+	@echo '  make bench              the designs side by side; DEVICES=16,64,512 BIND=10,10000 choose how many'
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
 	@echo '  make shell              a shell in the virtual machine'

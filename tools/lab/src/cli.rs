@@ -47,8 +47,8 @@ pub enum Action {
         #[arg(default_value = "")]
         tests: String,
     },
-    /// Compares the designs, and judges what was measured
-    Compare(Compare),
+    /// Measures the designs, and judges what was measured
+    Bench(Bench),
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine, in real time
@@ -85,9 +85,9 @@ pub enum Action {
     },
 }
 
-/// What to compare.
+/// What to measure.
 #[derive(Debug, Args)]
-pub struct Compare {
+pub struct Bench {
     /// Numbers of slow devices
     #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "16,64,512")]
     pub devices: Vec<usize>,

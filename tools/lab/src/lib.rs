@@ -2,10 +2,10 @@
 
 //! The lab: makes an environment and a kernel, builds the modules, runs them under QEMU.
 
+pub mod bench;
 pub mod cache;
 pub mod check;
 pub mod cli;
-pub mod compare;
 pub mod console;
 pub mod debian;
 pub mod demo;

@@ -5,10 +5,10 @@
 use std::fs;
 use std::path::Path;
 
+use crate::bench;
 use crate::cache::{remove_tree, Cache};
 use crate::check;
 use crate::cli::{Action, Cli, Job};
-use crate::compare;
 use crate::demo;
 use crate::environment::Environment;
 use crate::error::{IoContext, Result};
@@ -111,7 +111,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         }
         Action::Vm(job) => vm(cli, job)?,
         Action::Check { tests } => check::run(cli, tests)?,
-        Action::Compare(args) => compare::run(cli, args)?,
+        Action::Bench(args) => bench::run(cli, args)?,
         Action::Run => demo::run(cli)?,
         Action::Shell => shell(cli)?,
         Action::Exec { argv } => return exec(cli, argv),

@@ -6,8 +6,8 @@
 use std::thread;
 use std::time::Duration;
 
-use compare::measured::{Bind, Cold, Idle, OwnRmmod, Row};
-use compare::Design;
+use bench::measured::{Bind, Cold, Idle, OwnRmmod, Row};
+use bench::Design;
 
 use crate::log::{mark, Log, Probes};
 use crate::system::{self, insmod, rmmod, settle, sleep_until, timed, try_rmmod};

@@ -18,7 +18,7 @@ use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
-use compare::{Design, Measured};
+use bench::{Design, Measured};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

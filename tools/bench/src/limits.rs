@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the figures must not exceed. They are judged where times are numbers of instructions
-//! ([`Comparison::is_exact`]).
+//! ([`Benchmark::is_exact`]).
 
 use std::fmt;
 
-use crate::comparison::Group;
+use crate::benchmark::Group;
 use crate::measured::{Bind, Idle, Row};
-use crate::{Comparison, Design};
+use crate::{Benchmark, Design};
 
 /// The time until all are bound over the slowest probe, up to so many devices.
 const RATIOS: [(usize, f64); 2] = [(64, 1.02), (512, 1.05)];
@@ -52,15 +52,15 @@ impl fmt::Display for Verdict {
 }
 
 /// Judges all that was measured.
-pub fn judge(comparison: &Comparison) -> Vec<Verdict> {
+pub fn judge(benchmark: &Benchmark) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    for group in &comparison.groups {
+    for group in &benchmark.groups {
         verdicts.extend(first(group));
         for row in &group.rows {
             judge_row(group, row, &mut verdicts);
         }
     }
-    verdicts.extend(growths(&comparison.bind));
+    verdicts.extend(growths(&benchmark.bind));
     verdicts
 }
 
@@ -119,7 +119,7 @@ fn judge_row(group: &Group, row: &Row, verdicts: &mut Vec<Verdict>) {
         for (what, waits) in waits(row, idle) {
             let ms = |ns: u64| format!("{:.1} ms", ns as f64 / 1e6);
             let (limit, holds) = if row.design.has_convoy() {
-                // That is the kernel's promise; a comparison that misses it has measured nothing.
+                // That is the kernel's promise; a benchmark that misses it has measured nothing.
                 let least = u64::from(row.firmware_ms) * 500_000;
                 (format!("{} or more", ms(least)), waits >= least)
             } else {
@@ -168,7 +168,7 @@ fn growths(bind: &[Bind]) -> Vec<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::Machine;
+    use crate::benchmark::Machine;
     use crate::measured::OwnRmmod;
 
     fn row(design: Design, devices: usize) -> Row {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn broken(rows: Vec<Row>, bind: Vec<Bind>) -> Vec<String> {
-        let comparison = Comparison {
+        let benchmark = Benchmark {
             version: 1,
             machine: Machine {
                 kernel: "7.3".into(),
@@ -208,7 +208,7 @@ mod tests {
             }],
             bind,
         };
-        judge(&comparison)
+        judge(&benchmark)
             .into_iter()
             .filter(|verdict| !verdict.holds)
             .map(|verdict| verdict.to_string())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All that was measured: `out/compare.json`.
+//! All that was measured: `out/bench.json`.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub struct Group {
 
 /// All that was measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Comparison {
+pub struct Benchmark {
     /// [`VERSION`]
     pub version: u32,
     /// The machine.
@@ -52,14 +52,14 @@ pub struct Comparison {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is not of the format.
-    #[error("not a comparison: {0}")]
+    #[error("not a benchmark: {0}")]
     Format(#[from] serde_json::Error),
     /// It is of another version.
     #[error("version {0} of the format, expected {VERSION}")]
     Version(u32),
 }
 
-impl Comparison {
+impl Benchmark {
     /// Nothing measured yet.
     pub fn new(machine: Machine) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Comparison {
         }
     }
 
-    /// The comparison as JSON, with a line feed at its end.
+    /// The benchmark as JSON, with a line feed at its end.
     ///
     /// # Errors
     ///

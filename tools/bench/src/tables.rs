@@ -4,9 +4,9 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent};
 
-use crate::comparison::Group;
+use crate::benchmark::Group;
 use crate::measured::{Bind, OwnRmmod, Row};
-use crate::Comparison;
+use crate::Benchmark;
 
 /// What the tables are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub enum Style {
 }
 
 /// All tables, each under a line that says what it shows.
-pub fn all(comparison: &Comparison, style: Style) -> String {
+pub fn all(benchmark: &Benchmark, style: Style) -> String {
     let mut text = String::new();
-    for group in &comparison.groups {
+    for group in &benchmark.groups {
         let firmware_ms = group.rows.first().map_or(0, |row| row.firmware_ms);
         title(
             &mut text,
@@ -41,17 +41,17 @@ pub fn all(comparison: &Comparison, style: Style) -> String {
         }
         text.push('\n');
     }
-    if !comparison.bind.is_empty() {
+    if !benchmark.bind.is_empty() {
         title(
             &mut text,
             style,
-            if comparison.is_exact() {
+            if benchmark.is_exact() {
                 "Devices that are bound at once (guest instructions)"
             } else {
                 "Devices that are bound at once (ns)"
             },
         );
-        text += &print(bind(&comparison.bind, style), style);
+        text += &print(bind(&benchmark.bind, style), style);
         text.push('\n');
     }
     text.truncate(text.trim_end().len());
@@ -190,11 +190,11 @@ fn print(mut table: Table, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::Machine;
+    use crate::benchmark::Machine;
     use crate::measured::{Cold, Idle};
     use crate::Design;
 
-    fn comparison() -> Comparison {
+    fn benchmark() -> Benchmark {
         let ms = 1_000_000;
         let row = |design, own_rmmod| Row {
             design,
@@ -210,7 +210,7 @@ mod tests {
             other_rmmod_ns: 1532 * ms,
             own_rmmod,
         };
-        Comparison {
+        Benchmark {
             version: 1,
             machine: Machine {
                 kernel: "7.3".into(),
@@ -266,17 +266,17 @@ sync     10000 1100000  110  1.100
 
     #[test]
     fn terminal() {
-        assert_eq!(all(&comparison(), Style::Terminal), TERMINAL);
+        assert_eq!(all(&benchmark(), Style::Terminal), TERMINAL);
         assert!(TERMINAL.lines().all(|line| line.len() <= 80));
     }
 
     #[test]
     fn rst() {
-        let mut comparison = comparison();
-        comparison.groups[0].rows.truncate(1);
-        comparison.groups[0].cold = None;
+        let mut benchmark = benchmark();
+        benchmark.groups[0].rows.truncate(1);
+        benchmark.groups[0].cold = None;
         assert_eq!(
-            all(&comparison, Style::Rst),
+            all(&benchmark, Style::Rst),
             "\
 4096 devices, 2000 ms of firmware each (times in ms):
 
@@ -302,10 +302,10 @@ sync     10000 1100000  110  1.100
 
     #[test]
     fn json_there_and_back() {
-        let json = comparison().to_json().unwrap();
-        assert_eq!(Comparison::from_json(&json).unwrap(), comparison());
+        let json = benchmark().to_json().unwrap();
+        assert_eq!(Benchmark::from_json(&json).unwrap(), benchmark());
         let other = json.replacen("\"version\": 1", "\"version\": 2", 1);
-        let error = Comparison::from_json(&other).unwrap_err();
+        let error = Benchmark::from_json(&other).unwrap_err();
         assert_eq!(error.to_string(), "version 2 of the format, expected 1");
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The comparison of the designs: each number of devices in a machine of its own, so that none
+//! The benchmark of the designs: each number of devices in a machine of its own, so that none
 //! depends on what was measured before it.
 
 use std::fs;
@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use compare::comparison::{Group, Machine};
-use compare::limits::judge;
-use compare::tables::{self, Style};
-use compare::{Comparison, Design, Measured};
+use bench::benchmark::{Group, Machine};
+use bench::limits::judge;
+use bench::tables::{self, Style};
+use bench::{Benchmark, Design, Measured};
 
-use crate::cli::{Cli, Compare};
+use crate::cli::{Bench, Cli};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::modules::Modules;
 use crate::process::indent;
@@ -42,10 +42,7 @@ const APPEND: &str = "quiet log_buf_len=8M";
 const DEADLINES: (u32, u32) = (7200, 1800);
 
 /// What stands around the tables in a document.
-const MARKERS: [&str; 2] = [
-    ".. lab compare --rst: begin\n",
-    ".. lab compare --rst: end\n",
-];
+const MARKERS: [&str; 2] = [".. lab bench --rst: begin\n", ".. lab bench --rst: end\n"];
 
 /// One boot.
 #[derive(Debug)]
@@ -57,36 +54,36 @@ enum Boots {
 }
 
 /// Measures, or reads what was measured; shows it and judges it.
-pub fn run(cli: &Cli, args: &Compare) -> Result<()> {
-    let (comparison, path) = match &args.from {
+pub fn run(cli: &Cli, args: &Bench) -> Result<()> {
+    let (benchmark, path) = match &args.from {
         Some(path) => (read(path)?, path.clone()),
         None => measure(cli, args)?,
     };
     if let Some(document) = &args.rst {
-        insert(&comparison, document)?;
+        insert(&benchmark, document)?;
     }
-    println!("{}\n", comparison.machine);
-    print!("{}", tables::all(&comparison, Style::Terminal));
-    check(&comparison, &path)
+    println!("{}\n", benchmark.machine);
+    print!("{}", tables::all(&benchmark, Style::Terminal));
+    check(&benchmark, &path)
 }
 
-fn read(path: &Path) -> Result<Comparison> {
+fn read(path: &Path) -> Result<Benchmark> {
     let text = fs::read_to_string(path).at(path, "read")?;
-    Comparison::from_json(&text).map_err(|error| {
+    Benchmark::from_json(&text).map_err(|error| {
         Error::new(
             Kind::Usage,
             format!("cannot read {}", path.display()),
             error.to_string(),
-            "make compare",
+            "make bench",
         )
     })
 }
 
-/// Measures and writes `out/compare.json`.
-fn measure(cli: &Cli, args: &Compare) -> Result<(Comparison, PathBuf)> {
+/// Measures and writes `out/bench.json`.
+fn measure(cli: &Cli, args: &Bench) -> Result<(Benchmark, PathBuf)> {
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project, "compare")?;
+    let programs = programs::build(&session.project, "bench")?;
     let machine = Machine {
         kernel: session.kernel.release()?,
         cpus: cli.machine.smp,
@@ -104,27 +101,27 @@ fn measure(cli: &Cli, args: &Compare) -> Result<(Comparison, PathBuf)> {
         programs: &programs,
         step: &Step::begin("measuring the designs"),
     };
-    let mut comparison = Comparison::new(machine);
+    let mut benchmark = Benchmark::new(machine);
     for (boot, measured) in boots.iter().zip(runner.all(&boots)) {
         let mut group = Group::default();
         for measured in measured? {
-            comparison.bind.extend(group.add(measured));
+            benchmark.bind.extend(group.add(measured));
         }
         if let Boots::Designs(devices) = boot {
             group.devices = *devices;
-            comparison.groups.push(group);
+            benchmark.groups.push(group);
         }
     }
-    let path = session.project.out("compare.json");
-    let json = comparison.to_json().map_err(bug)?;
+    let path = session.project.out("bench.json");
+    let json = benchmark.to_json().map_err(bug)?;
     fs::write(&path, json).at(&path, "write")?;
-    Ok((comparison, path))
+    Ok((benchmark, path))
 }
 
 fn bug(error: impl ToString) -> Error {
     Error::new(
         Kind::Failed,
-        "the comparison failed",
+        "the benchmark failed",
         error.to_string(),
         "this is a bug of the lab: report it",
     )
@@ -133,7 +130,7 @@ fn bug(error: impl ToString) -> Error {
 /// What all boots have in common.
 struct Runner<'a> {
     cli: &'a Cli,
-    args: &'a Compare,
+    args: &'a Bench,
     session: &'a Session,
     modules: &'a Modules,
     programs: &'a [PathBuf],
@@ -174,8 +171,8 @@ impl Runner<'_> {
 
     fn boot(&self, boot: &Boots) -> Result<Vec<Measured>> {
         let (dir, firmware) = match boot {
-            Boots::Designs(devices) => (format!("compare/{devices}"), firmware(16 << 10)),
-            Boots::Bind => ("compare/bind".to_owned(), firmware(1)),
+            Boots::Designs(devices) => (format!("bench/{devices}"), firmware(16 << 10)),
+            Boots::Bind => ("bench/bind".to_owned(), firmware(1)),
         };
         let mut initramfs = self.session.initramfs(self.modules)?;
         for driver in ["slow", "slow_platform"] {
@@ -272,7 +269,7 @@ fn last(measured: &Measured) -> String {
 }
 
 /// Puts the tables into a document, between the markers.
-fn insert(comparison: &Comparison, document: &Path) -> Result<()> {
+fn insert(benchmark: &Benchmark, document: &Path) -> Result<()> {
     let text = fs::read_to_string(document).at(document, "read")?;
     let [begin, end] = MARKERS;
     let parts = text.split_once(begin).and_then(|(before, rest)| {
@@ -291,21 +288,21 @@ fn insert(comparison: &Comparison, document: &Path) -> Result<()> {
             "add them",
         ));
     };
-    let tables = tables::all(comparison, Style::Rst);
+    let tables = tables::all(benchmark, Style::Rst);
     let text = format!(
         "{before}{begin}\nMeasured on {}.\n\n{tables}\n{end}{after}",
-        comparison.machine
+        benchmark.machine
     );
     fs::write(document, text).at(document, "write")
 }
 
 /// Judges the figures.
-fn check(comparison: &Comparison, path: &Path) -> Result<()> {
-    if !comparison.is_exact() {
+fn check(benchmark: &Benchmark, path: &Path) -> Result<()> {
+    if !benchmark.is_exact() {
         note("the limits are judged at one instruction per nanosecond only");
         return Ok(());
     }
-    let verdicts = judge(comparison);
+    let verdicts = judge(benchmark);
     let broken: Vec<String> = verdicts
         .iter()
         .filter(|verdict| !verdict.holds)
