@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::recording::Recorded;
 use crate::{Micros, ProbeType};
 
@@ -140,7 +142,8 @@ pub enum What {
 }
 
 /// What userspace asks of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Call {
     /// `finit_module(2)` of a module.
     Insmod,

@@ -4,7 +4,8 @@
 //!
 //! The kernel side prints its events (`Documentation/dmesg-timing.rst`), userspace adds when its
 //! own calls began and returned; [`dmesg`] reads both into one list of [`Event`]s. [`laws`] judges
-//! such a list, [`timing`] measures it and [`report`] prints what was measured.
+//! such a list, [`timing`] measures it and [`report`] prints what was measured; [`timeline`] is what
+//! there is to be drawn.
 //!
 //! Nothing in this crate does I/O or looks at a clock: the same log gives the same answer on every
 //! machine.
@@ -20,8 +21,10 @@ pub mod probe_type;
 pub mod recording;
 pub mod report;
 pub mod steps;
+pub mod timeline;
 pub mod timing;
 
 pub use event::{Event, What};
 pub use micros::Micros;
 pub use probe_type::ProbeType;
+pub use timeline::Timeline;

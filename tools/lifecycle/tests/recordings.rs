@@ -6,7 +6,7 @@ use lifecycle::laws::recorded::{convoy, judge};
 use lifecycle::recording::point::{Definition, Returns, Value, DEFINITIONS};
 use lifecycle::recording::text::{self, parse, Reason};
 use lifecycle::recording::{Fetched, Recorded, Side};
-use lifecycle::{Event, Micros, What};
+use lifecycle::{Event, Micros, Timeline, What};
 use proptest::prelude::*;
 
 /// Stock 7.3.4: the platform driver loaded plainly and with `async_probe`, rmmod refused and in
@@ -41,19 +41,8 @@ fn all_laws_hold_on_a_real_kernel() {
 }
 
 #[test]
-fn who_waited_for_whom() {
+fn beside_an_exclusive_domain_nobody_waits() {
     let events = parse(PLATFORM_AND_BUS).unwrap();
-    let waits: Vec<_> = convoy::waits(&events)
-        .into_iter()
-        .map(|wait| (wait.task, wait.module, wait.devices.len(), wait.took))
-        .collect();
-    assert_eq!(
-        waits,
-        [
-            ("insmod", Some("slow_platform_driver"), 3, Micros(508_488)),
-            ("insmod", Some("unrelated"), 3, Micros(407_490)),
-        ]
-    );
     // Beside the design that has a domain of its own.
     let bus = events
         .iter()
@@ -195,7 +184,7 @@ proptest! {
         let _ = parse(&String::from_utf8_lossy(&bytes));
         let _ = parse(&text::seal(text::header("7.3.4") + &text));
         judge(&events);
-        convoy::waits(&events);
+        Timeline::of(&events);
     }
 
     /// Damage goes deeper where the seal is right.

@@ -16,9 +16,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lifecycle::laws::recorded::{convoy, judge};
+use lifecycle::laws::recorded::judge;
 use lifecycle::recording::text;
-use lifecycle::{dmesg, What};
+use lifecycle::{dmesg, Timeline, What};
 
 fuzz_target!(|log: &str| {
     let _ = dmesg::parse(log);
@@ -37,7 +37,7 @@ fn recording(log: &str) {
         let _ = event.to_string();
     }
     judge(&events);
-    convoy::waits(&events);
+    Timeline::of(&events);
     // printk's lines are written without the task that printed them, and may have been anything.
     if events
         .iter()

@@ -3,14 +3,17 @@
 //! Recordings: what the kernel did with any driver, seen by kprobe events.
 //!
 //! [`point`] lists the places in the kernel that are recorded, [`text`] reads and writes
-//! recordings, [`span`] puts the beginnings and returns of functions together.
+//! recordings, [`span`] puts the beginnings and returns of functions together, [`async_probe`] what
+//! is scheduled and what comes of it.
 
+pub mod async_probe;
 pub mod point;
 pub mod span;
 pub mod text;
 
 use std::fmt;
 
+pub use async_probe::{async_probes, AsyncProbe};
 pub use point::Point;
 pub use span::{spans, Span};
 pub use text::{parse, Error, Reason};

@@ -8,55 +8,10 @@
 //! `drivers/base/dd.c` in `driver_detach()`. Work in an `ASYNC_DOMAIN_EXCLUSIVE` domain is not
 //! waited for.
 
-use super::{AsyncProbe, Bar};
+use super::Bar;
 use crate::laws::Violation;
-use crate::recording::{span, Point, Span};
+use crate::recording::{AsyncProbe, Point, Span};
 use crate::{Event, Micros};
-
-/// Somebody waited for async probes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wait<'a> {
-    /// The name of the task that waited.
-    pub task: &'a str,
-    /// The task.
-    pub pid: u32,
-    /// The module that it was loading or unloading.
-    pub module: Option<&'a str>,
-    /// Who waited on its behalf: a function of the kernel, `do_init_module+0x1ae/0x250`.
-    pub flush: &'a str,
-    /// The devices whose probes it waited for.
-    pub devices: Vec<&'a str>,
-    /// How long; until the end of the log if it has not returned.
-    pub took: Micros,
-}
-
-/// Who waited for whom, through which flush.
-pub fn waits(events: &[Event]) -> Vec<Wait<'_>> {
-    let bar = Bar::new("convoy", events);
-    let time = |place: usize| events.get(place).or(events.last()).map(|event| event.time);
-    let mut waits = Vec::new();
-    for (at, flush) in full_flushes(&bar) {
-        let devices: Vec<_> = awaited(&bar, flush)
-            .into_iter()
-            .filter_map(|probe| probe.run?.fetched.device.as_deref())
-            .collect();
-        if devices.is_empty() {
-            continue;
-        }
-        let module = span::within(&bar.spans, at, |outer| {
-            matches!(outer.point, Point::Init | Point::Rmmod)
-        });
-        waits.push(Wait {
-            task: flush.task,
-            pid: flush.pid,
-            module: module.and_then(|module| module.fetched.name.as_deref()),
-            flush: flush.caller.unwrap_or("unknown"),
-            devices,
-            took: time(flush.end()).unwrap_or_default() - time(flush.began).unwrap_or_default(),
-        });
-    }
-    waits
-}
 
 /// Judges every flush of all domains that began while async probes were scheduled or under way;
 /// those are the cases.
@@ -182,22 +137,6 @@ mod tests {
     fn holds() {
         assert_eq!(check(&recording(GOOD)), Ok(1));
         assert_eq!(check(&recording(EXCLUSIVE)), Ok(0));
-    }
-
-    #[test]
-    fn who_waited_for_whom() {
-        let events = recording(GOOD);
-        assert_eq!(
-            waits(&events),
-            [Wait {
-                task: "task",
-                pid: 8,
-                module: Some("other"),
-                flush: "someone+0x1/0x10",
-                devices: vec!["d.0", "d.1"],
-                took: Micros(5000),
-            }]
-        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub mod unbind_waits;
 
 use super::violation::Court;
 use super::Violation;
-use crate::recording::{span, spans, Point, Span};
+use crate::recording::{async_probes, span, spans, AsyncProbe, Point, Span};
 use crate::Event;
 
 /// A law: judges all cases of a recording and returns how many there were.
@@ -90,25 +90,7 @@ impl<'a> Bar<'a> {
 
     /// The async probes that have been scheduled.
     fn async_probes(&self) -> Vec<AsyncProbe<'_, 'a>> {
-        let helpers = [
-            ("__driver_attach_async_helper+", Point::DriverAttach),
-            ("__device_attach_async_helper+", Point::DeviceAttach),
-        ];
-        self.spans
-            .iter()
-            .filter(|span| matches!(span.point, Point::Schedule | Point::ScheduleDevice))
-            .filter_map(|scheduled| {
-                let function = scheduled.fetched.function.as_deref()?;
-                let (_, point) = helpers
-                    .iter()
-                    .find(|(helper, _)| function.starts_with(helper))?;
-                let run = self
-                    .of_device(*point, scheduled.fetched.at)
-                    .map(|(_, run)| run)
-                    .find(|run| scheduled.began < run.began);
-                Some(AsyncProbe { scheduled, run })
-            })
-            .collect()
+        async_probes(&self.spans)
     }
 
     /// `holds`, or the law is broken by the events at these places of the log.
@@ -150,19 +132,11 @@ impl<'a> Bar<'a> {
     }
 }
 
-/// An async probe.
-struct AsyncProbe<'b, 'a> {
-    /// Where it was scheduled.
-    scheduled: &'b Span<'a>,
-    /// What has come of it, if it has begun.
-    run: Option<&'b Span<'a>>,
-}
-
 /// How many events around those that break the law are quoted.
 const AROUND: usize = 5;
 
 #[cfg(test)]
-mod tests_support {
+pub(crate) mod tests_support {
     use super::super::tests_support::log;
     use crate::recording::point::{Value, DEFINITIONS};
     use crate::recording::{text, Fetched, Recorded, Side};
@@ -173,7 +147,7 @@ mod tests_support {
     /// `9 probe 0` is the beginning of a probe of `d.0` by driver `d` in pid 9, `9 probe_end -2` its
     /// return; modules, files and actions of uevents are words; a flush has its domain. What does
     /// not begin with a pid is a line of the dmesg interface, as for the other laws.
-    pub(super) fn recording(lines: &str) -> Vec<Event> {
+    pub(crate) fn recording(lines: &str) -> Vec<Event> {
         let mut events = Vec::new();
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
             let time = Micros(1_000_000 + 1000 * events.len() as u64);

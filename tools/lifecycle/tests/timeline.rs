@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Timelines of real logs.
+
+use lifecycle::timeline::{Kind, Through};
+use lifecycle::{dmesg, recording, Event, Micros, Timeline};
+
+/// See `recordings.rs`.
+const PLATFORM_AND_BUS: &str = include_str!("recordings/platform_and_bus.txt");
+
+fn recorded() -> (Vec<Event>, Timeline) {
+    let events = recording::parse(PLATFORM_AND_BUS).unwrap();
+    let timeline = Timeline::of(&events);
+    (events, timeline)
+}
+
+/// What must be true of the timeline of any log.
+fn whole(events: &[Event], timeline: &Timeline) {
+    for (at, bar) in timeline.bars.iter().enumerate() {
+        assert!(bar.events.is_sorted() && !bar.events.is_empty(), "{bar:?}");
+        let times: Vec<Micros> = bar.events.iter().map(|at| events[*at].time).collect();
+        // It begins at an event, or as long before one as that says.
+        let began = times.contains(&bar.begin)
+            || times
+                .iter()
+                .any(|time| *time - bar.took.unwrap_or_default() == bar.begin)
+            || bar.kind == Kind::Waiting
+            || bar.kind == Kind::Firmware;
+        assert!(began, "{bar:?}");
+        assert!(bar.end.is_none_or(|end| times.contains(&end)), "{bar:?}");
+        assert!(bar.end.is_none_or(|end| bar.begin <= end), "{bar:?}");
+        let lanes = |lanes: &[usize]| lanes.iter().filter(|lane| **lane == at).count();
+        let devices = timeline.devices.iter().map(|device| lanes(&device.bars));
+        assert_eq!(devices.sum::<usize>(), usize::from(bar.device.is_some()));
+        let tasks = timeline.tasks.iter().map(|task| lanes(&task.bars));
+        assert_eq!(tasks.sum::<usize>(), usize::from(bar.task.is_some()));
+        if let Some(parent) = bar.parent {
+            assert_eq!(timeline.bars[parent].task, bar.task);
+            assert!(timeline.bars[parent].begin <= bar.begin);
+            assert!(timeline.end_of(at) <= timeline.end_of(parent));
+        }
+    }
+    for device in &timeline.devices {
+        assert!(device
+            .bars
+            .is_sorted_by_key(|bar| timeline.bars[*bar].begin));
+    }
+    for task in &timeline.tasks {
+        assert!(task.bars.is_sorted_by_key(|bar| timeline.bars[*bar].begin));
+    }
+    assert!(timeline.waits.is_sorted_by_key(|wait| wait.begin));
+    for wait in &timeline.waits {
+        assert!(!wait.on.is_empty() && wait.events.is_sorted(), "{wait:?}");
+        // It ends when what it waited for has, and not long after.
+        let last = timeline.end_of(*wait.on.last().unwrap());
+        let end = wait.end.unwrap_or(timeline.end);
+        assert!(wait.begin <= last && last <= end, "{wait:?}");
+    }
+    let json = serde_json::to_string(timeline).unwrap();
+    assert_eq!(serde_json::from_str::<Timeline>(&json).unwrap(), *timeline);
+}
+
+/// Waits in words.
+fn waits(timeline: &Timeline) -> Vec<String> {
+    let wait = |wait: &lifecycle::timeline::Wait| {
+        let on: Vec<&str> = wait
+            .on
+            .iter()
+            .map(|bar| timeline.bars[*bar].on.as_str())
+            .collect();
+        let through = match &wait.through {
+            Through::Flush(caller) => caller.as_str(),
+            Through::AsyncWork => "async work",
+            Through::DeviceLock => "device lock",
+        };
+        let took = wait.end.unwrap_or(timeline.end) - wait.begin;
+        let inferred = if wait.inferred { " (inferred)" } else { "" };
+        format!(
+            "{}: {through}: {}: {took}{inferred}",
+            wait.doing,
+            on.join(" ")
+        )
+    };
+    timeline.waits.iter().map(wait).collect()
+}
+
+#[test]
+fn a_recording() {
+    let (events, timeline) = recorded();
+    whole(&events, &timeline);
+    assert_eq!(
+        waits(&timeline),
+        [
+            "insmod of slow_platform_driver: do_init_module: slow_platform.0 slow_platform.2 slow_platform.1: 508.488",
+            "insmod of unrelated: do_init_module: slow_platform.0 slow_platform.2 slow_platform.1: 407.490",
+            "unbind of slow_platform.2: device lock: slow_platform.2: 404.827",
+        ]
+    );
+}
+
+#[test]
+fn a_recording_that_is_cut() {
+    let (events, _) = recorded();
+    for cut in 0..events.len() {
+        let cut = &events[..cut];
+        whole(cut, &Timeline::of(cut));
+    }
+}
+
+/// The lines of the recording that printk has printed.
+#[test]
+fn its_dmesg() {
+    let (events, timeline) = recorded();
+    let log: String = events
+        .iter()
+        .filter(|event| !matches!(event.what, lifecycle::What::Recorded(_)))
+        .map(|event| format!("{event}\n"))
+        .collect();
+    let events = dmesg::parse(&log).unwrap();
+    let of_dmesg = Timeline::of(&events);
+    whole(&events, &of_dmesg);
+    let probes = |timeline: &Timeline| -> Vec<(String, Option<Micros>)> {
+        let probes = timeline.bars.iter().filter(|bar| bar.kind == Kind::Probe);
+        let mut probes: Vec<_> = probes.map(|bar| (bar.on.clone(), bar.took)).collect();
+        probes.sort();
+        probes
+    };
+    assert_eq!(probes(&timeline), probes(&of_dmesg));
+}
+
+/// Userspace's calls, and another module's insmod that returns when the probes have ended.
+#[test]
+fn waits_that_only_fit_are_inferred() {
+    let log = "\
+[    1.000000] lifecycle: call_began call=insmod on=d pid=9
+[    1.002000] async_probe: timing: registered driver=d probe_type=prefer_asynchronous ret=0 ms=1.000
+[    1.003000] async_probe: timing: probe_began dev=d.0 driver=d async=1 cpu=0 pid=30 task=kworker/u8:1
+[    1.004000] async_probe: timing: probe_began dev=d.1 driver=d async=1 cpu=1 pid=31 task=kworker/u8:2
+[    1.100000] lifecycle: call_began call=insmod on=unrelated pid=10
+[    1.200000] lifecycle: call_began call=unbind on=d.1 pid=11
+[    1.503000] async_probe: timing: probe_ended dev=d.1 driver=d ret=0 ms=499.000
+[    1.504000] lifecycle: call_returned call=unbind on=d.1 pid=11 ret=0
+[    1.603000] async_probe: timing: probe_ended dev=d.0 driver=d ret=0 ms=600.000
+[    1.604000] lifecycle: call_returned call=insmod on=unrelated pid=10 ret=0
+[    1.604500] lifecycle: call_returned call=insmod on=d pid=9 ret=0
+";
+    let events = dmesg::parse(log).unwrap();
+    let timeline = Timeline::of(&events);
+    whole(&events, &timeline);
+    assert_eq!(
+        waits(&timeline),
+        [
+            "insmod of d: async work: d.1 d.0: 601.000 (inferred)",
+            "insmod of unrelated: async work: d.1 d.0: 503.000 (inferred)",
+            "unbind of d.1: device lock: d.1: 303.000 (inferred)",
+        ]
+    );
+    // One that returns while the probes go on waits for none of them.
+    let free = log.replace("[    1.504000] lifecycle: call_returned call=unbind", "[    1.503500] lifecycle: call_returned call=insmod on=unrelated pid=10 ret=0\n[    1.504000] lifecycle: call_returned call=unbind")
+        .replace("[    1.604000] lifecycle: call_returned call=insmod on=unrelated pid=10 ret=0\n", "");
+    let events = dmesg::parse(&free).unwrap();
+    let timeline = Timeline::of(&events);
+    assert!(waits(&timeline)
+        .iter()
+        .all(|wait| !wait.contains("unrelated")));
+}
