@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 /// Stock 7.3.4: the platform driver loaded plainly and with `async_probe`, rmmod refused and in
 /// flight, unbind, bind, removal during probes, an unrelated module beside it all; then the sample
-/// bus without a convoy.
+/// bus without a convoy. `recordings/platform_and_bus.sh` makes it.
 const PLATFORM_AND_BUS: &str = include_str!("recordings/platform_and_bus.txt");
 
 #[test]
@@ -66,6 +66,7 @@ prop_compose! {
         pointers in any::<(u64, u64, u64)>(),
         function in symbol(),
         caller in symbol(),
+        node in -1..1024,
     ) -> Fetched {
         let mut fetched = Fetched::default();
         for (_, _, value) in definition.fetch {
@@ -78,6 +79,7 @@ prop_compose! {
                 Value::Domain => fetched.domain = Some(pointers.2),
                 Value::Function => fetched.function = Some(function.clone()),
                 Value::Caller => fetched.caller = Some(caller.clone()),
+                Value::Node => fetched.node = Some(node),
             }
         }
         fetched

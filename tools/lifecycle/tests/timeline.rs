@@ -91,9 +91,9 @@ fn a_recording() {
     assert_eq!(
         waits(&timeline),
         [
-            "insmod of slow_platform_driver: do_init_module: slow_platform.0 slow_platform.2 slow_platform.1: 508.488",
-            "insmod of unrelated: do_init_module: slow_platform.0 slow_platform.2 slow_platform.1: 407.490",
-            "unbind of slow_platform.2: device lock: slow_platform.2: 404.827",
+            "insmod of slow_platform_driver: do_init_module: slow_platform.2 slow_platform.1 slow_platform.0: 505.407",
+            "insmod of unrelated: do_init_module: slow_platform.2 slow_platform.1 slow_platform.0: 405.659",
+            "unbind of slow_platform.2: device lock: slow_platform.2: 404.653",
         ]
     );
 }

@@ -67,6 +67,8 @@ pub struct Fetched {
     pub domain: Option<u64>,
     /// The caller.
     pub caller: Option<String>,
+    /// The NUMA node that work is queued for; -1 for none.
+    pub node: Option<i32>,
 }
 
 /// Prints `task-pid [cpu] event key=value …`.

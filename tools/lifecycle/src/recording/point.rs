@@ -54,6 +54,8 @@ pub enum Point {
     Schedule,
     /// Async work for a device is scheduled, never run by the caller.
     ScheduleDevice,
+    /// Work is queued with a node that it should run on.
+    Queue,
     /// A worker runs one piece of async work.
     Run,
     /// The async probe of a device by a driver that has just been registered.
@@ -83,6 +85,8 @@ pub enum Value {
     Domain,
     /// The caller.
     Caller,
+    /// A NUMA node; -1 for none.
+    Node,
 }
 
 /// One event's definition.
@@ -308,6 +312,14 @@ pub const DEFINITIONS: &[Definition] = &[
             ("func", "%di:symbol", Value::Function),
             ("at", "%si:x64", Value::At),
         ],
+        returns: Returns::Unseen,
+    },
+    Definition {
+        point: Point::Queue,
+        event: "queue",
+        function: "queue_work_node",
+        file: "kernel/workqueue.c",
+        fetch: &[("node", "%di:s32", Value::Node)],
         returns: Returns::Unseen,
     },
     Definition {

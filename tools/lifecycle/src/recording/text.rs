@@ -483,6 +483,10 @@ fn put(fetched: &mut Fetched, value: Value, text: &str) -> Result<(), Reason> {
         Value::Domain => fetched.domain = Some(pointer(text)?),
         Value::Function => fetched.function = Some(symbol(text)?),
         Value::Caller => fetched.caller = Some(symbol(text)?),
+        Value::Node => {
+            let node = text.parse().map_err(|_| Reason::Expected("a node"))?;
+            fetched.node = Some(node);
+        }
     }
     Ok(())
 }
@@ -537,6 +541,7 @@ pub(super) fn write_fetched(
             Value::Domain => write!(f, "{:#x}", fetched.domain.unwrap_or(0))?,
             Value::Function => f.write_str(fetched.function.as_deref().unwrap_or("0x0"))?,
             Value::Caller => f.write_str(fetched.caller.as_deref().unwrap_or("0x0"))?,
+            Value::Node => write!(f, "{}", fetched.node.unwrap_or(-1))?,
         }
     }
     Ok(())
@@ -738,12 +743,12 @@ mod tests {
             .unwrap();
         assert_eq!(
             events[at].to_string(),
-            "[    7.596834] kworker/u8:2-38 [001] probe dev=\"slow_platform.0\" at=0xff11000005190010 drv=\"slow_platform\" by=0xffffffffc02100d8"
+            "[    7.771718] kworker/u8:0-12 [000] probe dev=\"slow_platform.0\" at=0xff11000005f5cc10 drv=\"slow_platform\" by=0xffffffffc02270d8"
         );
         // printk's line follows in its place.
         assert_eq!(
             events[at + 1].what.to_string(),
-            "async_probe: timing: probe_began dev=slow_platform.0 driver=slow_platform async=1 cpu=1 pid=38 task=kworker/u8:2"
+            "async_probe: timing: probe_began dev=slow_platform.0 driver=slow_platform async=1 cpu=0 pid=12 task=kworker/u8:0"
         );
     }
 

@@ -33,6 +33,7 @@ fn kind(point: Point) -> Option<Kind> {
         | Point::Uevent
         | Point::Schedule
         | Point::ScheduleDevice
+        | Point::Queue
         | Point::DriverAttach
         | Point::DeviceAttach
         | Point::Freed => return None,

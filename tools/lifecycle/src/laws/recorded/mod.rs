@@ -11,6 +11,7 @@ pub mod gone_before_probe;
 pub mod gone_during_probe;
 pub mod insmod_waits;
 pub mod manual_bind_sync;
+pub mod numa;
 pub mod one_at_a_time;
 pub mod register_returns;
 pub mod rmmod_refused;
@@ -201,6 +202,7 @@ pub(crate) mod tests_support {
                         fetched.domain = Some(words.next().map_or(0, |n| n.parse().unwrap()));
                     }
                     Value::Caller => fetched.caller = Some("someone+0x1/0x10".to_owned()),
+                    Value::Node => fetched.node = words.next().map(|n| n.parse().unwrap()),
                 }
             }
             Side::Begins(fetched)

@@ -36,6 +36,10 @@ static bool spread;
 module_param(spread, bool, 0444);
 MODULE_PARM_DESC(spread, "Put the devices on the online nodes in turn");
 
+static bool devices_last;
+module_param(devices_last, bool, 0444);
+MODULE_PARM_DESC(devices_last, "Create the devices after the driver");
+
 static struct platform_device *pdevs[MAX_DEVICES];
 
 static int serve(void *unused)
@@ -98,14 +102,10 @@ static void remove_devices(uint count)
 		platform_device_unregister(pdevs[--count]);
 }
 
-static int __init kthread_probe_init(void)
+static int create_devices(void)
 {
 	int node = NUMA_NO_NODE;
-	int ret;
 	uint i;
-
-	if (!devices || devices > MAX_DEVICES)
-		return -EINVAL;
 
 	for (i = 0; i < devices; i++) {
 		if (spread) {
@@ -115,20 +115,38 @@ static int __init kthread_probe_init(void)
 		}
 		pdevs[i] = new_device(i, node);
 		if (IS_ERR(pdevs[i])) {
-			ret = PTR_ERR(pdevs[i]);
-			goto err;
+			remove_devices(i);
+			return PTR_ERR(pdevs[i]);
 		}
 	}
+	return 0;
+}
+
+static int __init kthread_probe_init(void)
+{
+	int ret;
+
+	if (!devices || devices > MAX_DEVICES)
+		return -EINVAL;
 
 	kthread_probe_driver.driver.probe_type =
 		prefer_async ? PROBE_PREFER_ASYNCHRONOUS : PROBE_FORCE_SYNCHRONOUS;
+	if (!devices_last) {
+		ret = create_devices();
+		if (ret)
+			return ret;
+	}
 	ret = platform_driver_register(&kthread_probe_driver);
-	if (ret)
-		goto err;
-	return 0;
-
-err:
-	remove_devices(i);
+	if (ret) {
+		if (!devices_last)
+			remove_devices(devices);
+		return ret;
+	}
+	if (devices_last) {
+		ret = create_devices();
+		if (ret)
+			platform_driver_unregister(&kthread_probe_driver);
+	}
 	return ret;
 }
 module_init(kthread_probe_init);
