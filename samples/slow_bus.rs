@@ -74,7 +74,7 @@ async_probe::module_params! {
 }
 
 /// How a device is registered.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum How {
     /// By the task that wants it, one after the other.
     Sync,

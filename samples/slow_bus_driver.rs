@@ -71,7 +71,7 @@ async_probe::module_params! {
 }
 
 /// Who probes the devices.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Design {
     /// The task that loads the module, one after the other.
     Sync,

@@ -77,7 +77,7 @@ impl fmt::Display for image::Error {
 }
 
 /// After what the firmware file is named.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) enum FirmwareName {
     /// After the driver: all devices load `async_probe/<driver>.fw`.
     Driver,

@@ -51,6 +51,24 @@ impl<'a> Court<'a> {
         Ok(probes)
     }
 
+    /// The probes, which have all ended, ran in async workers, all at once.
+    fn in_parallel(self, probes: &[Probe<'_>]) -> Result<(), Violation> {
+        let ended = probes.iter().filter_map(|probe| probe.ended).min();
+        for probe in probes {
+            self.demand(
+                probe.asynchronous,
+                "probes in async workers",
+                self.at(probe.began),
+            )?;
+            self.demand(
+                Some(probe.began) < ended,
+                "all probes to begin before the first ends",
+                self.at(probe.began),
+            )?;
+        }
+        Ok(())
+    }
+
     /// The only call of its kind on `on`, which has returned.
     fn call(self, kind: Kind, on: &str) -> Result<(Call<'a>, usize), Violation> {
         let calls: Vec<_> = calls(self.events)

@@ -70,21 +70,7 @@ pub fn check_devices(events: &[Event], driver: &str, devices: usize) -> Result<(
         "devices enough to have an order",
         format!("{devices}"),
     )?;
-    let probes = court.first_probes(driver, devices)?;
-    let ended = probes.iter().filter_map(|probe| probe.ended).min();
-    for probe in &probes {
-        court.demand(
-            probe.asynchronous,
-            "probes in async workers",
-            court.at(probe.began),
-        )?;
-        court.demand(
-            Some(probe.began) < ended,
-            "all probes to begin before the first ends",
-            court.at(probe.began),
-        )?;
-    }
-    Ok(())
+    court.in_parallel(&court.first_probes(driver, devices)?)
 }
 
 #[cfg(test)]
