@@ -16,6 +16,10 @@ fn recorded() -> (Vec<Event>, Timeline) {
 
 /// What must be true of the timeline of any log.
 fn whole(events: &[Event], timeline: &Timeline) {
+    let within = timeline.begin..=timeline.end;
+    for bar in &timeline.bars {
+        assert!(within.contains(&bar.begin), "{bar:?}");
+    }
     for (at, bar) in timeline.bars.iter().enumerate() {
         assert!(bar.events.is_sorted() && !bar.events.is_empty(), "{bar:?}");
         let times: Vec<Micros> = bar.events.iter().map(|at| events[*at].time).collect();

@@ -52,6 +52,10 @@ impl<'a> Builder<'a> {
         recorded::marks(&mut self);
         waits::waits(&mut self);
         self.lanes();
+        // The first line of a log may tell of something that began before it.
+        let timeline = &mut self.timeline;
+        let began = timeline.bars.iter().map(|bar| bar.begin);
+        timeline.begin = began.fold(timeline.begin, Micros::min);
         self.timeline
     }
 
