@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Folds lanes that are alike, where there are too many to look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifecycle::timeline::Timeline;
+use lifecycle::Micros;
+
+use crate::lane::{Lane, Of};
+use crate::look::{self, Look};
+
+/// This many lanes of a kind are shown one by one.
+pub const LANES: usize = 24;
+
+/// Of those that are alike this many are shown one by one: the slowest, or the first that failed.
+const SHOWN: usize = 3;
+
+/// What is shown: a lane, or many in the place of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A lane.
+    One(Lane),
+    /// Lanes that are alike, and how many there are with those that are shown one by one.
+    Many(Vec<Lane>, usize),
+}
+
+impl Shown {
+    /// What it is of.
+    pub fn of(&self) -> Of {
+        match self {
+            Self::One(lane) => lane.of,
+            Self::Many(lanes, _) => lanes[0].of,
+        }
+    }
+}
+
+/// Folds the lanes of each kind of which there are more than [`LANES`].
+///
+/// Devices are alike that have the same drivers and came to the same results in the same ways; tasks
+/// that have the same name, apart from those where something else failed.
+pub fn fold(timeline: &Timeline, lanes: Vec<Lane>) -> Vec<Shown> {
+    let mut shown = Vec::new();
+    for of in [Of::Caller, Of::Device, Of::Worker] {
+        let of_kind: Vec<Lane> = lanes.iter().filter(|lane| lane.of == of).cloned().collect();
+        if of_kind.len() <= LANES {
+            shown.extend(of_kind.into_iter().map(Shown::One));
+        } else {
+            shown.extend(fold_kind(timeline, of_kind));
+        }
+    }
+    shown
+}
+
+fn fold_kind(timeline: &Timeline, lanes: Vec<Lane>) -> Vec<Shown> {
+    let mut alike: BTreeMap<Signature, Vec<usize>> = BTreeMap::new();
+    for (at, lane) in lanes.iter().enumerate() {
+        alike
+            .entry(Signature::of(timeline, lane))
+            .or_default()
+            .push(at);
+    }
+    // By the first of them.
+    let mut groups: Vec<Vec<usize>> = alike.into_values().collect();
+    groups.sort();
+    let mut shown = Vec::new();
+    for group in groups {
+        let all = group.len();
+        let one_by_one = one_by_one(timeline, &lanes, &group);
+        let (single, many): (Vec<usize>, Vec<usize>) =
+            group.into_iter().partition(|at| one_by_one.contains(at));
+        shown.extend(single.into_iter().map(|at| Shown::One(lanes[at].clone())));
+        if !many.is_empty() {
+            let many = many.into_iter().map(|at| lanes[at].clone()).collect();
+            shown.push(Shown::Many(many, all));
+        }
+    }
+    shown
+}
+
+/// Which of a group to show one by one.
+fn one_by_one(timeline: &Timeline, lanes: &[Lane], group: &[usize]) -> BTreeSet<usize> {
+    if group.len() <= SHOWN + 1 {
+        return group.iter().copied().collect();
+    }
+    let mut order = group.to_vec();
+    if !lanes[group[0]].stands_out(timeline) {
+        order.sort_by_key(|at| std::cmp::Reverse(lanes[*at].longest(timeline)));
+    }
+    order.into_iter().take(SHOWN).collect()
+}
+
+/// What lanes have in common that are alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Signature {
+    /// The drivers of a device; the first word of a task's name.
+    names: Vec<String>,
+    /// The bars: look, result, and whether they have no end. Of tasks, only those that stand out.
+    bars: BTreeSet<(Look, Option<i32>, bool)>,
+}
+
+impl Signature {
+    fn of(timeline: &Timeline, lane: &Lane) -> Self {
+        let names = match lane.of {
+            Of::Device => timeline.devices[lane.index].drivers.clone(),
+            Of::Caller | Of::Worker => {
+                let name = lane.name.split([' ', '/']).next();
+                vec![name.unwrap_or_default().to_owned()]
+            }
+        };
+        let bars = lane.bars.iter().map(|placed| &timeline.bars[placed.bar]);
+        let bars = bars
+            .filter(|bar| lane.of == Of::Device || look::failed(bar) || bar.end.is_none())
+            .map(|bar| (Look::of(bar), bar.ret, bar.end.is_none()));
+        Self {
+            names,
+            bars: bars.collect(),
+        }
+    }
+}
+
+/// The shortest, the median and the longest of these lanes' longest.
+pub fn spread(timeline: &Timeline, lanes: &[Lane]) -> Option<[Micros; 3]> {
+    let mut longest: Vec<Micros> = lanes
+        .iter()
+        .filter_map(|lane| lane.longest(timeline))
+        .collect();
+    longest.sort_unstable();
+    let median = *longest.get(longest.len() / 2)?;
+    Some([*longest.first()?, median, *longest.last()?])
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pictures of a [`Timeline`](lifecycle::Timeline): who was busy with what, when, and who waited
+//! for whom.
+//!
+//! [`svg`] draws it for documents, [`page`] makes a page to look around in, and [`trace`] writes
+//! the Trace Event Format, which Perfetto and `chrome://tracing` open. All three have the same bars
+//! in the same lanes ([`lane`]); the first folds lanes that are alike ([`fold`]).
+//!
+//! Nothing in this crate does I/O: a timeline goes in, text comes out.
+
+pub mod fold;
+pub mod lane;
+pub mod look;
+pub mod scale;
+pub mod svg;
+pub mod words;
+
+/// What stands above a picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heading {
+    /// What was done.
+    pub title: String,
+    /// On what: kernel, processors, clock. Empty if that is not known.
+    pub identity: String,
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How bars look: one name for the style sheet, the legend and the patterns.
+
+use lifecycle::timeline::{Bar, Kind};
+
+/// The looks of bars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    /// A device waits for its probe.
+    Waiting,
+    /// An asynchronous probe.
+    Async,
+    /// A synchronous probe.
+    Sync,
+    /// A probe; the log does not say how.
+    Probe,
+    /// A request of firmware.
+    Firmware,
+    /// What a probe left to be done.
+    SecondPhase,
+    /// The end of a binding.
+    Remove,
+    /// A call of userspace.
+    Call,
+    /// Init or exit of a module, or an initcall.
+    Init,
+    /// Registration or unregistration of a driver.
+    Register,
+    /// Waiting for async work.
+    Flush,
+    /// Async work.
+    Work,
+    /// What else the driver core does.
+    Core,
+}
+
+impl Look {
+    /// All of them, in the order of the legend.
+    pub const ALL: [Self; 13] = [
+        Self::Async,
+        Self::Sync,
+        Self::Probe,
+        Self::Firmware,
+        Self::SecondPhase,
+        Self::Remove,
+        Self::Waiting,
+        Self::Call,
+        Self::Init,
+        Self::Register,
+        Self::Flush,
+        Self::Work,
+        Self::Core,
+    ];
+
+    /// How this bar looks.
+    pub fn of(bar: &Bar) -> Self {
+        match (bar.kind, bar.asynchronous) {
+            (Kind::Waiting, _) => Self::Waiting,
+            (Kind::Probe, Some(true)) => Self::Async,
+            (Kind::Probe, Some(false)) => Self::Sync,
+            (Kind::Probe, None) => Self::Probe,
+            (Kind::Firmware, _) => Self::Firmware,
+            (Kind::SecondPhase, _) => Self::SecondPhase,
+            (Kind::Remove, _) => Self::Remove,
+            (Kind::Call(_), _) => Self::Call,
+            (Kind::Init | Kind::Initcall | Kind::Rmmod, _) => Self::Init,
+            (Kind::Register | Kind::Unregister, _) => Self::Register,
+            (Kind::Flush, _) => Self::Flush,
+            (Kind::AsyncWork, _) => Self::Work,
+            (Kind::Bind | Kind::Attach | Kind::Release | Kind::Add | Kind::Del, _) => Self::Core,
+        }
+    }
+
+    /// Its name in the style sheet.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Async => "async",
+            Self::Sync => "sync",
+            Self::Probe => "probe",
+            Self::Firmware => "firmware",
+            Self::SecondPhase => "second",
+            Self::Remove => "remove",
+            Self::Call => "call",
+            Self::Init => "init",
+            Self::Register => "register",
+            Self::Flush => "flush",
+            Self::Work => "work",
+            Self::Core => "core",
+        }
+    }
+
+    /// Its name in the legend.
+    pub fn legend(self) -> &'static str {
+        match self {
+            Self::Waiting => "due, not begun",
+            Self::Async => "asynchronous probe",
+            Self::Sync => "synchronous probe",
+            Self::Probe => "probe",
+            Self::Firmware => "firmware request",
+            Self::SecondPhase => "second phase",
+            Self::Remove => "remove",
+            Self::Call => "call of userspace",
+            Self::Init => "module init, exit",
+            Self::Register => "driver registration",
+            Self::Flush => "flush of async work",
+            Self::Work => "async work",
+            Self::Core => "driver core",
+        }
+    }
+}
+
+/// All classes of a bar: its look, whether it failed, whether the log ends before it does.
+pub fn classes(bar: &Bar) -> String {
+    let mut classes = Look::of(bar).class().to_owned();
+    if failed(bar) {
+        classes.push_str(" failed");
+    }
+    if bar.end.is_none() {
+        classes.push_str(" open");
+    }
+    classes
+}
+
+/// Whether it came to nothing. A deferred probe has too, for now.
+pub fn failed(bar: &Bar) -> bool {
+    bar.ret.is_some_and(|ret| ret < 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_look_has_its_own_names() {
+        for (at, look) in Look::ALL.iter().enumerate() {
+            for other in &Look::ALL[..at] {
+                assert_ne!(look.class(), other.class());
+                assert_ne!(look.legend(), other.legend());
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A timeline as a picture: SVG without scripts and fonts of its own, in light and dark, for the
+//! screen and for paper.
+
+mod draw;
+mod layout;
+mod legend;
+mod waits;
+
+use lifecycle::timeline::Timeline;
+use svg::node::element::{Group, Rectangle, Style, Title};
+use svg::Document;
+
+use crate::scale::Scale;
+use crate::words;
+use crate::Heading;
+use draw::{px, text};
+use layout::{Layout, BOTTOM, GUTTER, MARGIN, RIGHT, ROW, WIDTH};
+
+/// How many ticks the axis has, at most.
+const TICKS: u32 = 10;
+
+/// The style sheet for light, dark and paper.
+pub fn style() -> String {
+    format!(
+        "{}@media screen and (prefers-color-scheme: dark) {{\n{}}}\n",
+        include_str!("look.css"),
+        include_str!("dark.css")
+    )
+}
+
+/// Draws a timeline.
+pub fn svg(timeline: &Timeline, heading: &Heading) -> String {
+    let (legend, below_legend) = legend::legend(timeline, MARGIN, 56.0, WIDTH - MARGIN);
+    let layout = Layout::new(timeline, below_legend + 24.0);
+    let scale = Scale::new(timeline.begin, timeline.end, GUTTER, RIGHT - GUTTER);
+    let height = layout.bottom + BOTTOM;
+    let mut picture = Document::new()
+        .set("viewBox", (0, 0, WIDTH, px(height)))
+        .set("width", WIDTH)
+        .set("height", px(height))
+        .set("role", "img")
+        .add(Title::new(draw::clean(&heading.title)))
+        .add(Style::new(style()))
+        .add(legend::definitions())
+        .add(
+            Rectangle::new()
+                .set("class", "paper")
+                .set("width", "100%")
+                .set("height", "100%"),
+        )
+        .add(text(MARGIN, 22.0, "title", &heading.title))
+        .add(text(MARGIN, 38.0, "note", &subtitle(timeline, heading)))
+        .add(legend)
+        .add(axis(&scale, below_legend, &layout));
+    for strip in &layout.strips {
+        picture = picture.add(draw::strip(timeline, &scale, strip));
+    }
+    picture = picture.add(waits::waits(timeline, &scale, &layout));
+    format!("{picture}\n")
+}
+
+/// What there is, and since when.
+fn subtitle(timeline: &Timeline, heading: &Heading) -> String {
+    let parts = [
+        heading.identity.clone(),
+        count(timeline.devices.len(), "device"),
+        count(timeline.tasks.len(), "task"),
+        format!("0 is {} after boot", words::since_boot(timeline.begin)),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(", ")
+}
+
+fn count(many: usize, what: &str) -> String {
+    let plural = if many == 1 { "" } else { "s" };
+    format!("{many} {what}{plural}")
+}
+
+/// The grid, with its times above and, below a high picture, again.
+fn axis(scale: &Scale, top: f64, layout: &Layout) -> Group {
+    let mut axis = Group::new().set("class", "axis");
+    for tick in scale.ticks(TICKS) {
+        let x = scale.x(tick.time);
+        axis = axis
+            .add(draw::line(x, top + 16.0, x, layout.bottom, "grid"))
+            .add(text(x, top + 11.0, "note middle tick", &tick.label));
+        if layout.bottom - top > 20.0 * ROW {
+            axis = axis.add(text(
+                x,
+                layout.bottom + 13.0,
+                "note middle tick",
+                &tick.label,
+            ));
+        }
+    }
+    axis
+}

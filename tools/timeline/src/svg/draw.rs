@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Draws lanes and their bars.
+
+use std::collections::BTreeMap;
+
+use lifecycle::timeline::Timeline;
+use svg::node::element::path::Data;
+use svg::node::element::{Group, Line, Path, Rectangle, Text, Title};
+
+use super::layout::{among, place, Place, Strip, GUTTER, MARGIN, WIDTH};
+use crate::fold::{spread, Shown};
+use crate::lane::{Lane, Of, Size};
+use crate::look;
+use crate::scale::Scale;
+use crate::words;
+
+/// No bar is narrower: what took no time happened, too.
+pub(super) const NARROWEST: f64 = 1.0;
+
+/// The width of a character.
+pub(super) const CHARACTER: f64 = 6.03;
+
+/// A length, to a thousandth: there is nothing finer on any screen or paper.
+pub(super) fn px(length: f64) -> f64 {
+    (length * 1000.0).round() / 1000.0
+}
+
+/// Text that XML can hold: a log may have characters in it that XML has no way to write.
+pub(super) fn clean(text: &str) -> String {
+    let legal = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let clean = |c| match c {
+        '\n' => c,
+        c if legal(c) => c,
+        _ => '\u{fffd}',
+    };
+    text.chars().map(clean).collect()
+}
+
+/// Text at a place, in a class.
+pub(super) fn text(x: f64, y: f64, class: &str, content: &str) -> Text {
+    Text::new(clean(content))
+        .set("x", px(x))
+        .set("y", px(y))
+        .set("class", class)
+}
+
+/// A straight line.
+pub(super) fn line(x1: f64, y1: f64, x2: f64, y2: f64, class: &str) -> Line {
+    Line::new()
+        .set("x1", px(x1))
+        .set("y1", px(y1))
+        .set("x2", px(x2))
+        .set("y2", px(y2))
+        .set("class", class)
+}
+
+/// The beginning and the end of a text that has room for `characters`.
+pub(super) fn shorten(text: &str, characters: usize) -> String {
+    let all: Vec<char> = text.chars().collect();
+    if all.len() <= characters {
+        return text.to_owned();
+    }
+    let head = characters.saturating_sub(1) * 2 / 3;
+    let tail = characters.saturating_sub(1) - head;
+    let head: String = all[..head].iter().collect();
+    let tail: String = all[all.len() - tail..].iter().collect();
+    format!("{head}…{tail}")
+}
+
+/// How many characters there is room for.
+pub(super) fn room(width: f64) -> usize {
+    // CAST: a width in a picture is positive and small.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let characters = (width / CHARACTER).max(0.0) as usize;
+    characters
+}
+
+/// A lane, or many in the place of one.
+pub(super) fn strip(timeline: &Timeline, scale: &Scale, strip: &Strip) -> Group {
+    let mut group = Group::new().set("class", "lane");
+    if let Some(of) = strip.heading {
+        group = group
+            .add(text(MARGIN, strip.top - 6.0, "heading", of.heading()))
+            .add(line(
+                MARGIN,
+                strip.top - 2.0,
+                WIDTH - MARGIN,
+                strip.top - 2.0,
+                "edge",
+            ));
+    }
+    match &strip.shown {
+        Shown::One(lane) => one(timeline, scale, strip, lane, group),
+        Shown::Many(lanes, all) => many(timeline, scale, strip, lanes, *all, group),
+    }
+}
+
+fn one(timeline: &Timeline, scale: &Scale, strip: &Strip, lane: &Lane, group: Group) -> Group {
+    let name = shorten(&lane.name, room(GUTTER - MARGIN - 8.0));
+    let mut group =
+        group.add(text(MARGIN, strip.top + 13.0, "name", &name).add(Title::new(clean(&lane.name))));
+    // The inner ones come last, above the outer ones.
+    let mut bars = lane.bars.clone();
+    bars.sort_by_key(|placed| placed.size == Size::Below);
+    for placed in &bars {
+        let place = place(strip.top, placed.row, placed.size);
+        group = group.add(bar(timeline, scale, placed.bar, place));
+    }
+    for placed in lane.bars.iter().filter(|placed| placed.size == Size::Full) {
+        let place = place(strip.top, placed.row, placed.size);
+        let (x, width) = extent(timeline, scale, placed.bar);
+        let labels = words::labels(timeline, placed.bar, lane.of == Of::Device);
+        let fits = |label: &&String| label.chars().count() <= room(width - 7.0);
+        if let Some(label) = labels.iter().find(fits) {
+            group = group.add(text(x + 4.0, place.top + 10.0, "on", label));
+        }
+    }
+    group
+}
+
+/// From where to where a bar goes.
+fn extent(timeline: &Timeline, scale: &Scale, at: usize) -> (f64, f64) {
+    let x = scale.x(timeline.bars[at].begin);
+    let width = scale.x(timeline.end_of(at)) - x;
+    (x, width.max(NARROWEST))
+}
+
+fn bar(timeline: &Timeline, scale: &Scale, at: usize, place: Place) -> Rectangle {
+    let (x, width) = extent(timeline, scale, at);
+    let details = words::lines(&words::details(timeline, at));
+    Rectangle::new()
+        .set(
+            "class",
+            format!("bar {}", look::classes(&timeline.bars[at])),
+        )
+        .set("x", px(x))
+        .set("y", px(place.top))
+        .set("width", px(width))
+        .set("height", px(place.height))
+        .add(Title::new(clean(&details)))
+}
+
+/// Each lane is a thin line here, so that nothing is lost.
+fn many(
+    timeline: &Timeline,
+    scale: &Scale,
+    strip: &Strip,
+    lanes: &[Lane],
+    all: usize,
+    group: Group,
+) -> Group {
+    let mut paths: BTreeMap<String, Data> = BTreeMap::new();
+    for (number, lane) in lanes.iter().enumerate() {
+        let place = among(strip.top, strip.height, number, lanes.len());
+        for placed in lane.bars.iter().filter(|placed| placed.size == Size::Full) {
+            let (x, width) = extent(timeline, scale, placed.bar);
+            let path = paths
+                .remove(&look::classes(&timeline.bars[placed.bar]))
+                .unwrap_or_default();
+            paths.insert(
+                look::classes(&timeline.bars[placed.bar]),
+                path.move_to((px(x), px(place.top)))
+                    .horizontal_line_by(px(width))
+                    .vertical_line_by(px(place.height))
+                    .horizontal_line_by(px(-width))
+                    .close(),
+            );
+        }
+    }
+    let of = match lanes[0].of {
+        Of::Device => "probes",
+        Of::Caller | Of::Worker => "bars",
+    };
+    let mut lines = vec![
+        pattern(lanes),
+        if all == lanes.len() {
+            format!("{all} alike")
+        } else {
+            format!("{} of {all} alike", lanes.len())
+        },
+    ];
+    if let Some([shortest, median, longest]) = spread(timeline, lanes) {
+        lines.push(format!("{of} {shortest} to"));
+        lines.push(format!("{longest}, median {median} ms"));
+    }
+    let mut group = group;
+    let title = clean(&lines.join("\n"));
+    for (class, path) in paths {
+        group = group.add(
+            Path::new()
+                .set("class", format!("bar many {class}"))
+                .set("d", path)
+                .add(Title::new(title.clone())),
+        );
+    }
+    let mut y = strip.top + 10.0;
+    for (at, line) in lines.iter().enumerate() {
+        let class = if at == 0 { "name" } else { "note" };
+        let line = shorten(line, room(GUTTER - MARGIN - 4.0));
+        group = group.add(text(MARGIN, y, class, &line));
+        y += 11.0;
+    }
+    group
+}
+
+/// What the names of these lanes have in common.
+fn pattern(lanes: &[Lane]) -> String {
+    let first = &lanes[0].name;
+    let common = lanes.iter().fold(first.len(), |common, lane| {
+        let same = first.chars().zip(lane.name.chars());
+        let same = same.take_while(|(a, b)| a == b);
+        common.min(same.map(|(a, _)| a.len_utf8()).sum())
+    });
+    format!("{}*", &first[..common])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortened() {
+        assert_eq!(shorten("slow_platform.0", 15), "slow_platform.0");
+        assert_eq!(shorten("slow_platform.123", 10), "slow_p…123");
+        assert_eq!(shorten("ab", 1), "…");
+    }
+
+    #[test]
+    fn no_illegal_characters() {
+        assert_eq!(
+            clean("a\u{1}b\u{7f}\n\u{ffff}<"),
+            "a\u{fffd}b\u{fffd}\n\u{fffd}<"
+        );
+    }
+}

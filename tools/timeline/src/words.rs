@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bars, waits and marks in words.
+
+use lifecycle::errno;
+use lifecycle::timeline::{Bar, Kind, Mark, MarkKind, Task, Through, Timeline, Wait};
+use lifecycle::Micros;
+
+/// What a bar is: `probe of slow_platform.0`.
+pub fn what(bar: &Bar) -> String {
+    let what = match bar.kind {
+        Kind::Waiting => "probe is due",
+        Kind::Probe => "probe",
+        Kind::Firmware => "firmware",
+        Kind::SecondPhase => "second phase",
+        Kind::Remove => "remove",
+        Kind::Init => "init",
+        Kind::Initcall => "initcall",
+        Kind::Rmmod => "rmmod",
+        Kind::Register => "registration",
+        Kind::Unregister => "unregistration",
+        Kind::Bind => "bind",
+        Kind::Attach => "attach",
+        Kind::Release => "release",
+        Kind::Add => "add",
+        Kind::Del => "del",
+        Kind::Flush => "flush",
+        Kind::AsyncWork => "async work",
+        Kind::Call(call) => call.name(),
+    };
+    match (bar.kind, bar.on.as_str()) {
+        (_, "") => what.to_owned(),
+        (Kind::Flush, on) => format!("{what} by {on}"),
+        (Kind::Waiting, on) => format!("{what}: {on}"),
+        (Kind::Call(_), on) => format!("{what} {on}"),
+        (_, on) => format!("{what} of {on}"),
+    }
+}
+
+/// What can stand on a bar, the longest first. In the lane of its device that is not named again.
+pub fn labels(timeline: &Timeline, at: usize, in_device_lane: bool) -> Vec<String> {
+    let bar = &timeline.bars[at];
+    let what = match bar.kind {
+        Kind::Waiting => return Vec::new(),
+        Kind::Probe if !in_device_lane => bar.on.clone(),
+        Kind::Probe => "probe".to_owned(),
+        Kind::SecondPhase => "second phase".to_owned(),
+        _ => what(bar),
+    };
+    let result = match (bar.ret, bar.end) {
+        (_, None) => "not ended".to_owned(),
+        (Some(ret), _) if ret < 0 => errno::name(ret),
+        _ => format!("{} ms", timeline.length(at)),
+    };
+    vec![format!("{what}, {result}"), what, result]
+}
+
+/// All that is known of a bar, by keys.
+pub fn details(timeline: &Timeline, at: usize) -> Vec<(&'static str, String)> {
+    let bar = &timeline.bars[at];
+    let mut details = vec![("what", what(bar))];
+    if let Some(device) = bar.device {
+        details.push(("device", timeline.devices[device].name.clone()));
+    }
+    if let Some(driver) = &bar.driver {
+        details.push(("driver", driver.clone()));
+    }
+    if let Some(task) = bar.task {
+        details.push(("task", self::task(&timeline.tasks[task])));
+    }
+    if let Some(cpu) = bar.cpu {
+        details.push(("cpu", cpu.to_string()));
+    }
+    if let Some(asynchronous) = bar.asynchronous {
+        let how = if asynchronous {
+            "asynchronous"
+        } else {
+            "synchronous"
+        };
+        details.push(("how", how.to_owned()));
+    }
+    details.push(("begin", since_boot(bar.begin)));
+    let (end, took) = match bar.end {
+        Some(end) => (since_boot(end), end - bar.begin),
+        None => ("not in the log".to_owned(), timeline.end - bar.begin),
+    };
+    details.push(("end", end));
+    let more = if bar.end.is_none() { ", at least" } else { "" };
+    details.push(("duration", format!("{took} ms{more}")));
+    // The log's lines come a little after what they tell of.
+    if let Some(measured) = bar.took.filter(|measured| *measured != took) {
+        details.push(("measured", format!("{measured} ms, by the driver")));
+    }
+    if let Some(ret) = bar.ret {
+        details.push(("result", errno::name(ret)));
+    }
+    details
+}
+
+/// Details line by line.
+pub fn lines(details: &[(&'static str, String)]) -> String {
+    let lines: Vec<String> = details
+        .iter()
+        .map(|(key, value)| format!("{key}: {value}"))
+        .collect();
+    lines.join("\n")
+}
+
+/// All that is known of a wait, by keys.
+pub fn wait_details(timeline: &Timeline, wait: &Wait) -> Vec<(&'static str, String)> {
+    let mut details = vec![("what", wait.doing.clone())];
+    if let Some(task) = wait.task {
+        details.push(("task", self::task(&timeline.tasks[task])));
+    }
+    details.push(("waits for", awaited(timeline, wait)));
+    details.push(("through", through(&wait.through)));
+    details.push(("begin", since_boot(wait.begin)));
+    let end = wait.end.map_or("not in the log".to_owned(), since_boot);
+    details.push(("end", end));
+    let took = wait.end.unwrap_or(timeline.end) - wait.begin;
+    details.push(("duration", format!("{took} ms")));
+    if wait.inferred {
+        details.push(("evidence", "inferred from the times".to_owned()));
+    }
+    details
+}
+
+/// For whom a task waited: the last to end decided.
+pub fn awaited(timeline: &Timeline, wait: &Wait) -> String {
+    let Some(last) = wait.on.last() else {
+        return "nobody".to_owned();
+    };
+    let last = what(&timeline.bars[*last]);
+    match wait.on.len() {
+        1 => last,
+        probes => format!("{probes} probes, the last of them: {last}"),
+    }
+}
+
+/// What a task waited at.
+pub fn through(through: &Through) -> String {
+    match through {
+        Through::Flush(by) => format!("flush of async work by {by}"),
+        Through::AsyncWork => "async work".to_owned(),
+        Through::DeviceLock => "the lock of the device".to_owned(),
+    }
+}
+
+/// The name and number of a task.
+pub fn task(task: &Task) -> String {
+    match (&task.name, task.pid) {
+        (Some(name), Some(pid)) => format!("{name} {pid}"),
+        (Some(name), None) => name.clone(),
+        (None, Some(pid)) => format!("task {pid}"),
+        (None, None) => "unknown task".to_owned(),
+    }
+}
+
+/// What a mark is.
+pub fn mark(mark: &Mark) -> String {
+    let what = match mark.kind {
+        MarkKind::Scheduled => "scheduled",
+        MarkKind::Bound => "bound",
+        MarkKind::Unbound => "driver data dropped",
+        MarkKind::Uevent => "uevent",
+        MarkKind::Freed => "device freed",
+        MarkKind::ModuleFreed => "module freed",
+    };
+    match mark.on.as_str() {
+        "" => what.to_owned(),
+        on => format!("{what}: {on}"),
+    }
+}
+
+/// A time as dmesg prints it.
+pub fn since_boot(time: Micros) -> String {
+    format!("{}.{:06} s", time.seconds(), time.subsec_micros())
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random logs: devices that are probed, fail, have second phases and go, calls around them, and a
+//! cut anywhere.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// The life of one device.
+#[derive(Clone, Debug)]
+struct Life {
+    began: u64,
+    firmware: Option<(u64, i32)>,
+    probe: u64,
+    ret: i32,
+    second: Option<u64>,
+    removed: Option<u64>,
+    asynchronous: bool,
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    let ret = || prop_oneof![3 => Just(0), 1 => Just(-2), 1 => Just(-517)];
+    (
+        0..2_000_000_u64,
+        proptest::option::of((1..100_000_u64, ret())),
+        0..1_000_000_u64,
+        ret(),
+        proptest::option::of(0..1_000_000_u64),
+        proptest::option::of(0..1_000_000_u64),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(began, firmware, probe, ret, second, removed, asynchronous)| Life {
+                began,
+                firmware,
+                probe,
+                ret,
+                second,
+                removed,
+                asynchronous,
+            },
+        )
+}
+
+fn ms(micros: u64) -> String {
+    format!("{}.{:03}", micros / 1000, micros % 1000)
+}
+
+impl Life {
+    /// Its lines with their times.
+    fn lines(&self, device: usize) -> Vec<(u64, String)> {
+        let at = |time: u64, event: &str, rest: String| {
+            let line = format!("async_probe: timing: {event} dev=d.{device} driver=d{rest}");
+            (time, line)
+        };
+        let (pid, worker) = (100 + device % 40, device % 40);
+        let (how, task) = if self.asynchronous {
+            (1, format!("kworker/u8:{worker}"))
+        } else {
+            (0, format!("insmod-{worker}"))
+        };
+        let mut lines = vec![at(
+            self.began,
+            "probe_began",
+            format!(" async={how} cpu=0 pid={pid} task={task}"),
+        )];
+        let ended = self.began + self.probe;
+        if let Some((after, ret)) = self.firmware.filter(|(after, _)| *after <= self.probe) {
+            let bytes = if ret == 0 { 24 } else { 0 };
+            let rest = format!(" bytes={bytes} ret={ret} ms={}", ms(after));
+            lines.push(at(self.began + after, "firmware_arrived", rest));
+        }
+        let rest = format!(" ret={} ms={}", self.ret, ms(self.probe));
+        lines.push(at(ended, "probe_ended", rest));
+        if self.ret != 0 {
+            return lines;
+        }
+        let mut last = ended;
+        if let Some(second) = self.second {
+            last += second;
+            let rest = format!(" ret=0 ms={}", ms(last - self.began));
+            lines.push(at(last, "ready", rest));
+        }
+        if let Some(removed) = self.removed {
+            for (after, event) in ["removing", "unbound", "devres_released"]
+                .iter()
+                .enumerate()
+            {
+                lines.push(at(last + removed + after as u64, event, String::new()));
+            }
+        }
+        lines
+    }
+}
+
+/// A log.
+pub(crate) fn log() -> impl Strategy<Value = String> {
+    let calls = vec((0..3_000_000_u64, 0..1_000_000_u64, 1..4_u32), 0..4);
+    (vec(life(), 0..60), calls, 0..=100_usize, 0..4_u64).prop_map(|(lives, calls, cut, jitter)| {
+        let mut lines: Vec<(u64, String)> = lives
+            .iter()
+            .enumerate()
+            .flat_map(|(device, life)| life.lines(device))
+            .collect();
+        for (number, (began, took, pid)) in calls.iter().enumerate() {
+            let call = format!("call=insmod on=m{number} pid={pid}");
+            lines.push((*began, format!("lifecycle: call_began {call}")));
+            let returned = format!("lifecycle: call_returned {call} ret=0");
+            lines.push((began + took, returned));
+        }
+        lines.sort_by_key(|(time, _)| *time);
+        lines.truncate(lines.len() * cut / 100);
+        lines
+            .into_iter()
+            .enumerate()
+            .map(|(at, (time, line))| {
+                // Two CPUs may stamp neighbouring lines a little out of order.
+                let time = 1_000_000 + time - jitter * u64::from(at % 3 == 0);
+                format!("[{:5}.{:06}] {line}\n", time / 1_000_000, time % 1_000_000)
+            })
+            .collect()
+    })
+}
