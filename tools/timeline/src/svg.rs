@@ -41,8 +41,9 @@ pub fn svg(timeline: &Timeline, heading: &Heading) -> String {
         .set("width", WIDTH)
         .set("height", px(height))
         .set("role", "img")
-        .add(Title::new(draw::clean(&heading.title)))
+        // First, for the licence at its top: pictures are committed, too.
         .add(Style::new(style()))
+        .add(Title::new(draw::clean(&heading.title)))
         .add(legend::definitions())
         .add(
             Rectangle::new()
