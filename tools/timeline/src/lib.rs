@@ -13,6 +13,7 @@ pub mod lane;
 pub mod look;
 pub mod scale;
 pub mod svg;
+pub mod trace;
 pub mod words;
 
 /// What stands above a picture.

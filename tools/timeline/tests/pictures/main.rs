@@ -7,3 +7,4 @@ mod expected;
 mod random;
 mod samples;
 mod svg;
+mod trace;

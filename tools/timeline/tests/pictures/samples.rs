@@ -9,15 +9,12 @@ use lifecycle::{dmesg, recording, Event};
 /// Stock 7.3.4: insmod of an unrelated module while 8 devices are probed asynchronously.
 pub(crate) const CONVOY: &str = include_str!("../logs/convoy.txt");
 
-/// The same, recorded.
-pub(crate) const CONVOY_RECORDED: &str = include_str!("../logs/convoy_recorded.txt");
-
 /// Stock 7.3.4: 5 devices, of which two do not get their firmware; then the same in two phases. The
 /// log ends while the driver is loaded.
 pub(crate) const FAILURES: &str = include_str!("../logs/failures.txt");
 
-/// See the tests of `lifecycle`.
-const PLATFORM_AND_BUS: &str =
+/// See the tests of `lifecycle`: there is a convoy in it, too.
+pub(crate) const RECORDED: &str =
     include_str!("../../../lifecycle/tests/recordings/platform_and_bus.txt");
 
 /// Everything that there is, by name.
@@ -26,14 +23,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Event>)> {
         ("empty", Vec::new()),
         ("convoy", dmesg::parse(CONVOY).unwrap()),
         ("failures", dmesg::parse(FAILURES).unwrap()),
-        (
-            "convoy, recorded",
-            recording::parse(CONVOY_RECORDED).unwrap(),
-        ),
-        (
-            "platform and bus, recorded",
-            recording::parse(PLATFORM_AND_BUS).unwrap(),
-        ),
+        ("recorded", recording::parse(RECORDED).unwrap()),
     ];
     for devices in [1, 8, 64, 512] {
         all.push(("many", dmesg::parse(&many(devices)).unwrap()));
