@@ -116,30 +116,25 @@ pub fn trace(timeline: &Timeline, heading: &Heading) -> String {
             place,
         ));
     }
+    let flows = Flows::of(timeline);
     let mut used = 0;
-    // Where each bar is, in the lane of its device and in that of its task.
-    let mut in_device: BTreeMap<usize, Track> = BTreeMap::new();
-    let mut in_task: BTreeMap<usize, Track> = BTreeMap::new();
     for (place, lane) in lanes.iter().enumerate() {
-        for (number, bars) in nested(timeline, lane).into_iter().enumerate() {
+        for (number, slices) in nested(timeline, lane, &flows).into_iter().enumerate() {
             let track = track(timeline, lane, number, &mut used);
             let name = match number {
                 0 => lane.name.clone(),
                 _ => format!("{} ({})", lane.name, number + 1),
             };
             events.push(Event::metadata("thread_name", track, "name", name.into()));
+            let index = place.into();
             events.push(Event::metadata(
                 "thread_sort_index",
                 track,
                 "sort_index",
-                place.into(),
+                index,
             ));
-            for bar in bars {
-                match lane.of {
-                    Of::Device => in_device.insert(bar, track),
-                    Of::Caller | Of::Worker => in_task.insert(bar, track),
-                };
-                events.push(slice(timeline, bar, track));
+            for slice in slices {
+                events.extend(flows.slice(timeline, lane.of, slice, track));
             }
             for mark in lane.marks.iter().filter(|_| number == 0) {
                 let mark = &timeline.marks[*mark];
@@ -149,7 +144,6 @@ pub fn trace(timeline: &Timeline, heading: &Heading) -> String {
             }
         }
     }
-    events.extend(flows(timeline, &in_device, &in_task));
     let trace = Trace {
         display_time_unit: "ms",
         other_data: BTreeMap::from([
@@ -192,11 +186,27 @@ fn track(timeline: &Timeline, lane: &Lane, number: usize, used: &mut usize) -> T
     }
 }
 
-/// Slices of a track must lie within each other or apart: bars that overlap get one more.
-fn nested(timeline: &Timeline, lane: &Lane) -> Vec<Vec<usize>> {
-    let mut tracks: Vec<(Vec<usize>, Vec<Micros>)> = vec![Default::default()];
-    for placed in &lane.bars {
-        let (begin, end) = (timeline.bars[placed.bar].begin, timeline.end_of(placed.bar));
+/// What becomes a slice.
+#[derive(Clone, Copy, Debug)]
+enum Slice {
+    Bar(usize),
+    /// The end of a wait.
+    Woken(usize),
+}
+
+/// Slices of a track must lie within each other or apart: those that overlap get a track more.
+fn nested(timeline: &Timeline, lane: &Lane, flows: &Flows) -> Vec<Vec<Slice>> {
+    let bars = lane.bars.iter().map(|placed| {
+        let bar = placed.bar;
+        let (begin, end) = (timeline.bars[bar].begin, timeline.end_of(bar));
+        (begin, end, Slice::Bar(bar))
+    });
+    let woken = flows.woken(timeline, lane);
+    let woken = woken.map(|(time, wait)| (time, time, Slice::Woken(wait)));
+    let mut slices: Vec<_> = bars.chain(woken).collect();
+    slices.sort_by_key(|(begin, end, _)| (*begin, std::cmp::Reverse(*end)));
+    let mut tracks: Vec<(Vec<Slice>, Vec<Micros>)> = vec![Default::default()];
+    for (begin, end, slice) in slices {
         for (_, open) in &mut tracks {
             while open.last().is_some_and(|end| *end <= begin) {
                 open.pop();
@@ -207,61 +217,89 @@ fn nested(timeline: &Timeline, lane: &Lane) -> Vec<Vec<usize>> {
             tracks.push(Default::default());
             tracks.len() - 1
         });
-        tracks[at].0.push(placed.bar);
+        tracks[at].0.push(slice);
         tracks[at].1.push(end);
     }
-    tracks.into_iter().map(|(bars, _)| bars).collect()
+    tracks.into_iter().map(|(slices, _)| slices).collect()
 }
 
-fn slice(timeline: &Timeline, at: usize, track: Track) -> Event {
-    let bar = &timeline.bars[at];
-    let mut event = Event::new(words::what(bar), Phase::Complete, bar.begin, track);
-    event.cat = Look::of(bar).class();
-    event.dur = Some((timeline.end_of(at) - bar.begin).0);
-    let details = words::details(timeline, at).into_iter();
-    event.args = details.map(|(key, value)| (key, value.into())).collect();
-    event
+/// The numbers of the flows from probes to those who waited for them.
+///
+/// Perfetto takes a flow to begin and to end in the slice that began last on its track, and draws
+/// it from the end of the one to the beginning of the other. So it begins with the probe, and ends
+/// with a slice of its own where the waiting does.
+#[derive(Debug, Default)]
+struct Flows {
+    from: BTreeMap<usize, Vec<usize>>,
+    to: BTreeMap<usize, Vec<usize>>,
 }
 
-/// From the end of each probe that was waited for to the end of the waiting. Slices end before
-/// their last microsecond, and a flow begins and ends within one.
-fn flows(
-    timeline: &Timeline,
-    in_device: &BTreeMap<usize, Track>,
-    in_task: &BTreeMap<usize, Track>,
-) -> Vec<Event> {
-    let mut events = Vec::new();
-    let within = |bar: usize, time: Micros| (time - Micros(1)).max(timeline.bars[bar].begin);
-    for wait in &timeline.waits {
-        for probe in &wait.on {
-            let (Some(from), Some(to)) = (in_device.get(probe), in_task.get(&wait.bar)) else {
-                continue;
-            };
-            let id = Some(events.len() / 2 + 1);
-            let name = if wait.inferred {
-                "waits (inferred)"
-            } else {
-                "waits"
-            };
-            let start = within(*probe, timeline.end_of(*probe));
-            let end = within(wait.bar, wait.end.unwrap_or(timeline.end));
-            // A probe that begins with the last event of the log is longer than the waiting.
-            if start > end {
+impl Flows {
+    fn of(timeline: &Timeline) -> Self {
+        let mut flows = Self::default();
+        let mut id = 0;
+        for (at, wait) in timeline.waits.iter().enumerate() {
+            if wait.task.is_none() || wait.end.is_none() {
                 continue;
             }
-            let flow = |ph, ts, track| {
-                let mut event = Event::new(name, ph, ts, track);
-                event.cat = "wait";
-                event.id = id;
-                event
-            };
-            events.push(flow(Phase::FlowStart, start, *from));
-            let mut event = flow(Phase::FlowEnd, end, *to);
-            event.bp = Some("e");
-            let details = words::wait_details(timeline, wait).into_iter();
-            event.args = details.map(|(key, value)| (key, value.into())).collect();
-            events.push(event);
+            for probe in &wait.on {
+                if timeline.bars[*probe].device.is_some() {
+                    id += 1;
+                    flows.from.entry(*probe).or_default().push(id);
+                    flows.to.entry(at).or_default().push(id);
+                }
+            }
         }
+        flows
     }
-    events
+
+    /// The waits that end in this lane.
+    fn woken<'a>(
+        &'a self,
+        timeline: &'a Timeline,
+        lane: &'a Lane,
+    ) -> impl Iterator<Item = (Micros, usize)> + 'a {
+        let waits = self.to.keys().map(|at| (&timeline.waits[*at], *at));
+        waits
+            .filter(|(wait, _)| lane.of != Of::Device && wait.task == Some(lane.index))
+            .filter_map(|(wait, at)| Some((wait.end?, at)))
+    }
+
+    /// A slice, with the flows that begin or end in it.
+    fn slice(&self, timeline: &Timeline, of: Of, slice: Slice, track: Track) -> Vec<Event> {
+        let none = Vec::new();
+        let (mut event, details, phase, ids) = match slice {
+            Slice::Bar(at) => {
+                let bar = &timeline.bars[at];
+                let mut event = Event::new(words::what(bar), Phase::Complete, bar.begin, track);
+                event.cat = Look::of(bar).class();
+                event.dur = Some((timeline.end_of(at) - bar.begin).0);
+                let from = self.from.get(&at).filter(|_| of == Of::Device);
+                let details = words::details(timeline, at);
+                (event, details, Phase::FlowStart, from.unwrap_or(&none))
+            }
+            Slice::Woken(at) => {
+                let wait = &timeline.waits[at];
+                let time = wait.end.unwrap_or(timeline.end);
+                let name = format!("waited for {}", words::awaited(timeline, wait));
+                let mut event = Event::new(name, Phase::Complete, time, track);
+                event.cat = "wait";
+                event.dur = Some(0);
+                let to = self.to.get(&at);
+                let details = words::wait_details(timeline, wait);
+                (event, details, Phase::FlowEnd, to.unwrap_or(&none))
+            }
+        };
+        let details = details.into_iter();
+        event.args = details.map(|(key, value)| (key, value.into())).collect();
+        let ts = Micros(event.ts);
+        let flows = ids.iter().map(|id| {
+            let mut flow = Event::new("wait", phase, ts, track);
+            flow.cat = "wait";
+            flow.id = Some(*id);
+            flow.bp = matches!(phase, Phase::FlowEnd).then_some("e");
+            flow
+        });
+        std::iter::once(event).chain(flows).collect()
+    }
 }
