@@ -6,7 +6,7 @@ use lifecycle::laws::recorded::{convoy, judge};
 use lifecycle::recording::point::{Definition, Returns, Value, DEFINITIONS};
 use lifecycle::recording::text::{self, parse, Reason};
 use lifecycle::recording::{Fetched, Recorded, Side};
-use lifecycle::{Event, Micros, Timeline, What};
+use lifecycle::{Event, Micros, ProbeType, Timeline, What};
 use proptest::prelude::*;
 
 /// Stock 7.3.4: the platform driver loaded plainly and with `async_probe`, rmmod refused and in
@@ -64,6 +64,7 @@ prop_compose! {
     fn fetched(definition: &'static Definition)(
         names in (name(), name(), name()),
         pointers in any::<(u64, u64, u64)>(),
+        probe_type in proptest::sample::select(ProbeType::ALL.to_vec()),
         function in symbol(),
         caller in symbol(),
         node in -1..1024,
@@ -76,6 +77,9 @@ prop_compose! {
                 Value::Name => fetched.name.clone_from(&names.2),
                 Value::At => fetched.at = Some(pointers.0),
                 Value::By => fetched.by = Some(pointers.1),
+                Value::Bus => fetched.bus = Some(pointers.2),
+                Value::ProbeType => fetched.probe_type = Some(probe_type),
+                Value::Asked => fetched.asked.clone_from(&names.1),
                 Value::Domain => fetched.domain = Some(pointers.2),
                 Value::Function => fetched.function = Some(function.clone()),
                 Value::Caller => fetched.caller = Some(caller.clone()),

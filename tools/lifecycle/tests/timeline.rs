@@ -95,8 +95,8 @@ fn a_recording() {
     assert_eq!(
         waits(&timeline),
         [
-            "insmod of slow_platform_driver: do_init_module: slow_platform.2 slow_platform.1 slow_platform.0: 505.407",
-            "insmod of unrelated: do_init_module: slow_platform.2 slow_platform.1 slow_platform.0: 405.659",
+            "insmod of slow_platform_driver: do_init_module: slow_platform.1 slow_platform.2 slow_platform.0: 506.224",
+            "insmod of unrelated: do_init_module: slow_platform.1 slow_platform.2 slow_platform.0: 406.903",
             "unbind of slow_platform.2: device lock: slow_platform.2: 404.653",
         ]
     );

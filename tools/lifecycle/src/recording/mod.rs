@@ -13,6 +13,7 @@ pub mod text;
 
 use std::fmt;
 
+use crate::ProbeType;
 pub use async_probe::{async_probes, AsyncProbe};
 pub use point::Point;
 pub use span::{spans, Span};
@@ -59,7 +60,13 @@ pub struct Fetched {
     pub driver: Option<String>,
     /// Where the driver is in memory.
     pub by: Option<u64>,
-    /// Name of a module or of a firmware file, or the action of a uevent.
+    /// Where the bus is in memory.
+    pub bus: Option<u64>,
+    /// What the driver asks of the driver core.
+    pub probe_type: Option<ProbeType>,
+    /// The drivers that the command line wants to be probed asynchronously.
+    pub asked: Option<String>,
+    /// Name of a module, of a bus or of a firmware file, or the action of a uevent.
     pub name: Option<String>,
     /// The function that is scheduled.
     pub function: Option<String>,

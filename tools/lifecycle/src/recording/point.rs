@@ -7,7 +7,8 @@
 //! name of its point; the return of the function has `_end` after it.
 //!
 //! Only the beginnings of `struct kobject`, `struct device`, `struct device_driver`,
-//! `struct module` and `struct kobj_uevent_env` are relied on, which no configuration changes.
+//! `struct bus_type`, `struct module` and `struct kobj_uevent_env` are relied on, which no
+//! configuration changes.
 
 use std::fmt;
 
@@ -30,6 +31,10 @@ pub enum Point {
     Register,
     /// A driver is unregistered.
     Unregister,
+    /// A bus is registered.
+    Bus,
+    /// A bus is unregistered.
+    BusGone,
     /// A device is to get this driver and no other: sysfs `bind`, or a driver's own.
     Bind,
     /// A device is to get a driver: sysfs `drivers_probe`, or a bus's own.
@@ -64,6 +69,8 @@ pub enum Point {
     DeviceAttach,
     /// A device's memory goes.
     Freed,
+    /// A kernel thread is created. Its result is the lower half of a pointer, or an errno.
+    Thread,
 }
 
 /// A value that is fetched.
@@ -77,6 +84,12 @@ pub enum Value {
     Driver,
     /// Where the driver is in memory.
     By,
+    /// Where the bus is in memory.
+    Bus,
+    /// What the driver asks of the driver core.
+    ProbeType,
+    /// The drivers that the command line wants to be probed asynchronously.
+    Asked,
     /// A module, a firmware file, or what a uevent says.
     Name,
     /// The function that is scheduled.
@@ -121,6 +134,7 @@ const DEVICE: (&str, &str, Value) = ("dev", "+0(+0(%di)):string", Value::Device)
 const AT: (&str, &str, Value) = ("at", "%di:x64", Value::At);
 const DRIVER: (&str, &str, Value) = ("drv", "+0(+0(%di)):string", Value::Driver);
 const BY: (&str, &str, Value) = ("by", "%di:x64", Value::By);
+const BUS: (&str, &str, Value) = ("bus", "%di:x64", Value::Bus);
 const CALLER: (&str, &str, Value) = ("from", "$stack0:symbol", Value::Caller);
 
 /// All of them.
@@ -183,7 +197,16 @@ pub const DEFINITIONS: &[Definition] = &[
         event: "register",
         function: "driver_register",
         file: "drivers/base/driver.c",
-        fetch: &[DRIVER, BY],
+        fetch: &[
+            DRIVER,
+            BY,
+            ("bus", "+8(%di):x64", Value::Bus),
+            ("type", "+36(%di):u32", Value::ProbeType),
+            // None where the driver is built in.
+            ("mod", "+24(+16(%di)):string", Value::Name),
+            // `driver_async_probe=` on the command line.
+            ("asked", "@async_probe_drv_names:string", Value::Asked),
+        ],
         returns: Returns::Result,
     },
     Definition {
@@ -192,6 +215,22 @@ pub const DEFINITIONS: &[Definition] = &[
         function: "driver_unregister",
         file: "drivers/base/driver.c",
         fetch: &[DRIVER, BY],
+        returns: Returns::Nothing,
+    },
+    Definition {
+        point: Point::Bus,
+        event: "bus",
+        function: "bus_register",
+        file: "drivers/base/bus.c",
+        fetch: &[("name", "+0(+0(%di)):string", Value::Name), BUS],
+        returns: Returns::Result,
+    },
+    Definition {
+        point: Point::BusGone,
+        event: "bus_gone",
+        function: "bus_unregister",
+        file: "drivers/base/bus.c",
+        fetch: &[("name", "+0(+0(%di)):string", Value::Name), BUS],
         returns: Returns::Nothing,
     },
     Definition {
@@ -353,6 +392,14 @@ pub const DEFINITIONS: &[Definition] = &[
         file: "drivers/base/core.c",
         fetch: &[DEVICE, AT],
         returns: Returns::Unseen,
+    },
+    Definition {
+        point: Point::Thread,
+        event: "thread",
+        function: "kthread_create_on_node",
+        file: "kernel/kthread.c",
+        fetch: &[CALLER],
+        returns: Returns::Result,
     },
 ];
 

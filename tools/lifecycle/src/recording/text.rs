@@ -28,7 +28,7 @@ use std::fmt;
 
 use super::point::{Definition, Returns, Value, DEFINITIONS};
 use super::{Fetched, Point, Recorded, Side};
-use crate::{dmesg, Event, Micros, What};
+use crate::{dmesg, Event, Micros, ProbeType, What};
 
 /// The series of kernels in which the points have been checked against the source.
 pub const SERIES: &[&str] = &["7.2", "7.3"];
@@ -480,6 +480,9 @@ fn put(fetched: &mut Fetched, value: Value, text: &str) -> Result<(), Reason> {
         Value::Name => fetched.name = string(text)?,
         Value::At => fetched.at = Some(pointer(text)?),
         Value::By => fetched.by = Some(pointer(text)?),
+        Value::Bus => fetched.bus = Some(pointer(text)?),
+        Value::ProbeType => fetched.probe_type = Some(probe_type(text)?),
+        Value::Asked => fetched.asked = string(text)?,
         Value::Domain => fetched.domain = Some(pointer(text)?),
         Value::Function => fetched.function = Some(symbol(text)?),
         Value::Caller => fetched.caller = Some(symbol(text)?),
@@ -499,6 +502,13 @@ fn string(text: &str) -> Result<Option<String>, Reason> {
         .and_then(|text| text.strip_suffix('"'))
         .map(|text| Some(text.to_owned()))
         .ok_or(Reason::Expected("a string"))
+}
+
+/// In the kernel's order.
+fn probe_type(text: &str) -> Result<ProbeType, Reason> {
+    dmesg::digits::<usize>(text)
+        .and_then(|number| ProbeType::ALL.get(number).copied())
+        .ok_or(Reason::Expected("a probe type"))
 }
 
 fn pointer(text: &str) -> Result<u64, Reason> {
@@ -538,6 +548,14 @@ pub(super) fn write_fetched(
             Value::Name => quoted(f, &fetched.name)?,
             Value::At => write!(f, "{:#x}", fetched.at.unwrap_or(0))?,
             Value::By => write!(f, "{:#x}", fetched.by.unwrap_or(0))?,
+            Value::Bus => write!(f, "{:#x}", fetched.bus.unwrap_or(0))?,
+            Value::ProbeType => {
+                let number = ProbeType::ALL
+                    .iter()
+                    .position(|one| Some(*one) == fetched.probe_type);
+                write!(f, "{}", number.unwrap_or(0))?;
+            }
+            Value::Asked => quoted(f, &fetched.asked)?,
             Value::Domain => write!(f, "{:#x}", fetched.domain.unwrap_or(0))?,
             Value::Function => f.write_str(fetched.function.as_deref().unwrap_or("0x0"))?,
             Value::Caller => f.write_str(fetched.caller.as_deref().unwrap_or("0x0"))?,
@@ -743,12 +761,12 @@ mod tests {
             .unwrap();
         assert_eq!(
             events[at].to_string(),
-            "[    7.771718] kworker/u8:0-12 [000] probe dev=\"slow_platform.0\" at=0xff11000005f5cc10 drv=\"slow_platform\" by=0xffffffffc02270d8"
+            "[    7.699095] kworker/u8:0-12 [001] probe dev=\"slow_platform.0\" at=0xff11000008093c10 drv=\"slow_platform\" by=0xffffffffc02270d8"
         );
         // printk's line follows in its place.
         assert_eq!(
             events[at + 1].what.to_string(),
-            "async_probe: timing: probe_began dev=slow_platform.0 driver=slow_platform async=1 cpu=0 pid=12 task=kworker/u8:0"
+            "async_probe: timing: probe_began dev=slow_platform.0 driver=slow_platform async=1 cpu=1 pid=12 task=kworker/u8:0"
         );
     }
 

@@ -36,7 +36,10 @@ fn kind(point: Point) -> Option<Kind> {
         | Point::Queue
         | Point::DriverAttach
         | Point::DeviceAttach
-        | Point::Freed => return None,
+        | Point::Freed
+        | Point::Bus
+        | Point::BusGone
+        | Point::Thread => return None,
     })
 }
 

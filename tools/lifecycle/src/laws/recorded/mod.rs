@@ -141,13 +141,16 @@ pub(crate) mod tests_support {
     use super::super::tests_support::log;
     use crate::recording::point::{Value, DEFINITIONS};
     use crate::recording::{text, Fetched, Recorded, Side};
-    use crate::{Event, Micros, What};
+    use crate::{Event, Micros, ProbeType, What};
 
     /// Makes a recording out of lines without timestamps; each comes 1 ms after the one before.
     ///
     /// `9 probe 0` is the beginning of a probe of `d.0` by driver `d` in pid 9, `9 probe_end -2` its
     /// return; modules, files and actions of uevents are words; a flush has its domain. What does
     /// not begin with a pid is a line of the dmesg interface, as for the other laws.
+    ///
+    /// Words with a `=` say what is not as usual: `drv=e` another driver, `bus=2` another bus,
+    /// `type=`, `mod=` and `asked=` of a registration, `from=` another caller.
     pub(crate) fn recording(lines: &str) -> Vec<Event> {
         let mut events = Vec::new();
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
@@ -169,6 +172,11 @@ pub(crate) mod tests_support {
             .iter()
             .find(|one| one.events().any(|name| name == event))
             .unwrap_or_else(|| panic!("what is `{event}`?"));
+        let (unusual, words): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.contains('='));
+        let unusual = |key: &str| {
+            let value = |word: &&str| word.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
+            unusual.iter().find_map(value)
+        };
         let side = if event == definition.event {
             let mut fetched = Fetched::default();
             let mut words = words.iter().copied();
@@ -182,8 +190,24 @@ pub(crate) mod tests_support {
                         };
                         fetched.at = Some(0xd00 + number.unwrap());
                     }
-                    Value::Driver => fetched.driver = Some("d".to_owned()),
-                    Value::By => fetched.by = Some(0xb),
+                    Value::Driver => fetched.driver = unusual("drv").or(Some("d".to_owned())),
+                    Value::By => {
+                        let of = |name: String| u64::from(name.as_bytes()[0]);
+                        fetched.by = Some(unusual("drv").map_or(0xb, of));
+                    }
+                    Value::Bus => {
+                        let bus = unusual("bus").map_or(1, |bus| bus.parse().unwrap());
+                        fetched.bus = Some(0xb00 + bus);
+                    }
+                    Value::ProbeType => {
+                        let name = unusual("type").unwrap_or("prefer".to_owned());
+                        let named = |of: &ProbeType| of.name().starts_with(&name);
+                        fetched.probe_type = ProbeType::ALL.into_iter().find(named);
+                    }
+                    Value::Asked => fetched.asked = unusual("asked").or(Some(String::new())),
+                    Value::Name if definition.event == "register" => {
+                        fetched.name = unusual("mod");
+                    }
                     Value::Name => {
                         let name = words.next().unwrap();
                         fetched.name = Some(match definition.event {
@@ -201,7 +225,10 @@ pub(crate) mod tests_support {
                     Value::Domain => {
                         fetched.domain = Some(words.next().map_or(0, |n| n.parse().unwrap()));
                     }
-                    Value::Caller => fetched.caller = Some("someone+0x1/0x10".to_owned()),
+                    Value::Caller => {
+                        let from = unusual("from").unwrap_or("someone".to_owned());
+                        fetched.caller = Some(format!("{from}+0x1/0x10"));
+                    }
                     Value::Node => fetched.node = words.next().map(|n| n.parse().unwrap()),
                 }
             }

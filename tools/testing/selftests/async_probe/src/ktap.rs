@@ -97,7 +97,7 @@ pub fn run(mut tests: Vec<Test>) -> ExitCode {
 fn carry_out(out: &mut Output, test: &Test, modules: &Modules) -> Result<(), Failure> {
     let mut bench = Bench::new(modules)?;
     let recorder = if std::env::var("ASYNC_PROBE_RECORD").as_deref() == Ok("1") {
-        Some(Recorder::start()?)
+        Some(Recorder::take_over()?)
     } else {
         None
     };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Records what the kernel does with any driver, by kprobe events in an instance of tracefs of its
-//! own. Nothing of it is left when the recorder is gone.
+//! own. Nothing of it is left when the recorder is gone, unless the next one is to find the kprobes
+//! where they are: to put them in place and to take them away costs more than most tests.
 //!
 //! What is recorded, and where in the kernel, stands in `lifecycle::recording::point`. The kernel
 //! looks the functions up itself when a kprobe is made, so that nobody has to read
@@ -36,11 +37,18 @@ const BUFFER_KB: u32 = 4096;
 /// The kernel remembers the names of so many tasks.
 const TASK_NAMES: u32 = 8192;
 
+/// How often it is tried to read tracefs while nothing happens.
+const TRIES: usize = 20;
+
 /// A recording under way.
 #[derive(Debug)]
 pub struct Recorder {
     instance: PathBuf,
     task_names: String,
+    /// What each kprobe had counted when the recording began.
+    before: Hits,
+    /// Leaves the kprobes to the next recorder.
+    stays: bool,
     /// Only one at a time.
     _lock: Flock<File>,
 }
@@ -56,7 +64,35 @@ impl Recorder {
     }
 
     /// The same for a list of points that need not be there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start()`](Self::start).
     pub fn start_with(points: &[Definition]) -> Result<Self, Failure> {
+        let recorder = Self::new()?;
+        recorder.clear();
+        recorder.arm(points)?;
+        recorder.begin()
+    }
+
+    /// Begins to record with the kprobes that the recorder before has left in place, if it has, and
+    /// leaves them to the next.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start()`](Self::start).
+    pub fn take_over() -> Result<Self, Failure> {
+        let mut recorder = Self::new()?;
+        if !recorder.is_armed() {
+            recorder.clear();
+            recorder.arm(DEFINITIONS)?;
+        }
+        // Who does not come as far as this takes back what has been done.
+        recorder.stays = true;
+        recorder.begin()
+    }
+
+    fn new() -> Result<Self, Failure> {
         let tracefs = Path::new(TRACEFS);
         let instances = tracefs.join("instances");
         if !instances.is_dir() {
@@ -64,22 +100,35 @@ impl Recorder {
                 "recorder: tracefs is not mounted at {TRACEFS}"
             )));
         }
+        if !tracefs.join("kprobe_events").exists() {
+            return Err(Failure::Skip(
+                "recorder: this kernel has no kprobe events: it lacks CONFIG_KPROBE_EVENTS"
+                    .to_owned(),
+            ));
+        }
         let dir = File::open(&instances).map_err(|error| Failure::io("open", &instances, error))?;
         let lock = Flock::lock(dir, FlockArg::LockExclusiveNonblock)
             .map_err(|_| Failure::Skip("recorder: another one is recording".to_owned()))?;
         let task_names = read(&tracefs.join("saved_cmdlines_size"))?;
         // From here on the destructor takes back what has been done.
-        let recorder = Self {
+        Ok(Self {
             instance: instances.join(GROUP),
             task_names: task_names.trim().to_owned(),
+            before: Hits::new(),
+            stays: false,
             _lock: lock,
-        };
-        recorder.clear();
-        recorder.begin(points)?;
-        Ok(recorder)
+        })
     }
 
-    fn begin(&self, points: &[Definition]) -> Result<(), Failure> {
+    /// Whether all kprobes are there and enabled.
+    fn is_armed(&self) -> bool {
+        let enabled = self.instance.join(format!("events/{GROUP}/enable"));
+        let wanted = DEFINITIONS.iter().flat_map(Definition::events).count();
+        fs::read_to_string(enabled).is_ok_and(|enabled| enabled.trim() == "1")
+            && ours().len() == wanted
+    }
+
+    fn arm(&self, points: &[Definition]) -> Result<(), Failure> {
         let tracefs = Path::new(TRACEFS);
         for point in points {
             for line in point.kprobes(GROUP, AT_ONCE) {
@@ -103,21 +152,32 @@ impl Recorder {
         Ok(())
     }
 
+    /// Empties the buffers while no kprobe is hit.
+    fn begin(mut self) -> Result<Self, Failure> {
+        (self.before, ()) = undisturbed(hits, || put(&self.instance.join("trace"), 0))?;
+        Ok(self)
+    }
+
     /// Ends the recording and returns it, sealed.
     ///
     /// # Errors
     ///
     /// [`Failure::Io`] if tracefs does not give it.
     pub fn stop(self) -> Result<String, Failure> {
-        let instance = &self.instance;
-        put(&instance.join(format!("events/{GROUP}/enable")), 0)?;
-        put(&instance.join("events/printk/console/enable"), 0)?;
+        let per_cpu = self.instance.join("per_cpu");
+        let counted = || Ok((hits()?, buffers(&per_cpu)?));
+        let ((hits, buffers), trace) = undisturbed(counted, || read(&self.instance.join("trace")))?;
         let kernel = read(Path::new("/proc/sys/kernel/osrelease"))?;
 
         let mut log = text::header(kernel.trim());
-        log += &read(&instance.join("trace"))?;
-        log += &buffers(&instance.join("per_cpu"))?;
-        log += &kprobes(&read(&Path::new(TRACEFS).join("kprobe_profile"))?)?;
+        log += &trace;
+        for (cpu, buffer) in buffers {
+            log += &text::buffer_line(cpu, buffer);
+        }
+        for (event, (hits, missed)) in hits {
+            let (hits_before, missed_before) = self.before.get(&event).copied().unwrap_or((0, 0));
+            log += &text::kprobe_line(&event, hits - hits_before, missed - missed_before);
+        }
         Ok(text::seal(log))
     }
 
@@ -153,16 +213,11 @@ impl Recorder {
             let _ = put(&instance.join(format!("events/{GROUP}/enable")), 0);
             let _ = fs::remove_dir(instance);
         }
-        let events = Path::new(TRACEFS).join("kprobe_events");
-        for line in fs::read_to_string(&events).unwrap_or_default().lines() {
-            // `r4096:life/probe_end really_probe …`
-            let ours = line
-                .split_once(':')
-                .and_then(|(_, event)| event.split(' ').next())
-                .filter(|event| event.starts_with(&format!("{GROUP}/")));
-            if let Some(event) = ours {
-                let _ = append(&events, &format!("-:{event}"));
-            }
+        for event in ours() {
+            let _ = append(
+                &Path::new(TRACEFS).join("kprobe_events"),
+                &format!("-:{event}"),
+            );
         }
     }
 }
@@ -190,6 +245,9 @@ impl Recording {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         self.clear();
         let _ = put(
             &Path::new(TRACEFS).join("saved_cmdlines_size"),
@@ -218,7 +276,40 @@ fn refusal(point: &Definition, error: &io::Error) -> Failure {
     ))
 }
 
-fn buffers(per_cpu: &Path) -> Result<String, Failure> {
+/// Our kprobe events, as `life/probe`.
+fn ours() -> Vec<String> {
+    // `r4096:life/probe_end really_probe …`
+    let events = fs::read_to_string(Path::new(TRACEFS).join("kprobe_events")).unwrap_or_default();
+    events
+        .lines()
+        .filter_map(|line| line.split_once(':')?.1.split(' ').next())
+        .filter(|event| event.starts_with(&format!("{GROUP}/")))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Does something while `count` stands still, and returns what that is.
+fn undisturbed<C: PartialEq, T>(
+    count: impl Fn() -> Result<C, Failure>,
+    mut work: impl FnMut() -> Result<T, Failure>,
+) -> Result<(C, T), Failure> {
+    let mut before = count()?;
+    for _ in 0..TRIES {
+        let done = work()?;
+        let after = count()?;
+        if before == after {
+            return Ok((after, done));
+        }
+        before = after;
+    }
+    Err(Failure::assertion(
+        "a moment in which nothing is recorded",
+        format!("none in {TRIES} tries"),
+    ))
+}
+
+/// What the kernel has counted for each CPU since the buffers were emptied.
+fn buffers(per_cpu: &Path) -> Result<Vec<(u32, Buffer)>, Failure> {
     let mut cpus: Vec<u32> = fs::read_dir(per_cpu)
         .map_err(|error| Failure::io("read", per_cpu, error))?
         .flatten()
@@ -232,29 +323,33 @@ fn buffers(per_cpu: &Path) -> Result<String, Failure> {
         })
         .collect();
     cpus.sort_unstable();
-    let mut lines = String::new();
-    for cpu in cpus {
-        let stats = read(&per_cpu.join(format!("cpu{cpu}/stats")))?;
-        let number = |key: &str| {
-            stats
-                .lines()
-                .find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")?.parse().ok())
-                .ok_or_else(|| Failure::assertion(format!("`{key}` of CPU {cpu}"), &stats))
-        };
-        let buffer = Buffer {
-            entries: number("entries")?,
-            overrun: number("overrun")?,
-            commit_overrun: number("commit overrun")?,
-            dropped: number("dropped events")?,
-        };
-        lines += &text::buffer_line(cpu, buffer);
-    }
-    Ok(lines)
+    cpus.into_iter()
+        .map(|cpu| {
+            let stats = read(&per_cpu.join(format!("cpu{cpu}/stats")))?;
+            let number = |key: &str| {
+                stats
+                    .lines()
+                    .find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")?.parse().ok())
+                    .ok_or_else(|| Failure::assertion(format!("`{key}` of CPU {cpu}"), &stats))
+            };
+            let buffer = Buffer {
+                entries: number("entries")?,
+                overrun: number("overrun")?,
+                commit_overrun: number("commit overrun")?,
+                dropped: number("dropped events")?,
+            };
+            Ok((cpu, buffer))
+        })
+        .collect()
 }
 
+/// How often each event was hit and missed, since it was made.
+type Hits = BTreeMap<String, (u64, u64)>;
+
 /// The kprobes of other groups are there too: each of ours must be there once.
-fn kprobes(profile: &str) -> Result<String, Failure> {
-    let mut lines = String::new();
+fn hits() -> Result<Hits, Failure> {
+    let profile = read(&Path::new(TRACEFS).join("kprobe_profile"))?;
+    let mut counted = Hits::new();
     for event in DEFINITIONS.iter().flat_map(Definition::events) {
         let of: Vec<_> = profile
             .lines()
@@ -268,15 +363,15 @@ fn kprobes(profile: &str) -> Result<String, Failure> {
             },
             _ => None,
         };
-        let (hits, missed) = numbers.ok_or_else(|| {
+        let numbers = numbers.ok_or_else(|| {
             Failure::assertion(
                 format!("one kprobe event of the name {event}"),
                 format!("{} of them", of.len()),
             )
         })?;
-        lines += &text::kprobe_line(&event, hits, missed);
+        counted.insert(event, numbers);
     }
-    Ok(lines)
+    Ok(counted)
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

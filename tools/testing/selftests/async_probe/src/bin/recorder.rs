@@ -7,7 +7,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use lifecycle::recording::point::{Definition, Returns, DEFINITIONS};
-use lifecycle::recording::{text, Point};
+use lifecycle::recording::{spans, text, Point};
 use lifecycle::{ProbeType, What};
 use selftests::bench::Driver;
 use selftests::recorder::{self, Recorder};
@@ -52,6 +52,16 @@ fn life(bench: &mut Bench) -> Result<(), Failure> {
     recording.demand("uevent_order", 2 * DEVICES)?;
     recording.demand("insmod_waits", 1)?;
     recording.demand("register_returns", 1)?;
+    // It stands at an offset of a structure of the kernel.
+    let types: Vec<_> = spans(&recording.events)
+        .iter()
+        .filter_map(|span| span.fetched.probe_type)
+        .collect();
+    ensure(
+        "the probe type of the driver",
+        &types,
+        &vec![ProbeType::PreferAsynchronous],
+    )?;
     // The lines of the dmesg interface are among the events, those of userspace too.
     let printed = recording
         .events
