@@ -151,8 +151,8 @@ fn lane(
             (Kind::AsyncWork, _) => (0, Size::Above),
             (Kind::Firmware | Kind::Flush, Some(outer)) => (outer.row, Size::Below),
             (kind, outer) => {
-                // A probe follows the wait for it at once.
-                let follows = kind == Kind::Probe;
+                // A probe follows the wait for it at once, and a second phase the first one.
+                let follows = matches!(kind, Kind::Probe | Kind::SecondPhase);
                 let from = outer.map_or(0, |outer| outer.row + 1);
                 let free = |until: &Option<Micros>| {
                     until.is_none_or(|until| until < bar.begin || (follows && until == bar.begin))

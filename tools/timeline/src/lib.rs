@@ -3,14 +3,16 @@
 //! Pictures of a [`Timeline`](lifecycle::Timeline): who was busy with what, when, and who waited
 //! for whom.
 //!
-//! [`svg`] draws it for documents, with all bars in lanes ([`lane`]) of which those that are alike
-//! are folded ([`fold`]).
+//! [`svg`] draws it for documents, [`page`] makes a page to look around in, and [`trace`] writes
+//! the Trace Event Format, which Perfetto opens. All three have the same bars in the same lanes
+//! ([`lane`]); the first folds lanes that are alike ([`fold`]).
 //!
 //! Nothing in this crate does I/O: a timeline goes in, text comes out.
 
 pub mod fold;
 pub mod lane;
 pub mod look;
+pub mod page;
 pub mod scale;
 pub mod svg;
 pub mod trace;

@@ -52,7 +52,12 @@ pub fn svg(timeline: &Timeline, heading: &Heading) -> String {
                 .set("height", "100%"),
         )
         .add(text(MARGIN, 22.0, "title", &heading.title))
-        .add(text(MARGIN, 38.0, "note", &subtitle(timeline, heading)))
+        .add(text(
+            MARGIN,
+            38.0,
+            "note",
+            &words::subtitle(timeline, &heading.identity),
+        ))
         .add(legend)
         .add(axis(&scale, below_legend, &layout));
     for strip in &layout.strips {
@@ -62,21 +67,18 @@ pub fn svg(timeline: &Timeline, heading: &Heading) -> String {
     format!("{picture}\n")
 }
 
-/// What there is, and since when.
-fn subtitle(timeline: &Timeline, heading: &Heading) -> String {
-    let parts = [
-        heading.identity.clone(),
-        count(timeline.devices.len(), "device"),
-        count(timeline.tasks.len(), "task"),
-        format!("0 is {} after boot", words::since_boot(timeline.begin)),
-    ];
-    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    parts.join(", ")
-}
-
-fn count(many: usize, what: &str) -> String {
-    let plural = if many == 1 { "" } else { "s" };
-    format!("{many} {what}{plural}")
+/// The legend by itself, with what the style sheet refers to.
+pub fn legend(timeline: &Timeline) -> String {
+    let (legend, height) = legend::legend(timeline, 0.0, 14.0, WIDTH);
+    let picture = Document::new()
+        .set("viewBox", (0, 0, WIDTH, px(height)))
+        .set("width", WIDTH)
+        .set("height", px(height))
+        .set("role", "img")
+        .set("aria-label", "legend")
+        .add(legend::definitions())
+        .add(legend);
+    picture.to_string()
 }
 
 /// The grid, with its times above and, below a high picture, again.

@@ -176,3 +176,20 @@ pub fn mark(mark: &Mark) -> String {
 pub fn since_boot(time: Micros) -> String {
     format!("{}.{:06} s", time.seconds(), time.subsec_micros())
 }
+
+/// What there is, on what machine, and since when.
+pub fn subtitle(timeline: &Timeline, identity: &str) -> String {
+    let parts = [
+        identity.to_owned(),
+        count(timeline.devices.len(), "device"),
+        count(timeline.tasks.len(), "task"),
+        format!("0 is {} after boot", since_boot(timeline.begin)),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(", ")
+}
+
+fn count(many: usize, what: &str) -> String {
+    let plural = if many == 1 { "" } else { "s" };
+    format!("{many} {what}{plural}")
+}

@@ -8,7 +8,7 @@ use lifecycle::timeline::Timeline;
 use svg::node::element::path::Data;
 use svg::node::element::{Group, Line, Path, Rectangle, Text, Title};
 
-use super::layout::{among, place, Place, Strip, GUTTER, MARGIN, WIDTH};
+use super::layout::{among, place, Place, Strip, GUTTER, MARGIN, RIGHT, WIDTH};
 use crate::fold::{spread, Shown};
 use crate::lane::{Lane, Of, Size};
 use crate::look;
@@ -107,13 +107,29 @@ fn one(timeline: &Timeline, scale: &Scale, strip: &Strip, lane: &Lane, group: Gr
         let place = place(strip.top, placed.row, placed.size);
         group = group.add(bar(timeline, scale, placed.bar, place));
     }
-    for placed in lane.bars.iter().filter(|placed| placed.size == Size::Full) {
+    for (at, placed) in lane.bars.iter().enumerate() {
+        if placed.size != Size::Full {
+            continue;
+        }
         let place = place(strip.top, placed.row, placed.size);
         let (x, width) = extent(timeline, scale, placed.bar);
         let labels = words::labels(timeline, placed.bar, lane.of == Of::Device);
-        let fits = |label: &&String| label.chars().count() <= room(width - 7.0);
-        if let Some(label) = labels.iter().find(fits) {
-            group = group.add(text(x + 4.0, place.top + 10.0, "on", label));
+        let fits = |width| {
+            let fits = move |label: &&String| label.chars().count() <= room(width);
+            labels.iter().find(fits)
+        };
+        let y = place.top + 9.5;
+        if let Some(label) = fits(width - 7.0) {
+            group = group.add(text(x + 4.0, y, "on", label));
+        } else if look::failed(&timeline.bars[placed.bar]) {
+            // Beside it, up to the next one: a failure is told.
+            let next = lane.bars[at + 1..]
+                .iter()
+                .find(|next| next.row == placed.row);
+            let next = next.map_or(RIGHT, |next| extent(timeline, scale, next.bar).0);
+            if let Some(label) = fits(next - x - width - 7.0) {
+                group = group.add(text(x + width + 3.0, y, "on", label));
+            }
         }
     }
     group

@@ -4,6 +4,7 @@
 
 mod drawing;
 mod expected;
+mod page;
 mod random;
 mod samples;
 mod svg;

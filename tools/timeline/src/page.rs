@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A timeline as a page to look around in: one file, with all its data and without a network.
+
+use lifecycle::timeline::Timeline;
+use lifecycle::Micros;
+use serde::Serialize;
+
+use crate::lane::{lanes, Lane, Of, Size};
+use crate::look;
+use crate::svg;
+use crate::words;
+use crate::Heading;
+
+const PAGE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/page.css");
+const SCRIPT: &str = include_str!("page/page.js");
+
+/// All that the page shows.
+#[derive(Debug, Serialize)]
+struct Data {
+    begin: Micros,
+    end: Micros,
+    lanes: Vec<LaneData>,
+    bars: Vec<BarData>,
+    waits: Vec<WaitData>,
+}
+
+/// A lane; none of them is folded.
+#[derive(Debug, Serialize)]
+struct LaneData {
+    of: &'static str,
+    name: String,
+    rows: usize,
+    /// The bar, its row, how much of it, and what can stand on it.
+    bars: Vec<(usize, usize, &'static str, Vec<String>)>,
+    marks: Vec<(Micros, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct BarData {
+    class: String,
+    begin: Micros,
+    end: Micros,
+    details: Vec<(&'static str, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct WaitData {
+    bar: usize,
+    begin: Micros,
+    end: Micros,
+    on: Vec<usize>,
+    inferred: bool,
+    details: Vec<(&'static str, String)>,
+}
+
+/// Makes the page.
+pub fn page(timeline: &Timeline, heading: &Heading) -> String {
+    let data = Data {
+        begin: timeline.begin,
+        end: timeline.end,
+        lanes: lanes(timeline)
+            .iter()
+            .map(|lane| lane_data(timeline, lane))
+            .collect(),
+        bars: (0..timeline.bars.len())
+            .map(|at| BarData {
+                class: look::classes(&timeline.bars[at]),
+                begin: timeline.bars[at].begin,
+                end: timeline.end_of(at),
+                details: words::details(timeline, at),
+            })
+            .collect(),
+        waits: timeline
+            .waits
+            .iter()
+            .map(|wait| WaitData {
+                bar: wait.bar,
+                begin: wait.begin,
+                end: wait.end.unwrap_or(timeline.end),
+                on: wait.on.clone(),
+                inferred: wait.inferred,
+                details: words::wait_details(timeline, wait),
+            })
+            .collect(),
+    };
+    // Nothing in it can fail to be written. Within a script, no tag may begin.
+    let data = serde_json::to_string(&data).unwrap_or_default();
+    let data = data.replace('<', "\\u003c");
+    let style = format!("{}{STYLE}", svg::style());
+    fill(
+        PAGE,
+        &[
+            ("title", escape(&heading.title)),
+            (
+                "subtitle",
+                escape(&words::subtitle(timeline, &heading.identity)),
+            ),
+            ("style", style),
+            ("legend", svg::legend(timeline)),
+            ("data", data),
+            ("script", SCRIPT.to_owned()),
+        ],
+    )
+}
+
+fn lane_data(timeline: &Timeline, lane: &Lane) -> LaneData {
+    let bars = lane.bars.iter().map(|placed| {
+        let size = match placed.size {
+            Size::Full => "full",
+            Size::Above => "above",
+            Size::Below => "below",
+        };
+        let labels = words::labels(timeline, placed.bar, lane.of == Of::Device);
+        (placed.bar, placed.row, size, labels)
+    });
+    let marks = lane.marks.iter().map(|at| {
+        let mark = &timeline.marks[*at];
+        (mark.time, words::mark(mark))
+    });
+    LaneData {
+        of: lane.of.heading(),
+        name: lane.name.clone(),
+        rows: lane.rows,
+        bars: bars.collect(),
+        marks: marks.collect(),
+    }
+}
+
+/// Puts values in the places of a template, once: what is in a value is not looked at.
+fn fill(template: &str, values: &[(&str, String)]) -> String {
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").unwrap_or((after, ""));
+        let value = values.iter().find(|(key, _)| *key == name);
+        filled.push_str(before);
+        filled.push_str(value.map_or("", |(_, value)| value));
+        rest = after;
+    }
+    filled + rest
+}
+
+/// Text in HTML.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
