@@ -13,7 +13,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run check bench shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run check bench timeline shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -34,6 +34,9 @@ check: lab
 bench: lab
 	@$(LAB) $(LAB_FLAGS) bench $(if $(DEVICES)$(BIND),--devices $(DEVICES) --bind $(BIND))
 
+timeline: lab
+	@$(LAB) timeline $(or $(LOG),out/run/results.log)
+
 style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
 
@@ -53,6 +56,7 @@ help:
 	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some'
 	@echo '  make bench              the designs side by side; DEVICES=16,64,512 BIND=10,10000 choose how many'
+	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
 	@echo '  make shell              a shell in the virtual machine'

@@ -49,6 +49,8 @@ pub enum Action {
     },
     /// Measures the designs, and judges what was measured
     Bench(Bench),
+    /// Draws a log: what dmesg printed, or a recording
+    Timeline(Pictures),
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine, in real time
@@ -103,6 +105,16 @@ pub struct Bench {
     /// Puts the tables into this document, between its markers
     #[arg(long)]
     pub rst: Option<PathBuf>,
+}
+
+/// What to draw.
+#[derive(Debug, Args)]
+pub struct Pictures {
+    /// The log
+    pub log: PathBuf,
+    /// Where timeline.svg, timeline.html and timeline.trace.json go
+    #[arg(long, default_value = "out/timeline")]
+    pub out: PathBuf,
 }
 
 /// A job for the guest.

@@ -5,9 +5,11 @@
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::timing::runs;
 use lifecycle::{dmesg, Event};
+use timeline::Heading;
 
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
+use crate::pictures;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
@@ -62,16 +64,22 @@ pub fn run(cli: &Cli) -> Result<()> {
         ),
         Time::Wall => "wall time".to_owned(),
     };
-    result(&format!(
-        "{DEVICES} devices, {FIRMWARE_MS} ms of firmware each; Linux {}, {} CPUs, {clock}\n",
-        session.kernel.release()?,
-        cli.machine.smp
-    ));
+    let heading = Heading {
+        title: format!("{DEVICES} devices, {FIRMWARE_MS} ms of firmware each"),
+        identity: format!(
+            "Linux {}, {} CPUs, {clock}",
+            session.kernel.release()?,
+            cli.machine.smp
+        ),
+    };
+    result(&format!("{}; {}\n", heading.title, heading.identity));
     result(report(&log, &events)?.trim_end());
     note(&format!(
         "the whole log: {}",
         out.join("results.log").display()
     ));
+    let dir = session.project.out("timeline");
+    note(&pictures::draw(&events, &heading, &dir)?);
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use crate::initramfs::Initramfs;
 use crate::install;
 use crate::kernel::{Choice, Kernel};
 use crate::modules::Modules;
+use crate::pictures;
 use crate::process::{wait, Guarded};
 use crate::progress::{note, result};
 use crate::project::Project;
@@ -112,6 +113,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::Vm(job) => vm(cli, job)?,
         Action::Check { tests } => check::run(cli, tests)?,
         Action::Bench(args) => bench::run(cli, args)?,
+        Action::Timeline(args) => pictures::run(args)?,
         Action::Run => demo::run(cli)?,
         Action::Shell => shell(cli)?,
         Action::Exec { argv } => return exec(cli, argv),
