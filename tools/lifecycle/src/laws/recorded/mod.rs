@@ -6,16 +6,23 @@
 //! A recording without a case neither keeps nor breaks the law: who provokes a case demands one.
 
 pub mod convoy;
+pub mod default_type;
+pub mod deferral;
+pub mod failed_probe;
 pub mod firmware_in_probe;
+pub mod force_sync;
 pub mod gone_before_probe;
 pub mod gone_during_probe;
 pub mod insmod_waits;
+pub mod killed_loader;
 pub mod manual_bind_sync;
 pub mod numa;
 pub mod one_at_a_time;
+pub mod provider_pinned;
 pub mod register_returns;
 pub mod rmmod_refused;
 pub mod rmmod_waits;
+pub mod single_slot;
 pub mod uevent_order;
 pub mod unbind_waits;
 
@@ -30,15 +37,22 @@ pub type Law = fn(&[Event]) -> Result<usize, Violation>;
 /// All of them, by name.
 pub const LAWS: &[(&str, Law)] = &[
     ("convoy", convoy::check),
+    ("default_type", default_type::check),
+    ("deferral", deferral::check),
+    ("failed_probe", failed_probe::check),
     ("firmware_in_probe", firmware_in_probe::check),
+    ("force_sync", force_sync::check),
     ("gone_before_probe", gone_before_probe::check),
     ("gone_during_probe", gone_during_probe::check),
     ("insmod_waits", insmod_waits::check),
+    ("killed_loader", killed_loader::check),
     ("manual_bind_sync", manual_bind_sync::check),
     ("one_at_a_time", one_at_a_time::check),
+    ("provider_pinned", provider_pinned::check),
     ("register_returns", register_returns::check),
     ("rmmod_refused", rmmod_refused::check),
     ("rmmod_waits", rmmod_waits::check),
+    ("single_slot", single_slot::check),
     ("uevent_order", uevent_order::check),
     ("unbind_waits", unbind_waits::check),
 ];
@@ -92,6 +106,23 @@ impl<'a> Bar<'a> {
     /// The async probes that have been scheduled.
     fn async_probes(&self) -> Vec<AsyncProbe<'_, 'a>> {
         async_probes(&self.spans)
+    }
+
+    /// The registration of the driver that probes, if it is in the recording.
+    fn registration(&self, probe: &Span<'a>) -> Option<&Span<'a>> {
+        self.of(Point::Register)
+            .map(|(_, register)| register)
+            .take_while(|register| register.began < probe.began)
+            .filter(|register| register.fetched.by == probe.fetched.by)
+            .last()
+    }
+
+    /// The first async probe that a registration has scheduled.
+    fn scheduled_by(&self, register: &Span<'a>) -> Option<&Span<'a>> {
+        self.async_probes()
+            .into_iter()
+            .map(|probe| probe.scheduled)
+            .find(|of| of.pid == register.pid && register.spans(of.began))
     }
 
     /// `holds`, or the law is broken by the events at these places of the log.
