@@ -3,6 +3,7 @@
 //! Watching the kernel's console for what must not happen.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// What the kernel prints when something is wrong, and what it means.
 const ALARMS: &[(&str, &str)] = &[
@@ -53,11 +54,13 @@ pub struct Watcher {
     splats: Vec<Splat>,
     open: usize,
     during: Option<String>,
+    clock: Duration,
 }
 
 impl Watcher {
     /// Takes one line.
     pub fn line(&mut self, line: &str) {
+        self.clock = timestamp(line).unwrap_or(self.clock);
         if let Some((_, program)) = line.split_once("] lab: begin ") {
             self.during = Some(program.to_owned());
         }
@@ -83,10 +86,21 @@ impl Watcher {
         }
     }
 
+    /// The guest's time when it last said something.
+    pub fn clock(&self) -> Duration {
+        self.clock
+    }
+
     /// What was found so far.
     pub fn splats(&self) -> &[Splat] {
         &self.splats
     }
+}
+
+/// Reads `[   12.345678] …`.
+fn timestamp(line: &str) -> Option<Duration> {
+    let (seconds, _) = line.strip_prefix('[')?.split_once(']')?;
+    Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()
 }
 
 fn alarm(line: &str) -> Option<&'static str> {
@@ -172,6 +186,15 @@ mod tests {
         ] {
             assert!(kinds(&[line]).is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn the_clock_is_that_of_the_last_line() {
+        let mut watcher = Watcher::default();
+        for line in ["[    0.5] a", "[   12.000250] b", "c", "[x] d", "[-1] e"] {
+            watcher.line(line);
+        }
+        assert_eq!(watcher.clock(), Duration::from_micros(12_000_250));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 //! Reads KTAP, the kernel's test anything protocol, as the guest programs print it.
 
+use std::time::Duration;
+
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -22,6 +24,20 @@ pub struct Test {
     pub status: Status,
     /// What it said before its result.
     pub comments: Vec<String>,
+    /// How long it took, if it said so.
+    pub time: Option<Duration>,
+}
+
+impl Test {
+    /// One that has failed, and why.
+    pub fn failed(name: impl Into<String>, comments: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            status: Status::Failed,
+            comments,
+            time: None,
+        }
+    }
 }
 
 /// A level of nesting.
@@ -37,6 +53,7 @@ struct Level {
 pub struct Parser {
     levels: Vec<Level>,
     comments: Vec<String>,
+    time: Option<Duration>,
     skipped: Option<String>,
 }
 
@@ -58,7 +75,10 @@ impl Parser {
             self.result(depth, passed, rest);
         } else if !text.is_empty() {
             let comment = text.strip_prefix("# ").unwrap_or(text);
-            self.comments.push(comment.to_owned());
+            match time(comment) {
+                None => self.comments.push(comment.to_owned()),
+                time => self.time = time,
+            }
         }
     }
 
@@ -82,6 +102,7 @@ impl Parser {
         let level = &mut self.levels[depth];
         level.seen += 1;
         let comments = std::mem::take(&mut self.comments);
+        let time = self.time.take();
         let all_well = children.iter().all(|child| child.status != Status::Failed);
         if !children.is_empty() && (passed || !all_well) {
             // The children are the tests; their parent is only a heading.
@@ -96,6 +117,7 @@ impl Parser {
                 name,
                 status,
                 comments,
+                time,
             });
         }
     }
@@ -103,11 +125,7 @@ impl Parser {
     /// All tests; a plan that was not fulfilled is one more, which failed.
     pub fn finish(mut self) -> Vec<Test> {
         if self.levels.is_empty() {
-            return vec![Test {
-                name: "(no plan)".to_owned(),
-                status: Status::Failed,
-                comments: self.comments,
-            }];
+            return vec![Test::failed("(no plan)", self.comments)];
         }
         let mut tests: Vec<Test> = Vec::new();
         for level in std::mem::take(&mut self.levels) {
@@ -123,6 +141,7 @@ impl Parser {
                 name: "(all)".to_owned(),
                 status: Status::Skipped(reason),
                 comments: vec![],
+                time: None,
             });
         }
         tests
@@ -136,12 +155,14 @@ impl Level {
             Some(planned) => format!("planned {planned} tests, saw {} results", self.seen),
             None => format!("no plan, saw {} results", self.seen),
         };
-        Some(Test {
-            name: format!("(plan) {comment}"),
-            status: Status::Failed,
-            comments: vec![],
-        })
+        Some(Test::failed(format!("(plan) {comment}"), vec![]))
     }
+}
+
+/// Reads `time: 0.512 s`.
+fn time(comment: &str) -> Option<Duration> {
+    let seconds = comment.strip_prefix("time: ")?.strip_suffix(" s")?;
+    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
 }
 
 /// Splits `ok 1 - name` into the verdict and the rest after the number.
@@ -180,6 +201,25 @@ mod tests {
             .into_iter()
             .map(|test| (test.name, test.status))
             .collect()
+    }
+
+    #[test]
+    fn how_long_a_test_took() {
+        let mut parser = Parser::default();
+        for line in [
+            "1..2",
+            "# time: 0.512 s",
+            "ok 1 a",
+            "# time: -1 s",
+            "not ok 2 b",
+        ] {
+            parser.line(line);
+        }
+        let tests = parser.finish();
+        assert_eq!(tests[0].time, Some(Duration::from_millis(512)));
+        assert!(tests[0].comments.is_empty());
+        assert_eq!(tests[1].time, None);
+        assert_eq!(tests[1].comments, ["time: -1 s"]);
     }
 
     #[test]

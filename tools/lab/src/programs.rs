@@ -87,11 +87,9 @@ pub fn host_tests(project: &Project, filter: &str) -> Result<Vec<Test>> {
     let mut tests = results(&text);
     let failed = tests.iter().any(|test| test.status == Status::Failed);
     if !status.success() && !failed {
-        tests.push(Test {
-            name: "host: cargo test".to_owned(),
-            status: Status::Failed,
-            comments: text
-                .lines()
+        tests.push(Test::failed(
+            "host: cargo test",
+            text.lines()
                 .rev()
                 .take(30)
                 .map(str::to_owned)
@@ -99,7 +97,7 @@ pub fn host_tests(project: &Project, filter: &str) -> Result<Vec<Test>> {
                 .into_iter()
                 .rev()
                 .collect(),
-        });
+        ));
     }
     Ok(tests)
 }
@@ -139,6 +137,7 @@ fn results(text: &str) -> Vec<Test> {
                 name: format!("{unit}: {name}"),
                 status,
                 comments: vec![],
+                time: None,
             });
         } else if let Some(name) = line
             .strip_prefix("---- ")

@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use crate::modules::Modules;
 use crate::recorder::Recorder;
@@ -60,7 +61,10 @@ pub fn run(mut tests: Vec<Test>) -> ExitCode {
     out.line(&format!("1..{}", tests.len()));
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for (number, test) in (1..).zip(&tests) {
-        match carry_out(&mut out, test, &modules) {
+        let began = Instant::now();
+        let verdict = carry_out(&mut out, test, &modules);
+        out.comment(&format!("time: {:.3} s", began.elapsed().as_secs_f64()));
+        match verdict {
             Ok(()) => {
                 passed += 1;
                 out.line(&format!("ok {number} {}", test.name));

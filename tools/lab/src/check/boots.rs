@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! In which machines the guest programs run, and how.
+
+use std::path::{Path, PathBuf};
+
+use crate::programs;
+use crate::session::name;
+use crate::vm::Machine;
+
+/// The guest is booted in these ways, at the same time. To boot costs as much as ten programs do: a
+/// program that needs nothing else of its machine goes to one of these.
+pub(super) const BOOTS: &[Boot] = &[
+    Boot {
+        name: "plain",
+        append: "",
+        nodes: None,
+        runs: &[
+            // Keeps all workers busy, of one node.
+            also("platform_removal", RECORD),
+        ],
+        rest: true,
+    },
+    Boot {
+        name: "two_nodes",
+        append: "driver_async_probe=slow_platform",
+        nodes: Some(2),
+        runs: &[
+            // What takes long, so that both boots take as long.
+            instead("deferral"),
+            instead("killed_loader"),
+            instead("stress"),
+            instead("uevent_order"),
+            // What is different here.
+            also("default_type", ""),
+            also("numa", ""),
+            // The same laws must hold under the recorder as without, and those of recordings, too.
+            also("failed_probe", RECORD),
+            also("insmod_waits", RECORD),
+            also("unbind_waits", RECORD),
+            // Nothing runs after this.
+            also("reboot_in_flight", POWER_OFF),
+        ],
+        rest: false,
+    },
+];
+
+const RECORD: &str = "ASYNC_PROBE_RECORD=1";
+
+/// The program may power the machine off, once it has said that all is well.
+const POWER_OFF: &str = "ASYNC_PROBE_POWER_OFF=1";
+
+/// A way to boot.
+#[derive(Debug)]
+pub(super) struct Boot {
+    pub(super) name: &'static str,
+    /// More for the kernel's command line.
+    append: &'static str,
+    /// NUMA nodes, if not as many as the command line says.
+    nodes: Option<u8>,
+    /// What runs, in this order.
+    runs: &'static [Entry],
+    /// After that, all tests that no boot runs instead.
+    rest: bool,
+}
+
+/// A program in the table.
+#[derive(Debug)]
+struct Entry {
+    program: &'static str,
+    environment: &'static str,
+    instead: bool,
+}
+
+/// A program that runs with the rest as well; with this in its environment here.
+const fn also(program: &'static str, environment: &'static str) -> Entry {
+    Entry {
+        program,
+        environment,
+        instead: false,
+    }
+}
+
+/// A program that runs here and not with the rest.
+const fn instead(program: &'static str) -> Entry {
+    Entry {
+        program,
+        environment: "",
+        instead: true,
+    }
+}
+
+/// One run of a program.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    /// The program, on the host.
+    pub(super) program: PathBuf,
+    /// More for its environment.
+    pub(super) environment: &'static str,
+}
+
+impl Run {
+    pub(super) fn name(&self) -> String {
+        name(&self.program)
+    }
+
+    /// Whether it may end with the machine.
+    pub(super) fn powers_off(&self) -> bool {
+        self.environment == POWER_OFF
+    }
+}
+
+impl Boot {
+    pub(super) fn machine(&self, machine: &Machine) -> Machine {
+        let mut machine = machine.clone();
+        machine.append = format!("{} {}", machine.append, self.append)
+            .trim()
+            .to_owned();
+        machine.nodes = self.nodes.unwrap_or(machine.nodes);
+        machine
+    }
+
+    /// What runs in it, of all programs that there are.
+    pub(super) fn runs(&self, all: &[PathBuf]) -> Vec<Run> {
+        let find = |wanted: &str| all.iter().find(|program| name(program) == wanted);
+        let mut runs: Vec<Run> = self
+            .runs
+            .iter()
+            .filter_map(|entry| {
+                Some(Run {
+                    program: find(entry.program)?.clone(),
+                    environment: entry.environment,
+                })
+            })
+            .collect();
+        if self.rest {
+            let rest = all
+                .iter()
+                .filter(|program| programs::is_test(program) && !is_elsewhere(program));
+            runs.extend(rest.map(|program| Run {
+                program: program.clone(),
+                environment: "",
+            }));
+        }
+        runs
+    }
+}
+
+fn is_elsewhere(program: &Path) -> bool {
+    BOOTS
+        .iter()
+        .flat_map(|boot| boot.runs)
+        .any(|entry| entry.instead && entry.program == name(program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::Project;
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    /// All programs of the selftests, by their sources.
+    fn all() -> Vec<PathBuf> {
+        let top = Project::locate().unwrap().top().to_owned();
+        let sources = top.join("tools/testing/selftests/async_probe/src/bin");
+        fs::read_dir(sources)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().with_extension(""))
+            .collect()
+    }
+
+    #[test]
+    fn each_test_runs() {
+        let all = all();
+        let tests = all.iter().filter(|program| programs::is_test(program));
+        let tests: BTreeSet<String> = tests.map(|program| name(program)).collect();
+        let mut ran = BTreeSet::new();
+        for boot in BOOTS {
+            let runs = boot.runs(&all);
+            let names: BTreeSet<String> = runs.iter().map(Run::name).collect();
+            // The tables name no program that is not there.
+            for entry in boot.runs {
+                assert!(names.contains(entry.program), "{}", entry.program);
+            }
+            let last = runs.iter().position(Run::powers_off);
+            assert!(last.is_none_or(|at| at + 1 == runs.len()), "{}", boot.name);
+            ran.extend(names);
+        }
+        assert_eq!(ran, tests);
+    }
+
+    #[test]
+    fn what_runs_instead_does_not_run_twice() {
+        for entry in BOOTS.iter().flat_map(|boot| boot.runs) {
+            let program = PathBuf::from(entry.program);
+            let boots = BOOTS
+                .iter()
+                .flat_map(|boot| boot.runs(std::slice::from_ref(&program)));
+            let plain = boots.filter(|run| run.environment.is_empty()).count();
+            let here = usize::from(entry.environment.is_empty());
+            assert_eq!(plain, if entry.instead { 1 } else { 1 + here });
+        }
+    }
+}

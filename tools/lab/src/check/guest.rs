@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tests of the guest: booted, collected, judged.
+
+use std::fs;
+use std::time::Duration;
+
+use super::boots::{Boot, Run};
+use crate::error::{Error, Kind, Result};
+use crate::ktap::{Parser, Status, Test};
+use crate::modules::Modules;
+use crate::progress::Step;
+use crate::session::Session;
+use crate::vm::{Ended, Machine, Outcome};
+
+/// Seconds of guest time that one program may take; as `settings` of the selftests says.
+const PROGRAM_DEADLINE: u32 = 300;
+
+/// The tests of the guest, in one way to boot.
+pub(super) struct Guest<'a> {
+    pub(super) session: &'a Session,
+    pub(super) modules: &'a Modules,
+    pub(super) machine: Machine,
+    pub(super) boot: &'a Boot,
+    pub(super) step: &'a Step,
+    pub(super) filter: &'a str,
+}
+
+/// What came of a way to boot.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    pub(super) tests: Vec<Test>,
+    /// How long the guest has run, by its own clock.
+    pub(super) guest: Duration,
+}
+
+impl Guest<'_> {
+    /// Runs the programs in one boot; when one takes the machine down, boots again for those after it.
+    pub(super) fn all(&self, runs: &[Run]) -> Result<Results> {
+        let mut results = Results::default();
+        let mut left = runs;
+        let mut boots = 0;
+        while !left.is_empty() {
+            let done = self.boot(left, boots, &mut results)?;
+            left = &left[done..];
+            boots += 1;
+        }
+        Ok(results)
+    }
+
+    /// Boots once; returns how many programs are done with.
+    fn boot(&self, left: &[Run], number: usize, results: &mut Results) -> Result<usize> {
+        let out = self
+            .session
+            .project
+            .out(&format!("check/{}-{number}", self.boot.name));
+        let mut initramfs = self.session.initramfs(self.modules)?;
+        for run in left {
+            initramfs.file(&format!("selftests/{}", run.name()), &run.program, true);
+        }
+        initramfs.bytes("job", self.job(left).as_bytes(), true);
+        let mut outputs: Vec<Output> = Vec::new();
+        let outcome = self
+            .session
+            .boot(&self.machine, &out)
+            .run(initramfs, &mut |line| {
+                if line.starts_with("lab: begin ") {
+                    self.step.message(line);
+                }
+                collect(&mut outputs, line);
+            })?;
+        results.guest += outcome.guest;
+        let tests = &mut results.tests;
+        let done = outputs.len();
+        for (run, output) in left.iter().zip(outputs) {
+            tests.extend(self.judge(run, output, &outcome));
+        }
+        // Of what happened outside all programs, nothing may be lost.
+        tests.extend(complaints(&outcome, None));
+        if outcome.ended == Ended::NoPowerOff {
+            tests.push(Test::failed("boot: the guest did not power off", vec![]));
+        }
+        if done == 0 {
+            // Nothing would change at the next attempt.
+            outcome.verdict()?;
+            return Err(Error::new(
+                Kind::Vm,
+                "the guest ran no program",
+                format!("{:?}", outcome.ended),
+                format!("read {}", outcome.console.display()),
+            ));
+        }
+        Ok(done)
+    }
+
+    /// Each program with a watchdog of its own: one that hangs ends the boot, and only that.
+    fn job(&self, runs: &[Run]) -> String {
+        let mut job = String::new();
+        for run in runs {
+            let program = run.name();
+            let environment = run.environment;
+            // A program whose own name matches runs whole.
+            let filter = if program.contains(self.filter) {
+                ""
+            } else {
+                self.filter
+            };
+            // Who asks for a program by its name gets it at full length, however long that is.
+            let (full, deadline) = if program == self.filter {
+                ("ASYNC_PROBE_FULL=1 ", 2 * PROGRAM_DEADLINE)
+            } else {
+                ("", PROGRAM_DEADLINE)
+            };
+            job.push_str(&format!(
+                "echo 'lab: begin {program}' >/dev/kmsg\n\
+                 echo 'lab: begin {program}'\n\
+                 deadline {deadline} >/dev/null 2>&1 & dog=$!\n\
+                 {environment} {full}/selftests/{program} {filter}\n\
+                 echo \"lab: end {program} $?\"\n\
+                 kill $dog\n"
+            ));
+        }
+        job
+    }
+
+    /// The tests of one program.
+    fn judge(&self, run: &Run, output: Output, outcome: &Outcome) -> Vec<Test> {
+        let program = output.program;
+        let mut tests = output.parser.finish();
+        if output.code.is_some() && !self.filter.is_empty() && !program.contains(self.filter) {
+            // Nothing in it has such a name.
+            tests.retain(|test| test.name.contains(self.filter));
+        }
+        for test in &mut tests {
+            // Names that begin with their program's are whole already.
+            if !test.name.starts_with(&program) {
+                test.name = format!("{program}: {}", test.name);
+            }
+        }
+        let failed = tests.iter().any(|test| test.status == Status::Failed);
+        let complaint = match output.code {
+            Some(0 | 4) => None,
+            Some(_) if failed => None,
+            Some(code) => Some(format!("exit code {code} though no test failed")),
+            None if run.powers_off() && powered_off(outcome) => None,
+            None => Some(match &outcome.ended {
+                Ended::GuestDeadline => "hung: no end before its deadline in guest time".to_owned(),
+                Ended::WallDeadline => "hung: no end before the deadline in wall time".to_owned(),
+                Ended::Died(how) => format!("QEMU died: {how}"),
+                Ended::Early | Ended::Exit(_) | Ended::NoPowerOff => {
+                    "took the machine down".to_owned()
+                }
+            }),
+        };
+        tests.extend(complaint.map(|text| Test::failed(format!("{program}: {text}"), vec![])));
+        tests.extend(complaints(outcome, Some(&program)));
+        tests
+    }
+}
+
+/// Whether the kernel has powered the machine off in good order.
+fn powered_off(outcome: &Outcome) -> bool {
+    outcome.ended == Ended::Early
+        && fs::read_to_string(&outcome.console)
+            .is_ok_and(|console| console.contains("reboot: Power down"))
+}
+
+/// What the kernel complained about during a program, as failed tests.
+fn complaints(outcome: &Outcome, program: Option<&str>) -> Vec<Test> {
+    outcome
+        .splats
+        .iter()
+        .filter(|splat| splat.during.as_deref() == program)
+        .map(|splat| {
+            Test::failed(
+                format!("{}: kernel: {}", program.unwrap_or("boot"), splat.kind),
+                splat.context.clone(),
+            )
+        })
+        .collect()
+}
+
+/// One program's output.
+struct Output {
+    program: String,
+    parser: Parser,
+    code: Option<i32>,
+}
+
+/// Sorts a line of the guest's output to the program that printed it.
+fn collect(outputs: &mut Vec<Output>, line: &str) {
+    if let Some(program) = line.strip_prefix("lab: begin ") {
+        outputs.push(Output {
+            program: program.to_owned(),
+            parser: Parser::default(),
+            code: None,
+        });
+    } else if let Some(output) = outputs.last_mut() {
+        match line
+            .strip_prefix("lab: end ")
+            .and_then(|rest| rest.rsplit_once(' '))
+        {
+            Some((program, code)) if program == output.program => output.code = code.parse().ok(),
+            _ => output.parser.line(line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_go_to_their_program() {
+        let mut outputs = Vec::new();
+        for line in [
+            "noise",
+            "lab: begin a",
+            "KTAP version 1",
+            "1..1",
+            "ok 1 x",
+            "lab: end a 0",
+            "lab: begin b",
+            "KTAP version 1",
+            "1..2",
+            "ok 1 y",
+        ] {
+            collect(&mut outputs, line);
+        }
+        assert_eq!(outputs.len(), 2);
+        assert_eq!((outputs[0].code, outputs[1].code), (Some(0), None));
+        let b = outputs.pop().unwrap().parser.finish();
+        assert_eq!(b.len(), 2);
+        assert_eq!(b[1].status, Status::Failed);
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All tests: the host's under cargo, the guest's in the virtual machine.
+
+mod boots;
+mod guest;
+mod junit;
+
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::cli::Cli;
+use crate::error::{Error, Kind, Result};
+use crate::ktap::{Status, Test};
+use crate::process::indent;
+use crate::programs;
+use crate::progress::{note, result, Step};
+use crate::session::Session;
+use crate::vm::{Machine, Time};
+use boots::BOOTS;
+use guest::Guest;
+use junit::Group;
+
+/// Guest seconds that a wall second is to cover, at least, where nothing else runs on the host.
+const GUEST_PER_WALL: f64 = 10.0;
+
+/// Runs the tests whose names contain the filter.
+pub fn run(cli: &Cli, filter: &str) -> Result<()> {
+    let began = Instant::now();
+    let session = Session::open(cli, false)?;
+    let modules = session.modules()?;
+    let programs = programs::build(&session.project, "selftests")?;
+    let step = Step::begin("running the tests of host and guest");
+    let (host, guests) = thread::scope(|scope| {
+        let guests: Vec<_> = BOOTS
+            .iter()
+            .map(|boot| {
+                let guest = Guest {
+                    session: &session,
+                    modules: &modules,
+                    machine: boot.machine(&cli.machine),
+                    boot,
+                    step: &step,
+                    filter,
+                };
+                let runs = boot.runs(&programs);
+                scope.spawn(move || guest.all(&runs))
+            })
+            .collect();
+        let host = scope.spawn(|| programs::host_tests(&session.project, filter));
+        let guests: Vec<_> = guests.into_iter().map(ScopedJoinHandle::join).collect();
+        (host.join(), guests)
+    });
+    let host = joined(host)?;
+    let mut tests = Vec::new();
+    let mut guest_time = Duration::ZERO;
+    for guest in guests {
+        let results = joined(guest)?;
+        guest_time += results.guest;
+        merge(&mut tests, results.tests);
+    }
+    step.done();
+    let groups = [
+        Group {
+            tests: &host,
+            properties: vec![],
+        },
+        Group {
+            tests: &tests,
+            properties: properties(&session, &cli.machine)?,
+        },
+    ];
+    junit::write(
+        &session.project.out("check/junit.xml"),
+        &groups,
+        began.elapsed(),
+    )?;
+    let tests = [host, tests].concat();
+    list(&tests);
+    times(cli, filter, guest_time, began.elapsed());
+    total(&tests)
+}
+
+/// What identifies a run of the guest's tests.
+fn properties(session: &Session, machine: &Machine) -> Result<Vec<(&'static str, String)>> {
+    let time = match machine.time {
+        Time::Virtual => "virtual",
+        Time::Wall => "wall",
+    };
+    let mut properties = vec![
+        ("kernel", session.kernel.release()?),
+        ("qemu", session.qemu()?),
+        ("cpus", machine.smp.to_string()),
+        ("time", time.to_owned()),
+    ];
+    if machine.time == Time::Virtual {
+        properties.push(("shift", machine.shift.to_string()));
+    }
+    Ok(properties)
+}
+
+/// Guest time of all boots against the wall time of everything.
+fn times(cli: &Cli, filter: &str, guest: Duration, wall: Duration) {
+    let (guest, wall) = (guest.as_secs_f64(), wall.as_secs_f64());
+    let ratio = guest / wall;
+    result(&format!(
+        "guest time {guest:.0} s in wall time {wall:.0} s: {ratio:.1} guest seconds per wall second"
+    ));
+    if cli.machine.time == Time::Virtual && filter.is_empty() && ratio < GUEST_PER_WALL {
+        note(&format!(
+            "fewer than {GUEST_PER_WALL} guest seconds per wall second: is the host busy, or cold?"
+        ));
+    }
+}
+
+fn joined<T>(result: thread::Result<Result<T>>) -> Result<T> {
+    result.unwrap_or_else(|_| {
+        Err(Error::new(
+            Kind::Failed,
+            "the tests did not run to their end",
+            "a thread of the lab panicked; its message is above",
+            "this is a bug of the lab: report it",
+        ))
+    })
+}
+
+/// Adds tests. What one boot skipped and another ran counts as the other has it.
+fn merge(tests: &mut Vec<Test>, more: Vec<Test>) {
+    for test in more {
+        match tests.iter_mut().find(|known| known.name == test.name) {
+            None => tests.push(test),
+            Some(known) => {
+                if rank(&test) > rank(known) {
+                    *known = test;
+                }
+            }
+        }
+    }
+}
+
+fn rank(test: &Test) -> u8 {
+    match test.status {
+        Status::Skipped(_) => 0,
+        Status::Passed => 1,
+        Status::Failed => 2,
+    }
+}
+
+/// One line per test.
+fn list(tests: &[Test]) {
+    for test in tests {
+        match &test.status {
+            Status::Passed => result(&format!("ok    {}", test.name)),
+            Status::Skipped(reason) => result(&format!("skip  {} # {reason}", test.name)),
+            Status::Failed => {
+                result(&format!("FAIL  {}", test.name));
+                if !test.comments.is_empty() {
+                    result(&indent(&test.comments.join("\n")));
+                }
+            }
+        }
+    }
+}
+
+/// The totals, and the verdict.
+fn total(tests: &[Test]) -> Result<()> {
+    let count = |wanted: u8| tests.iter().filter(|test| rank(test) == wanted).count();
+    let (skipped, passed, failed) = (count(0), count(1), count(2));
+    result(&format!(
+        "total: {passed} passed, {failed} failed, {skipped} skipped"
+    ));
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Failed,
+        format!("{failed} of {} tests failed", tests.len()),
+        "see the lines that begin with FAIL",
+        "make check TESTS=<part of a name> runs some of them; consoles are in out/check",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(name: &str, status: Status) -> Test {
+        Test {
+            name: name.to_owned(),
+            status,
+            comments: vec![],
+            time: None,
+        }
+    }
+
+    #[test]
+    fn what_another_boot_ran_is_not_skipped() {
+        let skip = || Status::Skipped(String::new());
+        let mut tests = vec![
+            test("a", skip()),
+            test("b", Status::Passed),
+            test("c", skip()),
+        ];
+        let more = vec![
+            test("a", Status::Passed),
+            test("b", Status::Failed),
+            test("d", skip()),
+        ];
+        merge(&mut tests, more);
+        let status: Vec<u8> = tests.iter().map(rank).collect();
+        assert_eq!(status, [1, 2, 0, 0]);
+    }
+}
