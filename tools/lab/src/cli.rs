@@ -115,6 +115,9 @@ pub struct Pictures {
     /// Where timeline.svg, timeline.html and timeline.trace.json go
     #[arg(long, default_value = "out/timeline")]
     pub out: PathBuf,
+    /// What stands above them (default: the name of the log)
+    #[arg(long)]
+    pub title: Option<String>,
 }
 
 /// A job for the guest.

@@ -25,7 +25,10 @@ pub fn run(args: &Pictures) -> Result<()> {
         ));
     }
     let heading = Heading {
-        title: args.log.display().to_string(),
+        title: args
+            .title
+            .clone()
+            .unwrap_or_else(|| args.log.display().to_string()),
         identity: log.identity,
     };
     result(&draw(&log.events, &heading, &args.out)?);

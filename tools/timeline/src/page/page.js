@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const [chart, axis, space, tip, status, search, trouble, details] =
   ["chart", "axis", "space", "tip", "status", "search", "trouble", "details"].map((id) => document.getElementById(id));
 
-const ROW = 18, BAR = 15, EDGE = 4, GAP = 3, HEADING = 22, GUTTER = 190, RIGHT = 14, CHARACTER = 6.03;
+const ROW = 18, BAR = 15, EDGE = 3.5, GAP = 3, HEADING = 22, GUTTER = 190, RIGHT = 14, CHARACTER = 6.03;
 const LEAST = 10; // microseconds that fill the whole width
 const length = Math.max(data.end - data.begin, 1);
 
@@ -100,12 +100,12 @@ function bar(lane, placed) {
   const start = Math.max(left, GUTTER);
   const write = (at, room) => {
     const label = size === "full" && labels.find((label) => label.length * CHARACTER + 7 <= room);
-    if (label) elements.push(svg("text", { class: "on", x: at, y: y + 9.5, "pointer-events": "none" }, label));
+    if (label) elements.push(svg("text", { class: "on", x: at, y: y + 9, "pointer-events": "none" }, label));
     return label;
   };
   // Beside it, up to the next one: a failure is told.
   if (!write(start + 4, left + wide - start) && looks.includes("failed")) {
-    const next = lane.bars.slice(number + 1).find(([, row]) => row === placed[1]);
+    const next = lane.bars.slice(number + 1).find(([, row, next]) => row === placed[1] && next === "full");
     write(left + wide + 3, (next ? x(data.bars[next[0]].begin) : width()) - left - wide);
   }
   return elements;

@@ -118,14 +118,14 @@ fn one(timeline: &Timeline, scale: &Scale, strip: &Strip, lane: &Lane, group: Gr
             let fits = move |label: &&String| label.chars().count() <= room(width);
             labels.iter().find(fits)
         };
-        let y = place.top + 9.5;
+        let y = place.top + 9.0;
         if let Some(label) = fits(width - 7.0) {
             group = group.add(text(x + 4.0, y, "on", label));
         } else if look::failed(&timeline.bars[placed.bar]) {
             // Beside it, up to the next one: a failure is told.
             let next = lane.bars[at + 1..]
                 .iter()
-                .find(|next| next.row == placed.row);
+                .find(|next| next.row == placed.row && next.size == Size::Full);
             let next = next.map_or(RIGHT, |next| extent(timeline, scale, next.bar).0);
             if let Some(label) = fits(next - x - width - 7.0) {
                 group = group.add(text(x + width + 3.0, y, "on", label));

@@ -22,7 +22,7 @@ pub(super) const ROW: f64 = 18.0;
 /// The height of a bar in its row.
 pub(super) const BAR: f64 = 15.0;
 /// The height of a bar that takes only an edge of the row.
-pub(super) const EDGE: f64 = 4.0;
+pub(super) const EDGE: f64 = 3.5;
 /// Between lanes.
 const GAP: f64 = 3.0;
 /// The height of the heading of the lanes of a kind.
