@@ -13,7 +13,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run check bench timeline shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check bench timeline shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -37,6 +37,14 @@ bench: lab
 timeline: lab
 	@$(LAB) timeline $(or $(LOG),out/run/results.log)
 
+FORM = $(if $(ALL),--all) $(if $(JSON),--json)
+
+report: lab
+	@$(LAB) report $(FORM) '$(or $(LOG),out/run/results.log)'
+
+diff: lab
+	@$(LAB) diff $(FORM) '$(A)' '$(B)'
+
 style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
 
@@ -54,6 +62,8 @@ lab:
 
 help:
 	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went'
+	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1'
+	@echo '  make diff A=FILE B=FILE what is different between two logs'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some'
 	@echo '  make bench              the designs side by side; DEVICES=16,64,512 BIND=10,10000 choose how many'
 	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'

@@ -51,6 +51,24 @@ pub enum Action {
     Bench(Bench),
     /// Draws a log: what dmesg printed, or a recording
     Timeline(Pictures),
+    /// Shows what a log tells: who took how long, and who waited for whom
+    Report {
+        /// The log: a dmesg, a recording or the dmesg of a kernel with initcall_debug; - is stdin
+        log: PathBuf,
+        /// How to show it
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Shows what is different between two logs; exits with 1 if anything is
+    Diff {
+        /// The one log
+        a: PathBuf,
+        /// The other
+        b: PathBuf,
+        /// How to show it
+        #[command(flatten)]
+        form: Form,
+    },
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine, in real time
@@ -118,6 +136,17 @@ pub struct Pictures {
     /// What stands above them (default: the name of the log)
     #[arg(long)]
     pub title: Option<String>,
+}
+
+/// How a report looks.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Form {
+    /// As JSON, with all there is
+    #[arg(long)]
+    pub json: bool,
+    /// Leaves nothing out of long tables
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// A job for the guest.

@@ -2,9 +2,11 @@
 
 //! The demonstration: the same devices and firmware, probed in four ways.
 
+use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
+use lifecycle::summary::Summary;
 use lifecycle::timing::runs;
-use lifecycle::{dmesg, Event};
+use lifecycle::{log, Event};
 use timeline::Heading;
 
 use crate::cli::Cli;
@@ -49,7 +51,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         })?;
     step.done();
     outcome.verdict()?;
-    let events = dmesg::parse(&log).map_err(|error| {
+    let read = log::parse(&log).map_err(|error| {
         Error::new(
             Kind::Failed,
             "the log of the guest cannot be understood",
@@ -73,13 +75,14 @@ pub fn run(cli: &Cli) -> Result<()> {
         ),
     };
     result(&format!("{}; {}\n", heading.title, heading.identity));
-    result(report(&log, &events)?.trim_end());
+    let name = out.join("results.log").display().to_string();
+    let waits = short(&Summary::of(&name, &read));
+    result(format!("{}\n{waits}", report(&log, &read.events)?).trim_end());
     note(&format!(
-        "the whole log: {}",
-        out.join("results.log").display()
+        "the whole log: {name}; more about it: make report"
     ));
     let dir = session.project.out("timeline");
-    note(&pictures::draw(&events, &heading, &dir)?);
+    note(&pictures::draw(&read.events, &heading, &dir)?);
     Ok(())
 }
 

@@ -24,5 +24,6 @@ pub mod process;
 pub mod programs;
 pub mod progress;
 pub mod project;
+pub mod report;
 pub mod session;
 pub mod vm;

@@ -20,6 +20,7 @@ use crate::pictures;
 use crate::process::{wait, Guarded};
 use crate::progress::{note, result};
 use crate::project::Project;
+use crate::report;
 use crate::vm::{Boot, Machine, Time};
 
 /// A checkout with an environment and a kernel.
@@ -131,6 +132,8 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::Bench(args) => bench::run(cli, args)?,
         Action::Timeline(args) => pictures::run(args)?,
         Action::Run => demo::run(cli)?,
+        Action::Report { log, form } => report::report(log, *form)?,
+        Action::Diff { a, b, form } => return report::diff(a, b, *form),
         Action::Shell => shell(cli)?,
         Action::Exec { argv } => return exec(cli, argv),
         Action::Install { to } => install::run(cli, to)?,

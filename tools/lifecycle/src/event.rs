@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::initcall::Initcall;
 use crate::recording::Recorded;
 use crate::{Micros, ProbeType};
 
@@ -139,6 +140,8 @@ pub enum What {
     },
     /// A task passed a place in the kernel that a recording watches.
     Recorded(Recorded),
+    /// A line of `initcall_debug`.
+    Initcall(Initcall),
 }
 
 /// What userspace asks of the kernel.
@@ -227,7 +230,8 @@ impl What {
             | Self::Unregistered { .. }
             | Self::CallBegan { .. }
             | Self::CallReturned { .. }
-            | Self::Recorded(_) => None,
+            | Self::Recorded(_)
+            | Self::Initcall(_) => None,
         }
     }
 
@@ -243,7 +247,10 @@ impl What {
             | Self::Unbound { driver, .. }
             | Self::DevresReleased { driver, .. }
             | Self::Unregistered { driver, .. } => Some(driver),
-            Self::CallBegan { .. } | Self::CallReturned { .. } | Self::Recorded(_) => None,
+            Self::CallBegan { .. }
+            | Self::CallReturned { .. }
+            | Self::Recorded(_)
+            | Self::Initcall(_) => None,
         }
     }
 }
@@ -253,7 +260,7 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CallBegan { .. } | Self::CallReturned { .. } => USER_PREFIX,
-            Self::Recorded(_) => "",
+            Self::Recorded(_) | Self::Initcall(_) => "",
             _ => KERNEL_PREFIX,
         })?;
         match self {
@@ -320,6 +327,7 @@ impl fmt::Display for What {
                 write!(f, "call_returned call={call} on={on} pid={pid} ret={ret}")
             }
             Self::Recorded(recorded) => recorded.fmt(f),
+            Self::Initcall(initcall) => initcall.fmt(f),
         }
     }
 }

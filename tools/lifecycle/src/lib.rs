@@ -11,16 +11,20 @@
 //! machine.
 
 pub mod call;
+pub mod diff;
 pub mod dmesg;
 pub mod errno;
 pub mod event;
+pub mod initcall;
 pub mod laws;
+pub mod log;
 pub mod micros;
 pub mod probe;
 pub mod probe_type;
 pub mod recording;
 pub mod report;
 pub mod steps;
+pub mod summary;
 pub mod timeline;
 pub mod timing;
 

@@ -4,6 +4,7 @@
 
 use crate::call::{self, calls};
 use crate::probe::{probes, Probe};
+use crate::summary::at_once;
 use crate::{Event, Micros, ProbeType, What};
 
 /// One life of a driver in the log, from the call of its registration to its unregistration.
@@ -222,22 +223,15 @@ impl Run<'_> {
 
     /// How many probes ran at once, at most.
     pub fn at_once(&self) -> usize {
-        let mut steps: Vec<(Micros, isize)> = self
+        let spans: Vec<(Micros, Micros)> = self
             .probes
             .iter()
-            .flat_map(|probe| {
-                let end = probe.ended.map(|end| (end.at, -1));
-                [Some((probe.began, 1)), end].into_iter().flatten()
+            .map(|probe| {
+                let end = probe.ended.map_or(Micros(u64::MAX), |end| end.at);
+                (probe.began, end)
             })
             .collect();
-        // In the same microsecond, ends come first.
-        steps.sort_unstable();
-        let mut now = 0_isize;
-        let most = steps.into_iter().map(|(_, step)| {
-            now += step;
-            now
-        });
-        most.max().unwrap_or(0).unsigned_abs()
+        at_once(&spans)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Bars, waits and marks in words.
 
 use lifecycle::errno;
-use lifecycle::timeline::{Bar, Kind, Mark, MarkKind, Task, Through, Timeline, Wait};
+use lifecycle::timeline::{Bar, Kind, Mark, MarkKind, Task, Timeline, Wait};
 use lifecycle::Micros;
 
 /// What a bar is: `probe of slow_platform.0`.
@@ -113,7 +113,7 @@ pub fn wait_details(timeline: &Timeline, wait: &Wait) -> Vec<(&'static str, Stri
         details.push(("task", self::task(&timeline.tasks[task])));
     }
     details.push(("waits for", awaited(timeline, wait)));
-    details.push(("through", through(&wait.through)));
+    details.push(("through", wait.through.to_string()));
     details.push(("begin", since_boot(wait.begin)));
     let end = wait.end.map_or("not in the log".to_owned(), since_boot);
     details.push(("end", end));
@@ -134,15 +134,6 @@ pub fn awaited(timeline: &Timeline, wait: &Wait) -> String {
     match wait.on.len() {
         1 => last,
         probes => format!("{probes} probes, the last of them: {last}"),
-    }
-}
-
-/// What a task waited at.
-pub fn through(through: &Through) -> String {
-    match through {
-        Through::Flush(by) => format!("flush of async work by {by}"),
-        Through::AsyncWork => "async work".to_owned(),
-        Through::DeviceLock => "the lock of the device".to_owned(),
     }
 }
 

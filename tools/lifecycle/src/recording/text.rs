@@ -108,9 +108,12 @@ pub fn seal(mut text: String) -> String {
     text
 }
 
+/// What a recording begins with.
+pub const FIRST: &str = "# lifecycle: recording ";
+
 /// The first line of a recording.
 pub fn header(kernel: &str) -> String {
-    format!("{OURS}recording 1 kernel={kernel} clock=global\n")
+    format!("{FIRST}1 kernel={kernel} clock=global\n")
 }
 
 /// What the kernel counted for one CPU's buffer.
@@ -234,8 +237,8 @@ impl<'a> Reader<'a> {
     fn kernel(&mut self) -> Result<(), Error> {
         let line = self.next().unwrap_or_default();
         let kernel = line
-            .strip_prefix(OURS)
-            .and_then(|line| line.strip_prefix("recording 1 kernel="))
+            .strip_prefix(FIRST)
+            .and_then(|line| line.strip_prefix("1 kernel="))
             .and_then(|line| line.strip_suffix(" clock=global"));
         let Some(kernel) = kernel else {
             return Err(self.error(Reason::NotARecording, line));
@@ -291,7 +294,8 @@ impl Trace {
         *self.cpus.entry(head.cpu).or_default() += 1;
         self.console = head.event == "console";
         if self.console {
-            let event = dmesg::event(Some(head.time), head.rest).map_err(Reason::Dmesg)?;
+            let event = dmesg::event(Some(head.time), Some(head.pid), head.rest);
+            let event = event.map_err(Reason::Dmesg)?;
             self.events.extend(event);
             return Ok(());
         }

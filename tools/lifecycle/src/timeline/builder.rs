@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{dmesg, recorded, waits, Bar, Device, Kind, Task, Timeline, VERSION};
+use super::{dmesg, initcall, recorded, waits, Bar, Device, Kind, Task, Timeline, VERSION};
 use crate::recording::{spans, Span};
 use crate::{Event, Micros};
 
@@ -47,6 +47,7 @@ impl<'a> Builder<'a> {
     pub(super) fn build(mut self) -> Timeline {
         recorded::bars(&mut self);
         dmesg::bars(&mut self);
+        initcall::bars(&mut self);
         recorded::waiting(&mut self);
         dmesg::waiting(&mut self);
         recorded::marks(&mut self);

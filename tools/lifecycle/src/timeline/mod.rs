@@ -11,8 +11,11 @@
 
 mod builder;
 mod dmesg;
+mod initcall;
 mod recorded;
 mod waits;
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -155,7 +158,8 @@ pub struct Wait {
     pub begin: Micros,
     /// When it ended; none if the log ends first.
     pub end: Option<Micros>,
-    /// The probes that it waited for, in the order in which they ended: the last one decided.
+    /// What it waited for, probes or other async work, in the order in which that ended: the last
+    /// one decided.
     pub on: Vec<usize>,
     /// The log does not show the waiting, only that it fits.
     pub inferred: bool,
@@ -173,6 +177,22 @@ pub enum Through {
     AsyncWork,
     /// It waited for the lock of the device that is being probed.
     DeviceLock,
+    /// It waited to unregister a driver that somebody was giving devices: who looks through the
+    /// drivers of a bus keeps the one that probes on the list (`klist_remove()`), who writes to its
+    /// `bind` keeps that file.
+    DriverInUse,
+}
+
+/// Prints what it is: `flush of async work by do_init_module`.
+impl fmt::Display for Through {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flush(by) => write!(f, "flush of async work by {by}"),
+            Self::AsyncWork => f.pad("async work"),
+            Self::DeviceLock => f.pad("lock of the device"),
+            Self::DriverInUse => f.pad("driver in use"),
+        }
+    }
 }
 
 /// Something that took no time.
@@ -214,6 +234,13 @@ impl Timeline {
     /// The timeline of a log.
     pub fn of(events: &[Event]) -> Self {
         builder::Builder::new(events).build()
+    }
+
+    /// The bars of a kind.
+    pub fn bars_of(&self, kind: Kind) -> impl Iterator<Item = usize> + '_ {
+        let bars = self.bars.iter().enumerate();
+        bars.filter(move |(_, bar)| bar.kind == kind)
+            .map(|(at, _)| at)
     }
 
     /// When a bar ends, or the log.

@@ -48,6 +48,11 @@ pub(super) fn function(symbol: &str) -> &str {
     symbol.split('+').next().unwrap_or(symbol)
 }
 
+/// What `really_probe()` returns, as the driver's probe did.
+pub(super) fn errno(ret: i32) -> i32 {
+    ret.saturating_abs().saturating_neg()
+}
+
 /// What a span is about.
 fn on(span: &Span<'_>) -> String {
     let fetched = span.fetched;
@@ -83,7 +88,11 @@ pub(super) fn bars(builder: &mut Builder<'_>) {
         bar.driver.clone_from(&span.fetched.driver);
         bar.task = Some(task);
         bar.cpu = Some(span.cpu);
-        bar.ret = span.ret;
+        // A probe's errno comes out positive, so that the next driver is tried.
+        bar.ret = match span.point {
+            Point::Probe => span.ret.map(errno),
+            _ => span.ret,
+        };
         bar.asynchronous = asynchronous;
         builder.bar_of[at] = Some(builder.timeline.bars.len() - 1);
     }

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::builder::Builder;
-use super::{Kind, Through, Wait};
+use super::{initcall, Kind, Through, Wait};
 use crate::call::{self, calls, Call};
 use crate::recording::{async_probes, span, Point, Span};
 use crate::Micros;
@@ -22,7 +22,9 @@ const SOON: Micros = Micros(20_000);
 pub(super) fn waits(builder: &mut Builder<'_>) {
     let mut found = flushes(builder);
     found.extend(locks(builder));
-    if builder.spans.is_empty() {
+    found.extend(unregistrations(builder));
+    found.extend(initcall::waits(builder));
+    if found.is_empty() {
         found.extend(inferred(builder));
     }
     found.sort_by_key(|wait| (wait.begin, wait.events.first().copied()));
@@ -153,6 +155,48 @@ fn locks(builder: &Builder<'_>) -> Vec<Wait> {
             vec![bar],
             events,
         ));
+    }
+    waits
+}
+
+/// The unregistrations that could not begin to detach the driver while it probed.
+fn unregistrations(builder: &Builder<'_>) -> Vec<Wait> {
+    let spans = &builder.spans;
+    let mut waits = Vec::new();
+    for (at, span) in spans.iter().enumerate() {
+        if span.point != Point::Unregister {
+            continue;
+        }
+        let detach = spans.iter().skip(at);
+        let detach = detach
+            .take_while(|of| of.began < span.end())
+            .find(|of| of.point == Point::Detach && of.pid == span.pid);
+        let began = detach.map(|detach| detach.began);
+        let blocking: Vec<&Span<'_>> = spans[..at]
+            .iter()
+            .enumerate()
+            .filter(|(_, probe)| probe.point == Point::Probe && probe.pid != span.pid)
+            .filter(|(_, probe)| probe.fetched.by == span.fetched.by && probe.spans(span.began))
+            .filter(|(_, probe)| began.is_none_or(|began| probe.end() < began))
+            // What was scheduled when the driver was registered knows its driver.
+            .filter(|(probe, _)| {
+                let outer = |of: &Span<'_>| of.point == Point::DriverAttach;
+                span::within(spans, *probe, outer).is_none()
+            })
+            .map(|(_, probe)| probe)
+            .collect();
+        if blocking.is_empty() {
+            continue;
+        }
+        let places = blocking
+            .iter()
+            .flat_map(|probe| [Some(probe.began), probe.ended]);
+        let events = places.flatten().chain([span.began]).chain(began).collect();
+        let on = blocking
+            .iter()
+            .filter_map(|probe| builder.bar_of[spans.partition_point(|of| of.began < probe.began)])
+            .collect();
+        waits.extend(wait(builder, at, Through::DriverInUse, began, on, events));
     }
     waits
 }
@@ -295,4 +339,105 @@ fn inferred_wait(
         inferred: true,
         events,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::laws::recorded::tests_support::recording;
+    use crate::{Micros, Timeline};
+
+    /// Who waited, what for, how long, and how many events show it.
+    fn waits(lines: &str) -> Vec<String> {
+        let timeline = Timeline::of(&recording(lines));
+        let wait = |wait: &crate::timeline::Wait| {
+            let on = wait.on.iter().map(|bar| timeline.bars[*bar].on.as_str());
+            let on: Vec<&str> = on.collect();
+            let took = wait.end.unwrap_or(timeline.end) - wait.begin;
+            let inferred = if wait.inferred { " inferred" } else { "" };
+            format!(
+                "{}: {}: {}: {}{inferred}",
+                wait.doing,
+                wait.through,
+                on.join(" "),
+                took.0 / 1000
+            )
+        };
+        assert!(timeline.begin >= Micros(1_000_000));
+        timeline.waits.iter().map(wait).collect()
+    }
+
+    const CONVOY: &str = "
+        9 init d
+        9 register
+        9 schedule 0
+        9 schedule 1
+        9 register_end 0
+        9 init_end 0
+        30 driver_attach 0
+        30 probe 0
+        8 init other
+        8 flush 0
+        31 driver_attach 1
+        31 probe 1
+        30 probe_end 0
+        30 driver_attach_end
+        31 probe_end 0
+        31 driver_attach_end
+        8 flush_end
+        8 init_end 0
+        8 init other
+        8 flush 0
+        8 flush_end
+        8 init_end 0
+    ";
+
+    #[test]
+    fn a_convoy() {
+        let wait = "insmod of other: flush of async work by someone: d.0 d.1: 7";
+        assert_eq!(waits(CONVOY), [wait]);
+        // A flush of a domain that nothing was scheduled in.
+        assert_eq!(waits(&CONVOY.replace("8 flush 0", "8 flush 7")), [""; 0]);
+        // A flush that does not return.
+        let cut: String = CONVOY.split_inclusive("31 probe 1\n").take(1).collect();
+        assert_eq!(
+            waits(&cut),
+            ["insmod of other: flush of async work by someone: d.0 d.1: 2"]
+        );
+    }
+
+    #[test]
+    fn a_device_that_is_being_probed() {
+        let lines = "
+            30 probe 0
+            8 release 0
+            9 release 1
+            9 release_end
+            30 probe_end 0
+            8 remove 0
+            8 release_end
+        ";
+        assert_eq!(waits(lines), ["unbind of d.0: lock of the device: d.0: 4"]);
+        let free = lines.replace("30 probe 0", "");
+        assert_eq!(waits(&free.replace("30 probe_end 0", "")), [""; 0]);
+    }
+
+    #[test]
+    fn a_driver_that_is_in_use() {
+        let lines = "
+            30 device_attach 0
+            30 probe 0
+            8 rmmod d
+            8 unregister
+            30 probe_end 0
+            30 device_attach_end
+            8 detach
+            8 detach_end
+            8 unregister_end
+            8 rmmod_end 0
+        ";
+        assert_eq!(waits(lines), ["rmmod of d: driver in use: d.0: 3"]);
+        // Whoever knows the driver does not look for it.
+        let known = lines.replace("device_attach", "driver_attach");
+        assert_eq!(waits(&known), [""; 0]);
+    }
 }

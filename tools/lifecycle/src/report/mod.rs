@@ -2,11 +2,17 @@
 
 //! Text tables of what was measured, for a terminal of 80 columns.
 
+pub mod diff;
+pub mod log;
+
+use std::cmp::Reverse;
+
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::errno;
 use crate::timing::{Run, Timing};
 use crate::Micros;
+use log::{Detail, LARGEST, ROWS};
 
 /// How wide a table may be, in columns.
 pub const WIDTH: u16 = 80;
@@ -124,6 +130,75 @@ fn print(table: &Table) -> String {
         text.push('\n');
         text
     })
+}
+
+/// Rows of a table, and how many there were.
+struct Rows<'a, T> {
+    rows: Vec<&'a T>,
+    of: usize,
+}
+
+impl<T> Rows<'_, T> {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Leaves the largest of many rows, in the order in which they are.
+fn fold<T, K: Ord>(rows: &[T], detail: Detail, size: impl Fn(&T) -> K) -> Rows<'_, T> {
+    let mut kept: Vec<(usize, &T)> = rows.iter().enumerate().collect();
+    if detail == Detail::Folded && rows.len() > ROWS {
+        kept.sort_by_key(|(at, row)| (Reverse(size(row)), *at));
+        kept.truncate(LARGEST);
+        kept.sort_by_key(|(at, _)| *at);
+    }
+    Rows {
+        rows: kept.into_iter().map(|(_, row)| row).collect(),
+        of: rows.len(),
+    }
+}
+
+/// The heading of a table that may be folded.
+fn heading<T>(title: &str, rows: &Rows<'_, T>, kept: &str) -> String {
+    let shown = rows.rows.len();
+    if shown < rows.of {
+        wrap("", &format!("{title} (the {shown} {kept} of {}):", rows.of))
+    } else {
+        wrap("", &format!("{title}:"))
+    }
+}
+
+/// A paragraph, each line after `indent`; those after the first are indented further.
+fn wrap(indent: &str, text: &str) -> String {
+    let width = usize::from(WIDTH);
+    let mut lines = String::new();
+    let mut line = indent.to_owned();
+    let mut empty = true;
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        if !empty && line.chars().count() + 1 + word.len() > width {
+            lines += line.trim_end();
+            lines.push('\n');
+            line = format!("{indent}    ");
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        empty = false;
+        // A word that is wider than a line is cut.
+        while line.chars().count() + word.len() > width {
+            let room = width - line.chars().count();
+            let rest = word.split_off(room);
+            line.extend(word);
+            lines += &line;
+            lines.push('\n');
+            line = format!("{indent}    ");
+            word = rest;
+        }
+        line.extend(word);
+    }
+    lines + line.trim_end() + "\n"
 }
 
 #[cfg(test)]

@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parser of the dmesg interface v1 (`Documentation/dmesg-timing.rst`).
+//! The parser of the dmesg interface v1 (`Documentation/dmesg-timing.rst`), and of what any kernel
+//! prints with `initcall_debug`.
 //!
 //! It reads what `dmesg` and the console print, `[   12.345678] text`, with the caller's column of
-//! `CONFIG_PRINTK_CALLER` or without, and the records of `/dev/kmsg`, `6,339,12345678,-;text`.
+//! `CONFIG_PRINTK_CALLER` or without, raw, decoded or as a syslog daemon keeps it, and the records of
+//! `/dev/kmsg`, `6,339,12345678,-;text`. Without printk's own time a log is refused: what `dmesg
+//! --ctime` or a daemon's clock says is not exact enough.
 //!
 //! Lines of others are ignored. A line of ours that it does not understand is an error, never
 //! skipped: a log is either understood or refused. So is a log of which something is known to be
 //! missing: a last line without its end, a gap in the sequence numbers of `/dev/kmsg`, or a
 //! console that says that it dropped lines.
 
-use std::str::FromStr;
+mod keys;
+mod prefix;
 
-use crate::event::{Call, KERNEL_PREFIX, USER_PREFIX};
-use crate::{Event, Micros, ProbeType, What};
+use crate::event::{KERNEL_PREFIX, USER_PREFIX};
+use crate::initcall::Initcall;
+use crate::{Event, Micros, What};
+use keys::{kernel_event, user_event};
+use prefix::{unescape, Line, Record};
+
+pub(crate) use keys::digits;
 
 /// Why a log was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +42,9 @@ pub enum Reason {
     /// The log ends in the middle of a line.
     #[error("the line is cut off")]
     CutOff,
-    /// A line of ours carries no timestamp (`printk.time=0`).
-    #[error("the line has no timestamp")]
+    /// A line of ours carries no timestamp (`printk.time=0`), or that of somebody else's clock
+    /// (`dmesg --ctime`).
+    #[error("the line has no timestamp of printk's, `[   12.345678]` (take the log with `dmesg`, without options)")]
     NoTime,
     /// The first word after the prefix names no event.
     #[error("unknown event `{0}`")]
@@ -128,7 +138,7 @@ impl Parser {
                 });
             }
             self.next_record = record.number.checked_add(1);
-            return event(Some(record.time), &unescape(record.text));
+            return event(Some(record.time), record.caller, &unescape(record.text));
         }
         if self.next_record.is_some() {
             // The properties of a record follow it, each on a line that starts with a space.
@@ -139,303 +149,40 @@ impl Parser {
             };
         }
 
-        let (time, text) = match split_timestamp(line) {
-            Some((time, text)) => (Some(time), text),
-            None => (None, line),
-        };
         if line.starts_with("** ") && line.ends_with(" printk messages dropped **") {
             return Err(Reason::Dropped);
         }
-        event(time, text)
-    }
-}
-
-/// A record of `/dev/kmsg` (`Documentation/ABI/testing/dev-kmsg`).
-struct Record<'a> {
-    number: u64,
-    time: Micros,
-    text: &'a str,
-}
-
-impl<'a> Record<'a> {
-    /// `<priority>,<sequence number>,<time in us>,<flags>[,<more>];<text>`
-    fn split(line: &'a str) -> Option<Self> {
-        let (head, text) = line.split_once(';')?;
-        let mut fields = head.split(',');
-        number::<u32>(fields.next()?)?;
-        let record = Self {
-            number: number(fields.next()?)?,
-            time: Micros(number(fields.next()?)?),
-            text,
-        };
-        fields.next().map(|_flags| record)
-    }
-}
-
-/// Undoes the escapes of `/dev/kmsg`: `\xNN` for what is not printable ASCII and for the backslash.
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        if let [b'\\', b'x', high, low, tail @ ..] = rest {
-            if let (Some(high), Some(low)) = (hex(*high), hex(*low)) {
-                bytes.push(high << 4 | low);
-                rest = tail;
-                continue;
-            }
+        match Line::split(line) {
+            Some(line) => event(Some(line.time), line.caller, line.text),
+            // Whatever somebody has put in the place of the time.
+            None => event(None, None, text(line)),
         }
-        bytes.push(byte);
-        rest = tail;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
     }
 }
 
-/// `[<6>][   12.345678][[  T123]] text`, as the console and `dmesg` print it.
-fn split_timestamp(line: &str) -> Option<(Micros, &str)> {
-    let line = match line.strip_prefix('<') {
-        Some(raw) => raw.split_once('>')?.1,
-        None => line,
-    };
-    let (time, rest) = line.strip_prefix('[')?.split_once(']')?;
-    let (seconds, micros) = time.trim_start_matches(' ').split_once('.')?;
-    let seconds: u64 = digits(seconds)?;
-    let micros: u64 = digits(micros).filter(|_| micros.len() == 6)?;
-    let time = seconds.checked_mul(1_000_000)?.checked_add(micros)?;
-
-    let rest = match caller(rest.strip_prefix(' ').unwrap_or(rest)) {
-        Some(rest) => rest,
-        None => rest,
-    };
-    Some((Micros(time), rest.strip_prefix(' ').unwrap_or(rest)))
+/// The text of a line of ours, without what is before it.
+fn text(line: &str) -> &str {
+    let ours = line.find(KERNEL_PREFIX).or_else(|| Initcall::find(line));
+    &line[ours.unwrap_or(0)..]
 }
 
-/// Takes the caller's column off: `[  T123]` for a task, `[    C0]` for an interrupt on a CPU.
-fn caller(rest: &str) -> Option<&str> {
-    let (column, rest) = rest.strip_prefix('[')?.split_once(']')?;
-    let id = column.trim_start_matches(' ').strip_prefix(['T', 'C'])?;
-    digits::<u64>(id).map(|_| rest)
-}
-
-/// The event of a line, if it is of ours.
-pub(crate) fn event(time: Option<Micros>, text: &str) -> Result<Option<Event>, Reason> {
+/// The event of a line, if it is of ours, or of `initcall_debug`.
+pub(crate) fn event(
+    time: Option<Micros>,
+    caller: Option<u32>,
+    text: &str,
+) -> Result<Option<Event>, Reason> {
     let what = if let Some(text) = text.strip_prefix(KERNEL_PREFIX) {
         kernel_event(text)?
     } else if let Some(text) = text.strip_prefix(USER_PREFIX) {
         user_event(text)?
+    } else if let Some(initcall) = Initcall::parse(text, caller) {
+        What::Initcall(initcall)
     } else {
         return Ok(None);
     };
     let time = time.ok_or(Reason::NoTime)?;
     Ok(Some(Event { time, what }))
-}
-
-/// The text of an event of the kernel side, without its prefix.
-fn kernel_event(text: &str) -> Result<What, Reason> {
-    let (word, mut keys) = Keys::of(text);
-    let what = match word {
-        "registered" => What::Registered {
-            driver: keys.name("driver")?,
-            probe_type: keys.probe_type()?,
-            ret: keys.ret()?,
-            took: keys.ms()?,
-        },
-        "probe_began" => {
-            return Ok(What::ProbeBegan {
-                device: keys.name("dev")?,
-                driver: keys.name("driver")?,
-                asynchronous: keys.flag("async")?,
-                cpu: keys.number("cpu")?,
-                pid: keys.number("pid")?,
-                task: keys.tail("task")?,
-            })
-        }
-        "firmware_arrived" => What::FirmwareArrived {
-            device: keys.name("dev")?,
-            driver: keys.name("driver")?,
-            bytes: keys.number("bytes")?,
-            ret: keys.ret()?,
-            took: keys.ms()?,
-        },
-        "probe_ended" => What::ProbeEnded {
-            device: keys.name("dev")?,
-            driver: keys.name("driver")?,
-            ret: keys.ret()?,
-            took: keys.ms()?,
-        },
-        "ready" => What::Ready {
-            device: keys.name("dev")?,
-            driver: keys.name("driver")?,
-            ret: keys.ret()?,
-            took: keys.ms()?,
-        },
-        "removing" => What::Removing {
-            device: keys.name("dev")?,
-            driver: keys.name("driver")?,
-        },
-        "unbound" => What::Unbound {
-            device: keys.name("dev")?,
-            driver: keys.name("driver")?,
-        },
-        "devres_released" => What::DevresReleased {
-            device: keys.name("dev")?,
-            driver: keys.name("driver")?,
-        },
-        "unregistered" => What::Unregistered {
-            driver: keys.name("driver")?,
-            took: keys.ms()?,
-        },
-        word => return Err(Reason::UnknownEvent(word.to_owned())),
-    };
-    keys.end().map(|()| what)
-}
-
-/// The text of an event of userspace, without its prefix.
-fn user_event(text: &str) -> Result<What, Reason> {
-    let (word, mut keys) = Keys::of(text);
-    let what = match word {
-        "call_began" => What::CallBegan {
-            call: keys.call()?,
-            on: keys.name("on")?,
-            pid: keys.number("pid")?,
-        },
-        "call_returned" => What::CallReturned {
-            call: keys.call()?,
-            on: keys.name("on")?,
-            pid: keys.number("pid")?,
-            ret: keys.ret()?,
-        },
-        word => return Err(Reason::UnknownEvent(word.to_owned())),
-    };
-    keys.end().map(|()| what)
-}
-
-/// The `key=value` pairs of a line, one space between them.
-struct Keys<'a>(Option<&'a str>);
-
-impl<'a> Keys<'a> {
-    /// Splits the first word off.
-    fn of(text: &'a str) -> (&'a str, Self) {
-        match text.split_once(' ') {
-            Some((word, rest)) => (word, Self(Some(rest))),
-            None => (text, Self(None)),
-        }
-    }
-
-    /// The value of the next key and all that follows.
-    fn rest(&mut self, key: &'static str) -> Result<&'a str, Reason> {
-        self.0
-            .take()
-            .and_then(|rest| rest.strip_prefix(key)?.strip_prefix('='))
-            .ok_or(Reason::Expected(key))
-    }
-
-    /// The value of the next key, whatever it is.
-    fn value(&mut self, key: &'static str) -> Result<&'a str, Reason> {
-        let rest = self.rest(key)?;
-        match rest.split_once(' ') {
-            Some((value, rest)) => {
-                self.0 = Some(rest);
-                Ok(value)
-            }
-            None => Ok(rest),
-        }
-    }
-
-    /// The value of the next key if `read` understands it.
-    fn parsed<T>(
-        &mut self,
-        key: &'static str,
-        expected: &'static str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, Reason> {
-        let value = self.value(key)?;
-        read(value).ok_or_else(|| Reason::BadValue {
-            key,
-            value: value.to_owned(),
-            expected,
-        })
-    }
-
-    fn name(&mut self, key: &'static str) -> Result<String, Reason> {
-        self.parsed(key, "a name", |value| {
-            (!value.is_empty()).then(|| value.to_owned())
-        })
-    }
-
-    fn number<T: FromStr>(&mut self, key: &'static str) -> Result<T, Reason> {
-        self.parsed(key, "a number in range", number)
-    }
-
-    fn flag(&mut self, key: &'static str) -> Result<bool, Reason> {
-        self.parsed(key, "0 or 1", |value| match value {
-            "0" => Some(false),
-            "1" => Some(true),
-            _ => None,
-        })
-    }
-
-    fn ret(&mut self) -> Result<i32, Reason> {
-        self.parsed("ret", "0 or a negative errno", |value| match value {
-            "0" => Some(0),
-            // Through i64, so that the lowest number is in range too.
-            value => number::<i64>(value.strip_prefix('-')?)
-                .filter(|errno| *errno != 0)
-                .and_then(|errno| i32::try_from(-errno).ok()),
-        })
-    }
-
-    fn ms(&mut self) -> Result<Micros, Reason> {
-        self.parsed("ms", "milliseconds with three decimals", |value| {
-            let (millis, micros) = value.split_once('.')?;
-            let millis: u64 = number(millis)?;
-            let micros: u64 = digits(micros).filter(|_| micros.len() == 3)?;
-            millis.checked_mul(1000)?.checked_add(micros).map(Micros)
-        })
-    }
-
-    fn probe_type(&mut self) -> Result<ProbeType, Reason> {
-        self.parsed("probe_type", "a probe type", |value| value.parse().ok())
-    }
-
-    fn call(&mut self) -> Result<Call, Reason> {
-        self.parsed("call", "a call", |value| {
-            Call::ALL.into_iter().find(|call| call.name() == value)
-        })
-    }
-
-    /// The value of the last key, which may contain spaces.
-    fn tail(mut self, key: &'static str) -> Result<String, Reason> {
-        self.rest(key).map(str::to_owned)
-    }
-
-    /// Nothing follows.
-    fn end(self) -> Result<(), Reason> {
-        match self.0 {
-            Some(rest) => Err(Reason::Trailing(rest.to_owned())),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Decimal digits and nothing else.
-pub(crate) fn digits<T: FromStr>(text: &str) -> Option<T> {
-    let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    all.then(|| text.parse().ok()).flatten()
-}
-
-/// A number as `%u` prints it: no sign, no leading zero.
-fn number<T: FromStr>(text: &str) -> Option<T> {
-    (text == "0" || !text.starts_with('0'))
-        .then(|| digits(text))
-        .flatten()
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 //! Timelines of real logs.
 
-use lifecycle::timeline::{Kind, Through};
-use lifecycle::{dmesg, recording, Event, Micros, Timeline};
+use lifecycle::timeline::Kind;
+use lifecycle::{dmesg, Event, Micros, Timeline};
 
-/// See `recordings.rs`.
-const PLATFORM_AND_BUS: &str = include_str!("recordings/platform_and_bus.txt");
+use crate::samples::{read, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
 
 fn recorded() -> (Vec<Event>, Timeline) {
-    let events = recording::parse(PLATFORM_AND_BUS).unwrap();
+    let events = read(PLATFORM_AND_BUS).events;
     let timeline = Timeline::of(&events);
     (events, timeline)
 }
@@ -72,20 +71,49 @@ fn waits(timeline: &Timeline) -> Vec<String> {
             .iter()
             .map(|bar| timeline.bars[*bar].on.as_str())
             .collect();
-        let through = match &wait.through {
-            Through::Flush(caller) => caller.as_str(),
-            Through::AsyncWork => "async work",
-            Through::DeviceLock => "device lock",
-        };
         let took = wait.end.unwrap_or(timeline.end) - wait.begin;
         let inferred = if wait.inferred { " (inferred)" } else { "" };
         format!(
-            "{}: {through}: {}: {took}{inferred}",
+            "{}: {}: {}: {took}{inferred}",
             wait.doing,
+            wait.through,
             on.join(" ")
         )
     };
     timeline.waits.iter().map(wait).collect()
+}
+
+#[test]
+fn all_logs() {
+    for (_, log) in ALL {
+        let log = read(log);
+        whole(&log.events, &Timeline::of(&log.events));
+    }
+}
+
+/// A recording has the flush, `initcall_debug` only that somebody waits.
+#[test]
+fn a_driver_in_c() {
+    let waits = |log| {
+        let waits = waits(&Timeline::of(&read(log).events));
+        // Which of the devices was the last is not the point here.
+        let without_names = |wait: &String| wait.split(": kthread").next().unwrap().to_owned();
+        waits.iter().map(without_names).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        waits(C_DRIVER_CONVOY),
+        [
+            "insmod of kthread_probe: flush of async work by do_init_module",
+            "insmod of unrelated: flush of async work by do_init_module",
+        ]
+    );
+    assert_eq!(
+        waits(INITCALL_DEBUG),
+        [
+            "insmod of kthread_probe: async work",
+            "insmod of unrelated: async work",
+        ]
+    );
 }
 
 #[test]
@@ -95,9 +123,10 @@ fn a_recording() {
     assert_eq!(
         waits(&timeline),
         [
-            "insmod of slow_platform_driver: do_init_module: slow_platform.1 slow_platform.2 slow_platform.0: 506.224",
-            "insmod of unrelated: do_init_module: slow_platform.1 slow_platform.2 slow_platform.0: 406.903",
-            "unbind of slow_platform.2: device lock: slow_platform.2: 404.653",
+            "insmod of slow_platform_driver: flush of async work by do_init_module: slow_platform.1 slow_platform.2 slow_platform.0: 506.224",
+            "insmod of unrelated: flush of async work by do_init_module: slow_platform.1 slow_platform.2 slow_platform.0: 406.903",
+            "unbind of slow_platform.2: lock of the device: slow_platform.2: 404.653",
+            "rmmod of slow_platform_driver: driver in use: slow_platform.1 slow_platform.0: 404.862",
         ]
     );
 }
@@ -156,7 +185,7 @@ fn waits_that_only_fit_are_inferred() {
         [
             "insmod of d: async work: d.1 d.0: 601.000 (inferred)",
             "insmod of unrelated: async work: d.1 d.0: 503.000 (inferred)",
-            "unbind of d.1: device lock: d.1: 303.000 (inferred)",
+            "unbind of d.1: lock of the device: d.1: 303.000 (inferred)",
         ]
     );
     // One that returns while the probes go on waits for none of them.

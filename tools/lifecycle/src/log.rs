@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Logs of all kinds, told apart by what is in them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{dmesg, recording, Event, What};
+
+/// A log that has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// What is in it.
+    pub sources: Vec<Source>,
+    /// Its events.
+    pub events: Vec<Event>,
+}
+
+/// Who has written a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The recorder.
+    Recording,
+    /// Drivers that use the dmesg interface.
+    Timing,
+    /// Userspace, around its calls.
+    Calls,
+    /// The kernel, with `initcall_debug`.
+    InitcallDebug,
+}
+
+impl Source {
+    fn of(what: &What) -> Self {
+        match what {
+            What::Recorded(_) => Self::Recording,
+            What::CallBegan { .. } | What::CallReturned { .. } => Self::Calls,
+            What::Initcall(_) => Self::InitcallDebug,
+            _ => Self::Timing,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Recording => "recording",
+            Self::Timing => "dmesg timing",
+            Self::Calls => "calls",
+            Self::InitcallDebug => "initcall_debug",
+        })
+    }
+}
+
+/// Why a log was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A dmesg is wrong.
+    #[error(transparent)]
+    Dmesg(#[from] dmesg::Error),
+    /// A recording is wrong.
+    #[error(transparent)]
+    Recording(#[from] recording::Error),
+    /// There is nothing in it.
+    #[error(
+        "none of its {0} lines is of a driver that prints its timing (`async_probe: timing: ...`), \
+         of a recording (`# lifecycle: recording ...`) or of a kernel with initcall_debug \
+         (`probe of ... returned ...`)"
+    )]
+    Nothing(usize),
+}
+
+/// Reads a log, whatever it is.
+///
+/// # Errors
+///
+/// The first thing that is wrong with it.
+pub fn parse(text: &str) -> Result<Log, Error> {
+    let events = if text.starts_with(recording::text::FIRST) {
+        recording::parse(text)?
+    } else {
+        dmesg::parse(text)?
+    };
+    if events.is_empty() {
+        return Err(Error::Nothing(text.lines().count()));
+    }
+    let mut sources = Vec::new();
+    for event in &events {
+        let source = Source::of(&event.what);
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    Ok(Log { sources, events })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::text::{header, seal};
+
+    #[test]
+    fn told_apart() {
+        let timing = "[    1.000000] async_probe: timing: removing dev=d driver=d\n";
+        let initcall = "[    1.000000] probe of d with driver d returned 0 after 1 usecs\n";
+        let sources = |log: &str| parse(log).map(|log| log.sources);
+        assert_eq!(sources(timing), Ok(vec![Source::Timing]));
+        assert_eq!(
+            sources(&format!("{initcall}{timing}{initcall}")),
+            Ok(vec![Source::InitcallDebug, Source::Timing])
+        );
+        assert_eq!(sources("\n\n"), Err(Error::Nothing(2)));
+        assert_eq!(sources(""), Err(Error::Nothing(0)));
+        // A recording, and be it empty, is never read as anything else.
+        assert!(matches!(
+            parse(&format!("{}{timing}", header("7.3.4"))),
+            Err(Error::Recording(_))
+        ));
+        assert!(parse(&seal(header("7.3.4"))).is_err());
+    }
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A log's summary as text.
+
+use std::collections::HashMap;
+
+use super::{fold, heading, print, table, wrap};
+use crate::summary::{Summary, Wave};
+use crate::timeline::{Kind, Wait};
+use crate::{errno, Micros};
+
+/// How many rows a table has before it is folded.
+pub const ROWS: usize = 40;
+
+/// How many rows are left of a table that is folded: the largest.
+pub(super) const LARGEST: usize = 10;
+
+/// How many devices are named that somebody waited for.
+const NAMED: usize = 3;
+
+/// What is left out of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Of long tables, all but the largest rows.
+    Folded,
+    /// Nothing.
+    All,
+}
+
+/// The whole report. Times are in milliseconds, those of beginnings from the first event of the log.
+pub fn report(summary: &Summary, detail: Detail) -> String {
+    let parts = [
+        head(summary),
+        waves(summary, detail),
+        calls(summary, detail),
+        devices(summary, detail),
+        waits(summary, detail),
+        path(summary, detail),
+    ];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("\n")
+}
+
+/// The short form: who waited for whom.
+pub fn short(summary: &Summary) -> String {
+    waits(summary, Detail::Folded)
+}
+
+fn head(summary: &Summary) -> String {
+    let timeline = &summary.timeline;
+    let total = summary.total;
+    let sources: Vec<String> = summary.sources.iter().map(ToString::to_string).collect();
+    let mut text = wrap(
+        "",
+        &format!(
+            "{}: {}; {} ms, {} devices, {} tasks",
+            summary.name,
+            sources.join(", "),
+            timeline.end - timeline.begin,
+            timeline.devices.len(),
+            timeline.tasks.len(),
+        ),
+    );
+    if total.probes > 0 {
+        text += &wrap(
+            "",
+            &format!(
+                "{} probes ({} bound, {} failed) take {} ms in sum, {} ms in time, {} at once",
+                total.probes, total.bound, total.failed, total.sum, total.covered, total.at_once
+            ),
+        );
+    }
+    text
+}
+
+/// The names are not known of a kernel before 7.3 with `initcall_debug`.
+fn driver(name: Option<&str>) -> String {
+    name.unwrap_or("?").to_owned()
+}
+
+fn waves(summary: &Summary, detail: Detail) -> String {
+    // One probe alone is among the devices.
+    let several = summary.waves.iter().filter(|wave| wave.probes.len() > 1);
+    let several: Vec<&Wave> = several.collect();
+    let rows = fold(&several, detail, |wave| {
+        wave.until_bound.unwrap_or(Micros(u64::MAX))
+    });
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = heading(
+        "Drivers, from the registration until all are bound",
+        &rows,
+        "longest",
+    );
+    let failed = several.iter().any(|wave| wave.total.failed > 0);
+    let mut header = vec!["driver", "began", "bound"];
+    header.extend(failed.then_some("failed"));
+    header.extend(["all bound", "slowest", "sum", "at once", "efficiency"]);
+    let numbers: Vec<usize> = (1..header.len()).collect();
+    let mut table = table(&header, &numbers);
+    for wave in rows.rows {
+        let total = wave.total;
+        let mut row = vec![
+            driver(wave.driver.as_deref()),
+            (wave.begin - summary.timeline.begin).to_string(),
+            total.bound.to_string(),
+        ];
+        row.extend(failed.then(|| total.failed.to_string()));
+        let efficiency = wave.efficiency.map(|efficiency| format!("{efficiency:.4}"));
+        row.extend([
+            wave.until_bound
+                .map_or("-".to_owned(), |until| until.to_string()),
+            wave.slowest.to_string(),
+            total.sum.to_string(),
+            total.at_once.to_string(),
+            efficiency.unwrap_or_else(|| "-".to_owned()),
+        ]);
+        table.add_row(row);
+    }
+    text += &print(&table);
+    text
+}
+
+fn calls(summary: &Summary, detail: Detail) -> String {
+    let timeline = &summary.timeline;
+    let rows = fold(&summary.calls, detail, |call| call.took);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = heading("Calls", &rows, "longest");
+    let mut table = table(
+        &["call", "task", "began", "ms", "waited", "result"],
+        &[2, 3, 4],
+    );
+    for call in rows.rows {
+        let bar = &timeline.bars[call.bar];
+        let result = match bar.ret {
+            Some(ret) => errno::name(ret),
+            None if bar.end.is_none() => "running".to_owned(),
+            None => "-".to_owned(),
+        };
+        table.add_row([
+            call.what.clone(),
+            task(summary, bar.task),
+            (bar.begin - timeline.begin).to_string(),
+            call.took.to_string(),
+            dash(call.waited),
+            result,
+        ]);
+    }
+    text += &print(&table);
+    text
+}
+
+/// A time, or a dash for none.
+fn dash(micros: Micros) -> String {
+    if micros == Micros(0) {
+        "-".to_owned()
+    } else {
+        micros.to_string()
+    }
+}
+
+/// `insmod-42`
+fn task(summary: &Summary, task: Option<usize>) -> String {
+    let task = task.map(|task| &summary.timeline.tasks[task]);
+    let Some(task) = task else {
+        return "?".to_owned();
+    };
+    match (task.name.as_deref(), task.pid) {
+        (Some(name), Some(pid)) => format!("{name}-{pid}"),
+        (None, Some(pid)) => pid.to_string(),
+        (name, None) => name.unwrap_or("?").to_owned(),
+    }
+}
+
+fn devices(summary: &Summary, detail: Detail) -> String {
+    let timeline = &summary.timeline;
+    let mut probes: Vec<usize> = timeline.bars_of(Kind::Probe).collect();
+    probes.sort_by_key(|bar| (timeline.bars[*bar].begin, *bar));
+    let rows = fold(&probes, detail, |bar| timeline.length(*bar));
+    if rows.is_empty() {
+        return String::new();
+    }
+    // What belongs to a probe: by its device and time.
+    let mut of_device: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
+    for (at, bar) in timeline.bars.iter().enumerate() {
+        if matches!(bar.kind, Kind::Waiting | Kind::Firmware | Kind::SecondPhase) {
+            of_device.entry(bar.device).or_default().push(at);
+        }
+    }
+    let part = |probe: usize, kind: Kind| {
+        let of = &timeline.bars[probe];
+        let end = timeline.end_of(probe);
+        let bars = of_device.get(&of.device)?;
+        let found = bars.iter().copied().find(|bar| {
+            let bar_of = &timeline.bars[*bar];
+            bar_of.kind == kind
+                && match kind {
+                    Kind::Waiting => bar_of.end == Some(of.begin),
+                    Kind::Firmware => of.begin <= bar_of.begin && bar_of.begin <= end,
+                    _ => bar_of.begin == end || bar_of.begin == of.begin,
+                }
+        });
+        found.map(|bar| timeline.length(bar))
+    };
+    let ms = |micros: Option<Micros>| micros.map_or("-".to_owned(), |micros| micros.to_string());
+    let second = |probe: &usize| part(*probe, Kind::SecondPhase);
+    let two_phases = probes.iter().any(|probe| second(probe).is_some());
+    let first = timeline.bars[probes[0]].driver.as_deref();
+    let one_driver = probes
+        .iter()
+        .all(|probe| timeline.bars[*probe].driver.as_deref() == first);
+    let title = match first {
+        Some(driver) if one_driver => format!("Devices, all of driver {driver}"),
+        _ => "Devices".to_owned(),
+    };
+    let mut text = heading(&title, &rows, "slowest");
+    let mut header = vec!["device"];
+    header.extend((!one_driver).then_some("driver"));
+    header.push("how");
+    let numbers = header.len();
+    header.extend(["began", "waited", "firmware", "probe"]);
+    header.extend(two_phases.then_some("2nd phase"));
+    let numbers: Vec<usize> = (numbers..header.len()).collect();
+    header.push("result");
+    let mut table = table(&header, &numbers);
+    for probe in rows.rows {
+        let bar = &timeline.bars[*probe];
+        let how = match bar.asynchronous {
+            Some(true) => "async",
+            Some(false) => "sync",
+            None => "?",
+        };
+        let mut row = vec![bar.on.clone()];
+        row.extend((!one_driver).then(|| driver(bar.driver.as_deref())));
+        row.extend([
+            how.to_owned(),
+            (bar.begin - timeline.begin).to_string(),
+            ms(part(*probe, Kind::Waiting)),
+            ms(part(*probe, Kind::Firmware)),
+            timeline.length(*probe).to_string(),
+        ]);
+        row.extend(two_phases.then(|| ms(second(probe))));
+        row.push(bar.ret.map_or("running".to_owned(), errno::name));
+        table.add_row(row);
+    }
+    text += &print(&table);
+    text
+}
+
+fn waits(summary: &Summary, detail: Detail) -> String {
+    let timeline = &summary.timeline;
+    let length = |wait: &Wait| wait.end.unwrap_or(timeline.end) - wait.begin;
+    let rows = fold(&timeline.waits, detail, length);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = heading("Who waited for whom", &rows, "longest");
+    for wait in rows.rows {
+        let inferred = if wait.inferred { " (inferred)" } else { "" };
+        text += &wrap(
+            "  ",
+            &format!(
+                "{} (task {}) waited {} ms: {}{inferred}",
+                wait.doing,
+                task(summary, wait.task),
+                length(wait),
+                wait.through,
+            ),
+        );
+        // The last one decided.
+        let mut on = wait.on.iter().rev().map(|bar| {
+            let of = &timeline.bars[*bar];
+            let by = of.driver.as_deref().map(|driver| format!(" by {driver}"));
+            let what = match of.kind {
+                Kind::Probe => "probe of",
+                _ => "async work",
+            };
+            format!(
+                "{what} {}{} (task {}, {} ms)",
+                of.on,
+                by.unwrap_or_default(),
+                task(summary, of.task),
+                timeline.length(*bar)
+            )
+        });
+        let last = on.next().unwrap_or_default();
+        text += &wrap("      ", &format!("for the {last}"));
+        if detail == Detail::All {
+            for other in on {
+                text += &wrap("      ", &format!("before that, for the {other}"));
+            }
+            continue;
+        }
+        let others = wait.on.iter().rev().skip(1);
+        let named = others
+            .take(NAMED)
+            .map(|bar| timeline.bars[*bar].on.as_str());
+        let mut named: Vec<String> = named.map(str::to_owned).collect();
+        let rest = wait.on.len() - 1 - named.len();
+        if rest > 0 {
+            named.push(format!("{rest} more"));
+        }
+        if !named.is_empty() {
+            text += &wrap("      ", &format!("before that, for {}", named.join(", ")));
+        }
+    }
+    text
+}
+
+fn path(summary: &Summary, detail: Detail) -> String {
+    let Some(path) = &summary.path else {
+        return String::new();
+    };
+    let length = |step: &crate::summary::Step| step.end - step.begin;
+    let rows = fold(&path.steps, detail, length);
+    let timeline = &summary.timeline;
+    let Some(first) = path.steps.first() else {
+        return String::new();
+    };
+    let whole = path.end - first.begin;
+    let mut text = heading(
+        &format!(
+            "What decided when {} ended (began {})",
+            path.what,
+            first.begin - timeline.begin
+        ),
+        &rows,
+        "longest",
+    );
+    let mut table = table(&["began", "ms", "%", "step"], &[0, 1, 2]);
+    for step in &rows.rows {
+        let took = length(step);
+        let percent = 100.0 * took.as_f64() / whole.as_f64();
+        table.add_row([
+            (step.begin - first.begin).to_string(),
+            took.to_string(),
+            format!("{percent:.1}"),
+            step.what.clone(),
+        ]);
+    }
+    text += &print(&table);
+    text
+}

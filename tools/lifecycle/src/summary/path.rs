@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The critical path: what decided when something ended, step by step.
+//!
+//! It is followed from the end to the beginning: what the task did, or whom it waited for, last
+//! before that point; who of those it waited for ended last; what kept that one from beginning
+//! earlier: its worker, or that it had not been asked for; and so on.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{wave, Call, Wave};
+use crate::timeline::{Kind, Wait};
+use crate::{Micros, Timeline};
+
+/// The steps that decided when something ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Path {
+    /// What, in words.
+    pub what: String,
+    /// When it ended.
+    pub end: Micros,
+    /// The steps, in the order of time, each from the end of the one before.
+    pub steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What was done, in words.
+    pub what: String,
+    /// When it began.
+    pub begin: Micros,
+    /// When it ended.
+    pub end: Micros,
+    /// The bar of it, if it is one.
+    pub bar: Option<usize>,
+}
+
+/// The path of what took longest: a call, the probes of a driver, or the boot.
+pub(super) fn path(timeline: &Timeline, waves: &[Wave], calls: &[Call]) -> Option<Path> {
+    let call = calls.iter().max_by_key(|call| (call.took, call.bar));
+    let wave = waves
+        .iter()
+        .filter_map(|wave| Some((wave.until_bound?, wave)))
+        .max_by_key(|(until_bound, wave)| (*until_bound, wave.begin));
+    let boot = boot(timeline);
+    let took = |call: Option<&Call>| call.map_or(Micros(0), |call| call.took);
+    let walk = Walk {
+        timeline,
+        waiting: wave::waiting(timeline),
+        steps: Vec::new(),
+    };
+    if let Some((task, begin, end)) = boot.filter(|(_, begin, end)| *end - *begin > took(call)) {
+        return Some(walk.of_tasks("the initcalls".to_owned(), &[task], begin, end));
+    }
+    match wave {
+        Some((until_bound, wave)) if until_bound > took(call) => {
+            let last = wave.probes.iter().copied();
+            let last = last.max_by_key(|bar| (timeline.end_of(*bar), *bar))?;
+            let driver = wave.driver.as_deref().unwrap_or("unknown driver");
+            Some(walk.of_probe(format!("the last probe of {driver}"), last))
+        }
+        _ => {
+            let call = call?;
+            let bar = &timeline.bars[call.bar];
+            let end = timeline.end_of(call.bar);
+            let tasks = tasks(timeline, call.bar);
+            Some(walk.of_tasks(call.what.clone(), &tasks, bar.begin, end))
+        }
+    }
+}
+
+/// Who does what a call asks for: its task, and the one that it has started for that. A shell that
+/// tells of its calls starts insmod.
+fn tasks(timeline: &Timeline, call: usize) -> Vec<usize> {
+    let is_insmod = |bar: &usize| {
+        matches!(
+            timeline.bars[*bar].kind,
+            Kind::Call(crate::event::Call::Insmod)
+        )
+    };
+    let is_in = |inner: usize, outer: usize| {
+        timeline.bars[outer].begin <= timeline.bars[inner].begin
+            && timeline.end_of(inner) <= timeline.end_of(outer)
+    };
+    let calls: Vec<usize> = (0..timeline.bars.len()).filter(is_insmod).collect();
+    let started = timeline
+        .bars_of(Kind::Register)
+        .filter(|_| calls.contains(&call))
+        // With two at once, it may be of either.
+        .filter(|bar| {
+            let mut around = calls.iter().filter(|around| is_in(*bar, **around));
+            around.next() == Some(&call) && around.next().is_none()
+        })
+        .filter_map(|bar| timeline.bars[bar].task);
+    let mut tasks: Vec<usize> = timeline.bars[call].task.into_iter().collect();
+    tasks.extend(started);
+    tasks.sort_unstable();
+    tasks.dedup();
+    tasks
+}
+
+/// The initcalls of the kernel itself, all by one task.
+fn boot(timeline: &Timeline) -> Option<(usize, Micros, Micros)> {
+    let task = timeline.tasks.iter().position(|task| task.pid == Some(1))?;
+    let mut of_boot = timeline
+        .bars_of(Kind::Initcall)
+        .filter(|bar| timeline.bars[*bar].task == Some(task));
+    let first = of_boot.next()?;
+    let last = of_boot.last()?;
+    Some((task, timeline.bars[first].begin, timeline.end_of(last)))
+}
+
+/// What was found to have come last.
+enum Last<'t> {
+    Bar(usize),
+    Wait(&'t Wait),
+}
+
+struct Walk<'t> {
+    timeline: &'t Timeline,
+    waiting: HashMap<usize, usize>,
+    /// From the end.
+    steps: Vec<Step>,
+}
+
+impl<'t> Walk<'t> {
+    fn of_tasks(mut self, what: String, tasks: &[usize], begin: Micros, end: Micros) -> Path {
+        self.tasks(&what, tasks, begin, end);
+        self.done(what, end)
+    }
+
+    fn of_probe(mut self, what: String, probe: usize) -> Path {
+        let end = self.timeline.end_of(probe);
+        let (asked, by) = self.probe(probe, end);
+        self.before(asked, by);
+        self.done(what, end)
+    }
+
+    fn done(mut self, what: String, end: Micros) -> Path {
+        self.steps.reverse();
+        Path {
+            what,
+            end,
+            steps: self.steps,
+        }
+    }
+
+    fn step(&mut self, what: impl Into<String>, begin: Micros, end: Micros, bar: Option<usize>) {
+        let what = what.into();
+        match self.steps.last_mut() {
+            _ if begin >= end => {}
+            Some(after) if bar.is_none() && after.bar.is_none() && after.what == what => {
+                after.begin = begin;
+            }
+            _ => self.steps.push(Step {
+                what,
+                begin,
+                end,
+                bar,
+            }),
+        }
+    }
+
+    /// What tasks did from `begin` to `until`, in `what`.
+    fn tasks(&mut self, what: &str, tasks: &[usize], begin: Micros, mut until: Micros) {
+        while begin < until {
+            let Some((ended, last)) = self.last(tasks, begin, until) else {
+                self.step(what, begin, until, None);
+                return;
+            };
+            self.step(what, ended, until, None);
+            until = match last {
+                Last::Bar(bar) => {
+                    self.step(
+                        self.name(bar),
+                        self.timeline.bars[bar].begin,
+                        ended,
+                        Some(bar),
+                    );
+                    self.timeline.bars[bar].begin
+                }
+                Last::Wait(wait) => {
+                    let Some(probe) = wait.on.last().copied() else {
+                        return;
+                    };
+                    let woken = self.timeline.end_of(probe).min(ended);
+                    self.step(what, woken, ended, None);
+                    let (asked, by) = self.probe(probe, woken);
+                    if asked <= begin {
+                        // It was asked for before: by whom is the rest of the path.
+                        self.before(asked, by);
+                        return;
+                    }
+                    asked
+                }
+            };
+        }
+    }
+
+    /// What ended last in these tasks, between these times.
+    fn last(&self, tasks: &[usize], begin: Micros, until: Micros) -> Option<(Micros, Last<'t>)> {
+        let timeline = self.timeline;
+        let bar = tasks
+            .iter()
+            .flat_map(|task| timeline.tasks[*task].bars.iter().copied())
+            .filter(|bar| {
+                let of = &timeline.bars[*bar];
+                matches!(of.kind, Kind::Probe | Kind::Initcall)
+                    && begin <= of.begin
+                    && of.begin < timeline.end_of(*bar)
+                    && timeline.end_of(*bar) <= until
+            })
+            // Of those that end together the longest: the others are in it.
+            .max_by_key(|bar| {
+                let of = &timeline.bars[*bar];
+                (timeline.end_of(*bar), std::cmp::Reverse(of.begin), *bar)
+            });
+        let wait = timeline
+            .waits
+            .iter()
+            .filter(|wait| wait.task.is_some_and(|task| tasks.contains(&task)))
+            .filter(|wait| begin <= wait.begin)
+            .map(|wait| (wait.end.unwrap_or(timeline.end), wait))
+            .filter(|(end, wait)| wait.begin < *end && *end <= until)
+            .max_by_key(|(end, _)| *end);
+        let bar = bar.map(|bar| (timeline.end_of(bar), Last::Bar(bar)));
+        let wait = wait.map(|(end, wait)| (end, Last::Wait(wait)));
+        match (bar, wait) {
+            (Some(bar), Some(wait)) => Some(if wait.0 < bar.0 { bar } else { wait }),
+            (bar, wait) => bar.or(wait),
+        }
+    }
+
+    /// A probe until `end`, and what its worker had to do first. Returns when it was asked for, and
+    /// the probe that was.
+    fn probe(&mut self, mut probe: usize, mut end: Micros) -> (Micros, usize) {
+        loop {
+            let begin = self.timeline.bars[probe].begin;
+            self.step(self.name(probe), begin, end, Some(probe));
+            let Some(waiting) = self.waiting.get(&probe).copied() else {
+                return (begin, probe);
+            };
+            let asked = self.timeline.bars[waiting].begin;
+            let task = self.timeline.bars[probe].task;
+            let tasks: Vec<usize> = task.into_iter().collect();
+            let before = match self.last(&tasks, Micros(0), begin) {
+                Some((ended, Last::Bar(before))) if asked < ended => Some((ended, before)),
+                _ => None,
+            };
+            let device = &self.timeline.bars[probe].on;
+            let Some((ended, before)) = before else {
+                self.step(format!("{device} waits"), asked, begin, Some(waiting));
+                return (asked, probe);
+            };
+            self.step(
+                format!("{device} waits for a worker"),
+                ended,
+                begin,
+                Some(waiting),
+            );
+            (probe, end) = (before, ended);
+        }
+    }
+
+    /// What led to a probe's being asked for: the call that its driver was registered in.
+    fn before(&mut self, asked: Micros, probe: usize) {
+        let timeline = self.timeline;
+        let driver = timeline.bars[probe].driver.as_deref();
+        let registration = timeline
+            .bars_of(Kind::Register)
+            .filter(|bar| timeline.bars[*bar].driver.as_deref() == driver)
+            .find(|bar| timeline.bars[*bar].begin <= asked && asked <= timeline.end_of(*bar));
+        let Some(mut outer) = registration else {
+            return;
+        };
+        while let Some(parent) = timeline.bars[outer].parent {
+            outer = parent;
+        }
+        let bar = &timeline.bars[outer];
+        let what = super::name(timeline, outer).unwrap_or_else(|| self.name(outer));
+        let tasks: Vec<usize> = bar.task.into_iter().collect();
+        self.tasks(&what, &tasks, bar.begin, asked);
+    }
+
+    /// A bar in words.
+    fn name(&self, bar: usize) -> String {
+        let of = &self.timeline.bars[bar];
+        match of.kind {
+            Kind::Initcall => format!("initcall {}", of.on),
+            Kind::Register => format!("registration of {}", of.on),
+            Kind::AsyncWork => format!("async work {}", of.on),
+            _ => match &of.driver {
+                Some(driver) => format!("probe of {} by {driver}", of.on),
+                None => format!("probe of {}", of.on),
+            },
+        }
+    }
+}

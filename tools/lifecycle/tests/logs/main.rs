@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Logs of real kernels, and what is made of them: timelines, reports and differences.
+
+mod diff;
+mod report;
+mod samples;
+mod timeline;

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reports.
+
+use std::path::Path;
+
+use lifecycle::report::log::{report, short, Detail};
+use lifecycle::summary::Summary;
+use lifecycle::timeline::Kind;
+use lifecycle::{log, Micros};
+
+use crate::samples::{many, read, summary, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
+
+/// Reports are as they were. `RENEW=1 cargo test -p lifecycle --test logs` writes them anew: read
+/// the difference before you commit it.
+#[test]
+fn as_they_were() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
+    for (name, text) in ALL {
+        let licence = "# SPDX-License-Identifier: GPL-2.0\n";
+        let found = licence.to_owned() + &report(&summary(name, text), Detail::Folded);
+        let file = beside.join(format!("{name}.report"));
+        if std::env::var_os("RENEW").is_some() {
+            std::fs::write(&file, &found).unwrap();
+        }
+        let expected = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+/// What the documentation shows is a report.
+#[test]
+fn documented() {
+    const PAGE: &str = include_str!("../../../../Documentation/report.rst");
+    let of = |name, text| report(&summary(name, text), Detail::Folded);
+    for (command, report) in [
+        (
+            "LOG=c_driver_convoy.txt",
+            of("c_driver_convoy.txt", C_DRIVER_CONVOY),
+        ),
+        (
+            "LOG=initcall_debug.txt",
+            of("initcall_debug.txt", INITCALL_DEBUG),
+        ),
+    ] {
+        let (_, shown) = PAGE.split_once(command).unwrap();
+        // The literal block, without its indentation; `...` stands for what is left out.
+        let lines = shown.lines().skip(1);
+        let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+        let lines: Vec<&str> = lines
+            .map(|line| line.get(4..).unwrap_or_default())
+            .collect();
+        let shown = lines.join("\n");
+        assert!(shown.len() > 500, "{command}: {shown}");
+        for part in shown.trim_end().split("...\n") {
+            assert!(
+                report.contains(part),
+                "{command}: not in the report: {part}"
+            );
+        }
+    }
+}
+
+fn widest(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap()
+}
+
+#[test]
+fn fits_the_terminal() {
+    let long =
+        "a_device_with_a_name_that_is_as_long_as_a_line_of_the_terminal_is_wide_or_longer_even.";
+    let logs = ALL.iter().map(|(_, text)| (*text).to_owned());
+    let logs = logs.chain([
+        many(
+            3,
+            long,
+            "a_driver_whose_name_is_no_shorter_than_that_of_its_devices",
+        ),
+        many(512, long, "d"),
+    ]);
+    for log in logs {
+        for name in ["log", long] {
+            let summary = summary(name, &log);
+            for text in [
+                report(&summary, Detail::Folded),
+                report(&summary, Detail::All),
+                short(&summary),
+            ] {
+                assert!(widest(&text) <= 80, "{text}");
+                assert!(!text.contains(" \n"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn many_devices_are_folded() {
+    let summary = summary("many", &many(512, "d.", "d"));
+    let folded = report(&summary, Detail::Folded);
+    assert!(folded.lines().count() < 50, "{folded}");
+    assert!(
+        folded.contains("Devices, all of driver d (the 10 slowest of 512):"),
+        "{folded}"
+    );
+    // The slowest are the last here.
+    assert!(
+        folded.contains("d.511 ") && !folded.contains("d.12 "),
+        "{folded}"
+    );
+    assert!(
+        folded.contains("before that, for d.510, d.509, d.508, 508 more"),
+        "{folded}"
+    );
+    let all = report(&summary, Detail::All);
+    for device in 0..512 {
+        assert!(all.contains(&format!("\nd.{device} ")), "{device}");
+    }
+}
+
+/// Without being told, in recordings of drivers in Rust and C, and in any kernel's dmesg.
+#[test]
+fn finds_the_probe_that_blocks() {
+    for (log, device) in [
+        (PLATFORM_AND_BUS, "slow_platform."),
+        (C_DRIVER_CONVOY, "kthread_probe."),
+        (INITCALL_DEBUG, "kthread_probe."),
+    ] {
+        let Summary { timeline, .. } = summary("log", log);
+        let wait = timeline
+            .waits
+            .iter()
+            .find(|wait| wait.doing == "insmod of unrelated")
+            .unwrap();
+        assert!(!wait.inferred);
+        assert_eq!(wait.on.len(), 3);
+        let last = &timeline.bars[wait.on[2]];
+        assert_eq!(last.kind, Kind::Probe);
+        assert!(last.on.starts_with(device), "{last:?}");
+        // It is the one that ended last before the wait did, and the wait ended at once.
+        let ended = timeline
+            .bars_of(Kind::Probe)
+            .filter_map(|bar| timeline.bars[bar].end);
+        assert_eq!(ended.filter(|end| Some(*end) <= wait.end).max(), last.end);
+        assert!(wait.end.unwrap() - last.end.unwrap() < Micros(1000));
+    }
+}
+
+/// The steps of a path follow each other and lead to its end.
+#[test]
+fn paths_are_whole() {
+    let logs = ALL.iter().map(|(_, text)| (*text).to_owned());
+    for log in logs.chain([1, 2, 512].map(|devices| many(devices, "d.", "d"))) {
+        let summary = summary("log", &log);
+        let path = summary.path.unwrap();
+        assert!(!path.steps.is_empty());
+        assert_eq!(path.steps.last().unwrap().end, path.end);
+        for pair in path.steps.windows(2) {
+            assert_eq!(pair[0].end, pair[1].begin, "{path:#?}");
+        }
+    }
+}
+
+/// The steps of a path in words, those of a millisecond and more.
+fn steps(log: &str) -> Vec<String> {
+    let path = summary("log", log).path.unwrap();
+    let steps = path
+        .steps
+        .into_iter()
+        .filter(|step| step.begin + Micros(1000) <= step.end);
+    steps.map(|step| step.what).collect()
+}
+
+/// A shell tells of the call, and insmod, which it has started, probes one device after the other.
+#[test]
+fn a_path_of_synchronous_probes() {
+    let log = "\
+[    1.000000] lifecycle: call_began call=insmod on=d pid=9
+[    1.002000] async_probe: timing: probe_began dev=d.0 driver=d async=0 cpu=0 pid=10 task=insmod
+[    1.102000] async_probe: timing: probe_ended dev=d.0 driver=d ret=0 ms=100.000
+[    1.102010] async_probe: timing: probe_began dev=d.1 driver=d async=0 cpu=0 pid=10 task=insmod
+[    1.202000] async_probe: timing: probe_ended dev=d.1 driver=d ret=0 ms=100.000
+[    1.202000] async_probe: timing: registered driver=d probe_type=force_synchronous ret=0 ms=200.100
+[    1.203000] lifecycle: call_returned call=insmod on=d pid=9 ret=0
+";
+    let probe = |device: &str| format!("probe of {device} by d");
+    assert_eq!(
+        steps(log),
+        ["insmod of d", &probe("d.0"), &probe("d.1"), "insmod of d"]
+    );
+}
+
+/// Three devices, two workers: the one that begins last decides, and before it the worker's first.
+#[test]
+fn a_path_through_a_worker() {
+    let log = "\
+[    1.000000] lifecycle: call_began call=insmod on=d pid=9
+[    1.001000] async_probe: timing: registered driver=d probe_type=prefer_asynchronous ret=0 ms=0.100
+[    1.002000] async_probe: timing: probe_began dev=d.0 driver=d async=1 cpu=0 pid=30 task=kworker/u8:0
+[    1.002000] async_probe: timing: probe_began dev=d.1 driver=d async=1 cpu=0 pid=31 task=kworker/u8:1
+[    1.102000] async_probe: timing: probe_ended dev=d.0 driver=d ret=0 ms=100.000
+[    1.104000] async_probe: timing: probe_began dev=d.2 driver=d async=1 cpu=0 pid=30 task=kworker/u8:0
+[    1.152000] async_probe: timing: probe_ended dev=d.1 driver=d ret=0 ms=150.000
+[    1.204000] async_probe: timing: probe_ended dev=d.2 driver=d ret=0 ms=100.000
+[    1.205000] lifecycle: call_returned call=insmod on=d pid=9 ret=0
+";
+    let by = |device: &str| format!("probe of {device} by d");
+    let expected = [
+        "d.0 waits",
+        &by("d.0"),
+        "d.2 waits for a worker",
+        &by("d.2"),
+        "insmod of d",
+    ];
+    assert_eq!(steps(log), expected);
+}
+
+#[test]
+fn as_json() {
+    for (name, text) in ALL {
+        let summary = summary(name, text);
+        let json = serde_json::to_string(&summary).unwrap();
+        assert!(json.starts_with("{\"version\":1,\"name\":"), "{name}");
+        assert!(
+            serde_json::from_str::<Summary>(&json).unwrap() == summary,
+            "{name}"
+        );
+    }
+}
+
+/// A log that a daemon has kept, that `dmesg` has decoded, or that a terminal has, is the same log.
+#[test]
+fn as_others_keep_it() {
+    let plain = read(INITCALL_DEBUG);
+    let each = |change: &dyn Fn(&str) -> String| {
+        let lines = INITCALL_DEBUG
+            .lines()
+            .map(|line| match line.starts_with('[') {
+                true => change(line) + "\n",
+                false => format!("{line}\n"),
+            });
+        log::parse(&lines.collect::<String>())
+    };
+    for kept in [
+        each(&|line| format!("Nov 22 06:43:01 host kernel: {line}")),
+        each(&|line| format!("2026-11-22T06:43:01.123456+00:00 host kernel: {line}")),
+        each(&|line| format!("kern  :debug : {line}")),
+        each(&|line| format!("<7>{line}")),
+        each(&|line| format!("{line}\r")),
+    ] {
+        assert_eq!(kept.unwrap(), plain);
+    }
+    // Other clocks are refused, whatever they look like.
+    let text = |line: &str| {
+        line.split_once("] ")
+            .map_or(String::new(), |(_, text)| text.to_owned())
+    };
+    for clock in [
+        "",
+        "[Sun Nov 22 06:43:01 2026] ",
+        "2026-11-22T06:43:01,123456+00:00 ",
+        "Nov 22 06:43:01 host kernel: ",
+        "[  +0.000012] ",
+    ] {
+        let error = each(&|line| clock.to_owned() + &text(line)).unwrap_err();
+        assert!(
+            error.to_string().contains("no timestamp of printk's"),
+            "{clock}: {error}"
+        );
+    }
+}
