@@ -91,22 +91,30 @@ impl Attach {
 
     /// Whether the driver core, which asks, may probe `dev`, which matches. Otherwise somebody else
     /// does so.
+    #[inline]
     pub(crate) fn is_for_driver_core<B: Bus>(&self, dev: &Device<B>) -> bool {
-        let is_registrar = self.registrar.load(Relaxed) == task::current();
+        self.by == By::DriverCore || self.answer(dev)
+    }
 
+    /// The same for a driver that the driver core does not attach. Not inlined, so that the match
+    /// callback of other drivers is short.
+    #[inline(never)]
+    fn answer<B: Bus>(&self, dev: &Device<B>) -> bool {
         match self.by {
-            By::DriverCore => true,
-            By::Driver => {
-                if is_registrar {
-                    self.wanted.store(true, Relaxed);
-                }
-                !is_registrar
+            By::Driver if self.is_registrar() => {
+                self.wanted.store(true, Relaxed);
+                false
             }
-            By::Device if is_registrar || device::is_added_here(dev) => {
+            By::Device if self.is_registrar() || device::is_added_here(dev) => {
                 !self.is_left_to_registrar() && self.schedule(dev)
             }
-            By::Device => true,
+            _ => true,
         }
+    }
+
+    /// Whether the current task is the one that is registering the driver just now.
+    fn is_registrar(&self) -> bool {
+        self.registrar.load(Relaxed) == task::current()
     }
 
     /// If the driver is not registered for good yet, notes that there is a device for it, and
