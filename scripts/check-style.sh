@@ -26,7 +26,8 @@ files()
 kernel_rust()
 {
 	files 'rust/*.rs' ':(glob)samples/*.rs' samples/firmware/image.rs \
-		':(glob)tools/testing/selftests/async_probe/test_modules/*.rs'
+		':(glob)tools/testing/selftests/async_probe/test_modules/*.rs' \
+		':(glob)tools/bench/modules/*.rs'
 }
 
 # Every file names its licence at its top, but those that cannot.

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A bus with its devices and a driver, whose probe does nothing but allocate its data: what
+//! `bench_bus_in_c.c` is in C.
+
+use async_probe::{
+    bus,
+    device,
+    domain::Node,
+    platform::{
+        DeviceRegistration,
+        Id, //
+    }, //
+};
+use kernel::{
+    device::Core,
+    driver,
+    prelude::*,
+    time::{
+        Instant,
+        Monotonic, //
+    },
+    InPlaceModule, //
+};
+
+/// The name of the bus and of the driver.
+const NAME: &CStr = c"bench_bus_rust";
+
+async_probe::module_params! {
+    module: "bench_bus_rust",
+    devices: range {
+        default: 10,
+        values: 1..=10000,
+        description: "Number of devices (default 10)",
+    },
+}
+
+/// What kind of device one is, and which kind a driver can drive.
+#[derive(PartialEq)]
+struct Model(u32);
+
+/// The model of all devices.
+const MODEL: Model = Model(1);
+
+/// The data of a device.
+struct BenchDevice {
+    index: u32,
+    model: Model,
+}
+
+/// The bus.
+struct BenchBus;
+
+static BENCH_BUS: bus::BusType<BenchBus> = bus::BusType::new();
+
+impl bus::Bus for BenchBus {
+    const NAME: &'static CStr = NAME;
+
+    type Data = ();
+    type DeviceData = BenchDevice;
+    type DriverInfo = Model;
+
+    fn bus_type() -> &'static bus::BusType<Self> {
+        &BENCH_BUS
+    }
+
+    fn matches(dev: &bus::Device<Self>, info: &'static Model) -> bool {
+        dev.data().model == *info
+    }
+}
+
+/// The driver, and the data of each device that is bound to it.
+struct BenchDriver {
+    _index: u32,
+}
+
+impl bus::Driver for BenchDriver {
+    type Bus = BenchBus;
+    type Data<'bound> = Self;
+    const INFO: &'static Model = &MODEL;
+
+    fn probe<'bound>(
+        dev: &'bound bus::Device<BenchBus, Core<'_>>,
+    ) -> impl PinInit<Self, Error> + 'bound {
+        Ok(Self {
+            _index: dev.data().index,
+        })
+    }
+}
+
+/// Adds the devices.
+fn add(parent: &DeviceRegistration) -> Result<KVVec<device::Registration<BenchBus>>> {
+    let count = parameters::devices.value();
+    let mut devices = KVVec::with_capacity(count as usize, GFP_KERNEL)?;
+    let begin = Instant::<Monotonic>::now();
+
+    for index in 0..count {
+        let data = BenchDevice {
+            index,
+            model: MODEL,
+        };
+        let dev = bus::Device::new(
+            fmt!("bench.{}", index),
+            Some(parent.as_ref().as_ref()),
+            Node::ANY,
+            Ok::<_, Error>(data),
+        )?;
+
+        devices.push(device::Registration::new(dev)?, GFP_KERNEL)?;
+    }
+
+    pr_info!(
+        "call=add devices={} ns={}\n",
+        count,
+        begin.elapsed().as_nanos()
+    );
+    Ok(devices)
+}
+
+/// The devices, and the bus on which they are.
+#[pin_data(PinnedDrop)]
+struct Devices {
+    devices: KVVec<device::Registration<BenchBus>>,
+    bus: Option<Pin<KBox<bus::Registration<BenchBus>>>>,
+}
+
+#[pinned_drop]
+impl PinnedDrop for Devices {
+    fn drop(self: Pin<&mut Self>) {
+        let this = self.project();
+        let count = this.devices.len();
+        let begin = Instant::<Monotonic>::now();
+
+        while this.devices.pop().is_some() {}
+        // Waits until all of them are freed.
+        *this.bus = None;
+        pr_info!(
+            "call=remove devices={} ns={}\n",
+            count,
+            begin.elapsed().as_nanos()
+        );
+    }
+}
+
+/// The module. The driver goes first, the parent of the devices last.
+#[pin_data]
+struct BenchBusModule {
+    #[pin]
+    driver: driver::Registration<bus::Adapter<BenchDriver>>,
+    #[pin]
+    devices: Devices,
+    parent: DeviceRegistration,
+}
+
+impl InPlaceModule for BenchBusModule {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            parent: DeviceRegistration::new(c"bench_parent", Id::None)?,
+            devices <- try_pin_init!(Devices {
+                bus: Some(KBox::pin_init(
+                    bus::Registration::new(Ok::<_, Error>(())),
+                    GFP_KERNEL
+                )?),
+                devices: add(parent)?,
+            }),
+            driver <- driver::Registration::new(NAME, module),
+        })
+    }
+}
+
+module! {
+    type: BenchBusModule,
+    name: "bench_bus_rust",
+    authors: ["The async_probe authors"],
+    description: "Bus with devices and a driver, in Rust",
+    license: "GPL",
+}
