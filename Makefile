@@ -8,12 +8,13 @@ export CARGO
 
 LAB := out/target/debug/lab
 LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
-	$(if $(ACCEL),--accel=$(ACCEL)) $(if $(SHIFT),--shift=$(SHIFT))
+	$(if $(ACCEL),--accel=$(ACCEL)) $(if $(SHIFT),--shift=$(SHIFT)) \
+	$(if $(SEED),--seed=$(SEED))
 
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check bench timeline shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check bench bench-compare timeline shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -32,7 +33,11 @@ check: lab
 	@$(LAB) $(LAB_FLAGS) check $(TESTS)
 
 bench: lab
-	@$(LAB) $(LAB_FLAGS) bench $(if $(DEVICES)$(BIND),--devices $(DEVICES) --bind $(BIND))
+	@$(LAB) $(LAB_FLAGS) bench $(BENCH) $(if $(DEVICES),--devices=$(DEVICES)) \
+		$(if $(QUICK),--quick=$(QUICK)) $(if $(WALL),--wall) $(if $(DOCUMENT),--document)
+
+bench-compare: lab
+	@$(LAB) bench-compare $(if $(BASE),--base=$(BASE)) $(if $(FORCE),--force)
 
 timeline: lab
 	@$(LAB) timeline $(or $(LOG),out/run/results.log)
@@ -65,7 +70,10 @@ help:
 	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1'
 	@echo '  make diff A=FILE B=FILE what is different between two logs'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some'
-	@echo '  make bench              the designs side by side; DEVICES=16,64,512 BIND=10,10000 choose how many'
+	@echo '  make bench              designs, Rust against C, memory, sizes; BENCH=costs measures a part,'
+	@echo '                          DEVICES=8,64 and QUICK=10,1000 choose how many devices there are'
+	@echo '  make bench-compare      fails if the last benchmark is worse than BASE=FILE (default: that of the'
+	@echo '                          documentation); FORCE=1 though it was measured on something else'
 	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
@@ -79,6 +87,7 @@ help:
 	@echo 'Variables:'
 	@echo '  KERNEL=stock | stock:7.2 | DIR      newest stock kernel, one of a series, or a built tree'
 	@echo '  TIME=virtual | wall                 instructions as the clock (default), or real time'
+	@echo '  SEED=N                              what is random in the guest comes from it (default 1)'
 	@echo '  SHIFT=N                             virtual time: 2^N ns per instruction (default 0)'
 	@echo '  ACCEL=tcg | kvm                     kvm needs TIME=wall'
 	@echo '  DEBIAN_MIRROR=URL                   where packages come from (default: as apt on this host)'

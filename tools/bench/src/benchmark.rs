@@ -2,25 +2,14 @@
 
 //! All that was measured: `out/bench.json`.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::measured::{Bind, Cold, Idle, Measured, Row};
+use crate::cost::Cost;
+use crate::identity::Identity;
+use crate::measured::{Bind, Boot, Cold, Idle, Measured, Row};
 
 /// The version of the format. A reader refuses others.
-pub const VERSION: u32 = 1;
-
-/// The machine that was measured on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Machine {
-    /// The kernel's release.
-    pub kernel: String,
-    /// Processors.
-    pub cpus: u8,
-    /// How long one instruction takes, if time is virtual.
-    pub ns_per_instruction: Option<u32>,
-}
+pub const VERSION: u32 = 2;
 
 /// What was measured with the same number of devices, in one life of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,17 +24,50 @@ pub struct Group {
     pub rows: Vec<Row>,
 }
 
-/// All that was measured.
+/// How large a module is, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Its name.
+    pub module: String,
+    /// Code.
+    pub text: u64,
+    /// Data, constant data among it.
+    pub data: u64,
+    /// Data that is zero at first.
+    pub bss: u64,
+}
+
+/// How long a command takes in wall time, which is never the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wall {
+    /// The command.
+    pub command: String,
+    /// Whether it found nothing built.
+    pub cold: bool,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// All that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Benchmark {
     /// [`VERSION`]
     pub version: u32,
-    /// The machine.
-    pub machine: Machine,
+    /// What was measured on.
+    pub identity: Identity,
+    /// The kernel's boot.
+    pub boot: Option<Boot>,
     /// Slow devices, by their number.
     pub groups: Vec<Group>,
     /// Quick devices.
     pub bind: Vec<Bind>,
+    /// Rust and C.
+    pub costs: Vec<Cost>,
+    /// The modules.
+    pub sizes: Vec<Size>,
+    /// Wall times, if they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wall: Vec<Wall>,
 }
 
 /// Why a file is none of ours.
@@ -61,12 +83,35 @@ pub enum Error {
 
 impl Benchmark {
     /// Nothing measured yet.
-    pub fn new(machine: Machine) -> Self {
+    pub fn new(identity: Identity) -> Self {
         Self {
             version: VERSION,
-            machine,
+            identity,
+            boot: None,
             groups: Vec::new(),
             bind: Vec::new(),
+            costs: Vec::new(),
+            sizes: Vec::new(),
+            wall: Vec::new(),
+        }
+    }
+
+    /// Takes up what the guest has measured with so many slow devices, or with none.
+    pub fn add(&mut self, devices: Option<usize>, measured: Vec<Measured>) {
+        let mut group = Group::default();
+        for measured in measured {
+            match measured {
+                Measured::Idle(idle) => group.idle = Some(idle),
+                Measured::Cold(cold) => group.cold = Some(cold),
+                Measured::Row(row) => group.rows.push(row),
+                Measured::Bind(bind) => self.bind.push(bind),
+                Measured::Cost(cost) => self.costs.push(cost),
+                Measured::Boot(boot) => self.boot = Some(boot),
+            }
+        }
+        if let Some(devices) = devices {
+            group.devices = devices;
+            self.groups.push(group);
         }
     }
 
@@ -95,29 +140,6 @@ impl Benchmark {
 
     /// Whether times are numbers of instructions, so that they are the same everywhere.
     pub fn is_exact(&self) -> bool {
-        self.machine.ns_per_instruction == Some(1)
-    }
-}
-
-impl Group {
-    /// Takes what the guest has measured up, and hands back what belongs to no group.
-    pub fn add(&mut self, measured: Measured) -> Option<Bind> {
-        match measured {
-            Measured::Idle(idle) => self.idle = Some(idle),
-            Measured::Cold(cold) => self.cold = Some(cold),
-            Measured::Row(row) => self.rows.push(row),
-            Measured::Bind(bind) => return Some(bind),
-        }
-        None
-    }
-}
-
-impl fmt::Display for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Linux {}, {} CPUs, ", self.kernel, self.cpus)?;
-        match self.ns_per_instruction {
-            Some(ns) => write!(f, "virtual time, {ns} ns per instruction"),
-            None => f.write_str("wall time"),
-        }
+        self.identity.ns_per_instruction == Some(1)
     }
 }

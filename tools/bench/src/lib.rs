@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The benchmark of the designs: what is measured, what it must not exceed, and how it is shown.
+//! The benchmark: what is measured, what it must not exceed, what has become worse, and how it is
+//! shown.
 //!
 //! The program `measure` runs in the guest and prints one [`Measured`] per line. The lab collects
 //! them into a [`Benchmark`], which is `out/bench.json`, the tables in the terminal and those in
-//! `Documentation/designs.rst`.
+//! the documentation.
 
 pub mod benchmark;
+pub mod cost;
 pub mod design;
+pub mod document;
+pub mod identity;
 pub mod limits;
 pub mod measured;
+pub mod regression;
 pub mod tables;
 
 pub use benchmark::Benchmark;
 pub use design::Design;
+pub use identity::Identity;
 pub use measured::Measured;

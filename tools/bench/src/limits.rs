@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::benchmark::Group;
+use crate::cost::{pairs, Call, Cost, Twins};
 use crate::measured::{Bind, Idle, Row};
 use crate::{Benchmark, Design};
 
@@ -19,6 +20,12 @@ const CONVOY_NS: u64 = 5_000_000;
 
 /// How much more one of many devices may cost than one of few.
 const GROWTH: f64 = 1.15;
+
+/// What a call of the driver core may cost in Rust, over C.
+const RUST_OVER_C: [(Call, &str, f64); 2] = [
+    (Call::Bind, "binding in Rust over C", 1.01),
+    (Call::Unbind, "unbinding in Rust over C", 1.01),
+];
 
 /// How many functions of all asynchronous domains run at once (`WQ_DFL_ACTIVE`).
 const AT_ONCE: usize = 1024;
@@ -61,6 +68,27 @@ pub fn judge(benchmark: &Benchmark) -> Vec<Verdict> {
         }
     }
     verdicts.extend(growths(&benchmark.bind));
+    verdicts.extend(languages(&benchmark.costs));
+    verdicts
+}
+
+/// Judges Rust against C.
+fn languages(costs: &[Cost]) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for twins in Twins::ALL {
+        for pair in pairs(costs, twins) {
+            for (call, what, limit) in RUST_OVER_C {
+                let ratio = pair.ratio(call);
+                verdicts.push(Verdict {
+                    row: format!("{twins} with {} devices", pair.c.devices),
+                    what,
+                    measured: format!("{ratio:.4}"),
+                    limit: format!("{limit} or less"),
+                    holds: ratio <= limit,
+                });
+            }
+        }
+    }
     verdicts
 }
 
@@ -168,7 +196,8 @@ fn growths(bind: &[Bind]) -> Vec<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::Machine;
+    use crate::cost::Language;
+    use crate::identity::tests::identity;
     use crate::measured::OwnRmmod;
 
     fn row(design: Design, devices: usize) -> Row {
@@ -191,12 +220,6 @@ mod tests {
 
     fn broken(rows: Vec<Row>, bind: Vec<Bind>) -> Vec<String> {
         let benchmark = Benchmark {
-            version: 1,
-            machine: Machine {
-                kernel: "7.3".into(),
-                cpus: 2,
-                ns_per_instruction: Some(1),
-            },
             groups: vec![Group {
                 devices: 16,
                 idle: Some(Idle {
@@ -207,6 +230,7 @@ mod tests {
                 rows,
             }],
             bind,
+            ..Benchmark::new(identity())
         };
         judge(&benchmark)
             .into_iter()
@@ -258,6 +282,37 @@ mod tests {
                 "exclusive_attach with 512 devices: the number of bound devices is 511, must be 512",
                 "exclusive_attach with 512 devices: the number of probes at once is 511, must be 512",
             ]
+        );
+    }
+
+    #[test]
+    fn slower_than_c() {
+        let cost = |language, bind_ns| Cost {
+            twins: Twins::Bus,
+            language,
+            devices: 10,
+            add_ns: 0,
+            match_ns: 0,
+            bind_ns,
+            unbind_ns: 10_000,
+            remove_ns: 0,
+            device_bytes: 0,
+            bound_bytes: 0,
+        };
+        let judged = |bind_ns| -> Vec<String> {
+            let benchmark = Benchmark {
+                costs: vec![cost(Language::C, 10_000), cost(Language::Rust, bind_ns)],
+                ..Benchmark::new(identity())
+            };
+            let verdicts = judge(&benchmark);
+            assert_eq!(verdicts.len(), 2);
+            let broken = verdicts.iter().filter(|verdict| !verdict.holds);
+            broken.map(ToString::to_string).collect()
+        };
+        assert!(judged(10_100).is_empty());
+        assert_eq!(
+            judged(10_101),
+            ["own bus with 10 devices: binding in Rust over C is 1.0101, must be 1.01 or less"]
         );
     }
 

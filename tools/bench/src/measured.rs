@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::Cost;
 use crate::Design;
 
 /// One line of the guest.
@@ -21,6 +22,17 @@ pub enum Measured {
     Row(Row),
     /// Devices that are added and bound at once.
     Bind(Bind),
+    /// What a device costs.
+    Cost(Cost),
+    /// The kernel's boot.
+    Boot(Boot),
+}
+
+/// The kernel's boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// When the kernel started its first process.
+    pub init_ns: u64,
 }
 
 /// How long it takes to load and unload an unrelated module on an idle system.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The benchmark of the designs: each number of devices in a machine of its own, so that none
-//! depends on what was measured before it.
+//! The benchmark: each number of devices in a machine of its own, so that none depends on what was
+//! measured before it.
 
 use std::fs;
 use std::num::NonZero;
@@ -9,19 +9,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use bench::benchmark::{Group, Machine};
 use bench::limits::judge;
 use bench::tables::{self, Style};
-use bench::{Benchmark, Design, Measured};
+use bench::{document, regression, Benchmark, Design, Measured};
 
-use crate::cli::{Bench, Cli};
+use crate::cli::{Bench, BenchCompare, Cli, Part};
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::identity::identity;
 use crate::modules::Modules;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, Step};
+use crate::project::Project;
 use crate::session::{name, Session};
-use crate::vm::Time;
+use crate::sizes::sizes;
+use crate::vm::Machine;
+use crate::wall;
 
 /// With more devices than this, designs that probe one after the other are left out.
 const FEW: usize = 16;
@@ -41,8 +44,7 @@ const APPEND: &str = "quiet log_buf_len=8M";
 /// Seconds of guest time, which are cheap, and of wall time, which are not.
 const DEADLINES: (u32, u32) = (7200, 1800);
 
-/// What stands around the tables in a document.
-const MARKERS: [&str; 2] = [".. lab bench --rst: begin\n", ".. lab bench --rst: end\n"];
+const AGAIN: &str = "make bench";
 
 /// One boot.
 #[derive(Debug)]
@@ -51,6 +53,10 @@ enum Boots {
     Designs(usize),
     /// Quick devices.
     Bind,
+    /// So many devices in Rust and in C.
+    Costs(usize),
+    /// The boot itself.
+    Boot,
 }
 
 /// Measures, or reads what was measured; shows it and judges it.
@@ -59,22 +65,84 @@ pub fn run(cli: &Cli, args: &Bench) -> Result<()> {
         Some(path) => (read(path)?, path.clone()),
         None => measure(cli, args)?,
     };
-    if let Some(document) = &args.rst {
-        insert(&benchmark, document)?;
+    if args.document {
+        documents(&benchmark)?;
     }
-    println!("{}\n", benchmark.machine);
-    print!("{}", tables::all(&benchmark, Style::Terminal));
+    println!("{}", benchmark.identity);
+    for tables in [tables::designs, tables::costs] {
+        let tables = tables(&benchmark, Style::Terminal);
+        if !tables.trim().is_empty() {
+            print!("\n{tables}");
+        }
+    }
     check(&benchmark, &path)
 }
 
+/// Compares two benchmarks.
+pub fn compare(args: &BenchCompare) -> Result<()> {
+    let (old, new) = (read(&args.base)?, read(&args.new)?);
+    let differences = old.identity.differences(&new.identity);
+    if !differences.is_empty() {
+        if !args.force {
+            return Err(Error::new(
+                Kind::Usage,
+                "the two were not measured on the same",
+                format!("\n{}", indent(&differences.join("\n"))),
+                "make bench-compare FORCE=1, or measure again on the same",
+            ));
+        }
+        note(&format!(
+            "not measured on the same: {}",
+            differences.join(", ")
+        ));
+    }
+    if !old.is_exact() || !new.is_exact() {
+        note("figures are exact at one instruction per nanosecond only");
+    }
+    let found = regression::compare(&old, &new).map_err(bug)?;
+    let (old, new) = (&old.identity.revision, &new.identity.revision);
+    println!(
+        "{new} against {old}: {} figures, {} better, {} worse, {} not measured",
+        found.common,
+        found.better,
+        found.regressions.len(),
+        found.missing
+    );
+    if found.common == 0 {
+        return Err(Error::new(
+            Kind::Usage,
+            "nothing to compare",
+            "the two have no figure in common",
+            AGAIN,
+        ));
+    }
+    if found.regressions.is_empty() {
+        return Ok(());
+    }
+    let worse: Vec<String> = found.regressions.iter().map(ToString::to_string).collect();
+    Err(Error::new(
+        Kind::Failed,
+        format!("{} figures are worse by more than 1 %", worse.len()),
+        format!("\n{}", indent(&worse.join("\n"))),
+        "find out why; if it is worth it, make bench DOCUMENT=1 takes the new figures",
+    ))
+}
+
 fn read(path: &Path) -> Result<Benchmark> {
-    let text = fs::read_to_string(path).at(path, "read")?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        Error::new(
+            Kind::Usage,
+            format!("cannot read {}", path.display()),
+            error.to_string(),
+            AGAIN,
+        )
+    })?;
     Benchmark::from_json(&text).map_err(|error| {
         Error::new(
             Kind::Usage,
             format!("cannot read {}", path.display()),
             error.to_string(),
-            "make bench",
+            AGAIN,
         )
     })
 }
@@ -84,38 +152,53 @@ fn measure(cli: &Cli, args: &Bench) -> Result<(Benchmark, PathBuf)> {
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
     let programs = programs::build(&session.project, "bench")?;
-    let machine = Machine {
-        kernel: session.kernel.release()?,
-        cpus: cli.machine.smp,
-        ns_per_instruction: (cli.machine.time == Time::Virtual).then(|| 1 << cli.machine.shift),
-    };
-    let mut boots: Vec<Boots> = args.devices.iter().copied().map(Boots::Designs).collect();
-    if !args.bind.is_empty() {
+    let has = |part| args.parts.is_empty() || args.parts.contains(&part);
+    let mut boots: Vec<Boots> = Vec::new();
+    if has(Part::Boot) {
+        boots.push(Boots::Boot);
+    }
+    if has(Part::Designs) {
+        boots.extend(args.devices.iter().copied().map(Boots::Designs));
+    }
+    if has(Part::Bind) {
         boots.push(Boots::Bind);
     }
+    if has(Part::Costs) {
+        boots.extend(args.quick.iter().copied().map(Boots::Costs));
+    }
+    let mut benchmark = Benchmark::new(identity(&session, &cli.machine)?);
+    note(&benchmark.identity.to_string());
     let runner = Runner {
         cli,
         args,
         session: &session,
         modules: &modules,
         programs: &programs,
-        step: &Step::begin("measuring the designs"),
+        step: &Step::begin("measuring"),
     };
-    let mut benchmark = Benchmark::new(machine);
     for (boot, measured) in boots.iter().zip(runner.all(&boots)) {
-        let mut group = Group::default();
-        for measured in measured? {
-            benchmark.bind.extend(group.add(measured));
-        }
-        if let Boots::Designs(devices) = boot {
-            group.devices = *devices;
-            benchmark.groups.push(group);
-        }
+        let devices = match boot {
+            Boots::Designs(devices) => Some(*devices),
+            _ => None,
+        };
+        benchmark.add(devices, measured?);
+    }
+    if has(Part::Sizes) {
+        benchmark.sizes = sizes(&session, &modules)?;
+    }
+    if args.wall {
+        benchmark.wall = wall::times(&session)?;
     }
     let path = session.project.out("bench.json");
-    let json = benchmark.to_json().map_err(bug)?;
-    fs::write(&path, json).at(&path, "write")?;
+    write(&path, &benchmark.to_json().map_err(bug)?)?;
     Ok((benchmark, path))
+}
+
+/// Writes a whole file or nothing.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let partial = path.with_extension("partial");
+    fs::write(&partial, text).at(&partial, "write")?;
+    fs::rename(&partial, path).at(path, "write")
 }
 
 fn bug(error: impl ToString) -> Error {
@@ -173,6 +256,8 @@ impl Runner<'_> {
         let (dir, firmware) = match boot {
             Boots::Designs(devices) => (format!("bench/{devices}"), firmware(16 << 10)),
             Boots::Bind => ("bench/bind".to_owned(), firmware(1)),
+            Boots::Costs(devices) => (format!("bench/costs-{devices}"), firmware(1)),
+            Boots::Boot => ("bench/boot".to_owned(), firmware(1)),
         };
         let mut initramfs = self.session.initramfs(self.modules)?;
         for driver in ["slow", "slow_platform"] {
@@ -183,9 +268,7 @@ impl Runner<'_> {
             initramfs.file(&format!("bin/{}", name(program)), program, true);
         }
         initramfs.bytes("job", self.job(boot).as_bytes(), true);
-        let mut machine = self.cli.machine.clone();
-        machine.append = format!("{APPEND} {}", machine.append).trim().to_owned();
-        (machine.deadline, machine.wall_deadline) = DEADLINES;
+        let machine = self.machine(boot);
 
         let mut measured = Vec::new();
         let mut errors = Vec::new();
@@ -216,9 +299,22 @@ impl Runner<'_> {
         Ok(measured)
     }
 
+    fn machine(&self, boot: &Boots) -> Machine {
+        let mut machine = self.cli.machine.clone();
+        machine.append = format!("{APPEND} {}", machine.append).trim().to_owned();
+        (machine.deadline, machine.wall_deadline) = DEADLINES;
+        if let Boots::Costs(_) = boot {
+            // What is counted is the work of one processor, not what others do meanwhile.
+            machine.smp = 1;
+        }
+        machine
+    }
+
     fn job(&self, boot: &Boots) -> String {
         let mut job = "set -e\n".to_owned();
         match boot {
+            Boots::Boot => job += "measure boot\n",
+            Boots::Costs(devices) => job += &format!("measure costs {devices}\n"),
             Boots::Designs(devices) => {
                 job += &format!("measure designs {devices} {}", self.args.firmware_ms);
                 for design in Design::ALL
@@ -233,7 +329,7 @@ impl Runner<'_> {
                 for design in BIND {
                     job += &format!("measure bind '{design}' {WARM_UP} >/dev/null\n");
                     job += &format!("measure bind '{design}'");
-                    for devices in &self.args.bind {
+                    for devices in &self.args.quick {
                         job += &format!(" {devices}");
                     }
                     job.push('\n');
@@ -265,35 +361,29 @@ fn last(measured: &Measured) -> String {
         Measured::Cold(cold) => format!("{} devices, first probes", cold.devices),
         Measured::Row(row) => format!("{} devices, {}", row.devices, row.design),
         Measured::Bind(bind) => format!("bind {} devices, {}", bind.devices, bind.design),
+        Measured::Cost(cost) => format!("{} devices, {}", cost.devices, cost.twins),
+        Measured::Boot(_) => "boot".to_owned(),
     }
 }
 
-/// Puts the tables into a document, between the markers.
-fn insert(benchmark: &Benchmark, document: &Path) -> Result<()> {
-    let text = fs::read_to_string(document).at(document, "read")?;
-    let [begin, end] = MARKERS;
-    let parts = text.split_once(begin).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(end)?;
-        Some((before, after))
-    });
-    let Some((before, after)) = parts else {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("{} has no place for the tables", document.display()),
-            format!(
-                "the lines `{}` and `{}` are not there",
-                begin.trim(),
-                end.trim()
-            ),
-            "add them",
-        ));
-    };
-    let tables = tables::all(benchmark, Style::Rst);
-    let text = format!(
-        "{before}{begin}\nMeasured on {}.\n\n{tables}\n{end}{after}",
-        benchmark.machine
-    );
-    fs::write(document, text).at(document, "write")
+/// Puts the tables into the documents, and what they are from beside them.
+fn documents(benchmark: &Benchmark) -> Result<()> {
+    let dir = Project::locate()?.top().join("Documentation");
+    for document in document::DOCUMENTS {
+        let path = dir.join(document);
+        let text = fs::read_to_string(&path).at(&path, "read")?;
+        let text = document::insert(&text, benchmark).map_err(|error| {
+            Error::new(
+                Kind::Usage,
+                format!("{} has no place for tables", path.display()),
+                error.to_string(),
+                "add them",
+            )
+        })?;
+        write(&path, &text)?;
+    }
+    let path = dir.join(document::JSON);
+    write(&path, &benchmark.to_json().map_err(bug)?)
 }
 
 /// Judges the figures.

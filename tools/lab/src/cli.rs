@@ -47,8 +47,10 @@ pub enum Action {
         #[arg(default_value = "")]
         tests: String,
     },
-    /// Measures the designs, and judges what was measured
+    /// Measures designs and costs, and judges what was measured
     Bench(Bench),
+    /// Fails if a figure of the last benchmark is worse than in an older one
+    BenchCompare(BenchCompare),
     /// Draws a log: what dmesg printed, or a recording
     Timeline(Pictures),
     /// Shows what a log tells: who took how long, and who waited for whom
@@ -108,21 +110,56 @@ pub enum Action {
 /// What to measure.
 #[derive(Debug, Args)]
 pub struct Bench {
+    /// Only these parts
+    #[arg(value_enum)]
+    pub parts: Vec<Part>,
     /// Numbers of slow devices
-    #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "16,64,512")]
+    #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "1,8,64,512,4096")]
     pub devices: Vec<usize>,
-    /// Numbers of devices that are bound at once
+    /// Numbers of quick devices
     #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "10,100,1000,10000")]
-    pub bind: Vec<usize>,
+    pub quick: Vec<usize>,
     /// How long the firmware of a slow device takes
     #[arg(long, default_value_t = 2000)]
     pub firmware_ms: u32,
+    /// Measures the wall time of make run and make check, too, which takes long
+    #[arg(long)]
+    pub wall: bool,
     /// Shows and judges this file instead of measuring
     #[arg(long)]
     pub from: Option<PathBuf>,
-    /// Puts the tables into this document, between its markers
+    /// Puts what was measured into the documentation: the tables, and the file that they are from
     #[arg(long)]
-    pub rst: Option<PathBuf>,
+    pub document: bool,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Slow devices in all designs
+    Designs,
+    /// Quick devices in some designs
+    Bind,
+    /// Rust and C
+    Costs,
+    /// The size of the modules
+    Sizes,
+    /// The kernel's boot
+    Boot,
+}
+
+/// What to compare with.
+#[derive(Debug, Args)]
+pub struct BenchCompare {
+    /// An older bench.json
+    #[arg(long, default_value = "Documentation/benchmark.json")]
+    pub base: PathBuf,
+    /// The newer one
+    #[arg(long, default_value = "out/bench.json")]
+    pub new: PathBuf,
+    /// Compares runs of different identity
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// What to draw.

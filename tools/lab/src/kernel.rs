@@ -176,6 +176,14 @@ impl Kernel {
         }
     }
 
+    /// The configuration.
+    pub fn config(&self) -> PathBuf {
+        match self {
+            Self::Stock { dir, .. } => dir.join("build/.config"),
+            Self::Tree(path) => path.join(".config"),
+        }
+    }
+
     /// The source tree.
     pub fn source(&self) -> PathBuf {
         match self {

@@ -130,6 +130,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::Vm(job) => vm(cli, job)?,
         Action::Check { tests } => check::run(cli, tests)?,
         Action::Bench(args) => bench::run(cli, args)?,
+        Action::BenchCompare(args) => bench::compare(args)?,
         Action::Timeline(args) => pictures::run(args)?,
         Action::Run => demo::run(cli)?,
         Action::Report { log, form } => report::report(log, *form)?,

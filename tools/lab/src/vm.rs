@@ -55,6 +55,9 @@ pub struct Machine {
     /// Memory in MiB
     #[arg(long, default_value_t = 1024, global = true)]
     pub memory: u32,
+    /// What is random in the guest comes from it: the same seed gives the same run
+    #[arg(long, default_value_t = 1, global = true)]
+    pub seed: u64,
     /// More for the kernel's command line
     #[arg(long, default_value = "", global = true)]
     pub append: String,
@@ -322,7 +325,7 @@ impl Boot<'_> {
         if machine.time == Time::Virtual {
             add(&format!("-icount shift={},sleep=off", machine.shift));
         }
-        add(&format!("-m {}M", machine.memory));
+        add(&format!("-seed {} -m {}M", machine.seed, machine.memory));
         if machine.nodes == 1 {
             add(&format!("-smp {}", machine.smp));
         } else {
@@ -378,7 +381,10 @@ impl Boot<'_> {
 
 /// What /init and the job know of the machine.
 fn settings(machine: &Machine) -> String {
-    let mut text = format!("DEADLINE={}\n", machine.deadline);
+    let mut text = format!(
+        "DEADLINE={}\nexport ASYNC_PROBE_SEED={}\n",
+        machine.deadline, machine.seed
+    );
     if machine.time == Time::Virtual {
         text.push_str(&format!(
             "SETTLE={SETTLE}\nexport ASYNC_PROBE_ICOUNT_SHIFT={}\n",

@@ -42,19 +42,27 @@ impl Log {
         })
     }
 
-    /// Reads what has been logged since.
+    /// Reads what has been logged since, and all before it.
     pub(crate) fn read(&mut self) -> Result<&[Event]> {
+        for line in self.lines()? {
+            self.events.extend(self.parser.line(&line)?);
+        }
+        Ok(&self.events)
+    }
+
+    /// Reads the lines that have been logged since.
+    pub(crate) fn lines(&mut self) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
         let mut record = [0; RECORD];
         loop {
             // One read is one record; a record that is gone is EPIPE.
             let length = match self.file.read(&mut record) {
                 Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(&self.events),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(lines),
                 Err(error) => return Err(error.into()),
             };
-            for line in String::from_utf8_lossy(&record[..length]).lines() {
-                self.events.extend(self.parser.line(line)?);
-            }
+            let text = String::from_utf8_lossy(&record[..length]);
+            lines.extend(text.lines().map(str::to_owned));
         }
     }
 }

@@ -5,11 +5,14 @@
 //! ```text
 //! measure designs <devices> <firmware_ms> <design>...
 //! measure bind <design> <devices>...
+//! measure costs <devices>...
+//! measure boot
 //! ```
 //!
 //! Meant for a machine of its own: it loads and unloads modules, those of the project from
 //! `/modules`.
 
+mod cost;
 mod life;
 mod log;
 mod system;
@@ -18,12 +21,13 @@ use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
+use bench::cost::{Language, Twins};
 use bench::{Design, Measured};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: measure designs <devices> <firmware_ms> <design>... | \
-                     measure bind <design> <devices>...";
+                     measure bind <design> <devices>... | measure costs <devices>... | measure boot";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -55,6 +59,19 @@ fn run(args: &[&str]) -> Result<()> {
                 print(&Measured::Bind(life::bind(design, devices.parse()?)?))?;
             }
         }
+        ["costs", devices @ ..] => {
+            for devices in devices {
+                let devices = devices.parse()?;
+                for twins in Twins::ALL {
+                    // Once to no purpose, so that the slabs are there.
+                    cost::cost(twins, Language::C, devices)?;
+                    for language in [Language::C, Language::Rust] {
+                        print(&Measured::Cost(cost::cost(twins, language, devices)?))?;
+                    }
+                }
+            }
+        }
+        ["boot"] => print(&Measured::Boot(system::boot()?))?,
         _ => return Err(USAGE.into()),
     }
     system::rmmod("async_probe")?;

@@ -4,8 +4,10 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::process::Command;
 use std::time::Duration;
 
+use bench::measured::Boot;
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 use nix::sys::time::TimeSpec;
@@ -87,4 +89,17 @@ pub(crate) fn rmmod(module: &str) -> Result<u64> {
 /// Writes to a file of sysfs.
 pub(crate) fn write(path: &str, text: &str) -> Result<()> {
     fs::write(path, text).map_err(|error| format!("write {text} to {path}: {error}").into())
+}
+
+/// When the kernel has started its first process, as its log has it.
+pub(crate) fn boot() -> Result<Boot> {
+    let log = Command::new("dmesg").output()?;
+    let log = String::from_utf8_lossy(&log.stdout);
+    let line = log.lines().find(|line| line.contains("] Run /init "));
+    let seconds = line.and_then(|line| line.trim_start_matches('[').split(']').next());
+    let time = seconds.and_then(|seconds| seconds.trim().replace('.', "").parse::<u64>().ok());
+    let micros = time.ok_or("the log does not tell when /init was run")?;
+    Ok(Boot {
+        init_ns: micros * 1000,
+    })
 }

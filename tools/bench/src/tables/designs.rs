@@ -1,24 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tables: for a terminal of 80 columns, and for the documentation.
+//! The tables of the designs.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent};
+use comfy_table::Table;
 
+use super::{print, table, title, Style};
 use crate::benchmark::Group;
 use crate::measured::{Bind, OwnRmmod, Row};
 use crate::Benchmark;
 
-/// What the tables are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// A terminal.
-    Terminal,
-    /// A simple table of reStructuredText.
-    Rst,
-}
-
-/// All tables, each under a line that says what it shows.
-pub fn all(benchmark: &Benchmark, style: Style) -> String {
+/// The tables of the designs, each under a line that says what it shows.
+pub fn designs(benchmark: &Benchmark, style: Style) -> String {
     let mut text = String::new();
     for group in &benchmark.groups {
         let firmware_ms = group.rows.first().map_or(0, |row| row.firmware_ms);
@@ -30,7 +22,7 @@ pub fn all(benchmark: &Benchmark, style: Style) -> String {
                 group.devices
             ),
         );
-        text += &print(designs(group, style), style);
+        text += &print(rows(group, style), style);
         if let Some(cold) = group.cold {
             text += &format!(
                 "\nThe first probes after boot, while workers were created: {} / {} = {:.3}\n",
@@ -58,20 +50,12 @@ pub fn all(benchmark: &Benchmark, style: Style) -> String {
     text + "\n"
 }
 
-fn title(text: &mut String, style: Style, title: &str) {
-    text.push_str(title);
-    text.push_str(match style {
-        Style::Terminal => "\n",
-        Style::Rst => ":\n\n",
-    });
-}
-
 fn ms(ns: u64) -> String {
     format!("{:.1}", ns as f64 / 1e6)
 }
 
 /// One row for each design.
-fn designs(group: &Group, style: Style) -> Table {
+fn rows(group: &Group, style: Style) -> Table {
     let mut table = table(
         &[
             "design",
@@ -143,54 +127,10 @@ fn bind(all: &[Bind], style: Style) -> Table {
     table
 }
 
-/// An empty table, whose first column is a name and whose others are numbers.
-fn table(header: &[&str], style: Style) -> Table {
-    // To reStructuredText, the second line of a cell is no block quote only if it is not indented
-    // less than the first.
-    let header = header.iter().map(|text| match style {
-        Style::Terminal => Cell::new(text),
-        Style::Rst => Cell::new(text).set_alignment(CellAlignment::Left),
-    });
-    let mut table = Table::new();
-    table
-        .load_preset(comfy_table::presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
-    for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 0));
-        if at > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
-/// The table's lines, without spaces at their ends.
-fn print(mut table: Table, style: Style) -> String {
-    table.set_style(TableComponent::VerticalLines, ' ');
-    if style == Style::Rst {
-        for (component, character) in [
-            (TableComponent::TopBorder, '='),
-            (TableComponent::TopBorderIntersections, ' '),
-            (TableComponent::HeaderLines, '='),
-            (TableComponent::MiddleHeaderIntersections, ' '),
-            (TableComponent::BottomBorder, '='),
-            (TableComponent::BottomBorderIntersections, ' '),
-        ] {
-            table.set_style(component, character);
-        }
-    }
-    table.lines().fold(String::new(), |mut text, line| {
-        text.push_str(line.trim_end());
-        text.push('\n');
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::Machine;
+    use crate::identity::tests::identity;
     use crate::measured::{Cold, Idle};
     use crate::Design;
 
@@ -211,12 +151,6 @@ mod tests {
             own_rmmod,
         };
         Benchmark {
-            version: 1,
-            machine: Machine {
-                kernel: "7.3".into(),
-                cpus: 2,
-                ns_per_instruction: Some(1),
-            },
             groups: vec![Group {
                 devices: 4096,
                 idle: Some(Idle {
@@ -245,6 +179,7 @@ mod tests {
                     ns: 1_100_000,
                 },
             ],
+            ..Benchmark::new(identity())
         }
     }
 
@@ -266,7 +201,7 @@ sync     10000 1100000  110  1.100
 
     #[test]
     fn terminal() {
-        assert_eq!(all(&benchmark(), Style::Terminal), TERMINAL);
+        assert_eq!(designs(&benchmark(), Style::Terminal), TERMINAL);
         assert!(TERMINAL.lines().all(|line| line.len() <= 80));
     }
 
@@ -276,7 +211,7 @@ sync     10000 1100000  110  1.100
         benchmark.groups[0].rows.truncate(1);
         benchmark.groups[0].cold = None;
         assert_eq!(
-            all(&benchmark, Style::Rst),
+            designs(&benchmark, Style::Rst),
             "\
 4096 devices, 2000 ms of firmware each (times in ms):
 
@@ -304,8 +239,8 @@ sync     10000 1100000  110  1.100
     fn json_there_and_back() {
         let json = benchmark().to_json().unwrap();
         assert_eq!(Benchmark::from_json(&json).unwrap(), benchmark());
-        let other = json.replacen("\"version\": 1", "\"version\": 2", 1);
+        let other = json.replacen("\"version\": 2", "\"version\": 1", 1);
         let error = Benchmark::from_json(&other).unwrap_err();
-        assert_eq!(error.to_string(), "version 2 of the format, expected 1");
+        assert_eq!(error.to_string(), "version 1 of the format, expected 2");
     }
 }

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tables of what a device costs in Rust and in C.
+
+use std::iter;
+
+use comfy_table::Table;
+
+use super::{print, table, title, Style};
+use crate::cost::{pairs, Call, Twins};
+use crate::Benchmark;
+
+/// Modules that do the same, by their names but for the language, and what they are called.
+const MODULES: [(&str, &str, &str); 4] = [
+    ("bench_bus_in_c", "bench_bus_rust", "own bus"),
+    (
+        "bench_devices_in_c",
+        "bench_devices_rust",
+        "platform devices",
+    ),
+    (
+        "bench_platform_in_c",
+        "bench_platform_rust",
+        "platform driver",
+    ),
+    ("bench_auxiliary_in_c", "bench_auxiliary_rust", "auxiliary"),
+];
+
+/// The tables of Rust and C, each under a line that says what it shows.
+pub fn costs(benchmark: &Benchmark, style: Style) -> String {
+    let mut text = String::new();
+    let mut add = |line: &str, table: Table| {
+        title(&mut text, style, line);
+        text += &print(table, style);
+        text.push('\n');
+    };
+    if !benchmark.costs.is_empty() {
+        let unit = if benchmark.is_exact() {
+            "guest instructions"
+        } else {
+            "ns"
+        };
+        add(
+            &format!("Each of so many devices: C ({unit}), and Rust over C"),
+            calls(benchmark, style),
+        );
+        add(
+            "The memory of each of the most devices (bytes of slab objects)",
+            memory(benchmark, style),
+        );
+    }
+    if !benchmark.sizes.is_empty() {
+        add("The size of modules (bytes)", sizes(benchmark, style));
+    }
+    if let Some(boot) = benchmark.boot {
+        text += &format!(
+            "The kernel starts its first process after {:.1} ms.\n",
+            boot.init_ns as f64 / 1e6
+        );
+    }
+    for wall in &benchmark.wall {
+        text += &format!(
+            "{} took {:.1} s of wall time, {}.\n",
+            wall.command,
+            wall.seconds,
+            if wall.cold { "cold" } else { "warm" }
+        );
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+/// One row for each call of each pair of twins, two columns for each number of devices.
+fn calls(benchmark: &Benchmark, style: Style) -> Table {
+    let mut counts: Vec<usize> = benchmark.costs.iter().map(|cost| cost.devices).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    let heads: Vec<String> = counts
+        .iter()
+        .flat_map(|devices| [format!("C\n{devices}"), "Rust\n/C".to_owned()])
+        .collect();
+    let mut header = vec!["twins", "call"];
+    header.extend(heads.iter().map(String::as_str));
+    let mut table = table(&header, style);
+    for twins in Twins::ALL {
+        let pairs = pairs(&benchmark.costs, twins);
+        for call in Call::ALL {
+            let made = matches!(call, Call::Add | Call::Remove);
+            if pairs.is_empty() || made && !twins.has_devices() {
+                continue;
+            }
+            let mut row = vec![twins.to_string(), call.to_string()];
+            for devices in &counts {
+                match pairs.iter().find(|pair| pair.c.devices == *devices) {
+                    Some(pair) => row.extend([
+                        pair.c.of(call).to_string(),
+                        format!("{:.3}", pair.ratio(call)),
+                    ]),
+                    None => row.extend(["-".to_owned(), "-".to_owned()]),
+                }
+            }
+            table.add_row(row);
+        }
+    }
+    table
+}
+
+/// One row for each pair of twins.
+fn memory(benchmark: &Benchmark, style: Style) -> Table {
+    let mut table = table(
+        &[
+            "twins",
+            "devices",
+            "device\nC",
+            "device\nRust",
+            "bound\nC",
+            "bound\nRust",
+        ],
+        style,
+    );
+    for twins in Twins::ALL {
+        if let Some(pair) = pairs(&benchmark.costs, twins).last() {
+            table.add_row([
+                twins.to_string(),
+                pair.c.devices.to_string(),
+                pair.c.device_bytes.to_string(),
+                pair.rust.device_bytes.to_string(),
+                pair.c.bound_bytes.to_string(),
+                pair.rust.bound_bytes.to_string(),
+            ]);
+        }
+    }
+    table
+}
+
+/// One row for each pair of modules, and one for each of the others.
+fn sizes(benchmark: &Benchmark, style: Style) -> Table {
+    let mut table = table(
+        &[
+            "module",
+            "text\nC",
+            "text\nRust",
+            "data\nC",
+            "data\nRust",
+            "bss\nC",
+            "bss\nRust",
+        ],
+        style,
+    );
+    let row = |name: &str, numbers: [Option<u64>; 6]| {
+        let numbers =
+            numbers.map(|number| number.map_or("-".to_owned(), |number| number.to_string()));
+        iter::once(name.to_owned())
+            .chain(numbers)
+            .collect::<Vec<_>>()
+    };
+    let of = |module: &str| benchmark.sizes.iter().find(|size| size.module == module);
+    for (c, rust, name) in MODULES {
+        if let (Some(c), Some(rust)) = (of(c), of(rust)) {
+            let numbers = [c.text, rust.text, c.data, rust.data, c.bss, rust.bss];
+            table.add_row(row(name, numbers.map(Some)));
+        }
+    }
+    for size in &benchmark.sizes {
+        if MODULES
+            .iter()
+            .all(|(c, rust, _)| size.module != *c && size.module != *rust)
+        {
+            let numbers = [
+                None,
+                Some(size.text),
+                None,
+                Some(size.data),
+                None,
+                Some(size.bss),
+            ];
+            table.add_row(row(&size.module, numbers));
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::benchmark::Size;
+    use crate::cost::{Cost, Language};
+    use crate::identity::tests::identity;
+    use crate::measured::Boot;
+
+    fn cost(twins: Twins, language: Language, devices: usize, percent: u64) -> Cost {
+        let of = |ns: u64| ns * percent / 100;
+        Cost {
+            twins,
+            language,
+            devices,
+            add_ns: of(48000),
+            match_ns: of(20),
+            bind_ns: of(16700),
+            unbind_ns: of(13700),
+            remove_ns: of(46000),
+            device_bytes: 1536,
+            bound_bytes: 136,
+        }
+    }
+
+    #[test]
+    fn terminal() {
+        let mut benchmark = Benchmark::new(identity());
+        for twins in [Twins::Bus, Twins::UpstreamPlatform] {
+            for devices in [10, 10_000] {
+                benchmark.costs.push(cost(twins, Language::C, devices, 100));
+                benchmark
+                    .costs
+                    .push(cost(twins, Language::Rust, devices, 110));
+            }
+        }
+        let size = |module: &str, text| Size {
+            module: module.to_owned(),
+            text,
+            data: 3000,
+            bss: 16,
+        };
+        benchmark.sizes = vec![
+            size("async_probe", 20_000),
+            size("bench_bus_in_c", 1000),
+            size("bench_bus_rust", 4000),
+        ];
+        benchmark.boot = Some(Boot {
+            init_ns: 2_148_863_000,
+        });
+        let text = costs(&benchmark, Style::Terminal);
+        assert_eq!(
+            text,
+            "\
+Each of so many devices: C (guest instructions), and Rust over C
+twins                call     C  Rust     C  Rust
+                             10    /C 10000    /C
+own bus               add 48000 1.100 48000 1.100
+own bus             match    20 1.100    20 1.100
+own bus              bind 16700 1.100 16700 1.100
+own bus            unbind 13700 1.100 13700 1.100
+own bus            remove 46000 1.100 46000 1.100
+platform, upstream  match    20 1.100    20 1.100
+platform, upstream   bind 16700 1.100 16700 1.100
+platform, upstream unbind 13700 1.100 13700 1.100
+
+The memory of each of the most devices (bytes of slab objects)
+twins              devices device device bound bound
+                                C   Rust     C  Rust
+own bus              10000   1536   1536   136   136
+platform, upstream   10000   1536   1536   136   136
+
+The size of modules (bytes)
+module      text  text data data bss  bss
+               C  Rust    C Rust   C Rust
+own bus     1000  4000 3000 3000  16   16
+async_probe    - 20000    - 3000   -   16
+
+The kernel starts its first process after 2148.9 ms.
+"
+        );
+    }
+}
