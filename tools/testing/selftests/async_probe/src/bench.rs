@@ -318,7 +318,7 @@ impl<'a> Bench<'a> {
     ///
     /// [`Failure::Log`] if the log cannot be relied on.
     pub fn events(&mut self) -> Result<&[Event], Failure> {
-        self.log.read()?;
+        self.log.catch_up()?;
         Ok(self.log.events())
     }
 
@@ -328,7 +328,7 @@ impl<'a> Bench<'a> {
     ///
     /// [`Failure::Log`] if the log cannot be relied on.
     pub fn lines(&mut self) -> Result<&[String], Failure> {
-        self.log.read()?;
+        self.log.catch_up()?;
         Ok(self.log.lines())
     }
 
@@ -411,7 +411,7 @@ impl<'a> Bench<'a> {
                 verdict = verdict.and(unloaded);
             }
         }
-        verdict.and(self.log.read())
+        verdict.and(self.log.catch_up())
     }
 
     /// Holds the whole log against what is true of every run.

@@ -23,6 +23,10 @@ const KMSG: &str = "/dev/kmsg";
 /// More than the kernel ever prints into one record (`PRINTK_MESSAGE_MAX`).
 const RECORD: usize = 1 << 14;
 
+/// What [`Log::catch_up`] writes, and how long it waits for it.
+const MARK: &str = "selftest: read up to here";
+const MARK_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What has been logged since it was opened.
 #[derive(Debug)]
 pub struct Log {
@@ -105,10 +109,39 @@ impl Log {
         timeout: Duration,
         wanted: impl Fn(&[Event]) -> bool,
     ) -> Result<bool, Failure> {
+        self.wait_until(timeout, |log| wanted(&log.events))
+    }
+
+    /// Reads all that has been logged up to now.
+    ///
+    /// A record that a task has begun to write hides those after it from readers, so that a read
+    /// may end early while that task is preempted. A mark tells where the end is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read()`](Self::read), or if the mark does not come.
+    pub fn catch_up(&mut self) -> Result<(), Failure> {
+        let first = self.lines.len();
+        write_line(MARK)?;
+        let is_there = |log: &Self| log.lines[first..].iter().any(|line| line == MARK);
+        if self.wait_until(MARK_TIMEOUT, is_there)? {
+            return Ok(());
+        }
+        Err(Failure::assertion(
+            "the log to have what was written to it",
+            MARK,
+        ))
+    }
+
+    fn wait_until(
+        &mut self,
+        timeout: Duration,
+        wanted: impl Fn(&Self) -> bool,
+    ) -> Result<bool, Failure> {
         let deadline = Instant::now() + timeout;
         loop {
             self.read()?;
-            if wanted(&self.events) {
+            if wanted(self) {
                 return Ok(true);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -149,12 +182,16 @@ pub fn around(
     Ok(result)
 }
 
-/// Writes one line of level info.
 fn write(what: &What) -> Result<(), Failure> {
+    write_line(&what.to_string())
+}
+
+/// Writes one line of level info.
+fn write_line(line: &str) -> Result<(), Failure> {
     // The kernel limits the rate of each open file: a new one has all of its allowance.
     OpenOptions::new()
         .write(true)
         .open(KMSG)
-        .and_then(|mut file| file.write_all(format!("<6>{what}\n").as_bytes()))
+        .and_then(|mut file| file.write_all(format!("<6>{line}\n").as_bytes()))
         .map_err(|error| Failure::io("write", KMSG, error))
 }
