@@ -32,8 +32,8 @@ pub fn style() -> String {
 
 /// Draws a timeline.
 pub fn svg(timeline: &Timeline, heading: &Heading) -> String {
-    let (legend, below_legend) = legend::legend(timeline, MARGIN, 56.0, WIDTH - MARGIN);
-    let layout = Layout::new(timeline, below_legend + 24.0);
+    let (legend, below_legend) = legend::legend(timeline, MARGIN, 66.0, WIDTH - MARGIN);
+    let layout = Layout::new(timeline, below_legend + 26.0);
     let scale = Scale::new(timeline.begin, timeline.end, GUTTER, RIGHT - GUTTER);
     let height = layout.bottom + BOTTOM;
     let mut picture = Document::new()
@@ -51,10 +51,10 @@ pub fn svg(timeline: &Timeline, heading: &Heading) -> String {
                 .set("width", "100%")
                 .set("height", "100%"),
         )
-        .add(text(MARGIN, 22.0, "title", &heading.title))
+        .add(text(MARGIN, 25.0, "title", &heading.title))
         .add(text(
             MARGIN,
-            38.0,
+            44.0,
             "note",
             &words::subtitle(timeline, &heading.identity),
         ))
@@ -87,12 +87,12 @@ fn axis(scale: &Scale, top: f64, layout: &Layout) -> Group {
     for tick in scale.ticks(TICKS) {
         let x = scale.x(tick.time);
         axis = axis
-            .add(draw::line(x, top + 16.0, x, layout.bottom, "grid"))
-            .add(text(x, top + 11.0, "note middle tick", &tick.label));
+            .add(draw::line(x, top + 18.0, x, layout.bottom, "grid"))
+            .add(text(x, top + 13.0, "note middle tick", &tick.label));
         if layout.bottom - top > 20.0 * ROW {
             axis = axis.add(text(
                 x,
-                layout.bottom + 13.0,
+                layout.bottom + 14.0,
                 "note middle tick",
                 &tick.label,
             ));

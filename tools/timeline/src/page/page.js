@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const [chart, axis, space, tip, status, search, trouble, details] =
   ["chart", "axis", "space", "tip", "status", "search", "trouble", "details"].map((id) => document.getElementById(id));
 
-const ROW = 18, BAR = 15, EDGE = 3.5, GAP = 3, HEADING = 22, GUTTER = 190, RIGHT = 14, CHARACTER = 6.03;
+const ROW = 20, BAR = 17, EDGE = 4, GAP = 3, HEADING = 24, GUTTER = 220, RIGHT = 14, CHARACTER = 7.23;
 const LEAST = 10; // microseconds that fill the whole width
 const length = Math.max(data.end - data.begin, 1);
 
@@ -100,7 +100,7 @@ function bar(lane, placed) {
   const start = Math.max(left, GUTTER);
   const write = (at, room) => {
     const label = size === "full" && labels.find((label) => label.length * CHARACTER + 7 <= room);
-    if (label) elements.push(svg("text", { class: "on", x: at, y: y + 9, "pointer-events": "none" }, label));
+    if (label) elements.push(svg("text", { class: "on", x: at, y: y + 9.8, "pointer-events": "none" }, label));
     return label;
   };
   // Beside it, up to the next one: a failure is told.
@@ -121,7 +121,7 @@ function drawLane(lane) {
   if (chosen && chosen[0] === lane) group.append(svg("rect", { class: "here", x: 0, y: lane.top, width: width(), height: lane.rows * ROW }));
   const room = Math.floor((GUTTER - 16) / CHARACTER);
   const name = lane.name.length > room ? `${lane.name.slice(0, room - 6)}…${lane.name.slice(-5)}` : lane.name;
-  group.append(svg("text", { x: 8, y: lane.top + 13 }, name, svg("title", {}, lane.name)));
+  group.append(svg("text", { x: 8, y: lane.top + 14 }, name, svg("title", {}, lane.name)));
   const last = (placed) => placed[2] === "below";
   for (const placed of [...lane.bars].sort((a, b) => last(a) - last(b))) inner.append(...bar(lane, placed));
   for (const [time, text] of lane.marks) {

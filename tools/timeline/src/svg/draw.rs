@@ -19,7 +19,7 @@ use crate::words;
 pub(super) const NARROWEST: f64 = 1.0;
 
 /// The width of a character.
-pub(super) const CHARACTER: f64 = 6.03;
+pub(super) const CHARACTER: f64 = 7.23;
 
 /// A length, to a thousandth: there is nothing finer on any screen or paper.
 pub(super) fn px(length: f64) -> f64 {
@@ -81,7 +81,7 @@ pub(super) fn strip(timeline: &Timeline, scale: &Scale, strip: &Strip) -> Group 
     let mut group = Group::new().set("class", "lane");
     if let Some(of) = strip.heading {
         group = group
-            .add(text(MARGIN, strip.top - 6.0, "heading", of.heading()))
+            .add(text(MARGIN, strip.top - 7.0, "heading", of.heading()))
             .add(line(
                 MARGIN,
                 strip.top - 2.0,
@@ -99,7 +99,7 @@ pub(super) fn strip(timeline: &Timeline, scale: &Scale, strip: &Strip) -> Group 
 fn one(timeline: &Timeline, scale: &Scale, strip: &Strip, lane: &Lane, group: Group) -> Group {
     let name = shorten(&lane.name, room(GUTTER - MARGIN - 8.0));
     let mut group =
-        group.add(text(MARGIN, strip.top + 13.0, "name", &name).add(Title::new(clean(&lane.name))));
+        group.add(text(MARGIN, strip.top + 14.0, "name", &name).add(Title::new(clean(&lane.name))));
     // The inner ones come last, above the outer ones.
     let mut bars = lane.bars.clone();
     bars.sort_by_key(|placed| placed.size == Size::Below);
@@ -118,7 +118,7 @@ fn one(timeline: &Timeline, scale: &Scale, strip: &Strip, lane: &Lane, group: Gr
             let fits = move |label: &&String| label.chars().count() <= room(width);
             labels.iter().find(fits)
         };
-        let y = place.top + 9.0;
+        let y = place.top + 9.8;
         if let Some(label) = fits(width - 7.0) {
             group = group.add(text(x + 4.0, y, "on", label));
         } else if look::failed(&timeline.bars[placed.bar]) {
@@ -210,12 +210,12 @@ fn many(
                 .add(Title::new(title.clone())),
         );
     }
-    let mut y = strip.top + 10.0;
+    let mut y = strip.top + 11.0;
     for (at, line) in lines.iter().enumerate() {
         let class = if at == 0 { "name" } else { "note" };
         let line = shorten(line, room(GUTTER - MARGIN - 4.0));
         group = group.add(text(MARGIN, y, class, &line));
-        y += 11.0;
+        y += 14.0;
     }
     group
 }

@@ -16,22 +16,22 @@ pub(super) const MARGIN: f64 = 16.0;
 /// Where the time ends.
 pub(super) const RIGHT: f64 = WIDTH - 28.0;
 /// Where the bars begin, after the names.
-pub(super) const GUTTER: f64 = 196.0;
+pub(super) const GUTTER: f64 = 230.0;
 /// The height of a row of bars.
-pub(super) const ROW: f64 = 18.0;
+pub(super) const ROW: f64 = 20.0;
 /// The height of a bar in its row.
-pub(super) const BAR: f64 = 15.0;
+pub(super) const BAR: f64 = 17.0;
 /// The height of a bar that takes only an edge of the row.
-pub(super) const EDGE: f64 = 3.5;
+pub(super) const EDGE: f64 = 4.0;
 /// Between lanes.
 const GAP: f64 = 3.0;
 /// The height of the heading of the lanes of a kind.
-const HEADING: f64 = 20.0;
+const HEADING: f64 = 23.0;
 /// Below the lanes.
 pub(super) const BOTTOM: f64 = 24.0;
 /// The height of many lanes in the place of one: for each, and at least and at most.
 const EACH: f64 = 1.0;
-const LEAST: f64 = 48.0;
+const LEAST: f64 = 58.0;
 const MOST: f64 = 240.0;
 
 /// Where everything is, from above.

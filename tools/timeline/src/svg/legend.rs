@@ -34,16 +34,16 @@ pub(super) fn legend(timeline: &Timeline, left: f64, top: f64, right: f64) -> (G
         #[allow(clippy::cast_precision_loss)]
         let width = 30.0 + words.chars().count() as f64 * CHARACTER + 14.0;
         if x + width > right {
-            (x, y) = (left, y + 17.0);
+            (x, y) = (left, y + 20.0);
         }
         legend = legend
             .add(
                 Rectangle::new()
                     .set("class", class)
                     .set("x", px(x))
-                    .set("y", px(y - 9.0))
+                    .set("y", px(y - 10.0))
                     .set("width", 24)
-                    .set("height", 11),
+                    .set("height", 13),
             )
             .add(text(x + 29.0, y, "note", words));
         x += width;

@@ -194,7 +194,7 @@ fn a_wrong_picture_is_found() {
         assert_ne!(wrong, svg);
         assert!(check(&events, &wrong).is_err(), "{right}");
     }
-    let begin = svg.find("<rect class=\"bar async\" height=\"15\"").unwrap();
+    let begin = svg.find("<rect class=\"bar async\" height=\"17\"").unwrap();
     let end = begin + svg[begin..].find("</rect>").unwrap() + "</rect>".len();
     let without = format!("{}{}", &svg[..begin], &svg[end..]);
     assert!(check(&events, &without)
