@@ -21,10 +21,20 @@ pub fn check(events: &[Event]) -> Result<usize, Violation> {
     let mut cases = 0;
     for (del, gone) in bar.of(Point::Del) {
         let at = gone.fetched.at;
-        let probe = bar
+        let during = bar
             .of_device(Point::Probe, at)
-            .find(|(_, probe)| probe.spans(gone.began) && probe.pid != gone.pid);
-        let Some((_, probe)) = probe else {
+            .any(|(_, probe)| probe.spans(gone.began) && probe.pid != gone.pid);
+        // The device has been dead for a moment when its driver is released.
+        let dead = bar
+            .in_span(Point::Release, del)
+            .find(|(_, release)| release.is_at(at))
+            .map_or(gone.end(), |(_, release)| release.began);
+        // Who holds the lock may have tried another driver since, and who got it before, too.
+        let last = bar
+            .of_device(Point::Probe, at)
+            .take_while(|(_, probe)| probe.began < dead)
+            .last();
+        let Some((_, probe)) = last.filter(|_| during) else {
             continue;
         };
         cases += 1;
@@ -36,9 +46,10 @@ pub fn check(events: &[Event]) -> Result<usize, Violation> {
         if gone.ended.is_none() {
             continue;
         }
+        // By whoever got the lock: to unbind it, to unregister the driver, or to remove it.
         let removed = bar
-            .in_span(Point::Remove, del)
-            .find(|(_, remove)| remove.is_at(at))
+            .of_device(Point::Remove, at)
+            .find(|(_, remove)| gone.spans(remove.began) && probe.began < remove.began)
             .map(|(_, remove)| remove.began);
         bar.demand(
             removed.is_some() == (probe.ret == Some(0))
@@ -52,7 +63,7 @@ pub fn check(events: &[Event]) -> Result<usize, Violation> {
             .map_or(usize::MAX, |(_, freed)| freed.began);
         let again = bar
             .of_device(Point::Probe, at)
-            .find(|(_, again)| gone.began < again.began && again.began < freed);
+            .find(|(_, again)| dead < again.began && again.began < freed);
         if let Some((_, again)) = again {
             bar.demand(
                 false,
@@ -88,6 +99,23 @@ mod tests {
     #[test]
     fn holds() {
         assert_eq!(check(&recording(GOOD)), Ok(2));
+    }
+
+    #[test]
+    fn somebody_else_unbinds() {
+        let another = "7 release 0\n 7 remove 0\n 7 release_end\n 9 release 0";
+        let events = altered(GOOD, "9 remove 0", "");
+        let events = altered(&events, "9 release 0", another);
+        assert_eq!(check(&recording(&events)), Ok(2));
+    }
+
+    #[test]
+    fn another_driver_is_tried() {
+        let next = "31 probe_end 2\n 31 probe 1\n 31 probe_end 0\n 8 release 1\n 8 remove 1\n 8 release_end";
+        let events = doctored(GOOD, "31 probe_end 2", next);
+        assert_eq!(check(&events), Ok(2));
+        let left = next.replace(" 8 remove 1\n", "");
+        assert_broken(check(&doctored(GOOD, "31 probe_end 2", &left)), "del_end");
     }
 
     #[test]
