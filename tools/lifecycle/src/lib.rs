@@ -13,6 +13,7 @@
 pub mod call;
 pub mod diff;
 pub mod dmesg;
+pub mod driver;
 pub mod errno;
 pub mod event;
 pub mod initcall;

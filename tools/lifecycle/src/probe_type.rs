@@ -3,10 +3,13 @@
 //! What a driver asks of the driver core.
 
 use std::fmt;
+
+use serde::Serialize;
 use std::str::FromStr;
 
 /// `enum probe_type` of `include/linux/device/driver.h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProbeType {
     /// `PROBE_DEFAULT_STRATEGY`: synchronous, unless the command line or the loader asks.
     DefaultStrategy,

@@ -104,7 +104,7 @@ pub fn compare(scenarios: &[Scenario<'_>]) -> String {
 }
 
 /// An empty table without borders, whose `numbers` are columns that are aligned to the right.
-fn table(header: &[&str], numbers: &[usize]) -> Table {
+pub(crate) fn table(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table
         .load_preset(comfy_table::presets::NOTHING)
@@ -124,7 +124,7 @@ fn table(header: &[&str], numbers: &[usize]) -> Table {
 }
 
 /// The table's lines, without spaces at their ends.
-fn print(table: &Table) -> String {
+pub(crate) fn print(table: &Table) -> String {
     table.lines().fold(String::new(), |mut text, line| {
         text.push_str(line.trim_end());
         text.push('\n');
