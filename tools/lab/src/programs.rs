@@ -19,7 +19,7 @@ use crate::session::name;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Programs of the selftests that are no tests, but of use beside them.
-const TOOLS: &[&str] = &["record"];
+const TOOLS: &[&str] = &["check_driver", "record"];
 
 /// Whether a guest program is a test.
 pub fn is_test(program: &Path) -> bool {

@@ -181,6 +181,20 @@ impl Recorder {
         Ok(text::seal(log))
     }
 
+    /// How often each event has come since the recording began.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Io`] if tracefs does not tell.
+    pub fn hits(&self) -> Result<BTreeMap<String, u64>, Failure> {
+        let before = |event: &str| self.before.get(event).map_or(0, |(hits, _)| *hits);
+        let since = |(event, (hits, _)): (String, _)| {
+            let hits = hits - before(&event);
+            (event, hits)
+        };
+        Ok(hits()?.into_iter().map(since).collect())
+    }
+
     /// Ends the recording and reads it.
     ///
     /// # Errors

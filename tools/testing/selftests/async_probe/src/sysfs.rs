@@ -40,7 +40,7 @@ pub fn write(call: Call, device: &str) -> Result<Result<(), Errno>, Failure> {
 /// # Errors
 ///
 /// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
-pub(crate) fn write_to(
+pub fn write_to(
     path: &str,
     call: Call,
     device: &str,

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the machine shows of drivers and of what is bound to them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A driver in sysfs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Driver {
+    /// The bus.
+    pub(crate) bus: String,
+    /// The driver's name.
+    pub(crate) name: String,
+}
+
+/// The names in a directory, in order; none if there is no such directory.
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// All drivers that are registered.
+pub(crate) fn drivers() -> BTreeSet<Driver> {
+    let buses = Path::new("/sys/bus");
+    names(buses)
+        .into_iter()
+        .flat_map(|bus| {
+            names(&buses.join(&bus).join("drivers"))
+                .into_iter()
+                .map(move |name| Driver {
+                    bus: bus.clone(),
+                    name,
+                })
+        })
+        .collect()
+}
+
+impl Driver {
+    /// A file of it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        Path::new("/sys/bus")
+            .join(&self.bus)
+            .join("drivers")
+            .join(&self.name)
+            .join(name)
+    }
+
+    /// The devices that it has, those among them that it is probing, too.
+    pub(crate) fn devices(&self) -> Vec<String> {
+        let mut devices = names(&self.file(""));
+        devices.retain(|name| {
+            name != "module"
+                && self
+                    .file(name)
+                    .symlink_metadata()
+                    .is_ok_and(|entry| entry.is_symlink())
+        });
+        devices
+    }
+}
+
+/// What is known of a module that cannot be unloaded.
+pub(crate) fn module(name: &str) -> String {
+    // `name size references users, state`
+    fs::read_to_string("/proc/modules")
+        .unwrap_or_default()
+        .lines()
+        .find(|line| line.split(' ').next() == Some(name))
+        .map_or_else(|| "not loaded".to_owned(), str::to_owned)
+}
+
+/// Ends the machine: something hangs that cannot be killed. init's own script prints what blocks.
+pub(crate) fn give_up() -> ! {
+    let _ = Command::new("deadline").arg("0").status();
+    // On another machine than the lab's there is no such script.
+    std::process::exit(1);
+}

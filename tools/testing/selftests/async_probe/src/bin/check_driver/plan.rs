@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What to do, as the lab has written it down: one thing on a line.
+//!
+//! ```text
+//! deadline 100
+//! need /modules/async_probe.ko async_probe
+//! with /modules/slow_platform_devices.ko slow_platform_devices devices=4
+//! driver /modules/slow_platform_driver.ko slow_platform_driver firmware_ms=500
+//! before echo x >/sys/y
+//! after echo x >/sys/z
+//! ```
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A module to load.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Module {
+    /// Its file.
+    pub(crate) path: PathBuf,
+    /// Its name, as in `/proc/modules`.
+    pub(crate) name: String,
+    /// Its parameters.
+    pub(crate) parameters: String,
+}
+
+impl Module {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.splitn(3, ' ');
+        Some(Self {
+            path: words.next().filter(|path| !path.is_empty())?.into(),
+            name: words.next()?.to_owned(),
+            parameters: words.next().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// How long a step may take.
+    pub(crate) deadline: Duration,
+    /// What others have symbols of: loaded first, and for good.
+    pub(crate) needs: Vec<Module>,
+    /// What brings devices, in this order.
+    pub(crate) with: Vec<Module>,
+    /// The driver.
+    pub(crate) driver: Module,
+    /// A shell command before the driver is loaded for the first time.
+    pub(crate) before: Option<String>,
+    /// A shell command each time after the driver has been loaded.
+    pub(crate) after: Option<String>,
+}
+
+impl Plan {
+    /// Reads it; the error is the line that makes no sense.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut plan = Self {
+            deadline: Duration::from_secs(100),
+            needs: Vec::new(),
+            with: Vec::new(),
+            driver: Module::default(),
+            before: None,
+            after: None,
+        };
+        for line in text.lines() {
+            plan.line(line).ok_or_else(|| line.to_owned())?;
+        }
+        if plan.driver == Module::default() {
+            return Err("no driver".to_owned());
+        }
+        Ok(plan)
+    }
+
+    fn line(&mut self, line: &str) -> Option<()> {
+        let (what, rest) = line.split_once(' ')?;
+        match what {
+            "deadline" => self.deadline = Duration::from_secs(rest.parse().ok()?),
+            "need" => self.needs.push(Module::parse(rest)?),
+            "with" => self.with.push(Module::parse(rest)?),
+            "driver" => self.driver = Module::parse(rest)?,
+            "before" => self.before = Some(rest.to_owned()),
+            "after" => self.after = Some(rest.to_owned()),
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_plan() {
+        let text = "deadline 7\nwith /m/a.ko a\ndriver /m/d.ko d x=1 y=2\nafter echo 1 >/x\n";
+        let plan = Plan::parse(text).unwrap();
+        assert_eq!(plan.deadline, Duration::from_secs(7));
+        assert_eq!(plan.with[0].name, "a");
+        assert_eq!(plan.driver.parameters, "x=1 y=2");
+        assert_eq!(plan.after.as_deref(), Some("echo 1 >/x"));
+        assert_eq!(plan.before, None);
+    }
+
+    #[test]
+    fn refuses_nonsense() {
+        for text in [
+            "",
+            "deadline x\n",
+            "driver\n",
+            "driver /m/d.ko\n",
+            "dance x\n",
+        ] {
+            assert!(Plan::parse(text).is_err(), "{text}");
+        }
+    }
+}
