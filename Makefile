@@ -14,7 +14,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check bench bench-compare timeline shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check check-driver bench bench-compare timeline shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -31,6 +31,14 @@ run shell setup: lab
 
 check: lab
 	@$(LAB) $(LAB_FLAGS) check $(TESTS)
+
+# Quoted, as each is one argument: commands for a shell among them.
+quoted = '$(subst ','\'',$(1))'
+check-driver: lab
+	@$(LAB) $(LAB_FLAGS) check-driver $(call quoted,$(MODULE)) --with=$(call quoted,$(WITH)) \
+		--params=$(call quoted,$(PARAMS)) --before=$(call quoted,$(BEFORE)) \
+		--after=$(call quoted,$(AFTER)) $(if $(FIRMWARE),--firmware=$(FIRMWARE)) \
+		$(if $(DEADLINE),--step-deadline=$(DEADLINE))
 
 bench: lab
 	@$(LAB) $(LAB_FLAGS) bench $(BENCH) $(if $(DEVICES),--devices=$(DEVICES)) \
@@ -70,6 +78,8 @@ help:
 	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1'
 	@echo '  make diff A=FILE B=FILE what is different between two logs'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some'
+	@echo '  make check-driver       any driver: its laws, its timing, whether it would gain; MODULE=foo.ko'
+	@echo '                          WITH="bar.ko a=1" PARAMS="b=2" BEFORE= AFTER= FIRMWARE=DIR DEADLINE=100'
 	@echo '  make bench              designs, Rust against C, memory, sizes; BENCH=costs measures a part,'
 	@echo '                          DEVICES=8,64 and QUICK=10,1000 choose how many devices there are'
 	@echo '  make bench-compare      fails if the last benchmark is worse than BASE=FILE (default: that of the'

@@ -71,6 +71,8 @@ pub enum Action {
         #[command(flatten)]
         form: Form,
     },
+    /// Takes a driver through its life under the recorder, and judges it
+    CheckDriver(CheckDriver),
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine, in real time
@@ -184,6 +186,31 @@ pub struct Form {
     /// Leaves nothing out of long tables
     #[arg(long)]
     pub all: bool,
+}
+
+/// A driver to check.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CheckDriver {
+    /// The file of its module, or the name of a module of this project or of the kernel
+    pub module: String,
+    /// Modules to load before it, each followed by its parameters: what brings devices
+    #[arg(long, default_value = "")]
+    pub with: String,
+    /// The parameters of the module
+    #[arg(long, default_value = "")]
+    pub params: String,
+    /// A command for the guest's shell before the driver is loaded
+    #[arg(long, default_value = "")]
+    pub before: String,
+    /// A command for the guest's shell each time after the driver has been loaded
+    #[arg(long, default_value = "")]
+    pub after: String,
+    /// What the guest sees in /lib/firmware
+    #[arg(long)]
+    pub firmware: Option<PathBuf>,
+    /// Seconds of guest time that each step may take
+    #[arg(long, default_value_t = 100)]
+    pub step_deadline: u32,
 }
 
 /// A job for the guest.

@@ -95,15 +95,7 @@ impl Found {
 
 /// Finds the newest kernel of the first series that has one whose three packages agree.
 pub fn find(series: &[&str], env: &Environment, logs: &Path) -> Result<Found> {
-    if !env.fresh {
-        Logged {
-            what: "updating the package lists",
-            log: logs.join("apt-update.log"),
-            kind: Kind::Kernel,
-            next: OFFLINE,
-        }
-        .run(env.script("apt-get update").command())?;
-    }
+    update(env, logs)?;
     let names = query(env, "apt-cache pkgnames linux-headers-")?;
     let releases = releases(&names, series);
     for release in releases.values().rev() {
@@ -144,6 +136,34 @@ pub fn find(series: &[&str], env: &Environment, logs: &Path) -> Result<Found> {
         format!("the archive has now: {}", seen.join(", ")),
         "choose a series that is there (KERNEL=stock:<series>), or a kernel that you built (KERNEL=/path/to/linux)",
     ))
+}
+
+/// A package of the archive, in this version.
+pub fn package(name: &str, version: &str, env: &Environment, logs: &Path) -> Result<Package> {
+    update(env, logs)?;
+    let wanted = quote(&format!("{name}={version}"));
+    let text = query(env, &format!("apt-cache show {wanted} || true"))?;
+    packages(&text).remove(name).ok_or_else(|| {
+        Error::new(
+            Kind::Kernel,
+            format!("no package {name} of version {version}"),
+            "the archive has dropped it for a newer one",
+            "take the newer kernel: out/target/debug/lab setup --refresh",
+        )
+    })
+}
+
+fn update(env: &Environment, logs: &Path) -> Result<()> {
+    if env.fresh {
+        return Ok(());
+    }
+    Logged {
+        what: "updating the package lists",
+        log: logs.join("apt-update.log"),
+        kind: Kind::Kernel,
+        next: OFFLINE,
+    }
+    .run(env.script("apt-get update").command())
 }
 
 /// The candidates, by series in the order asked for and by release within one.

@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod cache;
 pub mod check;
+pub mod check_driver;
 pub mod cli;
 pub mod console;
 pub mod debian;

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::bench;
 use crate::cache::{remove_tree, Cache};
 use crate::check;
+use crate::check_driver;
 use crate::cli::{Action, Cli, Job};
 use crate::demo;
 use crate::environment::Environment;
@@ -128,6 +129,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
             Modules::build(&session.project, &session.kernel, &session.env, variables)?;
         }
         Action::Vm(job) => vm(cli, job)?,
+        Action::CheckDriver(args) => check_driver::run(cli, args)?,
         Action::Check { tests } => check::run(cli, tests)?,
         Action::Bench(args) => bench::run(cli, args)?,
         Action::BenchCompare(args) => bench::compare(args)?,

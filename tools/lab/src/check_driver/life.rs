@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the guest tells of a driver's life: lines that begin with `check:`, and recordings.
+
+use lifecycle::recording::text;
+use lifecycle::Event;
+
+/// A part of the life.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// Its recording, as the guest has written it.
+    pub recording: String,
+}
+
+/// A driver that the module has registered.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Driver {
+    /// The bus.
+    pub bus: String,
+    /// Its name.
+    pub name: String,
+    /// How many devices it has had at first.
+    pub devices: usize,
+    /// Whether its devices cannot be bound and unbound in sysfs (`suppress_bind_attrs`).
+    pub fixed: bool,
+}
+
+/// All that the guest has told.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    /// The parts that have been recorded.
+    pub parts: Vec<Part>,
+    /// The drivers.
+    pub drivers: Vec<Driver>,
+    /// The rest: what, and its words.
+    pub said: Vec<(String, String)>,
+}
+
+impl Life {
+    /// Reads the guest's output.
+    pub fn read(output: &str) -> Self {
+        let mut life = Self::default();
+        let mut recording: Option<Part> = None;
+        for line in output.split_inclusive('\n') {
+            let said = line
+                .strip_prefix("check: ")
+                .map(|rest| rest.trim_end().split_once(' ').unwrap_or((rest, "")));
+            match (&mut recording, said) {
+                (Some(part), Some(("recorded", name))) if part.name == name => {
+                    life.parts.extend(recording.take());
+                }
+                (Some(part), _) => part.recording.push_str(line),
+                (None, Some(("recording", name))) => {
+                    recording = Some(Part {
+                        name: name.to_owned(),
+                        recording: String::new(),
+                    });
+                }
+                (None, Some((what, words))) => life.told(what, words),
+                (None, None) => {}
+            }
+        }
+        life
+    }
+
+    fn told(&mut self, what: &str, words: &str) {
+        match what {
+            "driver" => {
+                let mut words = words.splitn(3, ' ');
+                self.drivers.push(Driver {
+                    devices: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
+                    bus: words.next().unwrap_or_default().to_owned(),
+                    name: words.next().unwrap_or_default().to_owned(),
+                    fixed: false,
+                });
+            }
+            "fixed" => {
+                for driver in &mut self.drivers {
+                    driver.fixed |= format!("{} {}", driver.bus, driver.name) == words;
+                }
+            }
+            _ => self.said.push((what.to_owned(), words.to_owned())),
+        }
+    }
+
+    /// What was said of this, for the first time.
+    pub fn first(&self, what: &str) -> Option<&str> {
+        self.said
+            .iter()
+            .find(|(key, _)| key == what)
+            .map(|(_, words)| words.as_str())
+    }
+}
+
+impl Part {
+    /// Its events.
+    pub fn events(&self) -> Result<Vec<Event>, text::Error> {
+        text::parse(&self.recording)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_guest_says() {
+        let life = Life::read(
+            "noise\ncheck: part load\ncheck: driver 2 platform a driver\ncheck: fixed platform a driver\n\
+             check: recording load\n# one\ncheck: driver 1 no driver\n trailing \ncheck: recorded load\n\
+             check: stays -11 x\n",
+        );
+        assert_eq!(life.parts.len(), 1);
+        assert_eq!(
+            life.parts[0].recording,
+            "# one\ncheck: driver 1 no driver\n trailing \n"
+        );
+        assert_eq!(
+            life.drivers,
+            [Driver {
+                bus: "platform".to_owned(),
+                name: "a driver".to_owned(),
+                devices: 2,
+                fixed: true,
+            }]
+        );
+        assert_eq!(life.first("stays"), Some("-11 x"));
+        assert_eq!(life.first("stuck"), None);
+    }
+}

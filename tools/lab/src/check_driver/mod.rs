@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Anybody's driver, taken through its life under the recorder, and judged.
+
+pub mod find;
+pub mod life;
+pub mod module;
+pub mod report;
+pub mod stock;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cache::remove_tree;
+use crate::cli::{CheckDriver, Cli};
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::modules::Modules;
+use crate::process::indent;
+use crate::programs;
+use crate::progress::{note, result, Step};
+use crate::session::{name, Session};
+use crate::vm::{Machine, Outcome, Time};
+
+use find::{Files, Finder, Loaded};
+use life::Life;
+use report::{Parts, Report, Subject};
+
+/// The guest's program.
+const PROGRAM: &str = "check_driver";
+
+/// So many lines of the kernel are quoted with a failure.
+const QUOTED: usize = 8;
+
+/// Checks the driver that the command line names.
+pub fn run(cli: &Cli, args: &CheckDriver) -> Result<()> {
+    if args.module.is_empty() {
+        return Err(Error::new(
+            Kind::Usage,
+            "no driver to check",
+            "MODULE is not set",
+            "make check-driver MODULE=path/to/foo.ko",
+        ));
+    }
+    let session = Session::open(cli, false)?;
+    let modules = session.modules()?;
+    let programs = programs::build(&session.project, "selftests")?;
+    let out = session.project.out("check-driver");
+    let checked = check(&session, &modules, &programs, &cli.machine, args, &out)?;
+    if let Some(report) = checked.report.as_ref().filter(|report| report.tells()) {
+        result(report.text().trim_end());
+        note(&format!(
+            "report and recordings: {}",
+            out.join("report.json").display()
+        ));
+    }
+    checked.verdict()
+}
+
+/// What came of a check.
+#[derive(Debug)]
+pub struct Checked {
+    module: String,
+    /// The report, if there is something to report.
+    pub report: Option<Report>,
+    life: Life,
+    outcome: Outcome,
+}
+
+/// Checks a driver; the files go to `out`.
+pub fn check(
+    session: &Session,
+    modules: &Modules,
+    programs: &[PathBuf],
+    machine: &Machine,
+    args: &CheckDriver,
+    out: &Path,
+) -> Result<Checked> {
+    remove_tree(out)?;
+    let files = Finder::new(session, modules, &out.join("modules"))?.files(
+        &args.module,
+        &args.params,
+        &args.with,
+    )?;
+    let mut initramfs = session.initramfs(modules)?;
+    for Loaded { module, .. } in files.all() {
+        initramfs.file(&in_guest(&module.path), &module.path, false);
+    }
+    let program = programs.iter().find(|program| name(program) == PROGRAM);
+    let program = program.ok_or_else(|| {
+        Error::new(
+            Kind::Build,
+            format!("no program {PROGRAM}"),
+            "the selftests have none of that name",
+            "make check-driver in a whole checkout",
+        )
+    })?;
+    initramfs.file(&format!("selftests/{PROGRAM}"), program, true);
+    initramfs.bytes("plan", plan(args, &files)?.as_bytes(), false);
+    initramfs.bytes("job", job().as_bytes(), true);
+    if let Some(dir) = &args.firmware {
+        for (path, file) in below(dir)? {
+            initramfs.file(&format!("lib/firmware/{path}"), &file, false);
+        }
+    }
+    let step = Step::begin(&format!("a life of {}", files.driver.module.name));
+    let outcome = session.boot(machine, out).run(initramfs, &mut |line| {
+        if let Some(part) = line.strip_prefix("check: part ") {
+            step.message(part);
+        }
+    })?;
+    step.done();
+
+    let results = out.join("results.log");
+    // As the guest has written it: recordings are sealed.
+    let output = fs::read(&results).at(&results, "read")?;
+    let life = Life::read(&String::from_utf8_lossy(&output));
+    let subject = Subject {
+        module: files.driver.module.name.clone(),
+        parameters: args.params.clone(),
+        with: args.with.clone(),
+        kernel: session.kernel.release()?,
+        machine: words(machine),
+    };
+    let report = report(subject, &life, out)?;
+    Ok(Checked {
+        module: files.driver.module.name,
+        report,
+        life,
+        outcome,
+    })
+}
+
+/// Judges, and writes the files.
+fn report(subject: Subject, life: &Life, out: &Path) -> Result<Option<Report>> {
+    if life.parts.is_empty() {
+        return Ok(None);
+    }
+    let mut parts = Parts::new();
+    for part in &life.parts {
+        let path = out.join(format!("{}.txt", part.name));
+        fs::write(&path, &part.recording).at(&path, "write")?;
+        let events = part.events().map_err(|error| {
+            Error::new(
+                Kind::Failed,
+                "a recording is not whole",
+                error.to_string(),
+                format!("read {}", path.display()),
+            )
+        })?;
+        parts.insert(part.name.clone(), events);
+    }
+    let report = Report::of(subject, life, &parts);
+    let path = out.join("report.json");
+    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
+    fs::write(&path, json + "\n").at(&path, "write")?;
+    Ok(Some(report))
+}
+
+impl Checked {
+    /// Success, or the reason against it.
+    pub fn verdict(&self) -> Result<()> {
+        let module = &self.module;
+        let said = |what: &str| self.life.first(what);
+        let fails =
+            |what: String, why: String, next: &str| Err(Error::new(Kind::Failed, what, why, next));
+        if let Some(step) = said("stuck") {
+            return Err(Error::new(
+                Kind::Vm,
+                format!("{step} after its deadline"),
+                format!("the kernel's last lines:\n{}", self.quote()),
+                "its console has the blocked tasks (out/check-driver/console.log); for a driver that \
+                 takes its time: DEADLINE=<seconds>",
+            ));
+        }
+        if let Some((refused, errno)) = said("refused").and_then(|words| words.split_once(' ')) {
+            return fails(
+                format!("insmod of {refused} fails: {}", report::negative(errno)),
+                format!("the kernel's last lines:\n{}", self.quote()),
+                "mend that, or its parameters (PARAMS, WITH), or give it what it needs (WITH, BEFORE)",
+            );
+        }
+        if let Some(why) = said("failed") {
+            return fails(
+                format!("{module} could not be checked"),
+                why.to_owned(),
+                "read out/check-driver/console.log",
+            );
+        }
+        if let Some(line) = self.unknown_parameter() {
+            return fails(
+                format!("{module} has no such parameter"),
+                line,
+                "modinfo -p shows those that it has",
+            );
+        }
+        if !self.outcome.splats.is_empty() {
+            return self.outcome.verdict();
+        }
+        let Some(report) = &self.report else {
+            self.outcome.verdict()?;
+            return fails(
+                "the guest has told nothing".to_owned(),
+                format!("{:?}", self.outcome.ended),
+                "read out/check-driver/console.log",
+            );
+        };
+        let broken: Vec<_> = report.broken().map(|law| law.law).collect();
+        if !broken.is_empty() {
+            return fails(
+                format!("{module} breaks: {}", broken.join(", ")),
+                "the events that break a law are quoted above".to_owned(),
+                "Documentation/check-driver.rst says what each law means",
+            );
+        }
+        if let Some((errno, line)) = said("stays").and_then(|words| words.split_once(' ')) {
+            return fails(
+                format!("{module} cannot be unloaded: {}", report::negative(errno)),
+                format!("/proc/modules has: {line}"),
+                "it was in use (the number is that of its users), or has no exit; what comes after \
+                 the first unloading was not tried",
+            );
+        }
+        if self.life.drivers.is_empty() {
+            return fails(
+                format!("{module} registers no driver"),
+                "no bus has a driver more after its insmod".to_owned(),
+                "name the module that calls driver_register(), or its like for a bus",
+            );
+        }
+        if !report.has_bound() {
+            return fails(
+                format!("{module} binds no device"),
+                format!("its drivers: {}", self.drivers()),
+                "give it one: a module that registers devices (WITH), or a command (BEFORE, AFTER): \
+                 Documentation/check-driver.rst has examples",
+            );
+        }
+        self.outcome.verdict()
+    }
+
+    fn drivers(&self) -> String {
+        let names: Vec<_> = self
+            .life
+            .drivers
+            .iter()
+            .map(|driver| format!("{} on {}", driver.name, driver.bus))
+            .collect();
+        names.join(", ")
+    }
+
+    /// What the kernel has said last, but for the lines of the lab.
+    fn quote(&self) -> String {
+        let console = fs::read(&self.outcome.console).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        let lines: Vec<_> = console
+            .lines()
+            .skip_while(|line| !line.contains("lab: begin "))
+            .filter(|line| !line.contains("] lifecycle: ") && !line.contains("] lab: "))
+            .filter(|line| !line.contains("taint") && !line.contains("reboot: Power down"))
+            .map(str::trim_end)
+            .collect();
+        let from = lines.len().saturating_sub(QUOTED);
+        if lines.is_empty() {
+            "  (none)".to_owned()
+        } else {
+            indent(&lines[from..].join("\n"))
+        }
+    }
+
+    /// The kernel ignores parameters that a module does not have, and says so.
+    fn unknown_parameter(&self) -> Option<String> {
+        let console = fs::read(&self.outcome.console).ok()?;
+        String::from_utf8_lossy(&console)
+            .lines()
+            .find(|line| line.contains(": unknown parameter '"))
+            .map(|line| line.trim_end().to_owned())
+    }
+}
+
+impl Files {
+    fn all(&self) -> impl Iterator<Item = &Loaded> {
+        self.needs.iter().chain(&self.with).chain([&self.driver])
+    }
+}
+
+/// Where the guest has a module.
+fn in_guest(path: &Path) -> String {
+    format!("modules/{}", name(path))
+}
+
+/// What the guest is to do; `plan.rs` of its program has the format.
+fn plan(args: &CheckDriver, files: &Files) -> Result<String> {
+    let mut plan = format!("deadline {}\n", args.step_deadline);
+    let mut line = |what: &str, loaded: &Loaded| {
+        let Loaded { module, parameters } = loaded;
+        let text = format!(
+            "{what} /{} {} {parameters}",
+            in_guest(&module.path),
+            module.name
+        );
+        plan += &format!("{}\n", text.trim_end());
+    };
+    files.needs.iter().for_each(|loaded| line("need", loaded));
+    files.with.iter().for_each(|loaded| line("with", loaded));
+    line("driver", &files.driver);
+    for (what, command) in [("before", &args.before), ("after", &args.after)] {
+        if command.contains('\n') {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{} has more than one line", what.to_uppercase()),
+                "each is one line for the shell",
+                "put a ; between commands",
+            ));
+        }
+        if !command.is_empty() {
+            plan += &format!("{what} {command}\n");
+        }
+    }
+    Ok(plan)
+}
+
+fn job() -> String {
+    format!("echo 'lab: begin {PROGRAM}' >/dev/kmsg\n/selftests/{PROGRAM} /plan\n")
+}
+
+/// The files below a directory, with their paths in it.
+fn below(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).at(dir, "read the directory")?.flatten() {
+        let path = entry.path();
+        let own = name(&path);
+        if path.is_dir() {
+            let more = below(&path)?.into_iter();
+            files.extend(more.map(|(path, file)| (format!("{own}/{path}"), file)));
+        } else {
+            files.push((own, path));
+        }
+    }
+    Ok(files)
+}
+
+/// The machine, in words.
+fn words(machine: &Machine) -> String {
+    let clock = match machine.time {
+        Time::Virtual => format!("virtual time, {} ns per instruction", 1 << machine.shift),
+        Time::Wall => "wall time".to_owned(),
+    };
+    format!("{} CPUs, {clock}", machine.smp)
+}

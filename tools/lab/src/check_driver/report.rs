@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is reported of a driver: as text, and for programs.
+
+use std::collections::BTreeMap;
+
+use lifecycle::call::{calls, Kind};
+use lifecycle::driver::{advise, loads, text, Advice, Facts, Load};
+use lifecycle::laws::recorded::judge;
+use lifecycle::timeline::Timeline;
+use lifecycle::{errno, Event, Micros};
+use serde::Serialize;
+
+use super::life::{Driver, Life};
+
+/// The version of `report.json`. It changes when a reader of the one before would go wrong.
+const VERSION: u32 = 1;
+
+const WIDTH: usize = 80;
+
+/// What was checked, on what.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Subject {
+    /// The module.
+    pub module: String,
+    /// Its parameters.
+    pub parameters: String,
+    /// What was loaded with it, as it was named.
+    pub with: String,
+    /// The kernel, as `uname -r` prints it.
+    pub kernel: String,
+    /// The machine, in words.
+    pub machine: String,
+}
+
+/// A law.
+#[derive(Clone, Debug, Serialize)]
+pub struct Law {
+    /// Its name.
+    pub law: &'static str,
+    /// How many cases there were in which it was kept.
+    pub cases: usize,
+    /// How it was broken, with the events, and in which recording.
+    pub broken: Option<String>,
+}
+
+/// What one driver is advised.
+#[derive(Clone, Debug, Serialize)]
+pub struct Advised {
+    /// The driver.
+    pub driver: Driver,
+    /// The advice.
+    #[serde(flatten)]
+    pub advice: Advice,
+}
+
+/// The report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// What was checked, on what.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// The laws, by name.
+    pub laws: Vec<Law>,
+    /// A plain insmod.
+    pub plain: Option<Load>,
+    /// One with `async_probe`.
+    pub async_probe: Option<Load>,
+    /// How long the insmod or rmmod of an unrelated module has waited for the probes.
+    pub unrelated_waited: Option<Micros>,
+    /// The drivers, and what they are advised.
+    pub drivers: Vec<Advised>,
+    /// What else was seen.
+    pub notes: Vec<String>,
+    /// The files of the recordings, beside the report.
+    pub recordings: Vec<String>,
+}
+
+/// A part of the life, read.
+pub type Parts = BTreeMap<String, Vec<Event>>;
+
+impl Report {
+    /// The report of a life.
+    pub fn of(subject: Subject, life: &Life, parts: &Parts) -> Self {
+        let laws = judge_all(life, parts);
+        let broken: Vec<_> = laws
+            .iter()
+            .filter(|law| law.broken.is_some())
+            .map(|law| law.law)
+            .collect();
+        let names: Vec<_> = life
+            .drivers
+            .iter()
+            .map(|driver| driver.name.as_str())
+            .collect();
+        let first = |part: &str| {
+            let events = parts.get(part)?;
+            loads(events, &subject.module, &names).into_iter().next()
+        };
+        let (plain, async_probe) = (first("load"), first("async_probe"));
+        let unrelated_waited = parts.get("in_flight").and_then(|events| {
+            Timeline::of(events)
+                .waits
+                .iter()
+                .filter(|wait| wait.doing.ends_with(" of unrelated") && !wait.on.is_empty())
+                .filter_map(|wait| Some(wait.end? - wait.begin))
+                .max()
+        });
+        let drivers = life
+            .drivers
+            .iter()
+            .filter_map(|driver| {
+                let advice = advise(&Facts {
+                    driver: &driver.name,
+                    devices: driver.devices,
+                    plain: plain.as_ref()?,
+                    asynchronous: async_probe.as_ref(),
+                    broken: &broken,
+                    convoy: unrelated_waited,
+                });
+                Some(Advised {
+                    driver: driver.clone(),
+                    advice,
+                })
+            })
+            .collect();
+        Self {
+            version: VERSION,
+            laws,
+            plain,
+            async_probe,
+            unrelated_waited,
+            drivers,
+            notes: notes(life, parts),
+            recordings: life
+                .parts
+                .iter()
+                .map(|part| format!("{}.txt", part.name))
+                .collect(),
+            subject,
+        }
+    }
+
+    /// The laws that are broken.
+    pub fn broken(&self) -> impl Iterator<Item = &Law> {
+        self.laws.iter().filter(|law| law.broken.is_some())
+    }
+
+    /// Whether a device was bound.
+    pub fn has_bound(&self) -> bool {
+        self.drivers.iter().any(|of| of.driver.devices > 0)
+            || self
+                .plain
+                .as_ref()
+                .is_some_and(|load| !load.bound().is_empty())
+    }
+
+    /// Whether there is more to tell than that nothing came of it.
+    pub fn tells(&self) -> bool {
+        self.has_bound() || self.laws.iter().any(|law| law.cases > 0) || self.broken().count() > 0
+    }
+
+    /// The report for a terminal of 80 columns. Ends with a line feed.
+    pub fn text(&self) -> String {
+        let Subject {
+            module,
+            parameters,
+            with,
+            kernel,
+            machine,
+        } = &self.subject;
+        let mut lines = vec![format!("{module} {parameters}").trim_end().to_owned()];
+        if !with.is_empty() {
+            lines.push(format!("with {with}"));
+        }
+        lines.push(format!("Linux {kernel}, {machine}"));
+        let mut out: String = lines.iter().map(|line| wrapped(line, "")).collect();
+
+        let rows: Vec<_> = self
+            .laws
+            .iter()
+            .map(|law| (law.law, law.broken.is_none().then_some(law.cases)))
+            .collect();
+        out += &format!("\n{}", text::laws(&rows));
+        for broken in self.broken().filter_map(|law| law.broken.as_ref()) {
+            out.push('\n');
+            out.extend(broken.lines().map(|line| wrapped(line, "  ")));
+        }
+        if let Some(plain) = &self.plain {
+            let mut table = vec![("plain", plain)];
+            table.extend(self.async_probe.iter().map(|load| ("async_probe", load)));
+            out += &format!("\n{}", text::loads(&table));
+            out +=
+                "\nAll times are in milliseconds; added, began and all bound count from insmod.\n";
+        }
+        for Advised { driver, advice } in &self.drivers {
+            let Driver { bus, name, .. } = driver;
+            let asks = advice
+                .probe_type
+                .map_or(String::new(), |probe_type| format!(", {probe_type}"));
+            let verdict = &advice.verdict;
+            out += &format!(
+                "\n{}",
+                wrapped(&format!("{name} on {bus}{asks}: {verdict}"), "")
+            );
+            out.extend(
+                self.plain
+                    .as_ref()
+                    .and_then(|plain| text::probes(plain, name)),
+            );
+            out.extend(advice.why.iter().map(|line| wrapped(line, "  ")));
+        }
+        if !self.notes.is_empty() {
+            out += "\nSeen besides:\n";
+            out.extend(self.notes.iter().map(|note| wrapped(note, "  ")));
+        }
+        out
+    }
+}
+
+/// Holds each part against all laws, and adds up.
+fn judge_all(life: &Life, parts: &Parts) -> Vec<Law> {
+    let mut laws: BTreeMap<&'static str, Law> = BTreeMap::new();
+    for part in &life.parts {
+        for (law, verdict) in parts.get(&part.name).map_or(vec![], |events| judge(events)) {
+            let of = laws.entry(law).or_insert(Law {
+                law,
+                cases: 0,
+                broken: None,
+            });
+            match verdict {
+                Ok(cases) => of.cases += cases,
+                Err(violation) => {
+                    let broken = format!("in {}.txt: {violation}", part.name);
+                    of.broken.get_or_insert(broken);
+                }
+            }
+        }
+    }
+    laws.into_values().collect()
+}
+
+/// What else was seen, in sentences.
+fn notes(life: &Life, parts: &Parts) -> Vec<String> {
+    let mut notes = Vec::new();
+    for driver in life.drivers.iter().filter(|driver| driver.fixed) {
+        notes.push(format!(
+            "{} on {} has no bind and unbind in sysfs (suppress_bind_attrs): its devices were not \
+             bound again.",
+            driver.name, driver.bus
+        ));
+    }
+    for call in parts.get("load").map_or(vec![], |events| calls(events)) {
+        let by_hand = matches!(call.kind, Kind::Bind | Kind::Unbind);
+        if let Some(ret) = call.ret.filter(|ret| by_hand && *ret != 0) {
+            notes.push(format!(
+                "{} of {}: {}.",
+                call.kind,
+                call.on,
+                errno::name(ret)
+            ));
+        }
+    }
+    for (what, words) in &life.said {
+        let (first, rest) = words.split_once(' ').unwrap_or((words, ""));
+        notes.push(match what.as_str() {
+            "refused_async" => format!("insmod with async_probe fails: {}.", negative(words)),
+            "bound_to_stay" => format!(
+                "{first} cannot be unloaded ({}): the driver was not tried before its devices.",
+                negative(rest)
+            ),
+            "command" => format!("The command {} failed: {rest}.", first.to_uppercase()),
+            "unsettled" => format!("Something was still under way after {first} seconds."),
+            _ => continue,
+        });
+    }
+    notes.dedup();
+    notes
+}
+
+/// The name of an errno that the guest has written as a positive number.
+pub fn negative(errno: &str) -> String {
+    errno::name(errno.parse::<i32>().map_or(0, |errno| -errno))
+}
+
+/// Lines of at most 80 columns, all but the first further in.
+fn wrapped(text: &str, indent: &str) -> String {
+    let further = format!("{indent}  ");
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(indent)
+        .subsequent_indent(&further);
+    textwrap::fill(text, options) + "\n"
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The modules that come with the kernel: those of Debian's package, or of a built tree.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use super::module::name_of;
+use crate::cache::Cache;
+use crate::debian;
+use crate::environment::{quote, Environment};
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::kernel::{Kernel, Meta};
+use crate::process::Logged;
+use crate::session::name as file_name;
+
+/// The modules by name.
+#[derive(Debug)]
+pub struct Stock {
+    files: BTreeMap<String, PathBuf>,
+}
+
+impl Stock {
+    /// Finds them; Debian's package is downloaded when it is needed for the first time.
+    pub fn find(kernel: &Kernel, env: &Environment, logs: &Path) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        match kernel {
+            Kernel::Stock { meta, .. } => walk(&unpacked(meta, env, logs)?, &mut files)?,
+            Kernel::Tree(path) => {
+                let order = path.join("modules.order");
+                // `drivers/net/dummy.o`
+                for line in fs::read_to_string(&order).at(&order, "read")?.lines() {
+                    add(path.join(line).with_extension("ko"), &mut files);
+                }
+            }
+        }
+        Ok(Self { files })
+    }
+
+    /// The file of a module, unpacked into `out`; none if there is no such module.
+    pub fn file(&self, name: &str, env: &Environment, out: &Path) -> Result<Option<PathBuf>> {
+        let Some(packed) = self.files.get(&name_of(name)) else {
+            return Ok(None);
+        };
+        if packed
+            .extension()
+            .is_some_and(|extension| extension == "ko")
+        {
+            return Ok(Some(packed.clone()));
+        }
+        let dir = packed.parent().unwrap_or(packed);
+        let target = out.join(format!("{}.ko", name_of(name)));
+        fs::create_dir_all(out).at(out, "create the directory")?;
+        let aside = out.join(".unpacking");
+        let file = File::create(&aside).at(&aside, "write")?;
+        let output = env
+            .enter(["xz", "-dc", "--", &file_name(packed)])
+            .bind(dir, "/lab/out")
+            .workdir("/lab/out")
+            .command()
+            .stdin(Stdio::null())
+            .stdout(file)
+            .output()
+            .at(dir, "enter")?;
+        if !output.status.success() {
+            return Err(Error::new(
+                Kind::Kernel,
+                format!("cannot unpack {}", packed.display()),
+                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+                "`make clean-cache`, then run the same command again",
+            ));
+        }
+        fs::rename(&aside, &target).at(&target, "rename the unpacked module to")?;
+        Ok(Some(target))
+    }
+
+    /// Names that look like this one, for whoever has mistyped it.
+    pub fn like(&self, name: &str) -> Vec<&str> {
+        let name = name_of(name);
+        let mut like: Vec<_> = self
+            .files
+            .keys()
+            .map(|known| (strsim::jaro_winkler(known, &name), known.as_str()))
+            .filter(|(likeness, _)| *likeness > 0.9)
+            .collect();
+        like.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        like.into_iter().take(3).map(|(_, known)| known).collect()
+    }
+}
+
+/// Adds all modules below a directory.
+fn walk(dir: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).at(dir, "read the directory")?.flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            walk(&path, files)?;
+        } else if file_name(&path).contains(".ko") {
+            add(path, files);
+        }
+    }
+    Ok(())
+}
+
+fn add(path: PathBuf, files: &mut BTreeMap<String, PathBuf>) {
+    files.insert(name_of(&file_name(&path)), path);
+}
+
+/// The directory of the unpacked package, in the cache.
+fn unpacked(meta: &Meta, env: &Environment, logs: &Path) -> Result<PathBuf> {
+    let cache = Cache::locate()?;
+    let entry = format!("modules/stock-{}", meta.release);
+    let dir = cache.path(&entry);
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    let lock = cache.lock()?;
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    cache.need(300)?;
+    let name = format!("linux-modules-{}", meta.release);
+    let package = debian::package(&name, &meta.version, env, logs)?;
+    debian::download(&[&package], &cache, &lock, env, logs)?;
+    let partial = cache.begin(&entry, &lock)?;
+    let debs = cache.path("debs");
+    Logged {
+        what: "unpacking the kernel's modules",
+        log: logs.join("modules-unpack.log"),
+        kind: Kind::Kernel,
+        next: "read the log; then run the same command again",
+    }
+    .run(
+        env.script(&format!(
+            "dpkg-deb --fsys-tarfile /lab/debs/{} | \
+             tar -x --no-same-owner -C /lab/out --strip-components=5 ./usr/lib/modules/{}",
+            quote(package.file()),
+            quote(&meta.release)
+        ))
+        .bind(&debs, "/lab/debs")
+        .bind(partial.path(), "/lab/out")
+        .command(),
+    )?;
+    let dir = partial.finish()?;
+    // It is as large as what came out of it, and of no more use.
+    let deb = debs.join(package.file());
+    fs::remove_file(&deb).at(&deb, "remove")?;
+    Ok(dir)
+}
