@@ -3,6 +3,7 @@
 //! A firmware directory of the test's own.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -54,6 +55,21 @@ impl FirmwareDir {
     pub fn put(&self, name: &str, image: &[u8]) -> Result<(), Failure> {
         let file = self.file(name);
         fs::write(&file, image).map_err(|error| Failure::io("write", file, error))
+    }
+
+    /// Takes the image away, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Io`] if that cannot be done.
+    pub fn take(&self, name: &str) -> Result<(), Failure> {
+        let file = self.file(name);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Failure::io("remove", file, error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the machine itself has firmware of this name, which a missing file would not hide.

@@ -16,6 +16,7 @@ pub mod firmware_dir;
 pub mod kmsg;
 pub mod ktap;
 pub mod modules;
+pub mod random;
 pub mod recorder;
 pub mod slow_bus;
 pub mod sysfs;

@@ -16,7 +16,6 @@
 
 mod machine;
 mod operation;
-mod random;
 mod round;
 mod watchdog;
 

@@ -10,8 +10,8 @@ use nix::errno::Errno::{self, EBUSY, EEXIST, ENODEV, ENOENT};
 use selftests::modules;
 
 use crate::machine::{self, BUS, DRIVER, MODULES, PLATFORM, PLATFORM_DRIVER};
-use crate::random::Random;
 use crate::round::{Kind, Shared};
+use selftests::random::Random;
 
 /// Above this number of devices, devices are removed rather than added.
 const CROWD: i64 = 40;

@@ -18,8 +18,8 @@ use selftests::{modules, Failure};
 
 use crate::machine::{self, BUS};
 use crate::operation::{unloading_order, Operation, DESIGNS};
-use crate::random::Random;
 use crate::watchdog::{self, watch};
+use selftests::random::Random;
 
 /// What is under way without anybody who waits for it is over after that.
 const SETTLED: Duration = Duration::from_secs(30);
