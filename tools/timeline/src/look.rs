@@ -123,9 +123,15 @@ pub fn classes(bar: &Bar) -> String {
     classes
 }
 
+/// What a driver returns that has nothing to do with the device, `ENODEV` and `ENXIO`. The driver
+/// core takes no notice of that.
+const NOT_MINE: [i32; 2] = [-19, -6];
+
 /// Whether it came to nothing. A deferred probe has too, for now.
 pub fn failed(bar: &Bar) -> bool {
-    bar.ret.is_some_and(|ret| ret < 0)
+    let may_decline = matches!(bar.kind, Kind::Probe | Kind::Initcall);
+    bar.ret
+        .is_some_and(|ret| ret < 0 && !(may_decline && NOT_MINE.contains(&ret)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use lifecycle::call::calls;
 use lifecycle::probe::probes;
 use lifecycle::recording::{spans, Point, Recorded, Span};
+use lifecycle::timeline::{Kind, Timeline};
 use lifecycle::{Event, Micros, What};
+use timeline::look;
 
 /// A bar that must be there.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
@@ -26,6 +28,15 @@ pub(crate) const CLASSES: &[&str] = &[
 
 /// The bars of probes, firmware, second phases, modules and userspace's calls.
 pub(crate) fn bars(events: &[Event]) -> Vec<Bar> {
+    // Of what initcall_debug prints the timeline has to guess a part: it is believed.
+    if events
+        .iter()
+        .any(|event| matches!(event.what, What::Initcall(_)))
+    {
+        let mut bars = bars_of(&Timeline::of(events));
+        bars.retain(|bar| CLASSES.contains(&bar.class.split(' ').next().unwrap_or_default()));
+        return bars;
+    }
     let log = Log::new(events);
     let mut bars = Vec::new();
     let spans = spans(events);
@@ -85,6 +96,38 @@ pub(crate) fn bars(events: &[Event]) -> Vec<Bar> {
             call.began,
             call.returned,
         );
+    }
+    bars
+}
+
+/// All bars of a timeline, in their lanes.
+pub(crate) fn bars_of(timeline: &Timeline) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for bar in &timeline.bars {
+        let at = |section, lane: &str| Bar {
+            section,
+            lane: lane.to_owned(),
+            class: look::classes(bar),
+            begin: bar.begin,
+            end: bar.end.unwrap_or(timeline.end),
+        };
+        let of_device = matches!(
+            bar.kind,
+            Kind::Waiting | Kind::Probe | Kind::Firmware | Kind::SecondPhase | Kind::Remove
+        );
+        if let Some(device) = bar.device.filter(|_| of_device) {
+            bars.push(at("devices", &timeline.devices[device].name));
+        }
+        if let Some(task) = bar.task {
+            let task = &timeline.tasks[task];
+            let name = task.name.as_deref().unwrap_or("task");
+            let worker = name.starts_with("kworker/");
+            let lane = match task.pid {
+                Some(pid) => format!("{name} {pid}"),
+                None => "unknown task".to_owned(),
+            };
+            bars.push(at(if worker { "workers" } else { "tasks" }, &lane));
+        }
     }
     bars
 }

@@ -17,6 +17,12 @@ pub(crate) const FAILURES: &str = include_str!("../logs/failures.txt");
 pub(crate) const RECORDED: &str =
     include_str!("../../../lifecycle/tests/recordings/platform_and_bus.txt");
 
+/// As above: with `initcall_debug`, from boot on.
+const INITCALL_DEBUG: &str = include_str!("../../../lifecycle/tests/logs/initcall_debug.txt");
+
+/// As above: dmesg with the calls of userspace.
+const WITH_CALLS: &str = include_str!("../../../lifecycle/tests/logs/convoy_with_calls.txt");
+
 /// Everything that there is, by name.
 pub(crate) fn all() -> Vec<(&'static str, Vec<Event>)> {
     let mut all = vec![
@@ -24,6 +30,8 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Event>)> {
         ("convoy", dmesg::parse(CONVOY).unwrap()),
         ("failures", dmesg::parse(FAILURES).unwrap()),
         ("recorded", recording::parse(RECORDED).unwrap()),
+        ("initcall_debug", dmesg::parse(INITCALL_DEBUG).unwrap()),
+        ("with calls", dmesg::parse(WITH_CALLS).unwrap()),
     ];
     for devices in [1, 8, 64, 512] {
         all.push(("many", dmesg::parse(&many(devices)).unwrap()));

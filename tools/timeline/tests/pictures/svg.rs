@@ -27,48 +27,61 @@ fn draw(events: &[Event]) -> String {
 /// Holds a picture against the events of its log; what is wrong with it, if anything is.
 fn check(events: &[Event], svg: &str) -> Result<(), String> {
     let drawing = Drawing::read(svg);
+    all_bars(events, &drawing)?;
     bars(events, &drawing)?;
     waits(events, &drawing)
 }
 
 /// Each bar is where its events say, there is none too many, and each is told in words.
 fn bars(events: &[Event], drawing: &Drawing) -> Result<(), String> {
-    let mut expected = expected::bars(events);
-    let wanted = |bar: &&drawing::Bar| {
+    let wanted = |bar: &drawing::Bar| {
         let look = bar.class.split(' ').next();
         look.is_some_and(|look| expected::CLASSES.contains(&look))
     };
+    compare(drawing, wanted, expected::bars(events))
+}
+
+/// All bars of the timeline are drawn, and nothing else.
+fn all_bars(events: &[Event], drawing: &Drawing) -> Result<(), String> {
+    compare(drawing, |_| true, expected::bars_of(&Timeline::of(events)))
+}
+
+fn compare(
+    drawing: &Drawing,
+    wanted: impl Fn(&drawing::Bar) -> bool,
+    mut expected: Vec<expected::Bar>,
+) -> Result<(), String> {
     // Those in lanes of their own first: the others are of the lanes that are left.
-    let mut drawn: Vec<&drawing::Bar> = drawing.bars.iter().filter(wanted).collect();
+    let mut drawn: Vec<&drawing::Bar> = drawing.bars.iter().filter(|bar| wanted(bar)).collect();
     drawn.sort_by_key(|bar| bar.lane.is_none());
     for bar in drawn {
+        let told = |begin: Micros| {
+            let begin = format!("begin: {}.{:06} s", begin.seconds(), begin.subsec_micros());
+            bar.lane.is_none() || bar.title.contains(&begin)
+        };
         let at = expected.iter().position(|one| {
             one.section == bar.section
                 && bar.lane.as_ref().is_none_or(|lane| *lane == one.lane)
                 && one.class == bar.class
                 && is_at(drawing, bar, one.begin, one.end)
+                && told(one.begin)
         });
-        let Some(at) = at else {
-            return Err(format!("no events for {bar:?}"));
-        };
-        let one = expected.swap_remove(at);
-        let begin = format!(
-            "begin: {}.{:06} s",
-            one.begin.seconds(),
-            one.begin.subsec_micros()
-        );
-        if bar.lane.is_some() && !bar.title.contains(&begin) {
-            return Err(format!("not told: {begin}: {bar:?}"));
-        }
+        let at = at.ok_or(format!("no events for {bar:?}"))?;
+        expected.swap_remove(at);
     }
-    // Firmware and flushes are not drawn where many lanes are in the place of one.
+    // What is at the edge of others is not drawn where many lanes are in the place of one.
     let many: Vec<&str> = drawing
         .bars
         .iter()
         .filter(|bar| bar.lane.is_none())
         .map(|bar| bar.section.as_str())
         .collect();
-    expected.retain(|one| !(one.class.starts_with("firmware") && many.contains(&one.section)));
+    let at_edge = |class: &str| {
+        ["firmware", "flush", "work"]
+            .iter()
+            .any(|of| class.starts_with(of))
+    };
+    expected.retain(|one| !(at_edge(&one.class) && many.contains(&one.section)));
     match expected.first() {
         Some(missing) => Err(format!("not drawn: {missing:?}")),
         None => Ok(()),
