@@ -206,7 +206,8 @@ fn subordinate_ids() -> Result<()> {
     }
 }
 
-fn in_path(program: &str) -> bool {
+/// Whether the host has a program.
+pub fn in_path(program: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| {
         env::split_paths(&path)
             .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cpio::newc::{trailer, Builder};
@@ -96,6 +97,21 @@ impl Initramfs {
     pub fn file(&mut self, path: &str, host: &Path, executable: bool) {
         let mode = if executable { EXECUTABLE } else { PLAIN };
         self.put(path, mode, Data::Host(host.to_owned()), (0, 0));
+    }
+
+    /// Adds a directory of the host, with all that is in it.
+    pub fn tree(&mut self, path: &str, host: &Path) -> Result<()> {
+        for entry in fs::read_dir(host).at(host, "read the directory")? {
+            let entry = entry.at(host, "read the directory")?;
+            let inside = format!("{path}/{}", entry.file_name().to_string_lossy());
+            let meta = entry.metadata().at(host, "read the directory")?;
+            if meta.is_dir() {
+                self.tree(&inside, &entry.path())?;
+            } else {
+                self.file(&inside, &entry.path(), meta.mode() & 0o111 != 0);
+            }
+        }
+        Ok(())
     }
 
     fn directory(&mut self, path: &str) {

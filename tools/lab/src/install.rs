@@ -3,10 +3,11 @@
 //! Installing the guest programs as kselftests are installed, to be carried to any machine.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Cli;
 use crate::error::{IoContext, Result};
+use crate::modules::Modules;
 use crate::programs;
 use crate::progress::note;
 use crate::session::{name, Session};
@@ -22,8 +23,18 @@ pub fn run(cli: &Cli, to: &Path) -> Result<()> {
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
     let programs = programs::build(&session.project, "selftests")?;
+    tree(&session, &modules, &programs, to)?;
+    note(&format!(
+        "as root on a machine that runs {}: {}/run_kselftest.sh",
+        session.kernel.release()?,
+        to.display()
+    ));
+    Ok(())
+}
+
+/// Makes the tree.
+pub fn tree(session: &Session, modules: &Modules, programs: &[PathBuf], to: &Path) -> Result<()> {
     let here = to.join(COLLECTION);
-    let selftests = session.project.top().join("tools/testing/selftests");
 
     let upstream = session.kernel.source().join("tools/testing/selftests");
     copy_into(&upstream.join("run_kselftest.sh"), to)?;
@@ -34,27 +45,27 @@ pub fn run(cli: &Cli, to: &Path) -> Result<()> {
     {
         copy_into(&entry.path(), &to.join("kselftest"))?;
     }
-    for file in FILES {
-        copy_into(&selftests.join(COLLECTION).join(file), &here)?;
+    for name in FILES {
+        copy_into(&file(session, name), &here)?;
     }
     for module in modules.files()? {
         copy_into(&module, &here.join("modules"))?;
     }
     let mut list = String::new();
-    for program in &programs {
+    for program in programs {
         copy_into(program, &here)?;
         if programs::is_test(program) {
             list.push_str(&format!("{COLLECTION}:{}\n", name(program)));
         }
     }
     let path = to.join("kselftest-list.txt");
-    fs::write(&path, list).at(&path, "write")?;
-    note(&format!(
-        "as root on a machine that runs {}: {}/run_kselftest.sh",
-        session.kernel.release()?,
-        to.display()
-    ));
-    Ok(())
+    fs::write(&path, list).at(&path, "write")
+}
+
+/// A file beside the sources of the programs.
+pub fn file(session: &Session, name: &str) -> PathBuf {
+    let selftests = session.project.top().join("tools/testing/selftests");
+    selftests.join(COLLECTION).join(name)
 }
 
 /// Copies a file with its mode.

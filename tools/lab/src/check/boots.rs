@@ -45,6 +45,9 @@ pub(super) const BOOTS: &[Boot] = &[
     },
 ];
 
+/// Runs the kernel's own runner of kselftests.
+pub(super) const KSELFTEST: &str = "kselftest.sh";
+
 const RECORD: &str = "ASYNC_PROBE_RECORD=1";
 
 /// The program may power the machine off, once it has said that all is well.
@@ -167,6 +170,7 @@ mod tests {
         fs::read_dir(sources)
             .unwrap()
             .map(|entry| entry.unwrap().path().with_extension(""))
+            .chain([PathBuf::from(KSELFTEST)])
             .collect()
     }
 

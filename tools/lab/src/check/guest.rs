@@ -3,9 +3,11 @@
 //! The tests of the guest: booted, collected, judged.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::boots::{Boot, Run};
+use super::boots::{Boot, Run, KSELFTEST};
+use super::kselftest;
 use crate::error::{Error, Kind, Result};
 use crate::ktap::{Parser, Status, Test};
 use crate::modules::Modules;
@@ -23,6 +25,8 @@ pub(super) struct Guest<'a> {
     pub(super) machine: Machine,
     pub(super) boot: &'a Boot,
     pub(super) step: &'a Step,
+    /// All programs that there are.
+    pub(super) programs: &'a [PathBuf],
     pub(super) filter: &'a str,
 }
 
@@ -30,6 +34,8 @@ pub(super) struct Guest<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Results {
     pub(super) tests: Vec<Test>,
+    /// What each program printed.
+    pub(super) ktap: Vec<(String, String)>,
     /// How long the guest has run, by its own clock.
     pub(super) guest: Duration,
 }
@@ -58,6 +64,9 @@ impl Guest<'_> {
         for run in left {
             initramfs.file(&format!("selftests/{}", run.name()), &run.program, true);
         }
+        if left.iter().any(|run| run.name() == KSELFTEST) {
+            kselftest::add(&mut initramfs, self.session, self.modules, self.programs)?;
+        }
         initramfs.bytes("job", self.job(left).as_bytes(), true);
         let mut outputs: Vec<Output> = Vec::new();
         let outcome = self
@@ -73,6 +82,8 @@ impl Guest<'_> {
         let tests = &mut results.tests;
         let done = outputs.len();
         for (run, output) in left.iter().zip(outputs) {
+            let file = format!("{}-{number}-{}", self.boot.name, output.program);
+            results.ktap.push((file, output.text.clone()));
             tests.extend(self.judge(run, output, &outcome));
         }
         // Of what happened outside all programs, nothing may be lost.
@@ -183,6 +194,7 @@ fn complaints(outcome: &Outcome, program: Option<&str>) -> Vec<Test> {
 /// One program's output.
 struct Output {
     program: String,
+    text: String,
     parser: Parser,
     code: Option<i32>,
 }
@@ -192,6 +204,7 @@ fn collect(outputs: &mut Vec<Output>, line: &str) {
     if let Some(program) = line.strip_prefix("lab: begin ") {
         outputs.push(Output {
             program: program.to_owned(),
+            text: String::new(),
             parser: Parser::default(),
             code: None,
         });
@@ -201,7 +214,11 @@ fn collect(outputs: &mut Vec<Output>, line: &str) {
             .and_then(|rest| rest.rsplit_once(' '))
         {
             Some((program, code)) if program == output.program => output.code = code.parse().ok(),
-            _ => output.parser.line(line),
+            _ => {
+                output.text.push_str(line);
+                output.text.push('\n');
+                output.parser.line(line);
+            }
         }
     }
 }

@@ -5,6 +5,8 @@
 mod boots;
 mod guest;
 mod junit;
+mod kselftest;
+mod readers;
 
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -29,7 +31,8 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let began = Instant::now();
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project, "selftests")?;
+    let mut programs = programs::build(&session.project, "selftests")?;
+    programs.push(kselftest::script(&session));
     let step = Step::begin("running the tests of host and guest");
     let (host, guests) = thread::scope(|scope| {
         let guests: Vec<_> = BOOTS
@@ -41,6 +44,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
                     machine: boot.machine(&cli.machine),
                     boot,
                     step: &step,
+                    programs: &programs,
                     filter,
                 };
                 let runs = boot.runs(&programs);
@@ -51,14 +55,18 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
         let guests: Vec<_> = guests.into_iter().map(ScopedJoinHandle::join).collect();
         (host.join(), guests)
     });
-    let host = joined(host)?;
+    let mut host = joined(host)?;
     let mut tests = Vec::new();
+    let mut ktap = Vec::new();
     let mut guest_time = Duration::ZERO;
     for guest in guests {
         let results = joined(guest)?;
         guest_time += results.guest;
         merge(&mut tests, results.tests);
+        ktap.extend(results.ktap);
     }
+    host.extend(kselftest::config(&session, filter)?);
+    host.extend(readers::run(&session, &ktap, filter)?);
     step.done();
     let groups = [
         Group {

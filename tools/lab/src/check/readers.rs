@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Others' parsers of KTAP must make sense of what the guest programs print, and of what the
+//! kernel's runner makes of that: `scripts/read-ktap.py`.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::cache::remove_tree;
+use crate::enter::tethered;
+use crate::environment::in_path;
+use crate::error::{IoContext, Result};
+use crate::ktap::{Parser, Status, Test};
+use crate::session::Session;
+
+const SCRIPT: &str = "scripts/read-ktap.py";
+
+/// Where the files are, in the checkout.
+const DIRECTORY: &str = "out/check/ktap";
+
+/// What the script that runs the runner puts before its output.
+const QUOTED: &str = "# | ";
+
+/// Has all outputs read whose names contain the filter.
+pub(super) fn run(
+    session: &Session,
+    outputs: &[(String, String)],
+    filter: &str,
+) -> Result<Vec<Test>> {
+    let top = session.project.top();
+    let dir = top.join(DIRECTORY);
+    remove_tree(&dir)?;
+    fs::create_dir_all(&dir).at(&dir, "create the directory")?;
+    let mut files = Vec::new();
+    for (name, text) in outputs.iter().filter(|(name, _)| name.contains(filter)) {
+        files.push((name.clone(), text.clone()));
+        let quoted = documents(text).into_iter().enumerate();
+        files.extend(quoted.map(|(number, text)| (format!("{name}-{number}"), text)));
+    }
+    if files.is_empty() {
+        return Ok(vec![]);
+    }
+    let mut names = Vec::new();
+    for (name, text) in files {
+        let path = dir.join(format!("{name}.ktap"));
+        fs::write(&path, text).at(&path, "write")?;
+        names.push(format!("{DIRECTORY}/{name}.ktap"));
+    }
+
+    // The root file system has what the kernel's parser needs of Python, and nothing else.
+    let argv = ["python3", SCRIPT, "kunit", "/lab/kernel"];
+    let argv = argv.map(str::to_owned).into_iter();
+    let kunit = session
+        .env
+        .enter(argv.chain(names.iter().cloned()))
+        .bind(top, "/lab/project")
+        .bind(&session.kernel.source(), "/lab/kernel")
+        .workdir("/lab/project")
+        .command();
+    let mut tests = read("kunit", kunit)?;
+    if in_path("python3") {
+        let mut tap = tethered("python3");
+        tap.current_dir(top).arg(SCRIPT).arg("tap").args(&names);
+        tests.extend(read("tap", tap)?);
+    } else {
+        tests.push(Test {
+            name: "ktap: tap".to_owned(),
+            status: Status::Skipped("this host has no python3".to_owned()),
+            comments: vec![],
+            time: None,
+        });
+    }
+    Ok(tests)
+}
+
+/// The documents that the runner has printed.
+fn documents(text: &str) -> Vec<String> {
+    let mut documents: Vec<String> = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix(QUOTED)) {
+        if line.starts_with("TAP version ") {
+            documents.push(String::new());
+        }
+        if let Some(document) = documents.last_mut() {
+            document.push_str(line);
+            document.push('\n');
+        }
+    }
+    documents
+}
+
+/// Runs the script and reads its own KTAP.
+fn read(who: &str, mut command: Command) -> Result<Vec<Test>> {
+    let script = Path::new(SCRIPT);
+    let output = command.stdin(Stdio::null()).output().at(script, "run")?;
+    let mut parser = Parser::default();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        parser.line(line);
+    }
+    let mut tests = parser.finish();
+    for test in &mut tests {
+        if test.status == Status::Failed && test.comments.is_empty() {
+            // It has come to grief itself.
+            let errors = String::from_utf8_lossy(&output.stderr);
+            test.comments = errors.lines().map(str::to_owned).collect();
+        }
+        test.name = match &test.status {
+            Status::Skipped(_) => format!("ktap: {who}"),
+            _ => format!("ktap: {}", test.name),
+        };
+    }
+    Ok(tests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_runner_said() {
+        let text = "KTAP version 1\n1..1\n# | a:b\n# | TAP version 13\n# | 1..1\n# | # x\n\
+                    # | ok 1 a\nok 1 one\n# | TAP version 13\n# | 1..0\nok 2 two\n";
+        assert_eq!(
+            documents(text),
+            [
+                "TAP version 13\n1..1\n# x\nok 1 a\n",
+                "TAP version 13\n1..0\n"
+            ]
+        );
+        assert!(documents("KTAP version 1\n1..1\nok 1 x\n").is_empty());
+    }
+}
