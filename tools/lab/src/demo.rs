@@ -6,11 +6,12 @@ use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
 use lifecycle::timing::runs;
-use lifecycle::{log, Event};
+use lifecycle::Event;
 use timeline::Heading;
 
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
+use crate::logs;
 use crate::pictures;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
@@ -51,14 +52,8 @@ pub fn run(cli: &Cli) -> Result<()> {
         })?;
     step.done();
     outcome.verdict()?;
-    let read = log::parse(&log).map_err(|error| {
-        Error::new(
-            Kind::Failed,
-            "the log of the guest cannot be understood",
-            error.to_string(),
-            format!("read {}", out.join("results.log").display()),
-        )
-    })?;
+    let name = out.join("results.log").display().to_string();
+    let read = logs::parse(&name, &log)?;
     let clock = match cli.machine.time {
         Time::Virtual => format!(
             "virtual time, {} ns per instruction",
@@ -75,7 +70,6 @@ pub fn run(cli: &Cli) -> Result<()> {
         ),
     };
     result(&format!("{}; {}\n", heading.title, heading.identity));
-    let name = out.join("results.log").display().to_string();
     let waits = short(&Summary::of(&name, &read));
     result(format!("{}\n{waits}", report(&log, &read.events)?).trim_end());
     note(&format!(

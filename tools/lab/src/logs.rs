@@ -3,53 +3,72 @@
 //! Reads logs of any kind: what dmesg or the console printed, and recordings.
 
 use std::fs;
+use std::io::{stdin, Read};
 use std::path::Path;
 
-use lifecycle::{dmesg, recording, Event};
+use lifecycle::log::{self, Log};
 
 use crate::error::{Error, Kind, Result};
 
-/// What a recording begins with.
-const RECORDING: &str = "# lifecycle: recording ";
-
-/// A log.
-#[derive(Debug)]
-pub struct Log {
-    /// Its events.
-    pub events: Vec<Event>,
-    /// What it says of the machine; empty if nothing.
-    pub identity: String,
+/// The name of a log, for messages and headings.
+pub fn name(path: &Path) -> String {
+    if is_stdin(path) {
+        "stdin".to_owned()
+    } else {
+        path.display().to_string()
+    }
 }
 
-/// Reads a log.
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Reads a log, `-` from stdin.
 pub fn read(path: &Path) -> Result<Log> {
-    let failed = |why: String, next: &str| {
-        let what = format!("cannot read the log {}", path.display());
-        Error::new(Kind::Usage, what, why, next)
+    let mut bytes = Vec::new();
+    let read = if is_stdin(path) {
+        stdin().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        fs::read(path).map(|read| bytes = read)
     };
-    let bytes = fs::read(path).map_err(|error| {
-        failed(
+    read.map_err(|error| {
+        Error::new(
+            Kind::Log,
+            format!("cannot read the log {}", name(path)),
             error.to_string(),
-            "name a file with what dmesg printed, or a recording: out/run/results.log after `make run`",
+            "name a file with what dmesg printed, or a recording: out/run/results.log after \
+             `make run`; - is stdin",
         )
     })?;
+    // The kernel escapes what it prints, a serial line may not.
     let text = String::from_utf8_lossy(&bytes);
-    let recording = text.lines().find(|line| line.starts_with(RECORDING));
-    let events = match recording {
-        Some(_) => recording::parse(&text).map_err(|error| error.to_string()),
-        None => dmesg::parse(&text).map_err(|error| error.to_string()),
-    };
-    let events = events.map_err(|why| {
-        failed(
-            why,
-            "see Documentation/dmesg-timing.rst for what a log looks like",
+    parse(&name(path), &text)
+}
+
+/// Understands a log that has been read.
+pub fn parse(name: &str, text: &str) -> Result<Log> {
+    log::parse(text).map_err(|error| {
+        Error::new(
+            Kind::Log,
+            format!("cannot understand the log {name}"),
+            error.to_string(),
+            next(&error),
         )
-    })?;
-    let kernel = recording
-        .and_then(|line| line.split(" kernel=").nth(1))
-        .and_then(|rest| rest.split(' ').next());
-    Ok(Log {
-        events,
-        identity: kernel.map_or_else(String::new, |kernel| format!("Linux {kernel}")),
     })
+}
+
+/// What to do about a log that cannot be understood.
+fn next(error: &log::Error) -> &'static str {
+    match error {
+        log::Error::Dmesg(_) => {
+            "take the log again, whole: `dmesg >file`, or `cat /dev/kmsg >file` beside the run"
+        }
+        log::Error::Recording(_) => {
+            "record again: a recording is sealed, and refused if anything is missing or altered"
+        }
+        log::Error::Nothing(_) => {
+            "take the log of such a driver, a recording, or boot with initcall_debug on the \
+             command line (Documentation/report.rst)"
+        }
+    }
 }

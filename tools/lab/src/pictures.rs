@@ -9,27 +9,18 @@ use lifecycle::{Event, Timeline};
 use timeline::{page::page, svg::svg, trace::trace, Heading};
 
 use crate::cli::Pictures;
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{IoContext, Result};
 use crate::logs;
 use crate::progress::result;
 
 /// Draws a log.
 pub fn run(args: &Pictures) -> Result<()> {
     let log = logs::read(&args.log)?;
-    if log.events.is_empty() {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("there is nothing to draw in {}", args.log.display()),
-            "it has no line of the dmesg interface, and is no recording",
-            "see Documentation/dmesg-timing.rst for what a log looks like",
-        ));
-    }
     let heading = Heading {
-        title: args
-            .title
-            .clone()
-            .unwrap_or_else(|| args.log.display().to_string()),
-        identity: log.identity,
+        title: args.title.clone().unwrap_or_else(|| logs::name(&args.log)),
+        identity: log
+            .kernel
+            .map_or_else(String::new, |kernel| format!("Linux {kernel}")),
     };
     result(&draw(&log.events, &heading, &args.out)?);
     Ok(())

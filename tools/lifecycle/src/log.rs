@@ -13,6 +13,8 @@ use crate::{dmesg, recording, Event, What};
 pub struct Log {
     /// What is in it.
     pub sources: Vec<Source>,
+    /// The release of the kernel, if it says so: `7.3.4+deb13-amd64`.
+    pub kernel: Option<String>,
     /// Its events.
     pub events: Vec<Event>,
 }
@@ -92,7 +94,20 @@ pub fn parse(text: &str) -> Result<Log, Error> {
             sources.push(source);
         }
     }
-    Ok(Log { sources, events })
+    Ok(Log {
+        sources,
+        kernel: kernel(text).map(str::to_owned),
+        events,
+    })
+}
+
+/// The release of the kernel: the first line of a recording has it, and that of a boot.
+fn kernel(text: &str) -> Option<&str> {
+    let release = match text.strip_prefix(recording::text::FIRST) {
+        Some(first) => first.split_once("kernel=")?.1,
+        None => text.split_once("] Linux version ")?.1,
+    };
+    release.split_whitespace().next()
 }
 
 #[cfg(test)]
@@ -112,6 +127,9 @@ mod tests {
         );
         assert_eq!(sources("\n\n"), Err(Error::Nothing(2)));
         assert_eq!(sources(""), Err(Error::Nothing(0)));
+        let boot = format!("[    0.000000] Linux version 7.3.4+deb13 (x) #1\n{timing}");
+        assert_eq!(parse(&boot).unwrap().kernel.as_deref(), Some("7.3.4+deb13"));
+        assert_eq!(parse(timing).unwrap().kernel, None);
         // A recording, and be it empty, is never read as anything else.
         assert!(matches!(
             parse(&format!("{}{timing}", header("7.3.4"))),

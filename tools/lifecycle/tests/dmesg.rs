@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Properties of the parser that hold for every log.
+//! Properties of the parser, and of what is made of its events, that hold for every log.
 
+use lifecycle::diff::Diff;
 use lifecycle::dmesg::{parse, Parser, Reason};
 use lifecycle::event::{Call, KERNEL_PREFIX, USER_PREFIX};
+use lifecycle::initcall::{Initcall, Symbol};
 use lifecycle::laws::one_at_a_time;
+use lifecycle::log::Log;
+use lifecycle::report;
+use lifecycle::report::log::Detail;
+use lifecycle::summary::Summary;
 use lifecycle::{Event, Micros, ProbeType, What};
 use proptest::prelude::*;
 
@@ -90,6 +96,164 @@ fn what() -> impl Strategy<Value = What> {
     ]
 }
 
+fn symbol() -> impl Strategy<Value = Symbol> {
+    let text = prop_oneof![
+        "[a-z][a-z_0-9]{0,9}\\+0x[0-9a-f]/0x[0-9a-f]",
+        "0x[0-9a-f]{16}"
+    ];
+    (text, proptest::option::of("[a-z_]{1,9}")).prop_map(|(text, module)| Symbol { text, module })
+}
+
+fn initcall() -> impl Strategy<Value = What> {
+    // Names of devices have spaces in them, of drivers too.
+    let spaced = || "[a-zA-Z0-9_.:-]{1,9}( [a-z]{1,9})?";
+    let one = prop_oneof![
+        (symbol(), any::<u32>()).prop_map(|(function, pid)| Initcall::Calling { function, pid }),
+        (symbol(), any::<i32>(), micros()).prop_map(|(function, ret, took)| {
+            Initcall::Returned {
+                function,
+                ret,
+                took,
+            }
+        }),
+        (
+            spaced(),
+            proptest::option::of(spaced()),
+            any::<i32>(),
+            micros()
+        )
+            .prop_map(|(device, driver, ret, took)| Initcall::Probed {
+                device,
+                driver,
+                ret,
+                took,
+                pid: None,
+            }),
+        (any::<u64>(), symbol(), any::<u32>()).prop_map(|(cookie, function, pid)| {
+            Initcall::WorkBegan {
+                cookie,
+                function,
+                pid,
+            }
+        }),
+        (any::<u64>(), symbol(), micros()).prop_map(|(cookie, function, took)| {
+            Initcall::WorkEnded {
+                cookie,
+                function,
+                took,
+            }
+        }),
+        any::<u32>().prop_map(|pid| Initcall::Waiting { pid }),
+        (any::<u32>(), micros()).prop_map(|(pid, took)| Initcall::Continuing { pid, took }),
+    ];
+    one.prop_map(What::Initcall)
+}
+
+/// Of a driver that prints its timing, or of a kernel with `initcall_debug`.
+fn any_event() -> impl Strategy<Value = Event> {
+    let what = prop_oneof![what(), initcall()];
+    (micros(), what).prop_map(|(time, what)| Event { time, what })
+}
+
+/// Events of an hour, none of which took longer than a minute: the tables have room for that.
+fn plausible() -> impl Strategy<Value = Vec<Event>> {
+    const MINUTE: u64 = 60_000_000;
+    prop::collection::vec(any_event(), 0..20).prop_map(|mut events| {
+        for event in &mut events {
+            event.time.0 %= 60 * MINUTE;
+            if let Some(took) = took(&mut event.what) {
+                took.0 %= MINUTE;
+            }
+        }
+        events
+    })
+}
+
+/// How long it took, if it says so.
+fn took(what: &mut What) -> Option<&mut Micros> {
+    match what {
+        What::Registered { took, .. }
+        | What::FirmwareArrived { took, .. }
+        | What::ProbeEnded { took, .. }
+        | What::Ready { took, .. }
+        | What::Unregistered { took, .. }
+        | What::Initcall(
+            Initcall::Returned { took, .. }
+            | Initcall::Probed { took, .. }
+            | Initcall::WorkEnded { took, .. }
+            | Initcall::Continuing { took, .. },
+        ) => Some(took),
+        _ => None,
+    }
+}
+
+/// The events of few devices, drivers and tasks, close to each other, so that they belong together.
+fn entangled() -> impl Strategy<Value = Vec<Event>> {
+    let few = |name: &mut String| *name = ["a", "b"][name.len() % 2].to_owned();
+    prop::collection::vec((any_event(), 0_u64..1000), 0..40).prop_map(move |mut events| {
+        let mut time = Micros(1_000_000);
+        for (event, later) in &mut events {
+            time = time + Micros(*later);
+            event.time = time;
+            if let Some(took) = took(&mut event.what) {
+                took.0 %= 2000;
+            }
+            match &mut event.what {
+                What::ProbeBegan {
+                    device,
+                    driver,
+                    pid,
+                    ..
+                } => {
+                    few(device);
+                    few(driver);
+                    *pid %= 4;
+                }
+                What::FirmwareArrived { device, driver, .. }
+                | What::ProbeEnded { device, driver, .. }
+                | What::Ready { device, driver, .. }
+                | What::Removing { device, driver }
+                | What::Unbound { device, driver }
+                | What::DevresReleased { device, driver } => {
+                    few(device);
+                    few(driver);
+                }
+                What::Registered { driver, .. } | What::Unregistered { driver, .. } => few(driver),
+                What::CallBegan { call, on, pid } | What::CallReturned { call, on, pid, .. } => {
+                    *call = [Call::Insmod, Call::Unbind][on.len() % 2];
+                    few(on);
+                    *pid %= 4;
+                }
+                What::Initcall(initcall) => few_initcalls(initcall),
+                What::Recorded(_) => {}
+            }
+        }
+        events.into_iter().map(|(event, _)| event).collect()
+    })
+}
+
+fn few_initcalls(initcall: &mut Initcall) {
+    match initcall {
+        Initcall::Calling { function, pid } => {
+            function.text = "f+0x0/0x1".to_owned();
+            *pid %= 4;
+        }
+        Initcall::Returned { function, .. } => function.text = "f+0x0/0x1".to_owned(),
+        Initcall::Probed { device, .. } => *device = ["a", "b"][device.len() % 2].to_owned(),
+        Initcall::WorkBegan {
+            cookie,
+            function,
+            pid,
+        } => {
+            function.text = "__driver_attach_async_helper+0x0/0x1".to_owned();
+            *cookie %= 4;
+            *pid %= 4;
+        }
+        Initcall::WorkEnded { cookie, .. } => *cookie %= 4,
+        Initcall::Waiting { pid } | Initcall::Continuing { pid, .. } => *pid %= 4,
+    }
+}
+
 fn event() -> impl Strategy<Value = Event> {
     (micros(), what()).prop_map(|(time, what)| Event { time, what })
 }
@@ -151,13 +315,13 @@ fn lives(device: usize, rets: &[i32]) -> Vec<What> {
 
 proptest! {
     #[test]
-    fn what_is_printed_is_read(events in prop::collection::vec(event(), 0..20)) {
+    fn what_is_printed_is_read(events in prop::collection::vec(any_event(), 0..20)) {
         prop_assert_eq!(parse(&dmesg(&events)).unwrap(), events);
     }
 
     #[test]
     fn what_is_recorded_is_read(
-        events in prop::collection::vec(event(), 0..20),
+        events in prop::collection::vec(any_event(), 0..20),
         first in any::<u32>(),
     ) {
         prop_assert_eq!(parse(&kmsg(&events, first.into())).unwrap(), events);
@@ -173,6 +337,31 @@ proptest! {
         let log: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
         let events: Vec<_> = lines.into_iter().filter_map(|(_, event)| event).collect();
         prop_assert_eq!(parse(&log).unwrap(), events);
+    }
+
+    /// Whatever a log says, there is a report on it that fits, and no difference to itself.
+    #[test]
+    fn any_log_has_a_report(
+        events in prop_oneof![plausible(), entangled()],
+    ) {
+        let summary = Summary::of("log", &Log { sources: Vec::new(), kernel: None, events });
+        let diff = Diff::of(&summary, &summary);
+        prop_assert!(diff.changes.is_empty());
+        for detail in [Detail::Folded, Detail::All] {
+            for text in [report::log::report(&summary, detail), report::diff::report(&diff, detail)] {
+                let widest = text.lines().map(|line| line.chars().count()).max();
+                prop_assert!(widest <= Some(80), "{}", text);
+            }
+        }
+        let timeline = &summary.timeline;
+        for (at, bar) in timeline.bars.iter().enumerate() {
+            prop_assert!(timeline.begin <= bar.begin && timeline.end_of(at) <= timeline.end);
+            let outer = bar.parent.map(|outer| &timeline.bars[outer]);
+            prop_assert!(outer.is_none_or(|outer| outer.begin <= bar.begin));
+        }
+        for wait in &timeline.waits {
+            prop_assert!(!wait.on.is_empty());
+        }
     }
 
     #[test]

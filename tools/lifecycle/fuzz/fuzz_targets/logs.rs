@@ -5,28 +5,44 @@
 //! With cargo-fuzz (`cargo install cargo-fuzz`), on a stable toolchain, in `tools/lifecycle`:
 //!
 //! ```sh
-//! mkdir -p fuzz/corpus/logs && cp tests/recordings/* fuzz/corpus/logs
+//! mkdir -p fuzz/corpus/logs && cp tests/recordings/*.txt tests/logs/*.txt fuzz/corpus/logs
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run logs -- -max_total_time=60
 //! ```
 //!
 //! A fuzzer does not guess checksums. So each input is read as a recording as it is, and once more
-//! with its seal made right. Whatever is read, the laws judge it, and when it is written again it
-//! reads the same.
+//! with its seal made right. Whatever is read, the laws judge it, there is a report on it, it has no
+//! difference to itself, and when it is written again it reads the same.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use lifecycle::diff::Diff;
 use lifecycle::laws::recorded::judge;
+use lifecycle::log;
 use lifecycle::recording::text;
-use lifecycle::{dmesg, Timeline, What};
+use lifecycle::report::log::{report, Detail};
+use lifecycle::summary::Summary;
+use lifecycle::What;
 
 fuzz_target!(|log: &str| {
-    let _ = dmesg::parse(log);
+    summed_up(log);
     recording(log);
 
     let end = log.rfind("# lifecycle: end").unwrap_or(log.len());
-    recording(&text::seal(log[..end].to_owned()));
+    let sealed = text::seal(log[..end].to_owned());
+    summed_up(&sealed);
+    recording(&sealed);
 });
+
+/// Reads a log of whatever kind and reports on it.
+fn summed_up(log: &str) {
+    let Ok(log) = log::parse(log) else {
+        return;
+    };
+    let summary = Summary::of("log", &log);
+    let _ = report(&summary, Detail::All);
+    assert_eq!(Diff::of(&summary, &summary).changes, []);
+}
 
 /// Reads a recording, judges it, and writes it again.
 fn recording(log: &str) {
@@ -37,7 +53,6 @@ fn recording(log: &str) {
         let _ = event.to_string();
     }
     judge(&events);
-    Timeline::of(&events);
     // printk's lines are written without the task that printed them, and may have been anything.
     if events
         .iter()

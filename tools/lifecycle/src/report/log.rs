@@ -50,10 +50,12 @@ fn head(summary: &Summary) -> String {
     let timeline = &summary.timeline;
     let total = summary.total;
     let sources: Vec<String> = summary.sources.iter().map(ToString::to_string).collect();
+    let kernel = summary.kernel.as_ref();
+    let kernel = kernel.map_or(String::new(), |kernel| format!("Linux {kernel}; "));
     let mut text = wrap(
         "",
         &format!(
-            "{}: {}; {} ms, {} devices, {} tasks",
+            "{}: {}; {kernel}{} ms, {} devices, {} tasks",
             summary.name,
             sources.join(", "),
             timeline.end - timeline.begin,

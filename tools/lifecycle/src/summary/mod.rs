@@ -25,6 +25,8 @@ pub struct Summary {
     pub name: String,
     /// What is in it.
     pub sources: Vec<Source>,
+    /// The release of the kernel, if the log says so.
+    pub kernel: Option<String>,
     /// All probes together.
     pub total: Total,
     /// The probes that belong together, in the order in which they began.
@@ -79,6 +81,7 @@ impl Summary {
             version: VERSION,
             name: name.to_owned(),
             sources: log.sources.clone(),
+            kernel: log.kernel.clone(),
             total: Total::of(&timeline, &probes),
             waves,
             calls,

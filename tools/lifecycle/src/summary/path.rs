@@ -189,8 +189,9 @@ impl<'t> Walk<'t> {
                     let woken = self.timeline.end_of(probe).min(ended);
                     self.step(what, woken, ended, None);
                     let (asked, by) = self.probe(probe, woken);
-                    if asked <= begin {
-                        // It was asked for before: by whom is the rest of the path.
+                    if asked <= begin || until <= asked {
+                        // It was asked for before: by whom is the rest of the path. Or it took
+                        // no time, and there is no going on from it.
                         self.before(asked, by);
                         return;
                     }

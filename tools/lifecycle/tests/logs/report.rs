@@ -18,7 +18,8 @@ fn as_they_were() {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs");
     for (name, text) in ALL {
         let licence = "# SPDX-License-Identifier: GPL-2.0\n";
-        let found = licence.to_owned() + &report(&summary(name, text), Detail::Folded);
+        let found =
+            licence.to_owned() + &report(&summary(&format!("{name}.txt"), text), Detail::Folded);
         let file = beside.join(format!("{name}.report"));
         if std::env::var_os("RENEW").is_some() {
             std::fs::write(&file, &found).unwrap();
