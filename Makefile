@@ -48,7 +48,7 @@ bench-compare: lab
 	@$(LAB) bench-compare $(if $(BASE),--base=$(BASE)) $(if $(FORCE),--force)
 
 timeline: lab
-	@$(LAB) timeline $(or $(LOG),out/run/results.log)
+	@$(LAB) timeline '$(or $(LOG),out/run/results.log)'
 
 FORM = $(if $(ALL),--all) $(if $(JSON),--json)
 

@@ -239,11 +239,13 @@ impl Flows {
         let mut flows = Self::default();
         let mut id = 0;
         for (at, wait) in timeline.waits.iter().enumerate() {
-            if wait.task.is_none() || wait.end.is_none() {
+            let (Some(_), Some(end)) = (wait.task, wait.end) else {
                 continue;
-            }
+            };
             for probe in &wait.on {
-                if timeline.bars[*probe].device.is_some() {
+                // Two CPUs may stamp the end of a probe before its beginning.
+                let bar = &timeline.bars[*probe];
+                if bar.device.is_some() && bar.begin <= end {
                     id += 1;
                     flows.from.entry(*probe).or_default().push(id);
                     flows.to.entry(at).or_default().push(id);

@@ -93,31 +93,50 @@ impl Life {
     }
 }
 
-/// A log.
+/// A log, of seconds or of a few microseconds.
 pub(crate) fn log() -> impl Strategy<Value = String> {
     let calls = vec((0..3_000_000_u64, 0..1_000_000_u64, 1..4_u32), 0..4);
-    (vec(life(), 0..60), calls, 0..=100_usize, 0..4_u64).prop_map(|(lives, calls, cut, jitter)| {
-        let mut lines: Vec<(u64, String)> = lives
-            .iter()
-            .enumerate()
-            .flat_map(|(device, life)| life.lines(device))
-            .collect();
-        for (number, (began, took, pid)) in calls.iter().enumerate() {
-            let call = format!("call=insmod on=m{number} pid={pid}");
-            lines.push((*began, format!("lifecycle: call_began {call}")));
-            let returned = format!("lifecycle: call_returned {call} ret=0");
-            lines.push((began + took, returned));
-        }
-        lines.sort_by_key(|(time, _)| *time);
-        lines.truncate(lines.len() * cut / 100);
-        lines
-            .into_iter()
-            .enumerate()
-            .map(|(at, (time, line))| {
-                // Two CPUs may stamp neighbouring lines a little out of order.
-                let time = 1_000_000 + time - jitter * u64::from(at % 3 == 0);
-                format!("[{:5}.{:06}] {line}\n", time / 1_000_000, time % 1_000_000)
-            })
-            .collect()
-    })
+    let tight = any::<bool>();
+    (vec(life(), 0..60), calls, 0..=100_usize, 0..4_u64, tight)
+        .prop_map(|(lives, calls, cut, jitter, tight)| write(lives, calls, cut, jitter, tight))
+}
+
+fn write(
+    lives: Vec<Life>,
+    calls: Vec<(u64, u64, u32)>,
+    cut: usize,
+    jitter: u64,
+    tight: bool,
+) -> String {
+    let time = |time: u64| if tight { time % 20 } else { time };
+    let lives = lives.into_iter().map(|life| Life {
+        began: time(life.began),
+        firmware: life.firmware.map(|(after, ret)| (time(after), ret)),
+        probe: time(life.probe),
+        second: life.second.map(time),
+        removed: life.removed.map(time),
+        ..life
+    });
+    let mut lines: Vec<(u64, String)> = lives
+        .enumerate()
+        .flat_map(|(device, life)| life.lines(device))
+        .collect();
+    for (number, (began, took, pid)) in calls.into_iter().enumerate() {
+        let (began, took) = (time(began), time(took));
+        let call = format!("call=insmod on=m{number} pid={pid}");
+        lines.push((began, format!("lifecycle: call_began {call}")));
+        let returned = format!("lifecycle: call_returned {call} ret=0");
+        lines.push((began + took, returned));
+    }
+    lines.sort_by_key(|(time, _)| *time);
+    lines.truncate(lines.len() * cut / 100);
+    lines
+        .into_iter()
+        .enumerate()
+        .map(|(at, (time, line))| {
+            // Two CPUs may stamp neighbouring lines a little out of order.
+            let time = 1_000_000 + time - jitter * u64::from(at % 3 == 0);
+            format!("[{:5}.{:06}] {line}\n", time / 1_000_000, time % 1_000_000)
+        })
+        .collect()
 }

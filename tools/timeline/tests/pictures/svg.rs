@@ -237,6 +237,9 @@ fn many_devices_are_folded() {
     let slowest = slowest.max_by_key(|device| device * 13 % 1000).unwrap();
     assert!(lanes.contains(format!("d.{slowest}").as_str()), "{lanes:?}");
     assert!(lanes.len() < 16, "{lanes:?}");
+    let worker = |bar: &&drawing::Bar| bar.section == "workers" && bar.lane.is_some();
+    let failed = drawing.bars.iter().filter(worker);
+    assert!(failed.filter(|bar| bar.class == "async failed").count() >= 3);
     let height = drawing.bars.iter().map(|bar| bar.y).fold(0.0, f64::max);
     assert!(height < 1600.0, "{height}");
 }
@@ -260,7 +263,7 @@ fn whatever_is_in_a_log_is_text() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
     fn random_logs(log in random::log()) {
