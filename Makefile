@@ -32,12 +32,12 @@ run shell setup: lab
 check: lab
 	@$(LAB) $(LAB_FLAGS) check $(TESTS)
 
-# Quoted, as each is one argument: commands for a shell among them.
-quoted = '$(subst ','\'',$(1))'
+# A variable as it was given, quoted: commands for the guest's shell are among them.
+quoted = '$(subst ','\'',$(value $(1)))'
 check-driver: lab
-	@$(LAB) $(LAB_FLAGS) check-driver $(call quoted,$(MODULE)) --with=$(call quoted,$(WITH)) \
-		--params=$(call quoted,$(PARAMS)) --before=$(call quoted,$(BEFORE)) \
-		--after=$(call quoted,$(AFTER)) $(if $(FIRMWARE),--firmware=$(FIRMWARE)) \
+	@$(LAB) $(LAB_FLAGS) check-driver $(call quoted,MODULE) --with=$(call quoted,WITH) \
+		--params=$(call quoted,PARAMS) --before=$(call quoted,BEFORE) \
+		--after=$(call quoted,AFTER) $(if $(FIRMWARE),--firmware=$(FIRMWARE)) \
 		$(if $(DEADLINE),--step-deadline=$(DEADLINE))
 
 bench: lab

@@ -84,7 +84,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
         began.elapsed(),
     )?;
     let tests = [host, tests].concat();
-    list(&tests);
+    list(&tests, filter);
     times(cli, filter, guest_time, began.elapsed());
     total(&tests)
 }
@@ -154,11 +154,16 @@ fn rank(test: &Test) -> u8 {
     }
 }
 
-/// One line per test.
-fn list(tests: &[Test]) {
+/// One line per test; what those of a program say that was asked for by its name comes with them.
+fn list(tests: &[Test], filter: &str) {
     for test in tests {
         match &test.status {
-            Status::Passed => result(&format!("ok    {}", test.name)),
+            Status::Passed => {
+                result(&format!("ok    {}", test.name));
+                if test.name.split(':').next() == Some(filter) && !test.comments.is_empty() {
+                    result(&indent(&test.comments.join("\n")));
+                }
+            }
             Status::Skipped(reason) => result(&format!("skip  {} # {reason}", test.name)),
             Status::Failed => {
                 result(&format!("FAIL  {}", test.name));

@@ -256,7 +256,7 @@ impl Checked {
             .lines()
             .skip_while(|line| !line.contains("lab: begin "))
             .filter(|line| !line.contains("] lifecycle: ") && !line.contains("] lab: "))
-            .filter(|line| !line.contains("taint") && !line.contains("reboot: Power down"))
+            .filter(|line| !line.contains("taint") && !line.contains("ACPI: PM: "))
             .map(str::trim_end)
             .collect();
         let from = lines.len().saturating_sub(QUOTED);

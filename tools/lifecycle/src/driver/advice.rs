@@ -162,9 +162,10 @@ fn already(facts: &Facts<'_>, advice: &mut Advice) {
 fn default(facts: &Facts<'_>, advice: &mut Advice) {
     advice.verdict = Verdict::Forbidden;
     let Some(load) = facts.asynchronous else {
+        advice.verdict = Verdict::Unknown;
         advice
             .why
-            .push("It could not be loaded with async_probe.".to_owned());
+            .push("It was not tried with async_probe.".to_owned());
         return;
     };
     if let Some(ret) = load.ret.filter(|ret| *ret != 0) {
@@ -318,7 +319,7 @@ mod tests {
         assert_eq!(fails.verdict, Verdict::Forbidden);
         assert!(fails.why[1].contains("ENODEV"));
         assert_eq!(fails.then, Some(Micros(51_000)), "an estimate");
-        assert_eq!(advice(&plain, None, &[]).verdict, Verdict::Forbidden);
+        assert_eq!(advice(&plain, None, &[]).verdict, Verdict::Unknown);
 
         let forced = forced(
             101_000,

@@ -92,6 +92,15 @@ impl Recorder {
         recorder.begin()
     }
 
+    /// Takes back what [`take_over()`](Self::take_over) has left in place.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Skip`] if there is none, or another one is recording.
+    pub fn take_back() -> Result<(), Failure> {
+        Self::new().map(drop)
+    }
+
     fn new() -> Result<Self, Failure> {
         let tracefs = Path::new(TRACEFS);
         let instances = tracefs.join("instances");

@@ -126,7 +126,7 @@ impl Life {
             say("recorded", name);
             done?;
         }
-        Ok(())
+        Ok(Recorder::take_back()?)
     }
 
     fn step<T: Send + 'static>(

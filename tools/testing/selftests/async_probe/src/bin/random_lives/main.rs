@@ -142,6 +142,7 @@ fn random_lives(bench: &mut Bench) -> Result<(), Failure> {
             return Err(failure);
         }
     }
+    Recorder::take_back()?;
     bench.comment(format!(
         "{} seeds, {} operations, {} of them possible, {} events",
         seeds.len(),
