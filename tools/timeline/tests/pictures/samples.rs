@@ -17,6 +17,9 @@ pub(crate) const FAILURES: &str = include_str!("../logs/failures.txt");
 pub(crate) const RECORDED: &str =
     include_str!("../../../lifecycle/tests/recordings/platform_and_bus.txt");
 
+/// As above: a driver in C, recorded.
+const DRIVER_IN_C: &str = include_str!("../../../lifecycle/tests/logs/c_driver_convoy.txt");
+
 /// As above: with `initcall_debug`, from boot on.
 const INITCALL_DEBUG: &str = include_str!("../../../lifecycle/tests/logs/initcall_debug.txt");
 
@@ -30,6 +33,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Event>)> {
         ("convoy", dmesg::parse(CONVOY).unwrap()),
         ("failures", dmesg::parse(FAILURES).unwrap()),
         ("recorded", recording::parse(RECORDED).unwrap()),
+        ("driver in C", recording::parse(DRIVER_IN_C).unwrap()),
         ("initcall_debug", dmesg::parse(INITCALL_DEBUG).unwrap()),
         ("with calls", dmesg::parse(WITH_CALLS).unwrap()),
     ];
