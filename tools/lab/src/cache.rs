@@ -7,7 +7,8 @@
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
@@ -23,6 +24,9 @@ use crate::process::check_interrupted;
 use crate::progress::note;
 
 const PARTIAL: &str = ".partial-";
+
+/// The lock that all share who use the cache.
+const IN_USE: &str = "in-use";
 
 /// The cache directory.
 #[derive(Clone, Debug)]
@@ -55,7 +59,34 @@ impl Cache {
         self.dir.join(name)
     }
 
-    /// Takes the lock of the cache; says for whom it waits.
+    /// Sees to it that the cache stays while it is in use. On a read-only file system it does.
+    pub fn in_use(&self) -> Result<Option<Lock>> {
+        let made = fs::create_dir_all(&self.dir);
+        if !self.dir.is_dir() {
+            made.at(&self.dir, "create the cache directory")?;
+        }
+        let path = self.dir.join(IN_USE);
+        match Lock::open(&path) {
+            Ok(file) => Lock::wait(file, &path, FlockArg::LockSharedNonblock).map(Some),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error).at(&path, "open the lock"),
+        }
+    }
+
+    /// Waits until nobody uses the cache any more, and keeps others from it.
+    pub fn alone(&self) -> Result<Lock> {
+        fs::create_dir_all(&self.dir).at(&self.dir, "create the cache directory")?;
+        Lock::take(&self.dir.join(IN_USE))
+    }
+
+    /// Takes the lock of the cache; says for whom it waits. Who uses the cache says so first.
     pub fn lock(&self) -> Result<Lock> {
         // A warm cache on a read-only file system is good enough to work with.
         let made = fs::create_dir_all(&self.dir);
@@ -109,7 +140,7 @@ fn sweep(dir: &Path) -> Result<()> {
 /// Removes a directory tree, if it is there.
 pub fn remove_tree(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result.at(path, "remove"),
     }
 }
@@ -150,17 +181,37 @@ pub struct Lock(#[allow(dead_code, reason = "held until dropped")] Flock<File>);
 impl Lock {
     /// Takes the lock of a file, waiting for whoever holds it.
     pub fn take(path: &Path) -> Result<Self> {
-        let mut file = OpenOptions::new()
+        let file = Self::open(path).at(path, "open the lock")?;
+        Self::wait(file, path, FlockArg::LockExclusiveNonblock)
+    }
+
+    /// Makes an output directory and takes its lock: two runs would write the same files.
+    pub fn directory(dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir).at(dir, "create the directory")?;
+        Self::take(&dir.join(".lock"))
+    }
+
+    fn open(path: &Path) -> io::Result<File> {
+        OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(path)
             .or_else(|error| File::open(path).map_err(|_| error))
-            .at(path, "open the lock")?;
+    }
+
+    fn wait(mut file: File, path: &Path, how: FlockArg) -> Result<Self> {
         let mut told = false;
         loop {
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            match Flock::lock(file, how) {
+                Ok(lock) if !is_at(&lock, path) => {
+                    // Who held it has removed it, and maybe all around it.
+                    if let Some(dir) = path.parent() {
+                        fs::create_dir_all(dir).at(dir, "create the directory")?;
+                    }
+                    file = Self::open(path).at(path, "open the lock")?;
+                }
                 Ok(mut lock) => {
                     let _ = lock.set_len(0);
                     let _ = lock.rewind();
@@ -185,6 +236,14 @@ impl Lock {
             check_interrupted()?;
             thread::sleep(Duration::from_millis(100));
         }
+    }
+}
+
+/// Whether a file is still the one at this path.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(file), Ok(there)) => (file.dev(), file.ino()) == (there.dev(), there.ino()),
+        _ => false,
     }
 }
 
@@ -213,6 +272,7 @@ pub fn digest(parts: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn cache() -> (tempfile::TempDir, Cache) {
         let dir = tempfile::tempdir().unwrap();
@@ -254,6 +314,37 @@ mod tests {
         fs::create_dir(&left).unwrap();
         drop(cache.begin("entry", &lock).unwrap());
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn who_removes_the_cache_waits_for_who_uses_it() {
+        let (_dir, cache) = cache();
+        let users = [cache.in_use().unwrap(), cache.in_use().unwrap()];
+        assert!(users.iter().all(Option::is_some));
+        let gone = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(300));
+                gone.store(true, Ordering::SeqCst);
+                drop(users);
+            });
+            let _alone = cache.alone().unwrap();
+            assert!(gone.load(Ordering::SeqCst));
+        });
+    }
+
+    #[test]
+    fn a_lock_that_was_removed_is_made_again() {
+        let (_dir, cache) = cache();
+        let alone = cache.alone().unwrap();
+        thread::scope(|scope| {
+            let user = scope.spawn(|| cache.in_use().unwrap());
+            thread::sleep(Duration::from_millis(300));
+            remove_tree(&cache.path("")).unwrap();
+            drop(alone);
+            assert!(user.join().unwrap().is_some());
+        });
+        assert!(cache.path(IN_USE).exists());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::bench;
-use crate::cache::{remove_tree, Cache};
+use crate::cache::{remove_tree, Cache, Lock};
 use crate::check;
 use crate::check_driver;
 use crate::cli::{Action, Cli, Job};
@@ -33,6 +33,8 @@ pub struct Session {
     pub env: Environment,
     /// The kernel.
     pub kernel: Kernel,
+    /// Held until dropped.
+    _in_use: Option<Lock>,
 }
 
 impl Session {
@@ -41,6 +43,7 @@ impl Session {
         let project = Project::locate()?;
         let choice = Choice::parse(&cli.kernel)?;
         let cache = Cache::locate()?;
+        let in_use = cache.in_use()?;
         let lock = cache.lock()?;
         let logs = project.out("log");
         let env = Environment::ensure(&cache, &lock, &logs)?;
@@ -49,6 +52,7 @@ impl Session {
             project,
             env,
             kernel,
+            _in_use: in_use,
         })
     }
 
@@ -217,6 +221,7 @@ fn exec(cli: &Cli, argv: &[String]) -> Result<u8> {
 
 fn clean_cache() -> Result<()> {
     let cache = Cache::locate()?;
+    let _alone = cache.alone()?;
     let _lock = cache.lock()?;
     remove_tree(&cache.path(""))
 }

@@ -2,13 +2,14 @@
 
 //! The virtual machine: started, watched, and brought to an end.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::cache::Lock;
 use crate::console::{Splat, Watcher};
 use crate::environment::{Environment, IMAGE};
 use crate::error::{Error, IoContext, Kind, Result};
@@ -194,7 +195,7 @@ pub struct Boot<'a> {
 impl Boot<'_> {
     /// Boots, runs `/job`, and hands each line of its output to `line` as it comes.
     pub fn run(&self, mut initramfs: Initramfs, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
-        fs::create_dir_all(self.out).at(self.out, "create the directory")?;
+        let _lock = Lock::directory(self.out)?;
         initramfs.bytes("etc/lab", settings(self.machine).as_bytes(), false);
         initramfs.write(&self.out.join("initramfs.cpio"))?;
         let (console, results, errors) = (
@@ -289,7 +290,7 @@ impl Boot<'_> {
 
     /// A shell on the guest's console, which is this terminal.
     pub fn shell(&self, mut initramfs: Initramfs) -> Result<()> {
-        fs::create_dir_all(self.out).at(self.out, "create the directory")?;
+        let _lock = Lock::directory(self.out)?;
         initramfs.bytes("etc/lab", b"INTERACTIVE=1\n", false);
         initramfs.write(&self.out.join("initramfs.cpio"))?;
         let mut command = self.command(&["stdio,signal=off", "null"])?;

@@ -11,6 +11,7 @@ mod readers;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::cache::Lock;
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
 use crate::ktap::{Status, Test};
@@ -30,6 +31,7 @@ const GUEST_PER_WALL: f64 = 10.0;
 pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let began = Instant::now();
     let session = Session::open(cli, false)?;
+    let _lock = Lock::directory(&session.project.out("check"))?;
     let modules = session.modules()?;
     let mut programs = programs::build(&session.project, "selftests")?;
     programs.push(kselftest::script(&session));
