@@ -14,7 +14,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare timeline shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check check-driver bench bench-compare determinism timeline shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -46,6 +46,9 @@ bench: lab
 
 bench-compare: lab
 	@$(LAB) bench-compare $(if $(BASE),--base=$(BASE)) $(if $(FORCE),--force)
+
+determinism: lab
+	@$(LAB) $(LAB_FLAGS) determinism $(if $(N),--runs=$(N))
 
 timeline: lab
 	@$(LAB) timeline '$(or $(LOG),out/run/results.log)'
@@ -84,6 +87,7 @@ help:
 	@echo '                          DEVICES=8,64 and QUICK=10,1000 choose how many devices there are'
 	@echo '  make bench-compare      fails if the last benchmark is worse than BASE=FILE (default: that of the'
 	@echo '                          documentation); FORCE=1 though it was measured on something else'
+	@echo '  make determinism        runs the demonstration N=10 times, and fails if two runs differ in a byte'
 	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'

@@ -30,6 +30,20 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The machine alone, in one line.
+    pub fn machine(&self) -> String {
+        format!(
+            "Linux {}, {} CPUs, {} MiB, {}",
+            self.kernel,
+            self.cpus,
+            self.memory_mib,
+            match self.ns_per_instruction {
+                Some(ns) => format!("virtual time, {ns} ns per instruction"),
+                None => "wall time".to_owned(),
+            }
+        )
+    }
+
     /// In what another one differs, the revision aside: `kernel: 7.2 and 7.3`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let of = |identity: &Self| {
@@ -59,21 +73,15 @@ impl Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "Linux {}, {} CPUs, {} MiB, {}",
-            self.kernel,
-            self.cpus,
-            self.memory_mib,
-            match self.ns_per_instruction {
-                Some(ns) => format!("virtual time, {ns} ns per instruction"),
-                None => "wall time".to_owned(),
-            }
-        )?;
         write!(
             f,
-            "QEMU {}, rustc {}, {}, seed {}, revision {}",
-            self.qemu, self.rustc, self.cc, self.seed, self.revision
+            "{}\nQEMU {}, rustc {}, {}, seed {}, revision {}",
+            self.machine(),
+            self.qemu,
+            self.rustc,
+            self.cc,
+            self.seed,
+            self.revision
         )
     }
 }

@@ -73,6 +73,12 @@ pub enum Action {
     },
     /// Takes a driver through its life under the recorder, and judges it
     CheckDriver(CheckDriver),
+    /// Runs the demonstration several times, and fails if its consoles differ
+    Determinism {
+        /// How often
+        #[arg(long, default_value_t = 10)]
+        runs: usize,
+    },
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine, in real time

@@ -2,6 +2,8 @@
 
 //! The demonstration: the same devices and firmware, probed in four ways.
 
+use std::path::Path;
+
 use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
@@ -11,12 +13,14 @@ use timeline::Heading;
 
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
+use crate::identity::identity;
 use crate::logs;
+use crate::modules::Modules;
 use crate::pictures;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
-use crate::vm::Time;
+use crate::vm::Machine;
 
 const DEVICES: usize = 8;
 const FIRMWARE_MS: u32 = 2000;
@@ -39,37 +43,18 @@ const SCENARIOS: &[(&str, &str)] = &[
 pub fn run(cli: &Cli) -> Result<()> {
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
-    let mut initramfs = session.initramfs(&modules)?;
-    initramfs.bytes("job", job().as_bytes(), true);
+    let identity = identity(&session, &cli.machine)?;
     let step = Step::begin("booting and running the scenarios");
     let out = session.project.out("run");
-    let mut log = String::new();
-    let outcome = session
-        .boot(&cli.machine, &out)
-        .run(initramfs, &mut |line| {
-            log.push_str(line);
-            log.push('\n');
-        })?;
+    let log = boot(&session, &modules, &cli.machine, &out)?;
     step.done();
-    outcome.verdict()?;
     let name = out.join("results.log").display().to_string();
     let read = logs::parse(&name, &log)?;
-    let clock = match cli.machine.time {
-        Time::Virtual => format!(
-            "virtual time, {} ns per instruction",
-            1 << cli.machine.shift
-        ),
-        Time::Wall => "wall time".to_owned(),
-    };
     let heading = Heading {
         title: format!("{DEVICES} devices, {FIRMWARE_MS} ms of firmware each"),
-        identity: format!(
-            "Linux {}, {} CPUs, {clock}",
-            session.kernel.release()?,
-            cli.machine.smp
-        ),
+        identity: identity.machine(),
     };
-    result(&format!("{}; {}\n", heading.title, heading.identity));
+    result(&format!("{}\n{identity}\n", heading.title));
     let waits = short(&Summary::of(&name, &read));
     result(format!("{}\n{waits}", report(&log, &read.events)?).trim_end());
     note(&format!(
@@ -78,6 +63,19 @@ pub fn run(cli: &Cli) -> Result<()> {
     let dir = session.project.out("timeline");
     note(&pictures::draw(&read.events, &heading, &dir)?);
     Ok(())
+}
+
+/// Runs the scenarios in a machine of their own, and returns the guest's log.
+pub fn boot(session: &Session, modules: &Modules, machine: &Machine, out: &Path) -> Result<String> {
+    let mut initramfs = session.initramfs(modules)?;
+    initramfs.bytes("job", job().as_bytes(), true);
+    let mut log = String::new();
+    let outcome = session.boot(machine, out).run(initramfs, &mut |line| {
+        log.push_str(line);
+        log.push('\n');
+    })?;
+    outcome.verdict()?;
+    Ok(log)
 }
 
 /// What the guest does: each scenario from insmod to rmmod, then its log.

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod console;
 pub mod debian;
 pub mod demo;
+pub mod determinism;
 pub mod enter;
 pub mod environment;
 pub mod error;

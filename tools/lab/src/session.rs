@@ -11,6 +11,7 @@ use crate::check;
 use crate::check_driver;
 use crate::cli::{Action, Cli, Job};
 use crate::demo;
+use crate::determinism;
 use crate::environment::Environment;
 use crate::error::{IoContext, Result};
 use crate::initramfs::Initramfs;
@@ -139,6 +140,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::BenchCompare(args) => bench::compare(args)?,
         Action::Timeline(args) => pictures::run(args)?,
         Action::Run => demo::run(cli)?,
+        Action::Determinism { runs } => determinism::run(cli, *runs)?,
         Action::Report { log, form } => report::report(log, *form)?,
         Action::Diff { a, b, form } => return report::diff(a, b, *form),
         Action::Shell => shell(cli)?,

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::cache::Lock;
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
+use crate::identity::identity;
 use crate::ktap::{Status, Test};
 use crate::process::indent;
 use crate::programs;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let modules = session.modules()?;
     let mut programs = programs::build(&session.project, "selftests")?;
     programs.push(kselftest::script(&session));
+    note(&identity(&session, &cli.machine)?.to_string());
     let step = Step::begin("running the tests of host and guest");
     let (host, guests) = thread::scope(|scope| {
         let guests: Vec<_> = BOOTS

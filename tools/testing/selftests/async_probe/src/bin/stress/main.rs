@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Without arguments it does what fits into a run of all tests, or 10 000 operations if
-//! `ASYNC_PROBE_FULL` is in the environment. The seed is always the same then. In virtual time the
-//! same seed gives the same run, to the microsecond: the digests of the logs tell.
+//! `ASYNC_PROBE_FULL` is in the environment. The seed is that of the machine then, which the lab puts
+//! into `ASYNC_PROBE_SEED`, and 1 elsewhere. In virtual time the same seed gives the same run, to the
+//! microsecond: the digests of the logs tell.
 //!
 //! The operations are spread over rounds. Each begins and ends with nothing loaded; what the kernel
 //! has in its slabs is compared between the ends of rounds, as only there it can be the same.
@@ -106,7 +107,10 @@ impl Plan {
     fn read() -> Option<Self> {
         let mut plan = Self {
             operations: std::env::var_os("ASYNC_PROBE_FULL").map_or(OPERATIONS, |_| FULL),
-            seed: SEED,
+            seed: std::env::var("ASYNC_PROBE_SEED")
+                .ok()
+                .and_then(|seed| seed.parse().ok())
+                .unwrap_or(SEED),
             threads: THREADS,
         };
         let arguments: Vec<_> = std::env::args().skip(1).collect();
