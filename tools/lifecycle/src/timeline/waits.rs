@@ -417,6 +417,10 @@ mod tests {
             8 release_end
         ";
         assert_eq!(waits(lines), ["unbind of d.0: lock of the device: d.0: 4"]);
+        // Nobody waits for himself.
+        let own = lines.replace("        9 release 1", "        30 attach 0");
+        let own = own.replace("9 release_end", "30 attach_end 0");
+        assert_eq!(waits(&own), waits(lines));
         let free = lines.replace("30 probe 0", "");
         assert_eq!(waits(&free.replace("30 probe_end 0", "")), [""; 0]);
     }

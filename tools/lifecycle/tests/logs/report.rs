@@ -105,7 +105,7 @@ fn many_devices_are_folded() {
     );
     // The slowest are the last here.
     assert!(
-        folded.contains("d.511 ") && !folded.contains("d.12 "),
+        folded.contains("\nd.511 ") && !folded.contains("\nd.12 "),
         "{folded}"
     );
     assert!(
