@@ -20,6 +20,7 @@ pub mod initcall;
 pub mod laws;
 pub mod log;
 pub mod micros;
+pub mod mutants;
 pub mod probe;
 pub mod probe_type;
 pub mod recording;

@@ -4,7 +4,8 @@
 //! is not lost.
 //!
 //! `drivers/base/dd.c`: `driver_deferred_probe_add()` in `driver_probe_device()`, and
-//! `driver_deferred_probe_trigger()` in `driver_bound()`. The worker that probes again takes one
+//! `driver_deferred_probe_trigger()` in `driver_bound()`; if that comes during the probe, it is
+//! repeated (`deferred_trigger_count`). The worker that probes again takes one
 //! device after the other. `device_driver_attach()` remembers nothing: who calls it is told
 //! `EAGAIN`. With `drivers_autoprobe` 0 nobody comes back.
 
@@ -36,7 +37,7 @@ pub fn check(events: &[Event]) -> Result<usize, Violation> {
         let device = probe.fetched.at;
         let bound = bar
             .of(Point::Bound)
-            .find(|(_, bound)| probe.end() < bound.began && !bound.is_at(device));
+            .find(|(_, bound)| probe.began < bound.began && !bound.is_at(device));
         let Some((_, bound)) = bound else {
             continue;
         };
@@ -138,6 +139,18 @@ mod tests {
             .replace("9 probe 0", "9 bind 0\n 9 probe 0")
             .replace("9 probe_end 517", "9 probe_end 517\n 9 bind_end -11");
         assert_eq!(check(&recording(&by_hand)), Ok(0));
+    }
+
+    #[test]
+    fn lost_while_another_was_bound() {
+        let meanwhile = "
+            9 probe 0
+            8 bound 1
+            9 probe_end 517
+            8 unregister
+        ";
+        assert_eq!(check(&recording(meanwhile)), Ok(0));
+        assert_broken(check(&late(meanwhile, "8 unregister")), "probe_end");
     }
 
     #[test]

@@ -34,33 +34,37 @@ pub fn check(events: &[Event]) -> Result<usize, Violation> {
                     buses.insert(bus, init.name());
                 }
             }
-            (Point::BusGone, Some(bus), _) => {
-                buses.remove(&bus);
-            }
             (Point::Register, bus, Some(by)) if span.ret == Some(0) => {
                 drivers.insert(by, (bus, span));
             }
             (Point::Unregister, _, Some(by)) => {
                 drivers.remove(&by);
             }
-            (Point::Rmmod | Point::FreeModule, ..) => {
-                let of = |bus: Option<u64>| bus.and_then(|bus| buses.get(&bus).copied());
+            (Point::Rmmod | Point::BusGone | Point::FreeModule, ..) => {
+                let module = match span.fetched.bus {
+                    Some(bus) => buses.get(&bus).copied(),
+                    None => Some(span.name()),
+                };
                 let user = drivers.values().find(|(bus, driver)| {
-                    of(*bus) == Some(span.name())
-                        && driver.fetched.name.as_deref() != Some(span.name())
+                    let of = bus.and_then(|bus| buses.get(&bus).copied());
+                    of.is_some() && of == module && driver.fetched.name.as_deref() != module
                 });
+                if let Some(bus) = span.fetched.bus {
+                    buses.remove(&bus);
+                }
                 let Some((_, user)) = user else {
                     continue;
                 };
-                cases += 1;
+                // Its own exit may still unregister them, whatever module they name.
+                cases += usize::from(span.point == Point::Rmmod && span.ret != Some(0));
                 bar.demand(
-                    span.point == Point::Rmmod && span.ret != Some(0),
+                    span.point == Point::Rmmod,
                     format!(
                         "{} to stay as long as {} is registered",
-                        span.name(),
+                        module.unwrap_or("the bus"),
                         user.fetched.driver.as_deref().unwrap_or("(no name)")
                     ),
-                    &[user.began, span.began, span.end()],
+                    &[user.began, span.began],
                 )?;
             }
             _ => {}
@@ -113,11 +117,15 @@ mod tests {
 
     #[test]
     fn goes_all_the_same() {
-        assert_broken(
-            check(&doctored(GOOD, "8 rmmod_end -11", "8 rmmod_end 0")),
-            "rmmod mod=\"b\"",
-        );
+        let goes = doctored(GOOD, "8 rmmod_end -11", "8 free_module b\n 8 rmmod_end 0");
+        assert_broken(check(&goes), "free_module mod=\"b\"");
         let left = GOOD.replacen("8 unregister\n        8 unregister_end\n", "", 1);
-        assert_broken(check(&recording(&left)), "rmmod mod=\"b\"");
+        assert_broken(check(&recording(&left)), "bus_gone name=\"b\"");
+        // The bus's own exit unregisters it.
+        let own = left.replace(
+            "8 bus_gone b",
+            "8 unregister\n 8 unregister_end\n 8 bus_gone b",
+        );
+        assert_eq!(check(&recording(&own)), Ok(1));
     }
 }

@@ -322,6 +322,17 @@ impl<'a> Bench<'a> {
         Ok(self.log.events())
     }
 
+    /// Leaves out the events so far when the log is judged: they break laws on purpose.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Log`] if the log cannot be relied on.
+    pub fn forget(&mut self) -> Result<(), Failure> {
+        self.log.read()?;
+        self.log.forget();
+        Ok(())
+    }
+
     /// The text of all records of the log so far, ours and others'.
     ///
     /// # Errors

@@ -99,6 +99,11 @@ impl Log {
         &self.lines
     }
 
+    /// Forgets the events so far. The lines stay.
+    pub fn forget(&mut self) {
+        self.events.clear();
+    }
+
     /// Waits until the events are as wanted; whether they are before the time is up.
     ///
     /// # Errors

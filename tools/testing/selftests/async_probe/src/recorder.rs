@@ -279,6 +279,15 @@ impl Drop for Recorder {
     }
 }
 
+/// Removes what [`Recorder::take_over()`] has left.
+pub fn put_away() {
+    // Where nothing can be recorded there is nothing left.
+    if let Ok(mut recorder) = Recorder::new() {
+        // `SAVED_CMDLINES_DEFAULT`: who changed it is gone.
+        "128".clone_into(&mut recorder.task_names);
+    }
+}
+
 /// What the kernel means by refusing a kprobe.
 fn refusal(point: &Definition, error: &io::Error) -> Failure {
     let Definition { function, file, .. } = point;

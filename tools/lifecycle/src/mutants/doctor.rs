@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Small edits of real logs, after which they tell of something that the kernel never does.
+
+use std::collections::BTreeSet;
+
+use crate::laws::recorded::judge;
+use crate::recording::{async_probes, spans, text, Fetched, Point, Recorded, Side, Span};
+use crate::{Event, ProbeType, What};
+
+/// An edit; `None` if the recording has no place for it.
+pub type Edit = fn(&[Event]) -> Option<Vec<Event>>;
+
+/// A task that is in no recording.
+const STRANGER: u32 = 4_000_000;
+
+const EINTR: i32 = -4;
+const EBUSY: i32 = -16;
+
+/// The laws that a recording breaks. It is written and read again: what the parser does not let
+/// through is no recording.
+///
+/// # Errors
+///
+/// What the parser finds wrong.
+pub fn broken(events: &[Event]) -> Result<BTreeSet<&'static str>, text::Error> {
+    let events = text::parse(&text::write("7.3.4", events))?;
+    let verdicts = judge(&events).into_iter();
+    Ok(verdicts
+        .filter_map(|(law, verdict)| verdict.is_err().then_some(law))
+        .collect())
+}
+
+/// A span's end, if it is in the log.
+fn end(span: &Span<'_>) -> Option<usize> {
+    span.ended
+}
+
+fn of<'s, 'a>(spans: &'s [Span<'a>], point: Point) -> impl Iterator<Item = &'s Span<'a>> {
+    spans.iter().filter(move |span| span.point == point)
+}
+
+/// The span of this point in another one, of the same task.
+fn inside<'s, 'a>(spans: &'s [Span<'a>], point: Point, outer: &Span<'_>) -> Option<&'s Span<'a>> {
+    of(spans, point).find(|span| span.pid == outer.pid && outer.spans(span.began))
+}
+
+/// An edited log: the events change their places, and the times stay where they are.
+struct Draft(Vec<Event>);
+
+impl Draft {
+    fn of(events: &[Event]) -> Self {
+        Self(events.to_vec())
+    }
+
+    /// Moves one event to another place.
+    fn shift(&mut self, from: usize, to: usize) {
+        let times: Vec<_> = self.0.iter().map(|event| event.time).collect();
+        let event = self.0.remove(from);
+        self.0.insert(to, event);
+        for (event, time) in self.0.iter_mut().zip(times) {
+            event.time = time;
+        }
+    }
+
+    /// Moves what a task does between two places behind the second.
+    fn delay(&mut self, pid: u32, from: usize, to: usize) {
+        let times: Vec<_> = self.0.iter().map(|event| event.time).collect();
+        let of_task = |event: &Event| !matches!(&event.what, What::Recorded(of) if of.pid == pid);
+        let (others, own): (Vec<_>, Vec<_>) =
+            self.0.drain(from..=to).partition(|event| of_task(event));
+        self.0.splice(from..from, others.into_iter().chain(own));
+        for (event, time) in self.0.iter_mut().zip(times) {
+            event.time = time;
+        }
+    }
+
+    fn insert(&mut self, at: usize, pid: u32, point: Point, side: Side) {
+        let time = self.0[at].time;
+        let what = What::Recorded(Recorded {
+            task: "stranger".to_owned(),
+            pid,
+            cpu: 0,
+            point,
+            side,
+        });
+        self.0.insert(at, Event { time, what });
+    }
+
+    fn recorded(&mut self, at: usize) -> Option<&mut Recorded> {
+        match &mut self.0.get_mut(at)?.what {
+            What::Recorded(recorded) => Some(recorded),
+            _ => None,
+        }
+    }
+
+    fn set_result(&mut self, at: usize, result: i32) -> Option<()> {
+        match &mut self.recorded(at)?.side {
+            Side::Returns { ret, .. } => *ret = Some(result),
+            Side::Begins(_) => return None,
+        }
+        Some(())
+    }
+
+    fn fetched(&mut self, at: usize) -> Option<&mut Fetched> {
+        match &mut self.recorded(at)?.side {
+            Side::Begins(fetched) => Some(fetched),
+            Side::Returns { .. } => None,
+        }
+    }
+}
+
+fn returns(ret: Option<i32>) -> Side {
+    Side::Returns {
+        caller: "doctored+0x0/0x10".to_owned(),
+        ret,
+    }
+}
+
+/// The registrations that schedule probes, with the probes.
+fn registrations<'s, 'a>(spans: &'s [Span<'a>]) -> impl Iterator<Item = &'s Span<'a>> {
+    of(spans, Point::Register).filter(|register| {
+        async_probes(spans).iter().any(|probe| {
+            probe.scheduled.pid == register.pid && register.spans(probe.scheduled.began)
+        })
+    })
+}
+
+/// A wait for async work, with the probe that ends last while it waits.
+fn wait<'s, 'a>(spans: &'s [Span<'a>]) -> Option<(&'s Span<'a>, &'s Span<'a>, &'s Span<'a>)> {
+    of(spans, Point::Init).find_map(|init| {
+        let flush = of(spans, Point::Flush).find(|flush| {
+            flush.pid == init.pid && init.spans(flush.began) && flush.fetched.domain == Some(0)
+        })?;
+        let last = async_probes(spans)
+            .into_iter()
+            .filter(|probe| probe.scheduled.pid == init.pid && init.spans(probe.scheduled.began))
+            .filter_map(|probe| probe.run)
+            .filter(|run| flush.spans(run.end()))
+            .max_by_key(|run| run.end())?;
+        Some((init, flush, last))
+    })
+}
+
+/// The registration waits for all async work before it returns.
+pub fn registration_waits(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let register = registrations(&spans).next()?;
+    let at = end(register)?;
+    let mut draft = Draft::of(events);
+    let flush = Fetched {
+        domain: Some(0),
+        caller: Some("doctored+0x0/0x10".to_owned()),
+        ..Fetched::default()
+    };
+    draft.insert(at, register.pid, Point::Flush, returns(None));
+    draft.insert(at, register.pid, Point::Flush, Side::Begins(flush));
+    Some(draft.0)
+}
+
+/// insmod returns before the last of the probes that it has set off.
+pub fn insmod_returns_early(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (init, flush, last) = wait(&spans)?;
+    let mut draft = Draft::of(events);
+    draft.shift(end(flush)?, end(last)?);
+    // It has moved on by one.
+    draft.shift(end(init)?, end(last)? + 1);
+    Some(draft.0)
+}
+
+/// The wait in insmod returns before the last probe; insmod does not.
+pub fn flush_returns_early(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (_, flush, last) = wait(&spans)?;
+    let mut draft = Draft::of(events);
+    draft.shift(end(flush)?, end(last)?);
+    Some(draft.0)
+}
+
+/// A driver that has asynchronous probes says FORCE.
+pub fn says_force(events: &[Event]) -> Option<Vec<Event>> {
+    says(events, ProbeType::ForceSynchronous, false)
+}
+
+/// A driver that has asynchronous probes says DEFAULT, and nobody asks.
+pub fn says_default(events: &[Event]) -> Option<Vec<Event>> {
+    says(events, ProbeType::DefaultStrategy, true)
+}
+
+fn says(events: &[Event], probe_type: ProbeType, plain: bool) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let register = registrations(&spans).find(|register| {
+        let init = of(&spans, Point::Init)
+            .find(|init| init.pid == register.pid && init.spans(register.began));
+        !plain || init.is_some_and(|init| inside(&spans, Point::Flush, init).is_some())
+    })?;
+    let mut draft = Draft::of(events);
+    draft.fetched(register.began)?.probe_type = Some(probe_type);
+    Some(draft.0)
+}
+
+/// What a write to `bind` did, another task did.
+pub fn bind_in_a_worker(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let bind = of(&spans, Point::Bind)
+        .find(|bind| bind.ret == Some(0) && inside(&spans, Point::Probe, bind).is_some())?;
+    let mut draft = Draft::of(events);
+    for at in bind.began + 1..end(bind)? {
+        if let Some(of) = draft.recorded(at).filter(|of| of.pid == bind.pid) {
+            of.pid = STRANGER;
+        }
+    }
+    Some(draft.0)
+}
+
+/// Another task probes the device meanwhile.
+pub fn two_probes(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (probe, at) = of(&spans, Point::Probe)
+        .find_map(|probe| Some((probe, inside(&spans, Point::Bound, probe)?.began)))?;
+    let mut draft = Draft::of(events);
+    draft.insert(at, STRANGER, Point::Probe, returns(Some(EBUSY)));
+    draft.insert(
+        at,
+        STRANGER,
+        Point::Probe,
+        Side::Begins(probe.fetched.clone()),
+    );
+    Some(draft.0)
+}
+
+/// The remove callback is called twice.
+pub fn two_removes(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let remove = of(&spans, Point::Remove).next()?;
+    let mut draft = Draft::of(events);
+    draft.0.insert(remove.began, events[remove.began].clone());
+    Some(draft.0)
+}
+
+/// A release that waits for a probe.
+fn waiting_release<'s, 'a>(spans: &'s [Span<'a>]) -> Option<(&'s Span<'a>, &'s Span<'a>)> {
+    of(spans, Point::Release).find_map(|release| {
+        let probe = of(spans, Point::Probe).find(|probe| {
+            probe.is_at(release.fetched.at)
+                && probe.pid != release.pid
+                && probe.spans(release.began)
+                && probe.ret == Some(0)
+        })?;
+        Some((release, probe))
+    })
+}
+
+/// Unbind removes before the probe has ended.
+pub fn remove_during_probe(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (release, probe) = waiting_release(&spans)?;
+    let remove = inside(&spans, Point::Remove, release)?;
+    let mut draft = Draft::of(events);
+    draft.shift(remove.began, end(probe)?);
+    Some(draft.0)
+}
+
+/// Driver data and devres are gone before the remove.
+pub fn cleanup_first(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (remove, cleanup) = of(&spans, Point::Release).find_map(|release| {
+        let remove = inside(&spans, Point::Remove, release)?;
+        Some((remove, inside(&spans, Point::Cleanup, release)?))
+    })?;
+    let mut draft = Draft::of(events);
+    draft.shift(cleanup.began, remove.began);
+    Some(draft.0)
+}
+
+/// A probe begins after its driver has been unregistered.
+pub fn probe_after_exit(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (probe, gone) = of(&spans, Point::Unregister).find_map(|gone| {
+        let probe = of(&spans, Point::Probe)
+            .find(|probe| probe.fetched.by == gone.fetched.by && probe.began < gone.began)?;
+        Some((probe, end(gone)?))
+    })?;
+    let mut draft = Draft::of(events);
+    draft.insert(gone + 1, STRANGER, Point::Probe, returns(Some(EBUSY)));
+    draft.insert(
+        gone + 1,
+        STRANGER,
+        Point::Probe,
+        Side::Begins(probe.fetched.clone()),
+    );
+    Some(draft.0)
+}
+
+/// Nobody waits for async work before a module's memory goes.
+pub fn exit_does_not_flush(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let flush = of(&spans, Point::Flush).find(|flush| {
+        let parent = flush.parent.map(|parent| spans[parent].point);
+        parent == Some(Point::Rmmod) && flush.fetched.domain == Some(0)
+    })?;
+    let mut draft = Draft::of(events);
+    draft.0.remove(end(flush)?);
+    draft.0.remove(flush.began);
+    Some(draft.0)
+}
+
+/// rmmod of a module whose insmod waits succeeds.
+pub fn rmmod_is_let_through(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let rmmod = of(&spans, Point::Rmmod).find(|rmmod| {
+        of(&spans, Point::Init)
+            .any(|init| init.fetched.name == rmmod.fetched.name && init.spans(rmmod.began))
+    })?;
+    let mut draft = Draft::of(events);
+    draft.set_result(end(rmmod)?, 0)?;
+    Some(draft.0)
+}
+
+/// The removal of a device returns while it is being probed.
+pub fn removal_returns_early(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (gone, probe) = of(&spans, Point::Del).find_map(|gone| {
+        let probe = of(&spans, Point::Probe).find(|probe| {
+            probe.is_at(gone.fetched.at) && probe.pid != gone.pid && probe.spans(gone.began)
+        })?;
+        Some((gone, probe))
+    })?;
+    let mut draft = Draft::of(events);
+    draft.delay(probe.pid, end(probe)?, end(gone)?);
+    Some(draft.0)
+}
+
+/// A probe whose callback has failed.
+fn failed<'s, 'a>(spans: &'s [Span<'a>]) -> Option<(&'s Span<'a>, &'s Span<'a>)> {
+    of(spans, Point::Probe)
+        .filter(|probe| probe.ret.is_some_and(|ret| ret > 0))
+        .find_map(|probe| Some((probe, inside(spans, Point::Cleanup, probe)?)))
+}
+
+/// A device is bound though its probe fails.
+pub fn bound_after_failure(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (probe, cleanup) = failed(&spans)?;
+    let mut draft = Draft::of(events);
+    let bound = Fetched {
+        device: probe.fetched.device.clone(),
+        at: probe.fetched.at,
+        ..Fetched::default()
+    };
+    draft.insert(cleanup.began, probe.pid, Point::Bound, Side::Begins(bound));
+    Some(draft.0)
+}
+
+/// A failed probe is not cleaned up.
+pub fn failure_leaks(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (_, cleanup) = failed(&spans)?;
+    let mut draft = Draft::of(events);
+    draft.0.remove(cleanup.began);
+    Some(draft.0)
+}
+
+/// The unbind uevent is sent before the remove.
+pub fn unbind_uevent_first(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (remove, uevent) = of(&spans, Point::Release).find_map(|release| {
+        let remove = inside(&spans, Point::Remove, release)?;
+        let uevent = of(&spans, Point::Uevent).find(|uevent| {
+            uevent.pid == release.pid
+                && release.spans(uevent.began)
+                && uevent.name() == "ACTION=unbind"
+        })?;
+        Some((remove, uevent))
+    })?;
+    let mut draft = Draft::of(events);
+    draft.shift(uevent.began, remove.began);
+    Some(draft.0)
+}
+
+/// A probe succeeds though its task was killed when it created a kernel thread.
+pub fn goes_on_without(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let thread = of(&spans, Point::Probe)
+        .filter(|probe| probe.ret == Some(0))
+        .find_map(|probe| inside(&spans, Point::Thread, probe))?;
+    let mut draft = Draft::of(events);
+    draft.set_result(end(thread)?, EINTR)?;
+    Some(draft.0)
+}
+
+/// The probe of a device is scheduled once more while it is pending.
+pub fn scheduled_twice(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let scheduled = async_probes(&spans)
+        .into_iter()
+        .find(|probe| probe.scheduled.point == Point::Schedule)?
+        .scheduled;
+    let mut draft = Draft::of(events);
+    let again = events[scheduled.began].clone();
+    draft.0.insert(scheduled.began, again);
+    Some(draft.0)
+}
+
+/// The kernel does not say that it powers down.
+pub fn never_powered_down(console: &str) -> Option<String> {
+    let at = console.find("reboot: Power down")?;
+    let line = console[..at].rfind('\n').map_or(0, |at| at + 1);
+    Some(console[..line].to_owned())
+}
+
+/// Something goes wrong on the way.
+pub fn oops_on_the_way(console: &str) -> Option<String> {
+    let at = console.find("reboot: Power down")?;
+    let line = console[..at].rfind('\n').map_or(0, |at| at + 1);
+    let (before, after) = console.split_at(line);
+    Some(format!(
+        "{before}[   20.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n{after}"
+    ))
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The laws, and what breaks each of them: a checker that has never caught anything proves nothing.
+//!
+//! A mutant is a wrong driver or bus on a running kernel (`test_modules/mutants/`), or, where the
+//! kernel makes that impossible, a log of a real kernel that has been doctored by one small edit
+//! ([`doctor`]). The program `mutants` of the selftests runs them all: each must be caught by its
+//! law, and no law may complain besides but those that are named here.
+
+pub mod doctor;
+
+use doctor::Edit;
+
+/// The laws that can be broken on a stock kernel.
+pub const LAWS: &[&str] = &[
+    "register_returns",
+    "insmod_waits",
+    "force_sync",
+    "default_type",
+    "manual_bind_sync",
+    "one_at_a_time",
+    "unbind_waits",
+    "rmmod_waits",
+    "rmmod_refused",
+    "provider_pinned",
+    "gone_before_probe",
+    "gone_during_probe",
+    "deferral",
+    "failed_probe",
+    "uevent_order",
+    "firmware_in_probe",
+    "killed_loader",
+    "convoy",
+    "numa",
+    "single_slot",
+    "domain_sync",
+    "drop_order",
+    "order_of_arrival",
+    "autoprobe_off",
+    "reboot_in_flight",
+];
+
+/// Something that breaks a law.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutant {
+    /// The law.
+    pub law: &'static str,
+    /// Its name: of a wrong driver, the value of the parameter `mutant=`.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// The laws that may complain besides, because they overlap.
+    pub also: &'static [&'static str],
+}
+
+/// What a mutant is.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A wrong driver or bus on the running kernel.
+    Live,
+    /// An edit of a recording.
+    Recording(Edit),
+    /// An edit of what the console has printed.
+    Console(fn(&str) -> Option<String>),
+}
+
+const fn live(law: &'static str, name: &'static str, also: &'static [&'static str]) -> Mutant {
+    Mutant {
+        law,
+        name,
+        kind: Kind::Live,
+        also,
+    }
+}
+
+const fn doctored(
+    law: &'static str,
+    name: &'static str,
+    edit: Edit,
+    also: &'static [&'static str],
+) -> Mutant {
+    Mutant {
+        law,
+        name,
+        kind: Kind::Recording(edit),
+        also,
+    }
+}
+
+/// All of them.
+pub const MUTANTS: &[Mutant] = &[
+    live("register_returns", "match_waits", &[]),
+    live("register_returns", "match_probes", &[]),
+    doctored(
+        "register_returns",
+        "registration_waits",
+        doctor::registration_waits,
+        &["convoy"],
+    ),
+    live("insmod_waits", "work_is_left", &[]),
+    doctored(
+        "insmod_waits",
+        "insmod_returns_early",
+        doctor::insmod_returns_early,
+        &["convoy"],
+    ),
+    live("force_sync", "match_prefers", &[]),
+    doctored("force_sync", "says_force", doctor::says_force, &[]),
+    live("default_type", "match_prefers", &[]),
+    live("default_type", "match_forces", &[]),
+    doctored("default_type", "says_default", doctor::says_default, &[]),
+    live("manual_bind_sync", "work_is_left", &[]),
+    doctored(
+        "manual_bind_sync",
+        "bind_in_a_worker",
+        doctor::bind_in_a_worker,
+        &[],
+    ),
+    live("one_at_a_time", "probe_twice", &[]),
+    live("one_at_a_time", "remove_twice", &[]),
+    doctored("one_at_a_time", "two_probes", doctor::two_probes, &[]),
+    doctored("one_at_a_time", "two_removes", doctor::two_removes, &[]),
+    live("unbind_waits", "devres_first", &["one_at_a_time"]),
+    live("unbind_waits", "remove_later", &["one_at_a_time"]),
+    doctored(
+        "unbind_waits",
+        "remove_during_probe",
+        doctor::remove_during_probe,
+        &["one_at_a_time"],
+    ),
+    doctored(
+        "unbind_waits",
+        "cleanup_first",
+        doctor::cleanup_first,
+        &["one_at_a_time"],
+    ),
+    live("rmmod_waits", "work_is_left", &["one_at_a_time"]),
+    live("rmmod_waits", "driver_is_left", &[]),
+    doctored(
+        "rmmod_waits",
+        "probe_after_exit",
+        doctor::probe_after_exit,
+        &[],
+    ),
+    doctored(
+        "rmmod_waits",
+        "exit_does_not_flush",
+        doctor::exit_does_not_flush,
+        &[],
+    ),
+    doctored(
+        "rmmod_refused",
+        "rmmod_is_let_through",
+        doctor::rmmod_is_let_through,
+        &[],
+    ),
+    live("provider_pinned", "provider_goes", &[]),
+    live("gone_before_probe", "held", &[]),
+    live("gone_during_probe", "remove_later", &["one_at_a_time"]),
+    doctored(
+        "gone_during_probe",
+        "removal_returns_early",
+        doctor::removal_returns_early,
+        &["one_at_a_time", "unbind_waits"],
+    ),
+    live("deferral", "match_forgets", &[]),
+    live("failed_probe", "remove_after_failure", &["one_at_a_time"]),
+    doctored(
+        "failed_probe",
+        "bound_after_failure",
+        doctor::bound_after_failure,
+        &[],
+    ),
+    doctored("failed_probe", "failure_leaks", doctor::failure_leaks, &[]),
+    live("uevent_order", "uevent_early", &[]),
+    live("uevent_order", "uevent_suppressed", &[]),
+    doctored(
+        "uevent_order",
+        "unbind_uevent_first",
+        doctor::unbind_uevent_first,
+        &[],
+    ),
+    live("firmware_in_probe", "firmware_after_unbind", &[]),
+    live("firmware_in_probe", "firmware_ignored", &[]),
+    live("killed_loader", "worker_is_killed", &[]),
+    doctored(
+        "killed_loader",
+        "goes_on_without",
+        doctor::goes_on_without,
+        &[],
+    ),
+    live("convoy", "domain_is_registered", &[]),
+    doctored(
+        "convoy",
+        "flush_returns_early",
+        doctor::flush_returns_early,
+        &[],
+    ),
+    live("numa", "node_is_forgotten", &[]),
+    live("single_slot", "slot_is_ignored", &[]),
+    doctored(
+        "single_slot",
+        "scheduled_twice",
+        doctor::scheduled_twice,
+        &["convoy", "insmod_waits"],
+    ),
+    live("domain_sync", "domain_does_not_wait", &[]),
+    live("drop_order", "fields_backwards", &[]),
+    live("order_of_arrival", "late_devices_refused", &[]),
+    live("autoprobe_off", "autoprobe_is_ignored", &[]),
+    Mutant {
+        law: "reboot_in_flight",
+        name: "never_powered_down",
+        kind: Kind::Console(doctor::never_powered_down),
+        also: &[],
+    },
+    Mutant {
+        law: "reboot_in_flight",
+        name: "oops_on_the_way",
+        kind: Kind::Console(doctor::oops_on_the_way),
+        also: &[],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::laws::recorded;
+    use crate::recording::text;
+    use std::collections::BTreeSet;
+
+    const RECORDING: &str = include_str!("../../tests/recordings/platform_and_bus.txt");
+
+    #[test]
+    fn every_law_has_a_mutant() {
+        for law in LAWS {
+            assert!(MUTANTS.iter().any(|mutant| mutant.law == *law), "{law}");
+        }
+        for mutant in MUTANTS {
+            for law in mutant.also.iter().chain([&mutant.law]) {
+                assert!(LAWS.contains(law), "{law}");
+            }
+        }
+        // What a recording is held against is a law.
+        for (law, _) in recorded::LAWS {
+            assert!(LAWS.contains(law), "{law}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<_> = MUTANTS.iter().map(|of| (of.law, of.name)).collect();
+        assert_eq!(names.len(), MUTANTS.len());
+    }
+
+    /// The edits that find their place in the recording of the tests.
+    #[test]
+    fn doctored_recordings_are_caught() {
+        let events = text::parse(RECORDING).unwrap();
+        let mut caught = 0;
+        for mutant in MUTANTS {
+            let Kind::Recording(edit) = mutant.kind else {
+                continue;
+            };
+            let Some(events) = edit(&events) else {
+                continue;
+            };
+            let broken = doctor::broken(&events).unwrap();
+            assert!(broken.contains(mutant.law), "{}: {broken:?}", mutant.name);
+            let more: Vec<_> = broken
+                .iter()
+                .filter(|law| **law != mutant.law && !mutant.also.contains(law))
+                .collect();
+            assert!(more.is_empty(), "{}: {more:?}", mutant.name);
+            caught += 1;
+        }
+        assert!(caught >= 15, "{caught}");
+    }
+}
