@@ -158,14 +158,23 @@ fn rank(test: &Test) -> u8 {
     }
 }
 
-/// One line per test; what those of a program say that was asked for by its name comes with them.
+/// What a test says of what it has measured.
+const FIGURE: &str = "figure: ";
+
+/// One line per test, with its figures; all that those of a program say that was asked for by its
+/// name comes with them.
 fn list(tests: &[Test], filter: &str) {
     for test in tests {
         match &test.status {
             Status::Passed => {
                 result(&format!("ok    {}", test.name));
-                if test.name.split(':').next() == Some(filter) && !test.comments.is_empty() {
-                    result(&indent(&test.comments.join("\n")));
+                let all = test.name.split(':').next() == Some(filter);
+                for line in &test.comments {
+                    match line.strip_prefix(FIGURE) {
+                        Some(figure) => result(&indent(figure)),
+                        None if all => result(&indent(line)),
+                        None => {}
+                    }
                 }
             }
             Status::Skipped(reason) => result(&format!("skip  {} # {reason}", test.name)),

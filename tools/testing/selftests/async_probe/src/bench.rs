@@ -158,6 +158,11 @@ impl<'a> Bench<'a> {
         self.comments.push(line.into());
     }
 
+    /// Says a figure that was measured: `make check` prints it beside the result.
+    pub fn figure(&mut self, line: impl std::fmt::Display) {
+        self.comment(format!("figure: {line}"));
+    }
+
     /// What was to be said.
     pub fn comments(&self) -> &[String] {
         &self.comments

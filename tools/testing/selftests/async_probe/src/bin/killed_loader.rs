@@ -141,6 +141,7 @@ fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Outcome, Failure> {
     bench.rmmod(MODULE)?;
     let recording = recorder.judge()?;
     recording.demand("one_at_a_time", if scenario.ret == 0 { 1 } else { 2 })?;
+    recording.demand("killed_loader", usize::from(scenario.ret != 0))?;
     first_probe(&recording.events, lived)
 }
 
@@ -200,12 +201,12 @@ fn side_by_side(bench: &mut Bench) -> Result<(), Failure> {
     if rows.len() < SCENARIOS.len() {
         return Err(Failure::Skip("not all of the others were run".to_owned()));
     }
-    bench.comment(format!(
+    bench.figure(format!(
         "{:<34} {:>12} {:>10} {:>8}",
         "loader killed after 30 s", "loader lived", "probe took", "result"
     ));
     for row in rows {
-        bench.comment(row);
+        bench.figure(row);
     }
     Ok(())
 }

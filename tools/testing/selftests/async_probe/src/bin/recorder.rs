@@ -135,7 +135,7 @@ fn cost(bench: &mut Bench) -> Result<(), Failure> {
         Ok("0") => "instructions",
         _ => "ns",
     };
-    bench.comment(format!(
+    bench.figure(format!(
         "cost per recorded event: {} {unit}",
         cost.per_event
     ));

@@ -104,10 +104,10 @@ fn score(bench: &mut Bench) -> Result<(), Failure> {
     let total = |law: &str| MUTANTS.iter().filter(|mutant| mutant.law == law).count();
     for law in LAWS {
         let caught = caught.get(law).copied().unwrap_or(0);
-        bench.comment(format!("{law}: {caught} of {}", total(law)));
+        bench.figure(format!("{law}: {caught} of {}", total(law)));
     }
     let all: usize = caught.values().sum();
-    bench.comment(format!("mutants: {all} of {} caught", MUTANTS.len()));
+    bench.figure(format!("mutants: {all} of {} caught", MUTANTS.len()));
     ensure("the mutants that were caught", &all, &MUTANTS.len())
 }
 
