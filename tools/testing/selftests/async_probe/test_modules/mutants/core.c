@@ -91,7 +91,7 @@ struct mutant_device {
 };
 
 static struct mutant_device all[MAX_DEVICES];
-static struct bus_type mutant_bus;
+static const struct bus_type mutant_bus;
 static struct device_driver first, second;
 static struct module *bus_owner;
 static bool bus_registered, bus_pinned, drivers_registered;
@@ -386,7 +386,7 @@ static struct attribute *mutant_attrs[] = {
 };
 ATTRIBUTE_GROUPS(mutant);
 
-static struct bus_type mutant_bus = {
+static const struct bus_type mutant_bus = {
 	.name = NAME,
 	.match = bus_match,
 	.probe = bus_probe,
