@@ -33,7 +33,7 @@ kernel_rust()
 # Every file names its licence at its top, but those that cannot.
 check_licence()
 {
-	files ':!COPYING' ':!*.lock' | {
+	files ':!COPYING' ':!*.lock' ':!*.json' | {
 		status=0
 		while IFS= read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' && continue

@@ -108,14 +108,7 @@ fn calls(benchmark: &Benchmark, style: Style) -> Table {
 /// One row for each pair of twins.
 fn memory(benchmark: &Benchmark, style: Style) -> Table {
     let mut table = table(
-        &[
-            "twins",
-            "devices",
-            "device\nC",
-            "device\nRust",
-            "bound\nC",
-            "bound\nRust",
-        ],
+        &["twins", "devices", "device C", "Rust", "bound C", "Rust"],
         style,
     );
     for twins in Twins::ALL {
@@ -137,13 +130,7 @@ fn memory(benchmark: &Benchmark, style: Style) -> Table {
 fn sizes(benchmark: &Benchmark, style: Style) -> Table {
     let mut table = table(
         &[
-            "module",
-            "text\nC",
-            "text\nRust",
-            "data\nC",
-            "data\nRust",
-            "bss\nC",
-            "bss\nRust",
+            "module", "text C", "Rust", "data C", "Rust", "bss C", "Rust",
         ],
         style,
     );
@@ -246,16 +233,14 @@ platform, upstream   bind 16700 1.100 16700 1.100
 platform, upstream unbind 13700 1.100 13700 1.100
 
 The memory of each of the most devices (bytes of slab objects)
-twins              devices device device bound bound
-                                C   Rust     C  Rust
-own bus              10000   1536   1536   136   136
-platform, upstream   10000   1536   1536   136   136
+twins              devices device C Rust bound C Rust
+own bus              10000     1536 1536     136  136
+platform, upstream   10000     1536 1536     136  136
 
 The size of modules (bytes)
-module      text  text data data bss  bss
-               C  Rust    C Rust   C Rust
-own bus     1000  4000 3000 3000  16   16
-async_probe    - 20000    - 3000   -   16
+module      text C  Rust data C Rust bss C Rust
+own bus       1000  4000   3000 3000    16   16
+async_probe      - 20000      - 3000     -   16
 
 The kernel starts its first process after 2148.9 ms.
 "
