@@ -76,6 +76,11 @@ pub enum Initcall {
         /// How long it waited.
         took: Micros,
     },
+    /// `Run /init as init process`: the boot is over. It comes without `initcall_debug`, too.
+    RunInit {
+        /// The program.
+        program: String,
+    },
 }
 
 /// A function as the kernel prints it: `init_module+0x0/0x10 [mod]`.
@@ -121,6 +126,8 @@ const RETURNED: &str = "initcall ";
 const PROBED: &str = "probe of ";
 const WAITING: &str = "async_waiting @ ";
 const CONTINUING: &str = "async_continuing @ ";
+const RUN: &str = "Run ";
+const AS_INIT: &str = " as init process";
 
 impl Initcall {
     /// Reads the text of a line, printed by the task `caller` if that is known. Others print lines
@@ -176,13 +183,18 @@ impl Initcall {
         if let Some(pid) = text.strip_prefix(WAITING) {
             return digits(pid).map(|pid| Self::Waiting { pid });
         }
+        if let Some(program) = text.strip_prefix(RUN) {
+            return program.strip_suffix(AS_INIT).map(|program| Self::RunInit {
+                program: program.to_owned(),
+            });
+        }
         let (pid, took) = after(text.strip_prefix(CONTINUING)?, " usec")?;
         digits(pid).map(|pid| Self::Continuing { pid, took })
     }
 
     /// Where in a line such a text begins, whatever is before it.
     pub fn find(line: &str) -> Option<usize> {
-        [CALLING, RETURNED, PROBED, WAITING, CONTINUING]
+        [CALLING, RETURNED, PROBED, WAITING, CONTINUING, RUN]
             .into_iter()
             .filter_map(|begin| line.find(begin))
             .find(|at| Self::parse(&line[*at..], None).is_some())
@@ -246,6 +258,7 @@ impl fmt::Display for Initcall {
             Self::Continuing { pid, took } => {
                 write!(f, "{CONTINUING}{pid} after {} usec", took.0)
             }
+            Self::RunInit { program } => write!(f, "{RUN}{program}{AS_INIT}"),
         }
     }
 }
@@ -316,6 +329,12 @@ mod tests {
                 },
             ),
             ("async_waiting @ 113", Initcall::Waiting { pid: 113 }),
+            (
+                "Run /init as init process",
+                Initcall::RunInit {
+                    program: "/init".to_owned(),
+                },
+            ),
             (
                 "async_continuing @ 113 after 0 usec",
                 Initcall::Continuing {

@@ -145,6 +145,7 @@ fn initcall() -> impl Strategy<Value = What> {
         }),
         any::<u32>().prop_map(|pid| Initcall::Waiting { pid }),
         (any::<u32>(), micros()).prop_map(|(pid, took)| Initcall::Continuing { pid, took }),
+        "/[a-z]{1,9}".prop_map(|program| Initcall::RunInit { program }),
     ];
     one.prop_map(What::Initcall)
 }
@@ -251,6 +252,7 @@ fn few_initcalls(initcall: &mut Initcall) {
         }
         Initcall::WorkEnded { cookie, .. } => *cookie %= 4,
         Initcall::Waiting { pid } | Initcall::Continuing { pid, .. } => *pid %= 4,
+        Initcall::RunInit { .. } => {}
     }
 }
 

@@ -7,6 +7,7 @@
 //! law could judge breaks the law, so that no test passes for want of events.
 
 pub mod autoprobe_off;
+pub mod boot_waits;
 pub mod convoy;
 pub mod default_type;
 pub mod deferral;
@@ -135,6 +136,8 @@ mod tests_support {
                     "async_probe: timing: registered driver=d probe_type={probe_type} ret=0 ms=0.500"
                 ),
                 ["unregistered"] => "async_probe: timing: unregistered driver=d ms=0.500".to_owned(),
+                ["calling", function, pid] => format!("calling  {function}+0x0/0x10 @ {pid}"),
+                ["run_init"] => "Run /init as init process".to_owned(),
                 ["call", call, on, pid] => {
                     format!("lifecycle: call_began call={call} on={on} pid={pid}")
                 }

@@ -74,6 +74,8 @@ pub(super) fn bars<'a>(builder: &mut Builder<'a>) {
                     builder.evidence(bar, [at]);
                 }
             }
+            // A moment that is no bar.
+            Initcall::RunInit { .. } => {}
             Initcall::Waiting { pid } => {
                 open.waiting.insert(*pid, at);
             }
