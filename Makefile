@@ -100,6 +100,8 @@ help:
 	@echo
 	@echo 'Variables:'
 	@echo '  KERNEL=stock | stock:7.2 | DIR      newest stock kernel, one of a series, or a built tree'
+	@echo '  KERNEL=custom | debug | debug-remove | debug-kcsan'
+	@echo '                                      one of scripts/kernel, which is built first (10 to 30 minutes)'
 	@echo '  TIME=virtual | wall                 instructions as the clock (default), or real time'
 	@echo '  SEED=N                              what is random in the guest comes from it (default 1)'
 	@echo '  SHIFT=N                             virtual time: 2^N ns per instruction (default 0)'

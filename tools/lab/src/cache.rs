@@ -96,6 +96,13 @@ impl Cache {
         Lock::take(&self.dir.join("lock"))
     }
 
+    /// Takes a lock of its own for a part of the cache, whose entries take long to make.
+    pub fn lock_part(&self, name: &str) -> Result<Lock> {
+        let dir = self.path(name);
+        fs::create_dir_all(&dir).at(&dir, "create the cache directory")?;
+        Lock::take(&dir.join("lock"))
+    }
+
     /// Fails early when the cache cannot be written or has less room than a step needs.
     pub fn need(&self, mebibytes: u64) -> Result<()> {
         fs::create_dir_all(&self.dir).at(&self.dir, "create the cache directory")?;

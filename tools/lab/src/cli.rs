@@ -17,7 +17,7 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub action: Action,
-    /// The kernel: stock, stock:<series>, or the path of a built tree
+    /// The kernel: stock, stock:<series>, custom, debug, debug-remove, debug-kcsan, or the path of a built tree
     #[arg(long, default_value = "stock", global = true)]
     pub kernel: String,
     /// The virtual machine

@@ -75,11 +75,12 @@ pub struct Environment {
 
 impl Environment {
     /// The name of the cache entry.
-    fn name() -> String {
+    fn name(more: &[&str]) -> String {
         let parts: Vec<&str> = [RECIPE]
             .iter()
             .chain(SUITES)
             .chain(PACKAGES)
+            .chain(more)
             .chain(LEFT_OUT)
             .chain(MOUNT_POINTS)
             .copied()
@@ -87,9 +88,9 @@ impl Environment {
         format!("rootfs-{SUITE}-{}", digest(&parts))
     }
 
-    /// The root file system from the cache, made first if it is missing.
-    pub fn ensure(cache: &Cache, lock: &Lock, logs: &Path) -> Result<Self> {
-        let name = Self::name();
+    /// The root file system with `more` packages from the cache, made first if it is missing.
+    pub fn ensure(more: &[&str], cache: &Cache, lock: &Lock, logs: &Path) -> Result<Self> {
+        let name = Self::name(more);
         let root = cache.path(&name);
         if root.is_dir() {
             return Ok(Self { root, fresh: false });
@@ -98,7 +99,7 @@ impl Environment {
         let mirror = Mirror::find()?;
         prerequisites(logs)?;
         let partial = cache.begin(&name, lock)?;
-        let script = pipeline(&mirror, partial.path())?;
+        let script = pipeline(&mirror, more, partial.path())?;
         let mut command = tethered("bash");
         command.args(["-o", "pipefail", "-c", &script]);
         Logged {
@@ -217,7 +218,7 @@ pub fn in_path(program: &str) -> bool {
 
 /// mmdebstrap piped into tar, so that the tree belongs to whoever runs the lab. A SIGTERM goes to
 /// all of them: mmdebstrap cleans up after itself.
-fn pipeline(mirror: &Mirror, target: &Path) -> Result<String> {
+fn pipeline(mirror: &Mirror, more: &[&str], target: &Path) -> Result<String> {
     let sources = target.join(".sources.list");
     fs::write(&sources, mirror.sources(SUITES)).at(&sources, "write")?;
     let mut words = vec!["mmdebstrap".to_owned()];
@@ -235,7 +236,7 @@ fn pipeline(mirror: &Mirror, target: &Path) -> Result<String> {
     for glob in LEFT_OUT {
         word(format!("--dpkgopt=path-exclude={glob}"));
     }
-    word(format!("--include={}", PACKAGES.join(",")));
+    word(format!("--include={}", [PACKAGES, more].concat().join(",")));
     word(SUITE.into());
     word("-".into());
     word(sources.display().to_string());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kernels: the stock Debian kernel, prepared so that Rust modules load into its unmodified image.
+//! Kernels that modules can be built for and that can be booted.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,45 +8,21 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{digest, Cache, Lock};
-use crate::debian::{self, Package, Release};
+use crate::cache::{Cache, Lock};
+use crate::debian::Release;
+use crate::enter::Spec;
 use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::process::{indent, Logged};
+use crate::own_kernel::{self, Flavour};
 use crate::progress::note;
+use crate::project::Project;
+use crate::stock;
 
 /// The supported series, newest first.
 pub const SERIES: &[&str] = &["7.3", "7.2"];
 
-/// What is kept of the kernel source: enough to configure, to prepare Rust modules, and to check style.
-const SOURCE_SUBSET: &[&str] = &[
-    "*/.clippy.toml",
-    "*/.rustfmt.toml",
-    "*/Documentation/rust",
-    "*/arch/Kconfig",
-    "*/arch/x86",
-    "*/drivers/android",
-    "*/drivers/base",
-    "*/drivers/gpu/nova-core",
-    "*/drivers/nvdimm",
-    "*/drivers/pwm",
-    "*/include",
-    "*/init",
-    "*/kernel",
-    "*/lib",
-    "*/mm",
-    "*/rust",
-    "*/samples/rust",
-    "*/scripts",
-    "*/security",
-    "*/tools",
-];
-
-/// Files of these names are kept wherever they are.
-const SOURCE_NAMES: &[&str] = &["*/Kconfig*", "*/Makefile*", "*/Kbuild*"];
-
-/// Changed when the recipe below changes in a way that the tables above do not show.
-const RECIPE: &str = "1";
+/// The compiler of Debian's kernel.
+pub const GCC: &str = "x86_64-linux-gnu-gcc-14";
 
 const DAMAGED: &str =
     "this is a bug of the lab or a damaged cache: `make clean-cache`, then run the same command again";
@@ -56,15 +32,20 @@ const DAMAGED: &str =
 pub enum Choice {
     /// The newest stock kernel of a supported series.
     Stock(Option<String>),
+    /// A kernel of our own configuration.
+    Own(&'static Flavour),
     /// A kernel that the user has built.
     Tree(PathBuf),
 }
 
 impl Choice {
-    /// Reads `stock`, `stock:7.2` or a path.
+    /// Reads `stock`, `stock:7.2`, the name of a kernel of our own, or a path.
     pub fn parse(text: &str) -> Result<Self> {
         if text == "stock" || text.is_empty() {
             return Ok(Self::Stock(None));
+        }
+        if let Some(flavour) = own_kernel::FLAVOURS.iter().find(|one| one.name == text) {
+            return Ok(Self::Own(flavour));
         }
         if let Some(series) = text.strip_prefix("stock:") {
             if SERIES.contains(&series) {
@@ -78,76 +59,127 @@ impl Choice {
             ));
         }
         let path = fs::canonicalize(text).map_err(|error| {
+            let own: Vec<&str> = own_kernel::FLAVOURS.iter().map(|one| one.name).collect();
             Error::new(
                 Kind::Usage,
                 format!("KERNEL={text} is not a kernel"),
                 error.to_string(),
-                "KERNEL=stock, KERNEL=stock:<series>, or KERNEL=<path of a built kernel tree>",
+                format!(
+                    "KERNEL=stock, KERNEL=stock:<series>, KERNEL={}, or KERNEL=<path of a built kernel tree>",
+                    own.join("|")
+                ),
             )
         })?;
         Ok(Self::Tree(path))
     }
+
+    /// What the root file system needs for it beyond the usual.
+    pub fn packages(&self) -> &'static [&'static str] {
+        match self {
+            Self::Own(flavour) => flavour.packages,
+            Self::Stock(_) | Self::Tree(_) => &[],
+        }
+    }
 }
 
-/// What is known of a prepared kernel.
+/// What is known of a kernel of the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Meta {
     /// As `uname -r` prints it.
     pub release: String,
     /// The version of the Debian packages.
     pub version: String,
-    /// How many exported Rust symbols were compared.
+    /// How many exported Rust symbols were compared; none of a kernel that is no copy.
     pub rust_symbols: usize,
+}
+
+/// A kernel of the cache.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The cache entry.
+    pub dir: PathBuf,
+    /// The source tree.
+    pub source: PathBuf,
+    /// The bootable image.
+    pub image: PathBuf,
+    /// What it is compiled with.
+    pub compiler: &'static str,
+    /// What is known of it.
+    pub meta: Meta,
+}
+
+impl Prepared {
+    /// Shows the kernel in `/lab/kernel`.
+    pub fn bind(&self, spec: Spec) -> Spec {
+        let spec = spec.bind(&self.dir, "/lab/kernel");
+        if self.is_stock() {
+            spec
+        } else {
+            spec.bind(&self.source, "/lab/kernel/src")
+        }
+    }
+
+    /// Whether it is Debian's, and not of our own configuration.
+    pub fn is_stock(&self) -> bool {
+        self.source.starts_with(&self.dir)
+    }
+
+    /// The versions of the symbols that it exports.
+    pub fn symvers(&self) -> PathBuf {
+        self.dir.join(if self.is_stock() {
+            "debian/Module.symvers"
+        } else {
+            "build/Module.symvers"
+        })
+    }
+
+    /// The make command of the kernel, as Debian's packaging calls it.
+    pub fn make_command(&self) -> String {
+        make_command(self.compiler)
+    }
+}
+
+/// make for the kernel in `/lab/kernel`.
+pub fn make_command(compiler: &str) -> String {
+    format!(
+        "make -C /lab/kernel/src O=/lab/kernel/build ARCH=x86 CROSS_COMPILE=x86_64-linux-gnu- \
+         CC={compiler} HOSTCC=gcc-14 KERNELRELEASE=$(cat /lab/kernel/release) -j$(nproc)"
+    )
 }
 
 /// A kernel that modules can be built for and that can be booted.
 #[derive(Clone, Debug)]
 pub enum Kernel {
-    /// In the cache.
-    Stock {
-        /// The cache entry.
-        dir: PathBuf,
-        /// What is known of it.
-        meta: Meta,
-    },
+    /// Of the cache.
+    Prepared(Prepared),
     /// A built tree of the user.
     Tree(PathBuf),
 }
 
+/// What it takes to make a kernel.
+#[derive(Debug)]
+pub struct Workshop<'a> {
+    /// The cache.
+    pub cache: &'a Cache,
+    /// Its lock.
+    pub lock: Lock,
+    /// The root file system.
+    pub env: &'a Environment,
+    /// The checkout, which has the configurations.
+    pub project: &'a Project,
+    /// Where the logs go.
+    pub logs: &'a Path,
+}
+
 impl Kernel {
-    /// The kernel that was asked for, prepared first if it is missing.
-    pub fn ensure(
-        choice: &Choice,
-        refresh: bool,
-        cache: &Cache,
-        lock: &Lock,
-        env: &Environment,
-        logs: &Path,
-    ) -> Result<Self> {
+    /// The kernel that was asked for, made first if it is missing.
+    pub fn ensure(choice: &Choice, refresh: bool, shop: Workshop<'_>) -> Result<Self> {
         match choice {
             Choice::Tree(path) => tree(path),
+            Choice::Own(flavour) => own_kernel::ensure(flavour, shop).map(Self::Prepared),
             Choice::Stock(series) => {
                 let wanted: Vec<&str> = series.as_deref().map_or(SERIES.to_vec(), |one| vec![one]);
-                // An older series that somebody asked for by name is no reason to stay with it.
-                let newest = wanted.get(..1).unwrap_or_default();
-                if !refresh {
-                    if let Some(kernel) = cached(newest, cache)? {
-                        return Ok(kernel);
-                    }
-                }
-                prepare(&wanted, cache, lock, env, logs).or_else(|error| {
-                    match cached(&wanted, cache)? {
-                        Some(kernel) if !refresh && error.kind != Kind::Interrupted => {
-                            note(&format!(
-                                "using {}, since there is no newer one:",
-                                kernel.name()
-                            ));
-                            note(&error.to_string());
-                            Ok(kernel)
-                        }
-                        _ => Err(error),
-                    }
-                })
+                stock::ensure(&wanted, refresh, &shop).map(Self::Prepared)
             }
         }
     }
@@ -155,11 +187,7 @@ impl Kernel {
     /// A short name, for messages and stamps.
     pub fn name(&self) -> String {
         match self {
-            Self::Stock { dir, .. } => dir
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            Self::Prepared(kernel) => entry_name(&kernel.dir),
             Self::Tree(path) => path.display().to_string(),
         }
     }
@@ -167,7 +195,7 @@ impl Kernel {
     /// As `uname -r` prints it.
     pub fn release(&self) -> Result<String> {
         match self {
-            Self::Stock { meta, .. } => Ok(meta.release.clone()),
+            Self::Prepared(kernel) => Ok(kernel.meta.release.clone()),
             Self::Tree(path) => {
                 let file = path.join("include/config/kernel.release");
                 let text = fs::read_to_string(&file).at(&file, "read")?;
@@ -179,7 +207,7 @@ impl Kernel {
     /// The configuration.
     pub fn config(&self) -> PathBuf {
         match self {
-            Self::Stock { dir, .. } => dir.join("build/.config"),
+            Self::Prepared(kernel) => kernel.dir.join("build/.config"),
             Self::Tree(path) => path.join(".config"),
         }
     }
@@ -187,7 +215,7 @@ impl Kernel {
     /// The source tree.
     pub fn source(&self) -> PathBuf {
         match self {
-            Self::Stock { dir, .. } => dir.join("src"),
+            Self::Prepared(kernel) => kernel.source.clone(),
             Self::Tree(path) => match path.join("source") {
                 // Built outside of its source.
                 link if link.is_dir() => link,
@@ -199,7 +227,7 @@ impl Kernel {
     /// The bootable image.
     pub fn image(&self) -> PathBuf {
         match self {
-            Self::Stock { dir, .. } => dir.join("vmlinuz"),
+            Self::Prepared(kernel) => kernel.image.clone(),
             Self::Tree(path) => path.join("arch/x86/boot/bzImage"),
         }
     }
@@ -220,245 +248,58 @@ fn tree(path: &Path) -> Result<Kernel> {
     Ok(kernel)
 }
 
-fn recipe() -> String {
-    let parts: Vec<&str> = [RECIPE]
-        .iter()
-        .chain(SOURCE_SUBSET)
-        .chain(SOURCE_NAMES)
-        .copied()
-        .collect();
-    digest(&parts)
+/// The name of a cache entry.
+pub fn entry_name(dir: &Path) -> String {
+    dir.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
-/// The newest prepared kernel of these series.
-fn cached(series: &[&str], cache: &Cache) -> Result<Option<Kernel>> {
-    let dir = cache.path("kernels");
-    let suffix = format!("-{}", recipe());
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let release = name
-            .strip_prefix("stock-")
-            .and_then(|rest| rest.strip_suffix(&suffix))
-            .and_then(Release::parse);
-        if let Some(release) = release.filter(|release| series.contains(&release.series().as_str()))
-        {
-            found.insert(release, entry.path());
-        }
-    }
-    found.pop_last().map(|(_, dir)| load(dir)).transpose()
+/// The entries of the cache named `<prefix>-<release>-<digest>`, by release.
+pub fn entries(cache: &Cache, prefix: &str, digest: &str) -> BTreeMap<Release, PathBuf> {
+    let (prefix, suffix) = (format!("{prefix}-"), format!("-{digest}"));
+    fs::read_dir(cache.path("kernels"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let release = name.strip_prefix(&prefix)?.strip_suffix(&suffix)?;
+            Some((Release::parse(release)?, entry.path()))
+        })
+        .collect()
 }
 
-/// A prepared kernel of the cache.
-fn load(dir: PathBuf) -> Result<Kernel> {
+/// Reads what is known of a kernel.
+pub fn read_meta(dir: &Path) -> Result<Meta> {
     let path = dir.join("meta.json");
     let text = fs::read_to_string(&path).at(&path, "read")?;
-    let meta = serde_json::from_str(&text).map_err(|error| {
+    serde_json::from_str(&text).map_err(|error| {
         Error::new(
             Kind::Kernel,
             format!("cannot read {}", path.display()),
             error.to_string(),
             DAMAGED,
         )
-    })?;
-    Ok(Kernel::Stock { dir, meta })
+    })
 }
 
-fn prepare(
-    series: &[&str],
-    cache: &Cache,
-    lock: &Lock,
-    env: &Environment,
-    logs: &Path,
-) -> Result<Kernel> {
-    cache.need(1400)?;
-    let found = debian::find(series, env, logs)?;
-    note(&format!(
-        "kernel {} ({})",
-        found.release, found.headers.version
-    ));
-    let entry = format!("kernels/stock-{}-{}", found.release, recipe());
-    if cache.path(&entry).is_dir() {
-        return load(cache.path(&entry));
-    }
-    let debs = cache.path("debs");
-    debian::download(&found.packages(), cache, lock, env, logs)?;
-    let partial = cache.begin(&entry, lock)?;
-    let dir = partial.path();
-    let step = |what: &str, log: &str, script: &str| {
-        Logged {
-            what,
-            log: logs.join(log),
-            kind: Kind::Kernel,
-            next: "read the log; then run the same command again",
-        }
-        .run(
-            env.script(script)
-                .bind(dir, "/lab/kernel")
-                .bind(&debs, "/lab/debs")
-                .command(),
-        )
-    };
-    step(
-        "unpacking the kernel",
-        "kernel-unpack.log",
-        &unpack(&found.release.to_string(), &found.packages()),
-    )?;
-    let make = make_command();
-    step(
-        "configuring the kernel",
-        "kernel-config.log",
-        &format!("{make} olddefconfig"),
-    )?;
-    same_config(dir)?;
-    step(
-        "preparing the kernel for Rust modules (a minute or two)",
-        "kernel-prepare.log",
-        &format!("{make} modules_prepare"),
-    )?;
-    let meta = Meta {
-        release: found.release.to_string(),
-        version: found.headers.version.clone(),
-        rust_symbols: same_exports(dir)?,
-    };
+/// Writes what is known of a kernel.
+pub fn write_meta(dir: &Path, meta: &Meta) -> Result<()> {
     let path = dir.join("meta.json");
-    let text = serde_json::to_string_pretty(&meta).unwrap_or_default();
-    fs::write(&path, text).at(&path, "write")?;
-    let dir = partial.finish()?;
-    Ok(Kernel::Stock { dir, meta })
+    let text = serde_json::to_string_pretty(meta).unwrap_or_default();
+    fs::write(&path, text).at(&path, "write")
 }
 
-fn unpack(release: &str, packages: &[&Package]) -> String {
-    let [headers, binary, source] = packages else {
-        return String::from("false");
-    };
-    let (subset, names) = (
-        SOURCE_SUBSET
-            .iter()
-            .map(|glob| format!("'{glob}'"))
-            .collect::<Vec<_>>()
-            .join(" "),
-        SOURCE_NAMES
-            .iter()
-            .map(|glob| format!("'{glob}'"))
-            .collect::<Vec<_>>()
-            .join(" "),
-    );
-    let series = source.name.trim_start_matches("linux-source-");
-    format!(
-        "cd /lab/kernel; mkdir -p src build debian tmp\n\
-         dpkg-deb --fsys-tarfile /lab/debs/{headers} | tar -x -O ./usr/src/linux-headers-{release}/.config > debian/config\n\
-         dpkg-deb --fsys-tarfile /lab/debs/{headers} | tar -x -O ./usr/src/linux-headers-{release}/Module.symvers > debian/Module.symvers\n\
-         dpkg-deb --fsys-tarfile /lab/debs/{binary} | tar -x -O ./usr/lib/modules/{release}/vmlinuz > vmlinuz\n\
-         dpkg-deb --fsys-tarfile /lab/debs/{source} | tar -x -O ./usr/src/linux-source-{series}.tar.xz > tmp/source.tar.xz\n\
-         xz -T0 -dc tmp/source.tar.xz | tar -x --no-same-owner -C src --strip-components=1 \
-             --wildcards --no-wildcards-match-slash {subset} --wildcards-match-slash {names}\n\
-         rm -r tmp\n\
-         cp debian/config build/.config; cp debian/Module.symvers build/\n\
-         printf '%s' {release} > release\n",
-        headers = headers.file(),
-        binary = binary.file(),
-        source = source.file(),
-    )
-}
-
-/// The make command of Debian's kernel, as its packaging calls it.
-pub fn make_command() -> String {
-    "make -C /lab/kernel/src O=/lab/kernel/build ARCH=x86 CROSS_COMPILE=x86_64-linux-gnu- \
-     CC=x86_64-linux-gnu-gcc-14 HOSTCC=gcc-14 KERNELRELEASE=$(cat /lab/kernel/release) -j$(nproc)"
-        .to_owned()
-}
-
-/// A configuration that differs would give other symbols and other structures: never go on with one.
-fn same_config(dir: &Path) -> Result<()> {
-    let read = |path: PathBuf| fs::read_to_string(&path).at(&path, "read");
-    let ours = read(dir.join("build/.config"))?;
-    let theirs = read(dir.join("debian/config"))?;
-    let differences = differing_lines(&theirs, &ours);
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Kernel,
-        "the kernel's configuration is not Debian's",
-        format!(
-            "olddefconfig changed {} lines:\n{}",
-            differences.len(),
-            indent(&differences[..differences.len().min(20)].join("\n"))
-        ),
-        "the toolchain in the root file system differs from Debian's; report this with the lines above",
-    ))
-}
-
-/// Lines that only one of two configurations has, as a diff would mark them.
-fn differing_lines(old: &str, new: &str) -> Vec<String> {
-    let only = |a: &str, b: &str, mark: char| {
-        let there: std::collections::BTreeSet<&str> = b.lines().collect();
-        a.lines()
-            .filter(|line| !there.contains(line))
-            .map(|line| format!("{mark}{line}"))
-            .collect::<Vec<_>>()
-    };
-    let mut lines = only(old, new, '-');
-    lines.extend(only(new, old, '+'));
-    lines
-}
-
-/// Checks that each Rust symbol that Debian's kernel exports is one that ours exports; returns how many.
-fn same_exports(dir: &Path) -> Result<usize> {
-    let path = dir.join("debian/Module.symvers");
-    let symvers = fs::read_to_string(&path).at(&path, "read")?;
-    let wanted = rust_symbols(&symvers);
-    let mut ours = std::collections::BTreeSet::new();
-    let rust = dir.join("build/rust");
-    for entry in fs::read_dir(&rust)
-        .at(&rust, "read the directory")?
-        .flatten()
-    {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("exports_") {
-            let text = fs::read_to_string(entry.path()).at(&entry.path(), "read")?;
-            ours.extend(exported(&text).map(str::to_owned));
-        }
-    }
-    let missing: Vec<&str> = wanted
-        .iter()
-        .copied()
-        .filter(|name| !ours.contains(*name))
-        .collect();
-    if missing.is_empty() && !wanted.is_empty() {
-        return Ok(wanted.len());
-    }
-    Err(Error::new(
-        Kind::Kernel,
-        "the prepared kernel is not Debian's",
-        format!(
-            "{} of {} exported Rust symbols are missing, the first:\n{}",
-            missing.len(),
-            wanted.len(),
-            indent(&missing[..missing.len().min(5)].join("\n"))
-        ),
-        "the toolchain in the root file system differs from Debian's; report this with the lines above",
-    ))
-}
-
-/// The mangled Rust symbols of the kernel image in a `Module.symvers`.
-fn rust_symbols(symvers: &str) -> Vec<&str> {
-    symvers
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split('\t').skip(1);
-            let (name, module) = (fields.next()?, fields.next()?);
-            (name.starts_with("_R") && module == "vmlinux").then_some(name)
-        })
-        .collect()
-}
-
-/// The names in a generated header of exports.
-fn exported(header: &str) -> impl Iterator<Item = &str> {
-    header
-        .lines()
-        .filter_map(|line| line.split_once('(')?.1.strip_suffix(");"))
+/// Says that an older kernel is used, since a newer one could not be had.
+pub fn fall_back(kernel: Prepared, error: &Error) -> Prepared {
+    note(&format!(
+        "using {}, since there is no newer one:",
+        entry_name(&kernel.dir)
+    ));
+    note(&error.to_string());
+    kernel
 }
 
 #[cfg(test)]
@@ -472,32 +313,14 @@ mod tests {
             Choice::parse("stock:7.2").unwrap(),
             Choice::Stock(Some("7.2".into()))
         );
+        assert!(matches!(
+            Choice::parse("custom").unwrap(),
+            Choice::Own(flavour) if flavour.name == "custom"
+        ));
         assert_eq!(Choice::parse("stock:1.0").unwrap_err().kind, Kind::Usage);
         assert_eq!(
             Choice::parse("/no/such/kernel").unwrap_err().kind,
             Kind::Usage
-        );
-    }
-
-    #[test]
-    fn a_lost_option_is_seen() {
-        let lines = differing_lines(
-            "CONFIG_RUST=y\nCONFIG_A=y\n",
-            "# CONFIG_RUST is not set\nCONFIG_A=y\n",
-        );
-        assert_eq!(lines, ["-CONFIG_RUST=y", "+# CONFIG_RUST is not set"]);
-        assert!(differing_lines("a\n", "a\n").is_empty());
-    }
-
-    #[test]
-    fn symbols_of_the_image_only() {
-        let text =
-            "0x0\t_RNvA\tvmlinux\tEXPORT_SYMBOL_GPL\t\n0x0\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n\
-                    0x0\t_RNvB\tdrivers/gpu/nova\tEXPORT_SYMBOL_GPL\t\n";
-        assert_eq!(rust_symbols(text), ["_RNvA"]);
-        assert_eq!(
-            exported("EXPORT_SYMBOL_RUST_GPL(_RNvA);\n").collect::<Vec<_>>(),
-            ["_RNvA"]
         );
     }
 }

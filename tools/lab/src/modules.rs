@@ -10,7 +10,7 @@ use crate::cache::{remove_tree, Lock};
 use crate::enter::tethered;
 use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::kernel::{make_command, Kernel};
+use crate::kernel::Kernel;
 use crate::process::{wait, Guarded};
 use crate::project::Project;
 
@@ -80,17 +80,17 @@ pub fn with_extension(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
 
 fn command(project: &Project, kernel: &Kernel, env: &Environment, variables: &[String]) -> Command {
     match kernel {
-        Kernel::Stock { dir, .. } => {
+        Kernel::Prepared(kernel) => {
             let words: Vec<String> = variables.iter().map(|word| quote(word)).collect();
             // Type information of modules would need the whole vmlinux: kbuild would say so each time.
             let script = format!(
                 "{} --no-print-directory CONFIG_DEBUG_INFO_BTF_MODULES= \
                  M=/lab/project MO=/lab/project/out/modules {} modules",
-                make_command(),
+                kernel.make_command(),
                 words.join(" ")
             );
-            env.script(&script)
-                .bind(dir, "/lab/kernel")
+            kernel
+                .bind(env.script(&script))
                 .bind(project.top(), "/lab/project")
                 .workdir("/lab/project")
                 .command()

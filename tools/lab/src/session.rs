@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::error::{IoContext, Result};
 use crate::initramfs::Initramfs;
 use crate::install;
-use crate::kernel::{Choice, Kernel};
+use crate::kernel::{Choice, Kernel, Workshop};
 use crate::modules::Modules;
 use crate::pictures;
 use crate::process::{wait, Guarded};
@@ -41,14 +41,26 @@ pub struct Session {
 impl Session {
     /// Sets up what is missing.
     pub fn open(cli: &Cli, refresh: bool) -> Result<Self> {
+        Self::open_with(&cli.kernel, refresh)
+    }
+
+    /// The same, with another kernel than the command line says.
+    pub fn open_with(kernel: &str, refresh: bool) -> Result<Self> {
         let project = Project::locate()?;
-        let choice = Choice::parse(&cli.kernel)?;
+        let choice = Choice::parse(kernel)?;
         let cache = Cache::locate()?;
         let in_use = cache.in_use()?;
         let lock = cache.lock()?;
         let logs = project.out("log");
-        let env = Environment::ensure(&cache, &lock, &logs)?;
-        let kernel = Kernel::ensure(&choice, refresh, &cache, &lock, &env, &logs)?;
+        let env = Environment::ensure(choice.packages(), &cache, &lock, &logs)?;
+        let shop = Workshop {
+            cache: &cache,
+            lock,
+            env: &env,
+            project: &project,
+            logs: &logs,
+        };
+        let kernel = Kernel::ensure(&choice, refresh, shop)?;
         Ok(Self {
             project,
             env,
@@ -65,14 +77,19 @@ impl Session {
     /// The guest's files that every job gets: the modules, and firmware for their devices.
     pub fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
         let mut initramfs = Initramfs::new(&self.env)?;
-        let firmware = default_firmware();
-        for file in FIRMWARE {
-            initramfs.bytes(file, &firmware, false);
-        }
+        self.firmware(&mut initramfs);
         for file in modules.files()? {
             initramfs.file(&format!("modules/{}", name(&file)), &file, false);
         }
         Ok(initramfs)
+    }
+
+    /// Firmware for the devices of the samples.
+    pub fn firmware(&self, initramfs: &mut Initramfs) {
+        let firmware = default_firmware();
+        for file in FIRMWARE {
+            initramfs.bytes(file, &firmware, false);
+        }
     }
 
     /// The version of QEMU, as it says it.
@@ -210,8 +227,8 @@ fn exec(cli: &Cli, argv: &[String]) -> Result<u8> {
         .enter(argv)
         .bind(session.project.top(), "/lab/project")
         .workdir("/lab/project");
-    if let Kernel::Stock { dir, .. } = &session.kernel {
-        spec = spec.bind(dir, "/lab/kernel");
+    if let Kernel::Prepared(kernel) = &session.kernel {
+        spec = kernel.bind(spec);
     }
     let mut child = Guarded::spawn(&mut spec.command())?;
     let status = wait(&mut child, || ())?;

@@ -59,7 +59,7 @@ impl<'a> Finder<'a> {
             .map(|path| (name_of(&file_name(&path)), path))
             .collect();
         let symvers = match &session.kernel {
-            Kernel::Stock { dir, .. } => dir.join("debian/Module.symvers"),
+            Kernel::Prepared(kernel) => kernel.symvers(),
             Kernel::Tree(path) => path.join("Module.symvers"),
         };
         let mut providers = BTreeMap::new();

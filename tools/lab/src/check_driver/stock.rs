@@ -27,7 +27,11 @@ impl Stock {
     pub fn find(kernel: &Kernel, env: &Environment, logs: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
         match kernel {
-            Kernel::Stock { meta, .. } => walk(&unpacked(meta, env, logs)?, &mut files)?,
+            Kernel::Prepared(kernel) if kernel.is_stock() => {
+                walk(&unpacked(&kernel.meta, env, logs)?, &mut files)?;
+            }
+            // One of our own has no modules.
+            Kernel::Prepared(_) => {}
             Kernel::Tree(path) => {
                 let order = path.join("modules.order");
                 // `drivers/net/dummy.o`

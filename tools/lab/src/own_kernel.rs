@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernels of our own configuration, built from the source of the stock kernel.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cache::digest;
+use crate::debian::{self, Release};
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop, GCC, SERIES};
+use crate::process::{indent, Logged};
+use crate::progress::note;
+use crate::stock;
+
+/// A configuration, and what it takes to build it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Flavour {
+    /// What `KERNEL=` calls it.
+    pub name: &'static str,
+    /// What the root file system needs beyond the usual.
+    pub packages: &'static [&'static str],
+    /// The configurations in `scripts/kernel`, which are merged into tinyconfig in this order.
+    fragments: &'static [&'static str],
+    /// One more, of which only the image is kept: it must not change what modules are built against.
+    variant: Option<&'static str>,
+    /// Whether the image of the variant is what is booted.
+    boots_variant: bool,
+    compiler: &'static str,
+}
+
+/// The compiler that can instrument C and Rust alike for KASAN.
+const CLANG: &str = "clang-19";
+
+const DEBUG: Flavour = Flavour {
+    name: "debug",
+    packages: &[CLANG],
+    fragments: &["custom", "debug"],
+    variant: Some("debug-remove"),
+    boots_variant: false,
+    compiler: CLANG,
+};
+
+/// All of them.
+pub const FLAVOURS: &[Flavour] = &[
+    Flavour {
+        name: "custom",
+        packages: &[],
+        fragments: &["custom"],
+        variant: None,
+        boots_variant: false,
+        compiler: GCC,
+    },
+    DEBUG,
+    Flavour {
+        name: "debug-remove",
+        boots_variant: true,
+        ..DEBUG
+    },
+    Flavour {
+        name: "debug-kcsan",
+        packages: &[],
+        fragments: &["custom", "debug-kcsan"],
+        variant: None,
+        boots_variant: false,
+        compiler: GCC,
+    },
+];
+
+/// Left out of the kernel source: what none of the configurations compiles, and is large.
+const LEFT_OUT: &[&str] = &[
+    "*/Documentation/[!r]*/*",
+    "*/arch/[!x]*/*",
+    "*/arch/xtensa/*",
+    "*/drivers/accel/*",
+    "*/drivers/gpu/drm/[!n]*/*",
+    "*/drivers/iio/*",
+    "*/drivers/infiniband/*",
+    "*/drivers/media/*",
+    "*/drivers/net/*/*",
+    "*/drivers/scsi/*",
+    "*/drivers/staging/*",
+    "*/drivers/usb/*",
+    "*/sound/*",
+    "*/tools/perf/*",
+    "*/tools/testing/*",
+];
+
+/// Files of these names are kept all the same.
+const KEPT: &[&str] = &["*/Kconfig*", "*/Makefile*", "*/Kbuild*"];
+
+/// Where they are in the cache.
+const DIR: &str = "own";
+
+/// Changed when the recipe below changes in a way that the tables above do not show.
+const RECIPE: &str = "1";
+
+const NEXT: &str = "read the log; then run the same command again";
+
+/// The kernel from the cache, built first if it is missing.
+pub fn ensure(flavour: &Flavour, shop: Workshop<'_>) -> Result<Prepared> {
+    let base = stock::ensure(SERIES, false, &shop)?;
+    let fragments = Fragments::read(flavour, &shop.project.top().join("scripts/kernel"))?;
+    // The variant has the entry of the kernel that it is one of.
+    let name = flavour.fragments.last().unwrap_or(&flavour.name);
+    let entry = format!(
+        "{DIR}/{name}-{}-{}",
+        base.meta.release,
+        digest(&[
+            RECIPE,
+            &source_recipe(),
+            flavour.compiler,
+            &fragments.all(),
+            &fragments.variant
+        ])
+    );
+    let cache = shop.cache;
+    let dir = cache.path(&entry);
+    if !dir.is_dir() {
+        let source = source(&base, &shop)?;
+        // Others need not wait for this, unless they want such a kernel, too.
+        let Workshop { lock, .. } = shop;
+        drop(lock);
+        let lock = cache.lock_part(DIR)?;
+        let shop = Workshop { lock, ..shop };
+        if !dir.is_dir() {
+            build(&entry, flavour, &fragments, &base.meta, &source, &shop)?;
+        }
+    }
+    Ok(Prepared {
+        source: cache.path(&source_entry(&base.meta)),
+        image: dir.join(if flavour.boots_variant {
+            "vmlinuz-variant"
+        } else {
+            "vmlinuz"
+        }),
+        compiler: flavour.compiler,
+        meta: read_meta(&dir)?,
+        dir,
+    })
+}
+
+/// The configurations of a flavour, as text.
+struct Fragments {
+    texts: Vec<String>,
+    variant: String,
+}
+
+impl Fragments {
+    fn read(flavour: &Flavour, dir: &Path) -> Result<Self> {
+        let read = |name: &&str| {
+            let path = dir.join(format!("{name}.config"));
+            fs::read_to_string(&path)
+                .at(&path, "read")
+                .map(|text| settings(&text))
+        };
+        Ok(Self {
+            texts: flavour.fragments.iter().map(read).collect::<Result<_>>()?,
+            variant: flavour.variant.as_ref().map_or(Ok(String::new()), read)?,
+        })
+    }
+
+    fn all(&self) -> String {
+        self.texts.concat()
+    }
+}
+
+/// The lines of a configuration that set something.
+pub fn settings(text: &str) -> String {
+    text.lines()
+        .filter(|line| symbol(line).is_some())
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
+/// The symbol that a line of a configuration sets.
+fn symbol(line: &str) -> Option<&str> {
+    match line.strip_prefix("# CONFIG_") {
+        Some(rest) => rest.strip_suffix(" is not set"),
+        None => line.strip_prefix("CONFIG_")?.split_once('=').map(|it| it.0),
+    }
+}
+
+fn source_recipe() -> String {
+    digest(&[LEFT_OUT, KEPT].concat())
+}
+
+fn source_entry(base: &Meta) -> String {
+    format!("kernels/source-{}-{}", base.release, source_recipe())
+}
+
+/// The source of the stock kernel, unpacked as far as our kernels need it.
+fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
+    let entry = source_entry(&base.meta);
+    let dir = shop.cache.path(&entry);
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    shop.cache.need(800)?;
+    let series = Release::parse(&base.meta.release).map_or(String::new(), |one| one.series());
+    let file = format!("linux-source-{series}_{}_all.deb", base.meta.version);
+    let debs = shop.cache.path("debs");
+    if !debs.join(&file).is_file() {
+        let found = debian::find(&[&series], shop.env, shop.logs)?;
+        let [_, _, package] = found.packages();
+        if package.file() != file {
+            return Err(Error::new(
+                Kind::Kernel,
+                format!("the archive has no {file} any more"),
+                format!("it has {} now", package.file()),
+                "out/target/debug/lab setup --refresh, then run the same command again",
+            ));
+        }
+        debian::download(&[package], shop.cache, &shop.lock, shop.env, shop.logs)?;
+    }
+    let partial = shop.cache.begin(&entry, &shop.lock)?;
+    let globs = |option: &str, globs: &[&str]| -> String {
+        globs
+            .iter()
+            .map(|glob| format!("{option}'{glob}' "))
+            .collect()
+    };
+    // Twice through the archive, since tar's exclusions beat its inclusions.
+    let script = format!(
+        "deb() {{ dpkg-deb --fsys-tarfile /lab/debs/{file} | \
+         tar -x -O ./usr/src/linux-source-{series}.tar.xz | xz -T0 -dc; }}\n\
+         cd /lab/kernel\n\
+         deb | tar -x --no-same-owner --strip-components=1 --wildcards {}\n\
+         deb | tar -x --no-same-owner --strip-components=1 --wildcards --skip-old-files {}\n",
+        globs("--exclude=", LEFT_OUT),
+        globs("", KEPT),
+    );
+    Logged {
+        what: "unpacking the source of our own kernels",
+        log: shop.logs.join("source-unpack.log"),
+        kind: Kind::Kernel,
+        next: NEXT,
+    }
+    .run(
+        shop.env
+            .script(&script)
+            .bind(partial.path(), "/lab/kernel")
+            .bind(&debs, "/lab/debs")
+            .command(),
+    )?;
+    partial.finish()
+}
+
+fn build(
+    entry: &str,
+    flavour: &Flavour,
+    fragments: &Fragments,
+    base: &Meta,
+    source: &Path,
+    shop: &Workshop<'_>,
+) -> Result<()> {
+    shop.cache.need(3000)?;
+    let number = base.release.split('+').next().unwrap_or(&base.release);
+    let meta = Meta {
+        release: format!(
+            "{number}-{}",
+            flavour.fragments.last().unwrap_or(&flavour.name)
+        ),
+        version: base.version.clone(),
+        rust_symbols: 0,
+    };
+    note(&format!("kernel {} ({})", meta.release, meta.version));
+    let partial = shop.cache.begin(entry, &shop.lock)?;
+    let dir = partial.path();
+    for name in ["src", "build"] {
+        let dir = dir.join(name);
+        fs::create_dir(&dir).at(&dir, "create the directory")?;
+    }
+    let path = dir.join("release");
+    fs::write(&path, &meta.release).at(&path, "write")?;
+    let make = make_command(flavour.compiler);
+    let step = |what: &str, log: &str, script: &str| {
+        Logged {
+            what,
+            log: shop.logs.join(log),
+            kind: Kind::Kernel,
+            next: NEXT,
+        }
+        .run(
+            shop.env
+                .script(script)
+                .bind(dir, "/lab/kernel")
+                .bind(source, "/lab/kernel/src")
+                .command(),
+        )
+    };
+    let configure = |fragment: &str, log: &str| {
+        let path = dir.join("fragment");
+        fs::write(&path, fragment).at(&path, "write")?;
+        step(
+            "configuring the kernel",
+            log,
+            &format!(
+                "{make} tinyconfig\n\
+                 cd /lab/kernel/build\n\
+                 ../src/scripts/kconfig/merge_config.sh -m -Q .config ../fragment\n\
+                 {make} olddefconfig\n"
+            ),
+        )?;
+        complete(fragment, &dir.join("build/.config"))
+    };
+    if let Some(variant) = flavour.variant {
+        configure(&(fragments.all() + &fragments.variant), "kernel-config.log")?;
+        step(
+            &format!("building the kernel with {variant}.config (10 to 40 minutes)"),
+            "kernel-build-variant.log",
+            &format!(
+                "{make} bzImage\n\
+                 cp /lab/kernel/build/arch/x86/boot/bzImage /lab/kernel/vmlinuz-variant\n"
+            ),
+        )?;
+    }
+    configure(&fragments.all(), "kernel-config.log")?;
+    step(
+        "building the kernel (5 to 40 minutes)",
+        "kernel-build.log",
+        &format!(
+            "{make} bzImage modules\n\
+             cp /lab/kernel/build/arch/x86/boot/bzImage /lab/kernel/vmlinuz\n"
+        ),
+    )?;
+    write_meta(dir, &meta)?;
+    partial.finish().map(drop)
+}
+
+/// Checks that each setting has survived: Kconfig drops in silence what its dependencies do not allow.
+fn complete(fragment: &str, path: &Path) -> Result<()> {
+    let config = fs::read_to_string(path).at(path, "read")?;
+    let lost = lost(fragment, &config);
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Kernel,
+        "the kernel's configuration is not what scripts/kernel asks for",
+        format!("Kconfig has dropped:\n{}", indent(&lost.join("\n"))),
+        "add to the fragment what these depend on, then run the same command again",
+    ))
+}
+
+/// The settings of a fragment that a configuration does not have. Of two for one symbol the later counts.
+fn lost(fragment: &str, config: &str) -> Vec<String> {
+    let of = |text: &str| -> BTreeMap<String, String> {
+        text.lines()
+            .filter_map(|line| Some((symbol(line)?.to_owned(), line.to_owned())))
+            .collect()
+    };
+    let config = of(config);
+    of(fragment)
+        .into_iter()
+        .filter(|(symbol, line)| match config.get(symbol) {
+            Some(found) => found != line,
+            // A symbol that is not even offered is not set.
+            None => !line.starts_with('#'),
+        })
+        .map(|(_, line)| line)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_no_settings() {
+        let text = "# A comment.\nCONFIG_A=y\n\n# CONFIG_B is not set\n";
+        assert_eq!(settings(text), "CONFIG_A=y\n# CONFIG_B is not set\n");
+    }
+
+    #[test]
+    fn what_kconfig_drops_is_seen() {
+        let fragment = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=y\n# CONFIG_D is not set\n";
+        let config = "CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n";
+        assert_eq!(
+            lost(fragment, config),
+            ["# CONFIG_B is not set", "CONFIG_C=y"]
+        );
+        assert!(lost("CONFIG_A=y\n# CONFIG_A is not set\n", "").is_empty());
+    }
+
+    #[test]
+    fn names_are_told_apart() {
+        for flavour in FLAVOURS {
+            let same = FLAVOURS.iter().filter(|one| one.name == flavour.name);
+            assert_eq!(same.count(), 1, "{}", flavour.name);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The stock Debian kernel, prepared so that Rust modules load into its unmodified image.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cache::{digest, Cache};
+use crate::debian::{self, Package};
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::kernel::{
+    entries, fall_back, make_command, read_meta, write_meta, Meta, Prepared, Workshop, GCC,
+};
+use crate::process::{indent, Logged};
+use crate::progress::note;
+
+/// What is kept of the kernel source: enough to configure, to prepare Rust modules, and to check style.
+const SOURCE_SUBSET: &[&str] = &[
+    "*/.clippy.toml",
+    "*/.rustfmt.toml",
+    "*/Documentation/rust",
+    "*/arch/Kconfig",
+    "*/arch/x86",
+    "*/drivers/android",
+    "*/drivers/base",
+    "*/drivers/gpu/nova-core",
+    "*/drivers/nvdimm",
+    "*/drivers/pwm",
+    "*/include",
+    "*/init",
+    "*/kernel",
+    "*/lib",
+    "*/mm",
+    "*/rust",
+    "*/samples/rust",
+    "*/scripts",
+    "*/security",
+    "*/tools",
+];
+
+/// Files of these names are kept wherever they are.
+const SOURCE_NAMES: &[&str] = &["*/Kconfig*", "*/Makefile*", "*/Kbuild*"];
+
+/// Changed when the recipe below changes in a way that the tables above do not show.
+const RECIPE: &str = "1";
+
+fn recipe() -> String {
+    let parts: Vec<&str> = [RECIPE]
+        .iter()
+        .chain(SOURCE_SUBSET)
+        .chain(SOURCE_NAMES)
+        .copied()
+        .collect();
+    digest(&parts)
+}
+
+/// The newest stock kernel of these series, the first of which is the newest; prepared first if it is missing.
+pub fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Prepared> {
+    // An older series that somebody asked for by name is no reason to stay with it.
+    let newest = series.get(..1).unwrap_or_default();
+    if !refresh {
+        if let Some(kernel) = cached(newest, shop.cache)? {
+            return Ok(kernel);
+        }
+    }
+    prepare(series, shop).or_else(|error| match cached(series, shop.cache)? {
+        Some(kernel) if !refresh && error.kind != Kind::Interrupted => {
+            Ok(fall_back(kernel, &error))
+        }
+        _ => Err(error),
+    })
+}
+
+/// The newest prepared kernel of these series.
+fn cached(series: &[&str], cache: &Cache) -> Result<Option<Prepared>> {
+    entries(cache, "stock", &recipe())
+        .into_iter()
+        .rev()
+        .find(|(release, _)| series.contains(&release.series().as_str()))
+        .map(|(_, dir)| load(dir))
+        .transpose()
+}
+
+/// A prepared kernel of the cache.
+fn load(dir: PathBuf) -> Result<Prepared> {
+    Ok(Prepared {
+        source: dir.join("src"),
+        image: dir.join("vmlinuz"),
+        compiler: GCC,
+        meta: read_meta(&dir)?,
+        dir,
+    })
+}
+
+fn prepare(series: &[&str], shop: &Workshop<'_>) -> Result<Prepared> {
+    let Workshop {
+        cache,
+        lock,
+        env,
+        logs,
+        ..
+    } = shop;
+    cache.need(1400)?;
+    let found = debian::find(series, env, logs)?;
+    note(&format!(
+        "kernel {} ({})",
+        found.release, found.headers.version
+    ));
+    let entry = format!("kernels/stock-{}-{}", found.release, recipe());
+    if cache.path(&entry).is_dir() {
+        return load(cache.path(&entry));
+    }
+    let debs = cache.path("debs");
+    debian::download(&found.packages(), cache, lock, env, logs)?;
+    let partial = cache.begin(&entry, lock)?;
+    let dir = partial.path();
+    let step = |what: &str, log: &str, script: &str| {
+        Logged {
+            what,
+            log: logs.join(log),
+            kind: Kind::Kernel,
+            next: "read the log; then run the same command again",
+        }
+        .run(
+            env.script(script)
+                .bind(dir, "/lab/kernel")
+                .bind(&debs, "/lab/debs")
+                .command(),
+        )
+    };
+    step(
+        "unpacking the kernel",
+        "kernel-unpack.log",
+        &unpack(&found.release.to_string(), &found.packages()),
+    )?;
+    let make = make_command(GCC);
+    step(
+        "configuring the kernel",
+        "kernel-config.log",
+        &format!("{make} olddefconfig"),
+    )?;
+    same_config(dir)?;
+    step(
+        "preparing the kernel for Rust modules (a minute or two)",
+        "kernel-prepare.log",
+        &format!("{make} modules_prepare"),
+    )?;
+    let meta = Meta {
+        release: found.release.to_string(),
+        version: found.headers.version.clone(),
+        rust_symbols: same_exports(dir)?,
+    };
+    write_meta(dir, &meta)?;
+    load(partial.finish()?)
+}
+
+fn unpack(release: &str, packages: &[&Package]) -> String {
+    let [headers, binary, source] = packages else {
+        return String::from("false");
+    };
+    let (subset, names) = (
+        SOURCE_SUBSET
+            .iter()
+            .map(|glob| format!("'{glob}'"))
+            .collect::<Vec<_>>()
+            .join(" "),
+        SOURCE_NAMES
+            .iter()
+            .map(|glob| format!("'{glob}'"))
+            .collect::<Vec<_>>()
+            .join(" "),
+    );
+    let series = source.name.trim_start_matches("linux-source-");
+    format!(
+        "cd /lab/kernel; mkdir -p src build debian tmp\n\
+         dpkg-deb --fsys-tarfile /lab/debs/{headers} | tar -x -O ./usr/src/linux-headers-{release}/.config > debian/config\n\
+         dpkg-deb --fsys-tarfile /lab/debs/{headers} | tar -x -O ./usr/src/linux-headers-{release}/Module.symvers > debian/Module.symvers\n\
+         dpkg-deb --fsys-tarfile /lab/debs/{binary} | tar -x -O ./usr/lib/modules/{release}/vmlinuz > vmlinuz\n\
+         dpkg-deb --fsys-tarfile /lab/debs/{source} | tar -x -O ./usr/src/linux-source-{series}.tar.xz > tmp/source.tar.xz\n\
+         xz -T0 -dc tmp/source.tar.xz | tar -x --no-same-owner -C src --strip-components=1 \
+             --wildcards --no-wildcards-match-slash {subset} --wildcards-match-slash {names}\n\
+         rm -r tmp\n\
+         cp debian/config build/.config; cp debian/Module.symvers build/\n\
+         printf '%s' {release} > release\n",
+        headers = headers.file(),
+        binary = binary.file(),
+        source = source.file(),
+    )
+}
+
+/// A configuration that differs would give other symbols and other structures: never go on with one.
+fn same_config(dir: &Path) -> Result<()> {
+    let read = |path: PathBuf| fs::read_to_string(&path).at(&path, "read");
+    let ours = read(dir.join("build/.config"))?;
+    let theirs = read(dir.join("debian/config"))?;
+    let differences = differing_lines(&theirs, &ours);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Kernel,
+        "the kernel's configuration is not Debian's",
+        format!(
+            "olddefconfig changed {} lines:\n{}",
+            differences.len(),
+            indent(&differences[..differences.len().min(20)].join("\n"))
+        ),
+        "the toolchain in the root file system differs from Debian's; report this with the lines above",
+    ))
+}
+
+/// Lines that only one of two configurations has, as a diff would mark them.
+fn differing_lines(old: &str, new: &str) -> Vec<String> {
+    let only = |a: &str, b: &str, mark: char| {
+        let there: std::collections::BTreeSet<&str> = b.lines().collect();
+        a.lines()
+            .filter(|line| !there.contains(line))
+            .map(|line| format!("{mark}{line}"))
+            .collect::<Vec<_>>()
+    };
+    let mut lines = only(old, new, '-');
+    lines.extend(only(new, old, '+'));
+    lines
+}
+
+/// Checks that each Rust symbol that Debian's kernel exports is one that ours exports; returns how many.
+fn same_exports(dir: &Path) -> Result<usize> {
+    let path = dir.join("debian/Module.symvers");
+    let symvers = fs::read_to_string(&path).at(&path, "read")?;
+    let wanted = rust_symbols(&symvers);
+    let mut ours = std::collections::BTreeSet::new();
+    let rust = dir.join("build/rust");
+    for entry in fs::read_dir(&rust)
+        .at(&rust, "read the directory")?
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("exports_") {
+            let text = fs::read_to_string(entry.path()).at(&entry.path(), "read")?;
+            ours.extend(exported(&text).map(str::to_owned));
+        }
+    }
+    let missing: Vec<&str> = wanted
+        .iter()
+        .copied()
+        .filter(|name| !ours.contains(*name))
+        .collect();
+    if missing.is_empty() && !wanted.is_empty() {
+        return Ok(wanted.len());
+    }
+    Err(Error::new(
+        Kind::Kernel,
+        "the prepared kernel is not Debian's",
+        format!(
+            "{} of {} exported Rust symbols are missing, the first:\n{}",
+            missing.len(),
+            wanted.len(),
+            indent(&missing[..missing.len().min(5)].join("\n"))
+        ),
+        "the toolchain in the root file system differs from Debian's; report this with the lines above",
+    ))
+}
+
+/// The mangled Rust symbols of the kernel image in a `Module.symvers`.
+fn rust_symbols(symvers: &str) -> Vec<&str> {
+    symvers
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split('\t').skip(1);
+            let (name, module) = (fields.next()?, fields.next()?);
+            (name.starts_with("_R") && module == "vmlinux").then_some(name)
+        })
+        .collect()
+}
+
+/// The names in a generated header of exports.
+fn exported(header: &str) -> impl Iterator<Item = &str> {
+    header
+        .lines()
+        .filter_map(|line| line.split_once('(')?.1.strip_suffix(");"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_option_is_seen() {
+        let lines = differing_lines(
+            "CONFIG_RUST=y\nCONFIG_A=y\n",
+            "# CONFIG_RUST is not set\nCONFIG_A=y\n",
+        );
+        assert_eq!(lines, ["-CONFIG_RUST=y", "+# CONFIG_RUST is not set"]);
+        assert!(differing_lines("a\n", "a\n").is_empty());
+    }
+
+    #[test]
+    fn symbols_of_the_image_only() {
+        let text =
+            "0x0\t_RNvA\tvmlinux\tEXPORT_SYMBOL_GPL\t\n0x0\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n\
+                    0x0\t_RNvB\tdrivers/gpu/nova\tEXPORT_SYMBOL_GPL\t\n";
+        assert_eq!(rust_symbols(text), ["_RNvA"]);
+        assert_eq!(
+            exported("EXPORT_SYMBOL_RUST_GPL(_RNvA);\n").collect::<Vec<_>>(),
+            ["_RNvA"]
+        );
+    }
+}
