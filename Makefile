@@ -14,7 +14,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare determinism timeline shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall timeline shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -49,6 +49,9 @@ bench-compare: lab
 
 determinism: lab
 	@$(LAB) $(LAB_FLAGS) determinism $(if $(N),--runs=$(N))
+
+boot-stall: lab
+	@$(LAB) $(LAB_FLAGS) boot-stall
 
 timeline: lab
 	@$(LAB) timeline '$(or $(LOG),out/run/results.log)'
@@ -88,6 +91,7 @@ help:
 	@echo '  make bench-compare      fails if the last benchmark is worse than BASE=FILE (default: that of the'
 	@echo '                          documentation); FORCE=1 though it was measured on something else'
 	@echo '  make determinism        runs the demonstration N=10 times, and fails if two runs differ in a byte'
+	@echo '  make boot-stall         how long slow drivers that are built in stall the boot (custom kernel)'
 	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'

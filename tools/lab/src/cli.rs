@@ -79,6 +79,8 @@ pub enum Action {
         #[arg(long, default_value_t = 10)]
         runs: usize,
     },
+    /// Boots with the samples built in, and shows how long each design stalls the boot
+    BootStall,
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine, in real time

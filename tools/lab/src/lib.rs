@@ -3,6 +3,8 @@
 //! The lab: makes an environment and a kernel, builds the modules, runs them under QEMU.
 
 pub mod bench;
+pub mod boot_stall;
+pub mod built_in;
 pub mod cache;
 pub mod check;
 pub mod check_driver;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::bench;
+use crate::boot_stall;
 use crate::cache::{remove_tree, Cache, Lock};
 use crate::check;
 use crate::check_driver;
@@ -156,6 +157,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::Bench(args) => bench::run(cli, args)?,
         Action::BenchCompare(args) => bench::compare(args)?,
         Action::Timeline(args) => pictures::run(args)?,
+        Action::BootStall => boot_stall::run(cli)?,
         Action::Run => demo::run(cli)?,
         Action::Determinism { runs } => determinism::run(cli, *runs)?,
         Action::Report { log, form } => report::report(log, *form)?,

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How long the boot is stalled by slow drivers that are built in, by design.
+
+use std::fs;
+
+use lifecycle::dmesg;
+use lifecycle::initcall::Initcall;
+use lifecycle::laws::boot_waits::{self, Boot};
+use lifecycle::{Micros, What};
+
+use crate::built_in;
+use crate::cli::Cli;
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::initramfs::Initramfs;
+use crate::kernel::Kernel;
+use crate::process::indent;
+use crate::progress::{result, Step};
+use crate::session::Session;
+use crate::vm::Machine;
+
+const DEVICES: usize = 8;
+const FIRMWARE_MS: u64 = 2000;
+
+/// What the boot may take beyond the firmware, from the driver's initcall to init.
+const REST_MS: u64 = 100;
+
+/// The kernel's buffer must hold what `initcall_debug` prints.
+const ALWAYS: &str = "initcall_debug log_buf_len=4M";
+
+/// A driver that is built in, and what keeps the other one out of the way.
+#[derive(Debug)]
+struct Driver {
+    name: &'static str,
+    module: &'static str,
+    append: &'static str,
+}
+
+const PLATFORM: Driver = Driver {
+    name: "slow_platform",
+    module: "slow_platform_driver",
+    append: "slow_bus.devices=0",
+};
+
+const BUS: Driver = Driver {
+    name: "slow",
+    module: "slow_bus_driver",
+    append: "initcall_blacklist=__slow_platform_devices_init",
+};
+
+/// A boot: what the table calls it, the driver, the command line, and what is expected.
+#[derive(Debug)]
+struct Scenario {
+    name: &'static str,
+    driver: Driver,
+    append: &'static str,
+    boot: Boot,
+}
+
+const fn scenario(
+    name: &'static str,
+    driver: Driver,
+    append: &'static str,
+    boot: Boot,
+) -> Scenario {
+    Scenario {
+        name,
+        driver,
+        append,
+        boot,
+    }
+}
+
+const SCENARIOS: &[Scenario] = &[
+    scenario(
+        "platform: force_synchronous",
+        PLATFORM,
+        "slow_platform_driver.probe_type=force_synchronous",
+        Boot::Probes,
+    ),
+    scenario(
+        "platform: default_strategy",
+        PLATFORM,
+        "slow_platform_driver.probe_type=default_strategy",
+        Boot::Probes,
+    ),
+    scenario(
+        "platform: default_strategy, driver_async_probe=",
+        PLATFORM,
+        "slow_platform_driver.probe_type=default_strategy driver_async_probe=slow_platform",
+        Boot::Waits,
+    ),
+    scenario(
+        "platform: prefer_asynchronous",
+        PLATFORM,
+        "slow_platform_driver.probe_type=prefer_asynchronous",
+        Boot::Waits,
+    ),
+    scenario(
+        "platform: two phases",
+        PLATFORM,
+        "slow_platform_driver.probe_type=force_synchronous slow_platform_driver.phases=2",
+        Boot::GoesOn,
+    ),
+    scenario(
+        "bus: sync",
+        BUS,
+        "slow_bus_driver.design=sync",
+        Boot::Probes,
+    ),
+    scenario(
+        "bus: prefer_async",
+        BUS,
+        "slow_bus_driver.design=prefer_async",
+        Boot::Waits,
+    ),
+    scenario(
+        "bus: driver_attach",
+        BUS,
+        "slow_bus_driver.design=driver_attach",
+        Boot::GoesOn,
+    ),
+    scenario(
+        "bus: module_init",
+        BUS,
+        "slow_bus_driver.design=module_init",
+        Boot::GoesOn,
+    ),
+    scenario(
+        "bus: exclusive_attach",
+        BUS,
+        "slow_bus_driver.design=exclusive_attach",
+        Boot::GoesOn,
+    ),
+];
+
+/// Boots each scenario, shows the table, and judges it.
+pub fn run(cli: &Cli) -> Result<()> {
+    let kernel = match cli.kernel.as_str() {
+        "stock" => "custom",
+        other => other,
+    };
+    let mut session = Session::open_with(kernel, false)?;
+    let Kernel::Prepared(base) = &session.kernel else {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("KERNEL={kernel} cannot have the samples built in"),
+            "the lab has not built it",
+            "make boot-stall, or make boot-stall KERNEL=custom",
+        ));
+    };
+    session.kernel = built_in::build(&session.project, base, &session.env)?;
+    let step = Step::begin("booting each design");
+    let mut rows = Vec::new();
+    for (number, scenario) in SCENARIOS.iter().enumerate() {
+        step.message(scenario.name);
+        rows.push(boot(&session, cli, scenario, number)?);
+    }
+    step.done();
+    result(&format!(
+        "{DEVICES} devices built in, {FIRMWARE_MS} ms of firmware each; Linux {}\n\n{}",
+        session.kernel.release()?,
+        table(&rows)
+    ));
+    let broken: Vec<String> = rows.iter().filter_map(|row| row.broken.clone()).collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Failed,
+        format!(
+            "{} of {} boots are not as they must be",
+            broken.len(),
+            rows.len()
+        ),
+        format!("\n{}", indent(&broken.join("\n"))),
+        "read the logs in out/boot-stall; make report LOG=<log> tells who waited for whom",
+    ))
+}
+
+/// What came out of a scenario. Times are those since the driver's initcall began.
+struct Row {
+    name: &'static str,
+    initcall: Option<Micros>,
+    init: Option<Micros>,
+    ready: Option<Micros>,
+    broken: Option<String>,
+}
+
+fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Result<Row> {
+    let out = session.project.out(&format!("boot-stall/{number}"));
+    let driver = &scenario.driver;
+    let machine = Machine {
+        append: format!(
+            "{ALWAYS} {} {} {module}.firmware_ms={FIRMWARE_MS} {}",
+            driver.append,
+            scenario.append,
+            cli.machine.append,
+            module = driver.module,
+        ),
+        ..cli.machine.clone()
+    };
+    let mut initramfs = Initramfs::new(&session.env)?;
+    session.firmware(&mut initramfs);
+    // Until the slowest design is done, too.
+    let wait = DEVICES as u64 * FIRMWARE_MS / 1000 + 5;
+    let job = format!("sleep {wait}\ndmesg\n");
+    initramfs.bytes("job", job.as_bytes(), true);
+    let mut log = String::new();
+    let outcome = session.boot(&machine, &out).run(initramfs, &mut |line| {
+        log.push_str(line);
+        log.push('\n');
+    })?;
+    outcome.verdict()?;
+    let path = out.join("dmesg.log");
+    fs::write(&path, &log).at(&path, "write")?;
+    let events = dmesg::parse(&log).map_err(|error| {
+        Error::new(
+            Kind::Failed,
+            "the log of the guest cannot be understood",
+            error.to_string(),
+            format!("read {}", path.display()),
+        )
+    })?;
+    let function = format!("__{}_init", driver.module);
+    let verdict = boot_waits::check(&events, &function, driver.name, DEVICES, scenario.boot);
+    let began = events.iter().find_map(|event| match &event.what {
+        What::Initcall(Initcall::Calling { function: of, .. }) if of.function() == function => {
+            Some(event.time)
+        }
+        _ => None,
+    });
+    let since = |time: Micros| began.map(|began| Micros(time.0.saturating_sub(began.0)));
+    let last = |is: &dyn Fn(&What) -> bool| {
+        let event = events.iter().rfind(|event| is(&event.what));
+        event.and_then(|event| since(event.time))
+    };
+    let row = Row {
+        name: scenario.name,
+        initcall: last(&|what| {
+            matches!(what, What::Initcall(Initcall::Returned { function: of, .. })
+                if of.function() == function)
+        }),
+        init: last(&|what| matches!(what, What::Initcall(Initcall::RunInit { .. }))),
+        ready: last(&|what| {
+            matches!(what, What::ProbeEnded { driver: of, .. } | What::Ready { driver: of, .. }
+                if of == driver.name)
+        }),
+        broken: None,
+    };
+    let broken = match verdict {
+        Err(violation) => Some(format!("{}: {violation}", scenario.name)),
+        Ok(stall) => limits(scenario, stall),
+    };
+    Ok(Row { broken, ..row })
+}
+
+/// What is wrong with a stall, if anything.
+fn limits(scenario: &Scenario, stall: Micros) -> Option<String> {
+    let firmware = match scenario.boot {
+        Boot::Probes => DEVICES as u64 * FIRMWARE_MS,
+        Boot::Waits => FIRMWARE_MS,
+        Boot::GoesOn => 0,
+    };
+    let (low, high) = (firmware * 1000, (firmware + REST_MS) * 1000);
+    (!(low..high).contains(&stall.0)).then(|| {
+        format!(
+            "{}: init ran {stall} ms after the driver's initcall began, expected {firmware} to {} ms",
+            scenario.name,
+            firmware + REST_MS
+        )
+    })
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:<48} {:>12} {:>12} {:>12}\n",
+        "ms since the driver's initcall began", "it returned", "init ran", "all ready"
+    );
+    for row in rows {
+        let time = |time: Option<Micros>| time.map_or_else(|| "-".to_owned(), |it| it.to_string());
+        text.push_str(&format!(
+            "{:<48} {:>12} {:>12} {:>12}\n",
+            row.name,
+            time(row.initcall),
+            time(row.init),
+            time(row.ready)
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_early_or_too_late() {
+        let of = |boot, ms: u64| limits(&scenario("x", BUS, "", boot), Micros(ms * 1000)).is_none();
+        assert!(of(Boot::Probes, 16_050) && !of(Boot::Probes, 15_999) && !of(Boot::Probes, 16_100));
+        assert!(of(Boot::Waits, 2050) && !of(Boot::Waits, 1999) && !of(Boot::Waits, 2100));
+        assert!(of(Boot::GoesOn, 50) && !of(Boot::GoesOn, 100));
+    }
+}
