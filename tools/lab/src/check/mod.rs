@@ -16,6 +16,7 @@ use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
 use crate::identity::identity;
 use crate::ktap::{Status, Test};
+use crate::own_kernel::FLAVOURS;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, result, Step};
@@ -90,6 +91,9 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let tests = [host, tests].concat();
     list(&tests, filter);
     times(cli, filter, guest_time, began.elapsed());
+    if filter.is_empty() {
+        left_out(&cli.kernel);
+    }
     total(&tests)
 }
 
@@ -186,6 +190,19 @@ fn list(tests: &[Test], filter: &str) {
             }
         }
     }
+}
+
+/// The kernels of our own that this was not run on: each takes long to build, and longer to run.
+fn left_out(kernel: &str) {
+    let others: Vec<_> = FLAVOURS
+        .iter()
+        .map(|flavour| flavour.name)
+        .filter(|name| *name != kernel)
+        .collect();
+    result(&format!(
+        "not run here: make check KERNEL={}",
+        others.join(" | ")
+    ));
 }
 
 /// The totals, and the verdict.
