@@ -16,8 +16,13 @@ pub(super) const BOOTS: &[Boot] = &[
         append: "",
         nodes: None,
         runs: &[
-            // Keeps all workers busy, of one node.
+            // Keep all workers busy, of one node.
             also("platform_removal", RECORD),
+            also("single_slot", RECORD),
+            // Under the recorder, as those below.
+            also("deferral", RECORD),
+            also("force_sync", RECORD),
+            also("register_returns", RECORD),
         ],
         rest: true,
     },

@@ -66,6 +66,8 @@ mod tests {
     #[test]
     fn holds() {
         assert_eq!(check(GOOD), Ok(1));
+        let real = include_str!("../../tests/recordings/power_off.txt");
+        assert_eq!(check(real), Ok(3));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::modules::Modules;
 use crate::recorder::Recorder;
-use crate::{Bench, Failure};
+use crate::{recorder, Bench, Failure};
 
 /// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
 const PASS: u8 = 0;
@@ -58,6 +58,10 @@ pub fn run(mut tests: Vec<Test>) -> ExitCode {
         }
     };
 
+    if !is_recorded() {
+        // A program before this one may have left kprobes to the next.
+        recorder::put_away();
+    }
     out.line(&format!("1..{}", tests.len()));
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for (number, test) in (1..).zip(&tests) {
@@ -94,13 +98,18 @@ pub fn run(mut tests: Vec<Test>) -> ExitCode {
     }
 }
 
+/// Whether each test is to be recorded.
+fn is_recorded() -> bool {
+    std::env::var("ASYNC_PROBE_RECORD").as_deref() == Ok("1")
+}
+
 /// Runs one test on a bench of its own and cleans up after it.
 ///
 /// With `ASYNC_PROBE_RECORD=1` in the environment, the test is recorded, and what was recorded is held
 /// against all laws.
 fn carry_out(out: &mut Output, test: &Test, modules: &Modules) -> Result<(), Failure> {
     let mut bench = Bench::new(modules)?;
-    let recorder = if std::env::var("ASYNC_PROBE_RECORD").as_deref() == Ok("1") {
+    let recorder = if is_recorded() {
         Some(Recorder::take_over()?)
     } else {
         None

@@ -279,8 +279,11 @@ impl Drop for Recorder {
     }
 }
 
-/// Removes what [`Recorder::take_over()`] has left.
+/// Removes what [`Recorder::take_over()`] has left, unless somebody is recording.
 pub fn put_away() {
+    if !Path::new(TRACEFS).join("instances").join(GROUP).exists() {
+        return;
+    }
     // Where nothing can be recorded there is nothing left.
     if let Ok(mut recorder) = Recorder::new() {
         // `SAVED_CMDLINES_DEFAULT`: who changed it is gone.
