@@ -167,9 +167,9 @@ impl Checked {
             return Err(Error::new(
                 Kind::Vm,
                 format!("{step} after its deadline"),
-                format!("the kernel's last lines:\n{}", self.quote()),
-                "its console has the blocked tasks (out/check-driver/console.log); for a driver that \
-                 takes its time: DEADLINE=<seconds>",
+                format!("what is blocked:\n{}", self.blocked()),
+                "read out/check-driver/console.log; for a driver that takes its time: \
+                 DEADLINE=<seconds>",
             ));
         }
         if let Some((refused, errno)) = said("refused").and_then(|words| words.split_once(' ')) {
@@ -265,6 +265,21 @@ impl Checked {
         } else {
             indent(&lines[from..].join("\n"))
         }
+    }
+
+    /// The first tasks that the kernel has said are blocked, and where.
+    fn blocked(&self) -> String {
+        let console = fs::read(&self.outcome.console).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        let lines: Vec<_> = console
+            .lines()
+            .skip_while(|line| !line.contains("Show Blocked State"))
+            .filter(|line| line.contains("] task:") || line.contains("]  ") && line.contains("+0x"))
+            .filter(|line| !line.contains(" ? ") && !line.contains("RIP:"))
+            .map(str::trim_end)
+            .take(2 * QUOTED)
+            .collect();
+        indent(&lines.join("\n"))
     }
 
     /// The kernel ignores parameters that a module does not have, and says so.

@@ -144,11 +144,15 @@ pub fn advise(facts: &Facts<'_>) -> Advice {
 fn already(facts: &Facts<'_>, advice: &mut Advice) {
     advice.verdict = Verdict::Already;
     advice.then = advice.now;
-    advice.why.push(
-        "It is probed asynchronously already: insmod takes as long as the longest probe, and with \
-         async_probe it does not wait."
-            .to_owned(),
-    );
+    let waits = facts.plain.took >= facts.plain.all_ended();
+    let insmod = if waits {
+        "insmod takes as long as the longest probe, and with async_probe it does not wait"
+    } else {
+        "in a domain of its own, for which insmod does not wait"
+    };
+    advice
+        .why
+        .push(format!("It is probed asynchronously already: {insmod}."));
     advice.why.push(match facts.convoy {
         Some(waited) => format!(
             "Beside its probes, the insmod or rmmod of an unrelated module waited {waited} ms. \
@@ -356,6 +360,14 @@ mod tests {
             "{:?}",
             advice.why
         );
+    }
+
+    #[test]
+    fn nobody_waits_for_an_exclusive_domain() {
+        let plain = load(1_000, &[("a", How::Async, 500, 50_000, 0)]);
+        let advice = advice(&plain, None, &[]);
+        assert_eq!(advice.verdict, Verdict::Already);
+        assert!(advice.why[1].contains("does not wait"), "{:?}", advice.why);
     }
 
     #[test]
