@@ -33,7 +33,10 @@ pub(super) const BOOTS: &[Boot] = &[
         runs: &[
             // What takes long, so that both boots take as long.
             instead("deferral"),
+            instead("firmware_in_probe"),
             instead("killed_loader"),
+            instead("module_param"),
+            instead("rmmod_refused"),
             instead("stress"),
             instead("uevent_order"),
             // What is different here.
