@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::Cost;
 use crate::identity::Identity;
-use crate::measured::{Bind, Boot, Cold, Idle, Measured, Row};
+use crate::measured::{Bind, Boot, Cold, Idle, Measured, Row, Upstream};
 
 /// The version of the format. A reader refuses others.
 pub const VERSION: u32 = 2;
@@ -57,6 +57,9 @@ pub struct Benchmark {
     pub identity: Identity,
     /// The kernel's boot.
     pub boot: Option<Boot>,
+    /// Upstream's own test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
     /// Slow devices, by their number.
     pub groups: Vec<Group>,
     /// Quick devices.
@@ -88,6 +91,7 @@ impl Benchmark {
             version: VERSION,
             identity,
             boot: None,
+            upstream: None,
             groups: Vec::new(),
             bind: Vec::new(),
             costs: Vec::new(),
@@ -107,6 +111,7 @@ impl Benchmark {
                 Measured::Bind(bind) => self.bind.push(bind),
                 Measured::Cost(cost) => self.costs.push(cost),
                 Measured::Boot(boot) => self.boot = Some(boot),
+                Measured::Upstream(upstream) => self.upstream = Some(upstream),
             }
         }
         if let Some(devices) = devices {

@@ -26,6 +26,20 @@ pub enum Measured {
     Cost(Cost),
     /// The kernel's boot.
     Boot(Boot),
+    /// Upstream's own test.
+    Upstream(Upstream),
+}
+
+/// Upstream's own test of asynchronous probing, `drivers/base/test/test_async_driver_probe.c`: two
+/// asynchronous devices for each processor and two synchronous ones, all of which take 5 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// Loading it.
+    pub insmod_ns: u64,
+    /// Loading an unrelated module in the middle of the asynchronous probes.
+    pub other_insmod_ns: u64,
+    /// Unloading it when all are bound.
+    pub rmmod_ns: u64,
 }
 
 /// The kernel's boot.

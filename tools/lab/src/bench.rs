@@ -44,6 +44,9 @@ const APPEND: &str = "quiet log_buf_len=8M";
 /// Seconds of guest time, which are cheap, and of wall time, which are not.
 const DEADLINES: (u32, u32) = (7200, 1800);
 
+/// Upstream's own test.
+const UPSTREAM: &str = "test_async_driver_probe.ko";
+
 const AGAIN: &str = "make bench";
 
 /// One boot.
@@ -57,6 +60,8 @@ enum Boots {
     Costs(usize),
     /// The boot itself.
     Boot,
+    /// Upstream's own test.
+    Upstream,
 }
 
 /// Measures, or reads what was measured; shows it and judges it.
@@ -156,6 +161,11 @@ fn measure(cli: &Cli, args: &Bench) -> Result<(Benchmark, PathBuf)> {
     let mut boots: Vec<Boots> = Vec::new();
     if has(Part::Boot) {
         boots.push(Boots::Boot);
+    }
+    // Not every kernel tree has its source.
+    let mut files = modules.files()?.into_iter();
+    if has(Part::Upstream) && files.any(|file| name(&file) == UPSTREAM) {
+        boots.push(Boots::Upstream);
     }
     if has(Part::Designs) {
         boots.extend(args.devices.iter().copied().map(Boots::Designs));
@@ -258,6 +268,7 @@ impl Runner<'_> {
             Boots::Bind => ("bench/bind".to_owned(), firmware(1)),
             Boots::Costs(devices) => (format!("bench/costs-{devices}"), firmware(1)),
             Boots::Boot => ("bench/boot".to_owned(), firmware(1)),
+            Boots::Upstream => ("bench/upstream".to_owned(), firmware(1)),
         };
         let mut initramfs = self.session.initramfs(self.modules)?;
         for driver in ["slow", "slow_platform"] {
@@ -314,6 +325,7 @@ impl Runner<'_> {
         let mut job = "set -e\n".to_owned();
         match boot {
             Boots::Boot => job += "measure boot\n",
+            Boots::Upstream => job += "measure upstream\n",
             Boots::Costs(devices) => job += &format!("measure costs {devices}\n"),
             Boots::Designs(devices) => {
                 job += &format!("measure designs {devices} {}", self.args.firmware_ms);
@@ -363,6 +375,7 @@ fn last(measured: &Measured) -> String {
         Measured::Bind(bind) => format!("bind {} devices, {}", bind.devices, bind.design),
         Measured::Cost(cost) => format!("{} devices, {}", cost.devices, cost.twins),
         Measured::Boot(_) => "boot".to_owned(),
+        Measured::Upstream(_) => "upstream's own test".to_owned(),
     }
 }
 

@@ -156,6 +156,8 @@ pub enum Part {
     Sizes,
     /// The kernel's boot
     Boot,
+    /// Upstream's own test of asynchronous probing
+    Upstream,
 }
 
 /// What to compare with.

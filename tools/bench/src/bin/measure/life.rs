@@ -6,7 +6,7 @@
 use std::thread;
 use std::time::Duration;
 
-use bench::measured::{Bind, Cold, Idle, OwnRmmod, Row};
+use bench::measured::{Bind, Cold, Idle, OwnRmmod, Row, Upstream};
 use bench::Design;
 
 use crate::log::{mark, Log, Probes};
@@ -60,6 +60,30 @@ pub(crate) fn idle() -> Result<Idle> {
     Ok(Idle {
         insmod_ns: median(insmods),
         rmmod_ns: median(rmmods),
+    })
+}
+
+/// Loads upstream's own test, and an unrelated module in the middle of its asynchronous probes.
+pub(crate) fn upstream() -> Result<Upstream> {
+    const TEST: &str = "test_async_driver_probe";
+    let began = system::round(SETTLE)?;
+    let meanwhile = thread::spawn(move || {
+        // An error crosses threads as its text.
+        sleep_until(began + Duration::from_millis(1500))
+            .and_then(|()| insmod(UNRELATED, ""))
+            .map_err(|error| error.to_string())
+    });
+    sleep_until(began)?;
+    let insmod_ns = insmod(TEST, "")?;
+    let other_insmod_ns = meanwhile
+        .join()
+        .map_err(|_| "the thread that acts in the middle panicked")??;
+    rmmod(UNRELATED)?;
+    settle(SETTLE)?;
+    Ok(Upstream {
+        insmod_ns,
+        other_insmod_ns,
+        rmmod_ns: rmmod(TEST)?,
     })
 }
 

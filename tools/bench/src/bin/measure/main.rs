@@ -7,6 +7,7 @@
 //! measure bind <design> <devices>...
 //! measure costs <devices>...
 //! measure boot
+//! measure upstream
 //! ```
 //!
 //! Meant for a machine of its own: it loads and unloads modules, those of the project from
@@ -27,7 +28,7 @@ use bench::{Design, Measured};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: measure designs <devices> <firmware_ms> <design>... | \
-                     measure bind <design> <devices>... | measure costs <devices>... | measure boot";
+                     measure bind <design> <devices>... | measure costs <devices>... | measure boot | measure upstream";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -71,6 +72,7 @@ fn run(args: &[&str]) -> Result<()> {
                 }
             }
         }
+        ["upstream"] => print(&Measured::Upstream(life::upstream()?))?,
         ["boot"] => print(&Measured::Boot(system::boot()?))?,
         _ => return Err(USAGE.into()),
     }
