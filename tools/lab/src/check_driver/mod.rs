@@ -231,8 +231,7 @@ impl Checked {
             return fails(
                 format!("{module} binds no device"),
                 format!("its drivers: {}", self.drivers()),
-                "give it one: a module that registers devices (WITH), or a command (BEFORE, AFTER): \
-                 Documentation/check-driver.rst has examples",
+                "give it one: a module that registers devices (WITH), or a command (BEFORE, AFTER)",
             );
         }
         self.outcome.verdict()

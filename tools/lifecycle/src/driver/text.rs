@@ -58,7 +58,7 @@ fn row(probe: &Probe) -> [String; 9] {
 /// What each load took, one row each, in milliseconds. Ends with a line feed.
 pub fn loads(loads: &[(&str, &Load)]) -> String {
     let mut table = table(
-        &["load", "insmod", "all bound", "bound", "result"],
+        &["load", "insmod", "all bound", "count", "result"],
         &[1, 2, 3],
     );
     for (name, load) in loads {
