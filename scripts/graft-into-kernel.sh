@@ -27,13 +27,12 @@ if [ "${1-}" = --check ]; then
 	shift
 fi
 [ $# -eq 1 ] || usage
-kernel=$1
-cd "$(dirname "$0")/.."
-
-if ! [ -f "$kernel/drivers/Kconfig" ] || ! [ -f "$kernel/drivers/Makefile" ]; then
-	echo "$0: $kernel is no kernel tree: it has no drivers/Kconfig and drivers/Makefile" >&2
+if ! [ -f "$1/drivers/Kconfig" ] || ! [ -f "$1/drivers/Makefile" ]; then
+	echo "$0: $1 is no kernel tree: it has no drivers/Kconfig and drivers/Makefile" >&2
 	exit 2
 fi
+kernel=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.."
 
 ours()
 {
@@ -44,7 +43,7 @@ ours()
 
 theirs()
 {
-	[ ! -d "$kernel/$DIR" ] || (cd "$kernel/$DIR" && find . -type f | sed 's,^[.]/,,')
+	[ ! -d "$kernel/$DIR" ] || (cd "$kernel/$DIR" && find . ! -type d | sed 's,^[.]/,,')
 }
 
 # What is in the way: files that we do not have.
