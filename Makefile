@@ -14,7 +14,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall timeline shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall patch-series timeline shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -52,6 +52,14 @@ determinism: lab
 
 boot-stall: lab
 	@$(LAB) $(LAB_FLAGS) boot-stall
+
+# A kernel tree: where it is not given, what KERNEL=custom was built from.
+LINUX ?= $(lastword $(sort $(wildcard \
+	$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/async-probe/kernels/source-*)))
+
+patch-series:
+	$(if $(LINUX),,$(error no kernel tree: LINUX=DIR names one, make run KERNEL=custom gets one))
+	@scripts/make-patch-series.sh --check '$(LINUX)' out/patch-series
 
 timeline: lab
 	@$(LAB) timeline '$(or $(LOG),out/run/results.log)'
@@ -92,6 +100,7 @@ help:
 	@echo '                          documentation); FORCE=1 though it was measured on something else'
 	@echo '  make determinism        runs the demonstration N=10 times, and fails if two runs differ in a byte'
 	@echo '  make boot-stall         how long slow drivers that are built in stall the boot (custom kernel)'
+	@echo '  make patch-series       writes what the kernel builds as patches for LINUX=DIR, and checks them'
 	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
