@@ -127,7 +127,7 @@ pub fn compare(args: &BenchCompare) -> Result<()> {
     let worse: Vec<String> = found.regressions.iter().map(ToString::to_string).collect();
     Err(Error::new(
         Kind::Failed,
-        format!("{} figures are worse by more than 1 %", worse.len()),
+        format!("{} figures are worse than they may be", worse.len()),
         format!("\n{}", indent(&worse.join("\n"))),
         "find out why; if it is worth it, make bench DOCUMENT=1 takes the new figures",
     ))
