@@ -458,3 +458,89 @@ macro_rules! module_params {
         };
     };
 }
+
+#[kunit_tests(async_probe_module_param)]
+mod tests {
+    use super::*;
+    use crate::probe_type::ProbeType;
+
+    const RANGE: Accepts = Accepts::Range(1, 4096);
+    const NAMES: Accepts = Accepts::Names(&["red", "green"]);
+
+    fn parse(accepts: &Accepts, arg: &str) -> Option<u32> {
+        accepts.parse(BStr::from_bytes(arg.as_bytes()))
+    }
+
+    fn prints(value: &dyn fmt::Display, text: &str) -> Result<bool> {
+        let printed = kernel::str::CString::try_from_fmt(fmt!("{value}"))?;
+
+        Ok(printed.to_bytes() == text.as_bytes())
+    }
+
+    #[test]
+    fn range_accepts_its_ends() {
+        assert_eq!(parse(&RANGE, "1"), Some(1));
+        assert_eq!(parse(&RANGE, "4096"), Some(4096));
+        assert_eq!(parse(&RANGE, "0x10"), Some(16));
+    }
+
+    #[test]
+    fn range_refuses_all_else() {
+        assert_eq!(parse(&RANGE, "0"), None);
+        assert_eq!(parse(&RANGE, "4097"), None);
+        assert_eq!(parse(&RANGE, "4294967297"), None);
+        assert_eq!(parse(&RANGE, "-1"), None);
+        assert_eq!(parse(&RANGE, "1 "), None);
+        assert_eq!(parse(&RANGE, ""), None);
+    }
+
+    #[test]
+    fn names_are_accepted_whole() {
+        assert_eq!(parse(&NAMES, "red"), Some(0));
+        assert_eq!(parse(&NAMES, "green"), Some(1));
+        assert_eq!(parse(&NAMES, "gree"), None);
+        assert_eq!(parse(&NAMES, "Red"), None);
+        assert_eq!(parse(&NAMES, "0"), None);
+        assert_eq!(parse(&NAMES, ""), None);
+    }
+
+    #[test]
+    fn refusal_says_what_is_accepted() -> Result {
+        assert!(prints(&RANGE, "1..=4096")?);
+        assert!(prints(&NAMES, "one of red|green")?);
+        Ok(())
+    }
+
+    #[test]
+    fn parameter_keeps_its_value_when_it_refuses() -> Result {
+        let param = RangeParam::new(c"async_probe", "kunit", 1, 4096, 8);
+
+        param.0.set(BStr::from_bytes(b"9"))?;
+        assert!(param.0.set(BStr::from_bytes(b"0")) == Err(EINVAL));
+        assert_eq!(param.value(), 9);
+        assert!(prints(&param.0, "9")?);
+        Ok(())
+    }
+
+    #[test]
+    fn choice_is_set_and_shown_by_name() -> Result {
+        let default = ProbeType::ForceSynchronous;
+        let param = ChoiceParam::<ProbeType>::new(c"async_probe", "kunit", default as u32);
+
+        assert_eq!(param.value(), default);
+        param.0.set(BStr::from_bytes(b"prefer_asynchronous"))?;
+        assert_eq!(param.value(), ProbeType::PreferAsynchronous);
+        assert!(prints(&param.0, "prefer_asynchronous")?);
+        Ok(())
+    }
+
+    #[test]
+    fn modinfo_ends_with_a_nul() {
+        const PARTS: &[&str] = &["parmtype=", "colour:"];
+        const WITH: [u8; modinfo_len(PARTS, &["red", "green"])] = modinfo(PARTS, &["red", "green"]);
+        const WITHOUT: [u8; modinfo_len(PARTS, &[])] = modinfo(PARTS, &[]);
+
+        assert_eq!(&WITH, b"parmtype=colour:red|green\0");
+        assert_eq!(&WITHOUT, b"parmtype=colour:\0");
+    }
+}

@@ -221,3 +221,28 @@ macro_rules! module_async_platform_driver {
         );
     };
 }
+
+#[kunit_tests(async_probe_probe_type)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_have_their_names() {
+        assert_eq!(ProbeType::CHOICES.len(), ProbeType::NAMES.len());
+        for (index, probe_type) in ProbeType::CHOICES.iter().enumerate() {
+            assert_eq!(*probe_type as usize, index);
+            assert_eq!(probe_type.name(), ProbeType::NAMES[index]);
+        }
+    }
+
+    #[test]
+    fn raw_values_are_those_of_c() {
+        for probe_type in ProbeType::CHOICES {
+            assert_eq!(
+                ProbeType::from_raw(probe_type.into_raw()),
+                Some(*probe_type)
+            );
+        }
+        assert_eq!(ProbeType::from_raw(bindings::probe_type::MAX), None);
+    }
+}

@@ -291,3 +291,37 @@ unsafe impl<A: RegistrationOps> RegistrationOps for Adapter<A> {
         unregistered(name, begin);
     }
 }
+
+#[kunit_tests(async_probe_timing)]
+mod tests {
+    use super::*;
+
+    fn prints(delta: Delta, text: &str) -> Result<bool> {
+        let printed = kernel::str::CString::try_from_fmt(fmt!("{}", Millis(delta)))?;
+
+        Ok(printed.to_bytes() == text.as_bytes())
+    }
+
+    #[test]
+    fn millis_have_three_decimals() -> Result {
+        assert!(prints(Delta::from_nanos(0), "0.000")?);
+        assert!(prints(Delta::from_micros(7), "0.007")?);
+        assert!(prints(Delta::from_micros(999), "0.999")?);
+        assert!(prints(Delta::from_micros(2_008_016), "2008.016")?);
+        Ok(())
+    }
+
+    #[test]
+    fn millis_round_up_and_are_never_negative() -> Result {
+        assert!(prints(Delta::from_nanos(1), "0.001")?);
+        assert!(prints(Delta::from_nanos(999_001), "1.000")?);
+        assert!(prints(Delta::from_millis(-5), "0.000")?);
+        Ok(())
+    }
+
+    #[test]
+    fn results_are_those_of_c() {
+        assert_eq!(errno(&Ok(3)), 0);
+        assert_eq!(errno::<()>(&Err(ENODEV)), -19);
+    }
+}
