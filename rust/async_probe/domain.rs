@@ -69,6 +69,12 @@ impl Node {
     /// Any node: `NUMA_NO_NODE`.
     pub const ANY: Self = Self(NUMA_NO_NODE);
 
+    /// The node of this number. One that is not online is as good as any.
+    pub const fn new(number: u16) -> Self {
+        // CAST: Each number of 16 bits fits.
+        Self(number as i32)
+    }
+
     /// The node of a device: `dev_to_node()`.
     pub fn of(dev: &Device) -> Self {
         #[cfg(CONFIG_NUMA)]

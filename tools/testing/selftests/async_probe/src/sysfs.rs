@@ -87,6 +87,17 @@ pub fn driver_lists(device: &str) -> bool {
         .is_ok()
 }
 
+/// How many NUMA nodes the kernel counts: one more than the highest number of a node.
+pub fn nodes() -> u32 {
+    let entries = fs::read_dir("/sys/devices/system/node");
+    let numbers = entries.into_iter().flatten().flatten().filter_map(|entry| {
+        let name = entry.file_name();
+        name.to_str()?.strip_prefix("node")?.parse::<u32>().ok()
+    });
+    // A kernel without NUMA has no such directory.
+    numbers.max().map_or(1, |highest| highest + 1)
+}
+
 /// How many references there are to a module.
 ///
 /// # Errors

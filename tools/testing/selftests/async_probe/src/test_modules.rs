@@ -63,14 +63,18 @@ impl Bench<'_> {
         Ok(said.collect())
     }
 
-    /// Keeps all workers busy until [`Bench::free_workers`], so that what is scheduled does not
+    /// Keeps all workers of all nodes busy until [`Bench::free_workers`], so that what is scheduled does not
     /// begin. Modules can be loaded meanwhile if they do not wait for that.
     ///
     /// # Errors
     ///
     /// The test fails if the module does.
     pub fn occupy_workers(&mut self) -> Result<(), Failure> {
-        self.insmod(DOMAIN_TEST, "scenario=occupied async_probe")
+        let nodes = sysfs::nodes();
+        self.insmod(
+            DOMAIN_TEST,
+            &format!("scenario=occupied nodes={nodes} async_probe"),
+        )
     }
 
     /// Lets begin what is scheduled.

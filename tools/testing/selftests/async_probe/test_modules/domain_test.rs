@@ -8,6 +8,7 @@
 use async_probe::{
     domain::{
         Domain,
+        Node,
         Refused, //
     },
     module_param::Choice, //
@@ -29,7 +30,7 @@ use kernel::{
     }, //
 };
 
-/// More functions than the workqueue runs at once (`WQ_DFL_ACTIVE`).
+/// More functions than the workqueue runs at once (`WQ_DFL_ACTIVE`), on all nodes together.
 const CROWD: usize = 1200;
 
 /// More functions than can be pending (`MAX_WORK`).
@@ -41,6 +42,11 @@ async_probe::module_params! {
         default: Scenario::Registered,
         values: Scenario,
         description: "What is tested",
+    },
+    nodes: range {
+        default: 1,
+        values: 1..=16,
+        description: "How many NUMA nodes have workers to occupy (default 1)",
     },
 }
 
@@ -55,7 +61,7 @@ enum Scenario {
     Nested,
     /// More functions than can be pending.
     Refused,
-    /// All workers are busy until the module is unloaded.
+    /// All workers of all nodes are busy until the module is unloaded.
     Occupied,
     /// The fields of a module are dropped.
     Fields,
@@ -227,17 +233,21 @@ struct Occupation {
 
 impl Occupation {
     /// Returns when no more workers begin.
-    fn new() -> Result<Self> {
+    fn new(nodes: u16) -> Result<Self> {
         let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;
         let this = Self {
             crowd: Crowd::new()?,
             domain,
         };
 
-        for _ in 0..CROWD {
-            let member = this.crowd.clone();
+        // Each node has a share of what the workqueue runs at once.
+        for node in (0..nodes).map(Node::new) {
+            for _ in 0..CROWD {
+                let member = this.crowd.clone();
 
-            this.domain.schedule(move || member.join(), GFP_KERNEL)?;
+                this.domain
+                    .schedule_on(node, move || member.join(), GFP_KERNEL)?;
+            }
         }
 
         let mut before = 0;
@@ -250,7 +260,7 @@ impl Occupation {
             }
             before = now;
         }
-        pr_info!("occupied {} of {}\n", before, CROWD);
+        pr_info!("occupied {} on {} nodes\n", before, nodes);
         Ok(this)
     }
 }
@@ -312,12 +322,15 @@ impl kernel::Module for DomainTest {
             _occupation: None,
         };
 
+        // CAST: The parameter allows far less.
+        let nodes = parameters::nodes.value() as u16;
+
         match parameters::scenario.value() {
             Scenario::Registered => wait(KBox::pin_init(Domain::registered(), GFP_KERNEL)?)?,
             Scenario::Exclusive => wait(KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?)?,
             Scenario::Nested => nest()?,
             Scenario::Refused => refuse()?,
-            Scenario::Occupied => this._occupation = Some(Occupation::new()?),
+            Scenario::Occupied => this._occupation = Some(Occupation::new(nodes)?),
             Scenario::Fields => this._fields = Some(Fields::new()?),
         }
         Ok(this)
