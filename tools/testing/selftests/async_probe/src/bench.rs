@@ -16,14 +16,11 @@ use nix::errno::Errno;
 use crate::firmware_dir::FirmwareDir;
 use crate::kmsg::Log;
 use crate::modules::{self, Modules, DEVICES, DRIVER};
+use crate::slow::slow_ms;
 use crate::{ensure, slow_bus, sysfs, Failure};
 
 /// How long to wait for what must come. Far longer than any probe of the tests.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long the slow probes of the tests take, in milliseconds: far longer than anything that may
-/// not wait for them, and short enough to run by hand in real time.
-pub const SLOW_MS: u32 = 500;
 
 /// Which of the two modules is loaded first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +69,7 @@ impl Driver {
     pub fn slow(probe_type: ProbeType) -> Self {
         Self {
             probe_type,
-            firmware_ms: SLOW_MS,
+            firmware_ms: slow_ms(),
             own_files: false,
         }
     }
@@ -470,7 +467,10 @@ mod tests {
         let driver = Driver::slow(ProbeType::ForceSynchronous);
         assert_eq!(
             driver.to_string(),
-            "probe_type=force_synchronous firmware_ms=500 firmware=driver"
+            format!(
+                "probe_type=force_synchronous firmware_ms={} firmware=driver",
+                slow_ms()
+            )
         );
         assert_eq!(
             driver.quick().own_files().to_string(),

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::modules::Modules;
 use crate::recorder::Recorder;
-use crate::{recorder, Bench, Failure};
+use crate::{recorder, slow, Bench, Failure};
 
 /// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
 const PASS: u8 = 0;
@@ -50,6 +50,10 @@ pub fn run(mut tests: Vec<Test>) -> ExitCode {
     let mut out = Output(io::stdout());
     out.line("KTAP version 1");
 
+    if let Err(error) = slow::check() {
+        out.line(&format!("Bail out! {error}"));
+        return FAIL.into();
+    }
     let modules = match Modules::find() {
         Ok(modules) => modules,
         Err(failure) => {

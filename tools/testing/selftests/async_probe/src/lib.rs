@@ -18,6 +18,7 @@ pub mod ktap;
 pub mod modules;
 pub mod random;
 pub mod recorder;
+pub mod slow;
 pub mod slow_bus;
 pub mod sysfs;
 pub mod test_modules;

@@ -12,7 +12,7 @@ use lifecycle::laws::designs::{Probes, Promise};
 use lifecycle::laws::insmod_waits::Insmod;
 use nix::errno::Errno;
 
-use crate::bench::SLOW_MS;
+use crate::slow::slow_ms;
 use crate::{sysfs, Bench, Failure, Order};
 
 /// The module of the bus, which registers the devices.
@@ -124,7 +124,7 @@ impl Driver {
     pub fn slow(design: Design) -> Self {
         Self {
             design,
-            firmware_ms: SLOW_MS,
+            firmware_ms: slow_ms(),
             own_files: false,
         }
     }

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use lifecycle::event::Call;
 use lifecycle::laws::{designs, order_of_arrival, rmmod_waits};
 use lifecycle::Event;
-use selftests::bench::SLOW_MS;
 use selftests::modules::is_loaded;
+use selftests::slow::slow_ms;
 use selftests::slow_bus::{self, Design, Driver, BUS_MODULE, DRIVER, DRIVER_MODULE};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
@@ -129,7 +129,7 @@ fn says_how_long(bench: &mut Bench) -> Result<(), Failure> {
             Some((ended < Some(at), usecs.parse().ok()?))
         })
         .collect();
-    let at_least = DEVICES as u64 * u64::from(SLOW_MS) * 1000;
+    let at_least = DEVICES as u64 * u64::from(slow_ms()) * 1000;
     match usecs[..] {
         [(true, usecs)] if (at_least..at_least * 3 / 2).contains(&usecs) => Ok(()),
         _ => Err(Failure::assertion(

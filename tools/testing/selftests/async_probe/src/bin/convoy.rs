@@ -11,7 +11,7 @@ use lifecycle::event::Call;
 use lifecycle::laws::convoy;
 use lifecycle::laws::insmod_waits::Insmod;
 use lifecycle::{Micros, What};
-use selftests::bench::SLOW_MS;
+use selftests::slow::slow_ms;
 use selftests::slow_bus::{self, Design, Driver};
 use selftests::{ktap, modules, sysfs, Bench, Failure, Order, Test};
 
@@ -93,7 +93,7 @@ fn beside_the_platform(bench: &mut Bench, phases: u32, expected: Insmod) -> Resu
     bench.insmod(modules::DEVICES, &format!("devices={DEVICES}"))?;
     bench.insmod(
         modules::DRIVER,
-        &format!("phases={phases} firmware_ms={SLOW_MS} async_probe"),
+        &format!("phases={phases} firmware_ms={} async_probe", slow_ms()),
     )?;
     bench.wait_for_probe(&sysfs::device(0))?;
     beside(bench, idle, from, sysfs::DRIVER, phases, expected)

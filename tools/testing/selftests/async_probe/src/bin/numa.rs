@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use lifecycle::laws::recorded::numa;
 use lifecycle::recording::{spans, Point};
 use selftests::recorder::Recorder;
+use selftests::slow::slow_ms;
 use selftests::{ensure, ktap, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
@@ -60,7 +61,10 @@ fn test(bench: &mut Bench, parameters: &str) -> Result<(), Failure> {
     let recorder = Recorder::start()?;
     bench.insmod(
         MODULE,
-        &format!("devices={DEVICES} spread prefer_async=1 firmware_ms=500 {parameters}"),
+        &format!(
+            "devices={DEVICES} spread prefer_async=1 firmware_ms={} {parameters}",
+            slow_ms()
+        ),
     )?;
     let devices = devices()?;
     ensure(

@@ -8,15 +8,19 @@ use std::process::ExitCode;
 use lifecycle::event::Call;
 use lifecycle::laws::{rmmod_waits, two_phase};
 use lifecycle::What;
-use selftests::bench::{good_image, SLOW_MS};
+use selftests::bench::good_image;
 use selftests::firmware_dir::FirmwareDir;
+use selftests::slow::slow_ms;
 use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
 /// Loads in this order; `more` is appended to the parameters of the driver.
 fn load(bench: &mut Bench, order: Order, probe_type: &str, more: &str) -> Result<(), Failure> {
-    let driver = format!("phases=2 firmware_ms={SLOW_MS} probe_type={probe_type} {more}");
+    let driver = format!(
+        "phases=2 firmware_ms={} probe_type={probe_type} {more}",
+        slow_ms()
+    );
     let mut parameters = [
         (modules::DEVICES, format!("devices={DEVICES}")),
         (modules::DRIVER, driver.trim_end().to_owned()),
