@@ -128,6 +128,16 @@ impl Run {
         name(&self.program)
     }
 
+    /// What tells it from the program's other run in the same boot.
+    pub(super) fn label(&self) -> String {
+        let suffix = if self.environment == RECORD {
+            "-recorded"
+        } else {
+            ""
+        };
+        self.name() + suffix
+    }
+
     /// Whether it may end with the machine.
     pub(super) fn powers_off(&self) -> bool {
         self.environment == POWER_OFF

@@ -86,7 +86,7 @@ impl Guest<'_> {
         let tests = &mut results.tests;
         let done = outputs.len();
         for (run, output) in left.iter().zip(outputs) {
-            let file = format!("{}-{number}-{}", self.boot.name, output.program);
+            let file = format!("{}-{number}-{}", self.boot.name, run.label());
             results.ktap.push((file, output.text.clone()));
             tests.extend(self.judge(run, output, &outcome));
         }
