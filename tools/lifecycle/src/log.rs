@@ -122,7 +122,7 @@ mod tests {
         let sources = |log: &str| parse(log).map(|log| log.sources);
         assert_eq!(sources(timing), Ok(vec![Source::Timing]));
         assert_eq!(
-            sources(&format!("{initcall}{timing}{initcall}")),
+            sources(&format!("{initcall}{timing}")),
             Ok(vec![Source::InitcallDebug, Source::Timing])
         );
         assert_eq!(sources("\n\n"), Err(Error::Nothing(2)));

@@ -209,7 +209,7 @@ impl Checked {
             return fails(
                 format!("{module} breaks: {}", broken.join(", ")),
                 "the events that break a law are quoted above".to_owned(),
-                "Documentation/check-driver.rst says what each law means",
+                "the headers of tools/lifecycle/src/laws/recorded/*.rs say what each law means",
             );
         }
         if let Some((errno, line)) = said("stays").and_then(|words| words.split_once(' ')) {

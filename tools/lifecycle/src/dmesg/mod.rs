@@ -11,18 +11,34 @@
 //! Lines of others are ignored. A line of ours that it does not understand is an error, never
 //! skipped: a log is either understood or refused. So is a log of which something is known to be
 //! missing: a last line without its end, a gap in the sequence numbers of `/dev/kmsg`, or a
-//! console that says that it dropped lines.
+//! console that says that it dropped lines. And one that has been put together wrongly: a line that
+//! is there twice, time that runs backwards by more than [`SKEW`], a task that returns from another
+//! call than it is in.
+//!
+//! Lines bear no number and no checksum, except the number in `/dev/kmsg`. So what is cut off after
+//! the end of a line reads as a shorter log, which is true as far as it goes, and what is missing in
+//! the middle of a console's log may not be noticed here. It is for the laws to see: each demands
+//! the end of what it judges, and `one_at_a_time` knows which devices have something
+//! [under way](crate::laws::one_at_a_time::under_way). Lines of different devices and tasks less than
+//! [`SKEW`] apart may change places, as they do when two CPUs print them. Where that is not enough,
+//! take a [recording](crate::recording::text).
 
 mod keys;
 mod prefix;
 
-use crate::event::{KERNEL_PREFIX, USER_PREFIX};
+use std::collections::BTreeMap;
+
+use crate::event::{Call, KERNEL_PREFIX, USER_PREFIX};
 use crate::initcall::Initcall;
 use crate::{Event, Micros, What};
 use keys::{kernel_event, user_event};
 use prefix::{unescape, Line, Record};
 
 pub(crate) use keys::digits;
+
+/// How much earlier than the line before it a line may be. A CPU stamps a line before it puts it
+/// into the log (`kernel/printk/printk.c`, `vprintk_store()`), so another CPU may come between.
+pub const SKEW: Micros = Micros(100_000);
 
 /// Why a log was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +95,18 @@ pub enum Reason {
     /// Amid records of `/dev/kmsg`, a line that is none.
     #[error("not a record of /dev/kmsg")]
     NotARecord,
+    /// Time runs backwards: lines have changed places, or the machine has booted again.
+    #[error("out of order, or of another boot: {0} came before")]
+    OutOfOrder(Micros),
+    /// The same event at the same time.
+    #[error("the line is there twice")]
+    Twice,
+    /// A task begins a call within a call.
+    #[error("task {0} begins a call and has not returned from another")]
+    InACall(u32),
+    /// A task returns from what it has not called.
+    #[error("task {0} returns from a call that it has not begun")]
+    NotCalled(u32),
 }
 
 /// Reads a log line by line.
@@ -86,6 +114,12 @@ pub enum Reason {
 pub struct Parser {
     line: usize,
     next_record: Option<u64>,
+    /// The latest time so far.
+    time: Micros,
+    /// The events that are not earlier than that by more than [`SKEW`].
+    recent: Vec<Event>,
+    /// The call that each task is in, if any, from the first that has been seen of it.
+    calls: BTreeMap<u32, Option<(Call, String)>>,
 }
 
 /// Reads a whole log.
@@ -138,7 +172,9 @@ impl Parser {
                 });
             }
             self.next_record = record.number.checked_add(1);
-            return event(Some(record.time), record.caller, &unescape(record.text));
+            self.in_order(record.time)?;
+            let event = event(Some(record.time), record.caller, &unescape(record.text))?;
+            return self.plausible(event);
         }
         if self.next_record.is_some() {
             // The properties of a record follow it, each on a line that starts with a space.
@@ -153,10 +189,53 @@ impl Parser {
             return Err(Reason::Dropped);
         }
         match Line::split(line) {
-            Some(line) => event(Some(line.time), line.caller, line.text),
+            Some(line) => {
+                self.in_order(line.time)?;
+                let event = event(Some(line.time), line.caller, line.text)?;
+                self.plausible(event)
+            }
             // Whatever somebody has put in the place of the time.
             None => event(None, None, text(line)),
         }
+    }
+
+    /// Time does not run backwards, in others' lines neither.
+    fn in_order(&mut self, time: Micros) -> Result<(), Reason> {
+        if self.time - time > SKEW {
+            return Err(Reason::OutOfOrder(self.time));
+        }
+        self.time = self.time.max(time);
+        Ok(())
+    }
+
+    /// An event comes once, and a task is in one call at a time.
+    fn plausible(&mut self, event: Option<Event>) -> Result<Option<Event>, Reason> {
+        let Some(event) = event else {
+            return Ok(None);
+        };
+        let latest = self.time;
+        self.recent.retain(|recent| latest - recent.time <= SKEW);
+        if self.recent.contains(&event) {
+            return Err(Reason::Twice);
+        }
+        match &event.what {
+            What::CallBegan { call, on, pid } => {
+                let within = self.calls.insert(*pid, Some((*call, on.clone())));
+                if within.flatten().is_some() {
+                    return Err(Reason::InACall(*pid));
+                }
+            }
+            What::CallReturned { call, on, pid, .. } => {
+                // The log may begin within a call.
+                let begun = self.calls.insert(*pid, None);
+                if begun.is_some_and(|begun| begun != Some((*call, on.clone()))) {
+                    return Err(Reason::NotCalled(*pid));
+                }
+            }
+            _ => {}
+        }
+        self.recent.push(event.clone());
+        Ok(Some(event))
     }
 }
 
@@ -351,9 +430,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_missed() {
-        let record = |number: u64| format!("6,{number},12345678,-;{ENDED}\n");
+        let record = |number: u64| format!("6,{number},{number},-;{ENDED}\n");
         let log = record(7) + " SUBSYSTEM=platform\n DEVICE=+platform:d.0\n" + &record(8);
-        assert_eq!(parse(&log).unwrap(), [ended(12_345_678), ended(12_345_678)]);
+        assert_eq!(parse(&log).unwrap(), [ended(7), ended(8)]);
 
         let reason = |log: &str| parse(log).map_err(|error| (error.line, error.reason));
         assert_eq!(
@@ -368,7 +447,7 @@ mod tests {
         );
         // Others' records count as well.
         assert_eq!(
-            reason(&(record(7) + "5,9,12345678,-;usb 1-1: new device\n")),
+            reason(&(record(7) + "5,9,9,-;usb 1-1: new device\n")),
             Err((
                 2,
                 Reason::Gap {

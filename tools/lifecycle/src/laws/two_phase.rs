@@ -118,13 +118,13 @@ mod tests {
         async 0
         ended 0 0
         return insmod m 9 0
-        call unbind d.0 9
+        call unbind d.0 8
         removing 0
         unbound 0
         arrived 0 0
         ready 0 0
         devres_released 0
-        return unbind d.0 9 0
+        return unbind d.0 8 0
     ";
 
     fn unbind(events: &[Event]) -> Result<(), Violation> {
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn unbind_does_not_wait() {
-        let events = moved("return unbind d.0 9 0", "unbound 0");
+        let events = moved("return unbind d.0 8 0", "unbound 0");
         assert_broken(unbind(&events), "ready");
         let events = moved("devres_released 0", "unbound 0");
         assert!(unbind(&events).is_err());
@@ -170,7 +170,7 @@ mod tests {
     fn nothing_to_judge() {
         assert_broken(check(&log(GOOD), "n", "d", 1), "0 of them");
         assert_broken(check(&log(GOOD), "m", "d", 2), "1 devices");
-        let late = moved("call unbind d.0 9", "ready 0 0");
+        let late = moved("call unbind d.0 8", "ready 0 0");
         assert_broken(unbind(&late), "call_began");
     }
 }

@@ -5,6 +5,13 @@
 //! [`point`] lists the places in the kernel that are recorded, [`text`] reads and writes
 //! recordings, [`span`] puts the beginnings and returns of functions together, [`async_probe`] what
 //! is scheduled and what comes of it.
+//!
+//! No recording that is cut off, or has lines gone, added, changed or moved, is read: the checksum at
+//! its end tells. Behind a checksum that has been made again, events are still counted and the times
+//! are in order, so that a line that is gone, there once more or in another's place is noticed; only
+//! the order of what happened in one microsecond is then not known. A recording of another version, of a kernel
+//! whose series is not in [`text::SERIES`], with an event that is not in [`point::DEFINITIONS`], with
+//! a key that the event does not have, or of another function, is refused, and the error names it.
 
 pub mod async_probe;
 pub mod point;

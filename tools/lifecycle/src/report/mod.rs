@@ -217,6 +217,8 @@ mod tests {
         log += "[    1.005000] async_probe: timing: registered driver=slow_platform probe_type=prefer_asynchronous ret=0 ms=2.000\n";
         for device in 0..devices {
             log += &format!("[    1.005000] async_probe: timing: firmware_arrived dev=slow_platform.{device} driver=slow_platform bytes=65560 ret=0 ms=1.234\n");
+        }
+        for device in 0..devices {
             log += &format!("[    3.010123] async_probe: timing: probe_ended dev=slow_platform.{device} driver=slow_platform ret=0 ms=2003.114\n");
         }
         log + "[    3.020000] lifecycle: call_returned call=insmod on=slow_platform_driver pid=9 ret=0\n"

@@ -121,8 +121,12 @@ fn write(
         .enumerate()
         .flat_map(|(device, life)| life.lines(device))
         .collect();
+    // A task is in one call at a time.
+    let mut free = [0; 4];
     for (number, (began, took, pid)) in calls.into_iter().enumerate() {
-        let (began, took) = (time(began), time(took));
+        let free = &mut free[pid as usize];
+        let (began, took) = (time(began).max(*free), time(took));
+        *free = began + took;
         let call = format!("call=insmod on=m{number} pid={pid}");
         lines.push((began, format!("lifecycle: call_began {call}")));
         let returned = format!("lifecycle: call_returned {call} ret=0");

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recordings. The seal at their end tells all damage; so each is made once more, for what is
+//! damaged, to see what holds behind it.
+
+use lifecycle::recording::text::{parse, seal, Reason};
+use proptest::prelude::*;
+
+use super::{again, swapped, without};
+
+const RECORDINGS: [&str; 2] = [
+    include_str!("../recordings/platform_and_bus.txt"),
+    include_str!("../logs/c_driver_convoy.txt"),
+];
+
+/// The recording without its seal, in lines.
+fn body(recording: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = recording.split_inclusive('\n').collect();
+    assert!(lines.pop().unwrap().starts_with("# lifecycle: end"));
+    lines
+}
+
+/// Whether the line is the column heads' or another comment of tracefs, which says nothing.
+fn is_comment(line: &str) -> bool {
+    line.starts_with('#')
+        && !line.starts_with("# lifecycle: ")
+        && !line.starts_with("# entries-in-buffer")
+}
+
+/// When it happened, if the line is an entry.
+fn time(line: &str) -> Option<&str> {
+    let words = line.split_whitespace();
+    let mut words = words.skip_while(|word| !word.starts_with('['));
+    (!line.starts_with('#')).then(|| words.nth(2).unwrap())
+}
+
+fn reason(text: String) -> Reason {
+    parse(&seal(text)).unwrap_err().reason
+}
+
+/// Whether it is that time runs backwards, or that a function returns before it begins.
+fn is_order(reason: &Reason) -> bool {
+    matches!(reason, Reason::OutOfOrder | Reason::NotBegun(_))
+}
+
+#[test]
+fn cut_anywhere() {
+    for recording in RECORDINGS {
+        let steps = (0..recording.len()).step_by(61);
+        let ends = recording.match_indices('\n').map(|(end, _)| end);
+        for cut in steps.chain(ends.clone()).chain(ends.map(|end| end + 1)) {
+            if cut < recording.len() {
+                let error = parse(&recording[..cut]).unwrap_err();
+                assert_eq!(error.reason, Reason::CutOff, "at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cut_after_any_line_and_sealed() {
+    for recording in RECORDINGS {
+        let lines = body(recording);
+        for cut in 0..lines.len() {
+            assert!(parse(&seal(lines[..cut].concat())).is_err(), "after {cut}");
+        }
+    }
+}
+
+#[test]
+fn any_line_gone_or_there_twice() {
+    for recording in RECORDINGS {
+        let lines = body(recording);
+        let events = parse(recording).unwrap();
+        for (at, line) in lines.iter().enumerate() {
+            let (fewer, more) = (without(&lines, at), again(&lines, at, at));
+            if is_comment(line) {
+                assert_eq!(parse(&seal(fewer)).as_ref(), Ok(&events), "without {line}");
+                assert_eq!(parse(&seal(more)).as_ref(), Ok(&events), "twice {line}");
+            } else {
+                assert!(parse(&seal(fewer)).is_err(), "without {line}");
+                assert!(parse(&seal(more)).is_err(), "twice {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn any_two_entries_swapped() {
+    for recording in RECORDINGS {
+        let lines = body(recording);
+        for (at, two) in lines.windows(2).enumerate() {
+            let (Some(first), Some(second)) = (time(two[0]), time(two[1])) else {
+                continue;
+            };
+            // Nothing but the seal tells the order of what happened in the same microsecond.
+            if first != second {
+                assert!(is_order(&reason(swapped(&lines, at))), "{two:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_unknown_is_named() {
+    for recording in RECORDINGS {
+        let lines = body(recording);
+        let with = |at: usize, line: String| {
+            let mut lines = lines.clone();
+            lines[at] = &line;
+            parse(&seal(lines.concat())).unwrap_err().to_string()
+        };
+        // Not all of them, for time's sake.
+        for (at, line) in lines.iter().enumerate().step_by(5) {
+            let Some(time) = time(line) else {
+                continue;
+            };
+            let (head, text) = line.split_at(line.find(time).unwrap() + time.len() + 1);
+            let (event, rest) = text.split_once(": ").unwrap();
+            if event == "console" {
+                continue;
+            }
+            let unknown = with(at, format!("{head}x{event}: {rest}"));
+            assert!(
+                unknown.contains(&format!("unknown event `x{event}`")),
+                "{unknown}"
+            );
+            let (mark, function) = match rest.split_once(" <- ") {
+                Some((_, function)) => (" <- ", function.split_once(')').unwrap().0),
+                None => ("(", rest[1..].split_once('+').unwrap().0),
+            };
+            let other = rest.replacen(mark, &format!("{mark}x"), 1);
+            let unknown = with(at, format!("{head}{event}: {other}"));
+            let expected = format!("`x{function}` in the place of `{function}`");
+            assert!(unknown.contains(&expected), "{unknown}");
+
+            for key in rest
+                .split(' ')
+                .filter_map(|word| Some(word.split_once('=')?.0))
+            {
+                let key = key.to_owned() + "=";
+                let line =
+                    format!("{head}{text}").replacen(&format!(" {key}"), &format!(" x{key}"), 1);
+                let unknown = with(at, line);
+                assert!(unknown.contains(&format!("x{key}")), "{unknown}");
+                assert!(unknown.contains("expected"), "{unknown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_kernel_or_recorder() {
+    for recording in RECORDINGS {
+        let (first, rest) = recording.split_once('\n').unwrap();
+        let with = |first: String| {
+            let (body, _) = rest.split_once("# lifecycle: end").unwrap();
+            parse(&seal(format!("{first}\n{body}"))).unwrap_err()
+        };
+        for kernel in [
+            "6.12.57+deb13-amd64",
+            "7.1.9",
+            "7.4.0-rc1",
+            "7.30.1",
+            "8.0",
+            "",
+        ] {
+            let found = first
+                .split_once("kernel=")
+                .unwrap()
+                .1
+                .split_once(' ')
+                .unwrap()
+                .0;
+            let error = with(first.replace(found, kernel));
+            assert_eq!(error.reason, Reason::UnknownKernel(kernel.to_owned()));
+            assert!(
+                error.to_string().contains(&format!("kernel={kernel}")),
+                "{error}"
+            );
+        }
+        for (from, to) in [("recording 1", "recording 2"), ("clock=", "cpus=2 clock=")] {
+            let error = with(first.replace(from, to));
+            assert!(error.to_string().contains(to), "{error}");
+        }
+        // An event that this version does not know, or knows and finds not counted.
+        let (event, more) = (
+            "event=probe ",
+            "event=unknown hits=0 missed=0\n# lifecycle: event=probe ",
+        );
+        assert_eq!(
+            reason(body(&recording.replacen(event, more, 1)).concat()),
+            Reason::UnknownEvent("unknown".to_owned())
+        );
+        for key in ["hits", "missed", "overrun", "dropped", "entries"] {
+            let line = recording.replacen(&format!(" {key}="), &format!(" x{key}="), 1);
+            let error = parse(&seal(body(&line).concat())).unwrap_err();
+            assert!(error.to_string().contains(&format!(" x{key}=")), "{error}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    /// Damage of several kinds at once does not make up for itself: the seal tells.
+    #[test]
+    fn any_damage_breaks_the_seal(
+        damage in prop::collection::vec((0..3, any::<prop::sample::Index>()), 1..6),
+    ) {
+        let good: Vec<_> = RECORDINGS[1].split_inclusive('\n').collect();
+        let mut lines = good.clone();
+        for (kind, at) in damage {
+            let at = at.index(lines.len() - 1);
+            match kind {
+                0 => drop(lines.remove(at)),
+                1 => lines.insert(at, lines[at]),
+                _ => lines.swap(at, at + 1),
+            }
+        }
+        prop_assume!(lines.concat() != RECORDINGS[1]);
+        let reason = parse(&lines.concat()).unwrap_err().reason;
+        prop_assert!(matches!(reason, Reason::Altered(_) | Reason::CutOff), "{}", reason);
+    }
+
+    /// Entries that are put into another order, under a seal of its own.
+    #[test]
+    fn entries_in_any_other_order(
+        from in any::<prop::sample::Index>(),
+        order in Just((0..12).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let lines = body(RECORDINGS[1]);
+        let entries: Vec<_> = (0..lines.len()).filter(|at| time(lines[*at]).is_some()).collect();
+        let from = entries[from.index(entries.len() - order.len())];
+        let mut moved = lines.clone();
+        for (to, of) in order.iter().enumerate() {
+            moved[from + to] = lines[from + of];
+        }
+        let times: Vec<_> = moved.iter().filter_map(|line| time(line)).collect();
+        if !times.is_sorted_by_key(|time| time.len()) || !times.is_sorted() {
+            prop_assert!(is_order(&reason(moved.concat())));
+        }
+    }
+}
