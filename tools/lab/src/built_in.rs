@@ -101,3 +101,62 @@ fn configure(project: &Project, dir: &Path) -> Result<()> {
     config.push_str(&wanted);
     fs::write(&path, config).at(&path, "write")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Runs the script: whether it succeeds, and what it says.
+    fn graft(arguments: &[&str], kernel: &Path) -> (bool, String) {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let output = Command::new("scripts/graft-into-kernel.sh")
+            .args(arguments)
+            .arg(kernel)
+            .current_dir(top)
+            .output()
+            .unwrap();
+        let said =
+            String::from_utf8(output.stderr).unwrap() + &String::from_utf8_lossy(&output.stdout);
+        (output.status.success(), said)
+    }
+
+    #[test]
+    fn a_graft_that_differs_is_found() {
+        let kernel = tempfile::tempdir().unwrap();
+        let at = |file: &str| kernel.path().join(file);
+        let (whole, said) = graft(&["--check"], kernel.path());
+        assert!(!whole && said.contains("is no kernel tree"), "{said}");
+
+        fs::create_dir(at("drivers")).unwrap();
+        fs::write(at("drivers/Kconfig"), "menu \"Device Drivers\"\nendmenu\n").unwrap();
+        fs::write(at("drivers/Makefile"), "obj-y += base/\n").unwrap();
+        let is_whole = || {
+            assert!(graft(&[], kernel.path()).0);
+            assert_eq!(graft(&["--check"], kernel.path()), (true, String::new()));
+        };
+        let differs = |file: &str| {
+            let (whole, said) = graft(&["--check"], kernel.path());
+            let only = said.lines().count() == 1;
+            assert!(
+                !whole && only && said.ends_with(&format!(" differs: {file}\n")),
+                "{said}"
+            );
+        };
+        is_whole();
+
+        fs::write(at("drivers/async_probe/Kconfig"), "changed\n").unwrap();
+        differs("Kconfig");
+        is_whole();
+        fs::remove_file(at("drivers/async_probe/Kbuild")).unwrap();
+        differs("Kbuild");
+        is_whole();
+        fs::write(at("drivers/async_probe/more"), "").unwrap();
+        differs("more");
+        is_whole();
+        fs::write(at("drivers/Makefile"), "obj-y += base/\n").unwrap();
+        differs("drivers/Makefile");
+        is_whole();
+    }
+}
