@@ -30,7 +30,7 @@ use kernel::{
     }, //
 };
 
-/// More functions than the workqueue runs at once (`WQ_DFL_ACTIVE`), on all nodes together.
+/// More functions than the workqueue runs at once on a node (`WQ_DFL_ACTIVE`).
 const CROWD: usize = 1200;
 
 /// More functions than can be pending (`MAX_WORK`).
@@ -240,7 +240,7 @@ impl Occupation {
             domain,
         };
 
-        // Each node has a share of what the workqueue runs at once.
+        // Each node runs as many, whatever the others do (`async_init()`).
         for node in (0..nodes).map(Node::new) {
             for _ in 0..CROWD {
                 let member = this.crowd.clone();
