@@ -4,13 +4,14 @@
 //! no law of recordings is broken.
 //!
 //! Each seed is a life from an empty machine to an empty machine, recorded as a whole. Some seeds
-//! are a part of all tests; with `ASYNC_PROBE_FULL` in the environment there are 100. With
-//! `ASYNC_PROBE_SEED` there is this one alone.
+//! are a part of all tests; with `ASYNC_PROBE_FULL` in the environment there are 100. The first is
+//! `ASYNC_PROBE_SEED`, or 1.
 
 mod operation;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -46,15 +47,15 @@ struct Tally {
     cases: BTreeMap<&'static str, usize>,
 }
 
-fn seeds() -> Result<Vec<u64>, Failure> {
-    match env::var("ASYNC_PROBE_SEED") {
-        Ok(seed) => match seed.parse() {
-            Ok(seed) => Ok(vec![seed]),
-            Err(_) => Err(Failure::assertion("a number in ASYNC_PROBE_SEED", seed)),
-        },
-        Err(_) if env::var_os("ASYNC_PROBE_FULL").is_some() => Ok((1..=FULL).collect()),
-        Err(_) => Ok((1..=SEEDS).collect()),
-    }
+fn seeds() -> Result<Range<u64>, Failure> {
+    let first = match env::var("ASYNC_PROBE_SEED") {
+        Ok(seed) => seed
+            .parse()
+            .map_err(|_| Failure::assertion("a number in ASYNC_PROBE_SEED", seed))?,
+        Err(_) => 1_u64,
+    };
+    let full = env::var_os("ASYNC_PROBE_FULL").is_some();
+    Ok(first..first.saturating_add(if full { FULL } else { SEEDS }))
 }
 
 /// One thread's part of a life; how many operations did what they say.
@@ -133,11 +134,10 @@ fn random_lives(bench: &mut Bench) -> Result<(), Failure> {
     let directory = directory.parent().map_or_else(PathBuf::new, PathBuf::from);
     let seeds = seeds()?;
     let mut tally = Tally::default();
-    for seed in &seeds {
-        if let Err(failure) = life(bench, *seed, &firmware, &directory, &mut tally) {
+    for seed in seeds.clone() {
+        if let Err(failure) = life(bench, seed, &firmware, &directory, &mut tally) {
             bench.comment(format!(
-                "seed {seed}; once more: out/target/debug/lab check random_lives \
-                 --append ASYNC_PROBE_SEED={seed}"
+                "seed {seed}; once more: make check TESTS=random_lives SEED={seed}"
             ));
             return Err(failure);
         }
@@ -145,7 +145,7 @@ fn random_lives(bench: &mut Bench) -> Result<(), Failure> {
     Recorder::take_back()?;
     bench.comment(format!(
         "{} seeds, {} operations, {} of them possible, {} events",
-        seeds.len(),
+        seeds.end - seeds.start,
         tally.operations,
         tally.done,
         tally.events
