@@ -5,7 +5,8 @@
 //!
 //! `kernel/module/main.c`: `do_init_module()` drops the loader's reference after
 //! `async_synchronize_full()` only, so that `try_stop_module()` finds the module in use. Before,
-//! while its init runs, the answer is `EBUSY`.
+//! while its init runs, the answer is `EBUSY`. If init fails, `free_module()` takes the module away
+//! before insmod returns, and rmmod does not find it.
 
 use super::Bar;
 use crate::laws::Violation;
@@ -14,6 +15,7 @@ use crate::Event;
 
 const EWOULDBLOCK: i32 = -11;
 const EBUSY: i32 = -16;
+const ENOENT: i32 = -2;
 
 /// Judges every rmmod during the module's own insmod; the cases are those while insmod waits.
 ///
@@ -41,6 +43,9 @@ pub fn check(events: &[Event]) -> Result<usize, Violation> {
         let refused = match rmmod.ret {
             Some(EWOULDBLOCK) => true,
             Some(EBUSY) => !waits,
+            Some(ENOENT) => bar
+                .in_span(Point::FreeModule, init_at)
+                .any(|(_, free)| free.began < rmmod.end()),
             // It waits for its turn, and insmod may be over when that comes.
             _ => !waits && init.end() < rmmod.end(),
         };
@@ -93,6 +98,20 @@ mod tests {
         assert_broken(check(&events), "ret=-16");
         let events = doctored(GOOD, "8 rmmod_end -16", "8 rmmod_end 0");
         assert_broken(check(&events), "ret=0");
+    }
+
+    #[test]
+    fn not_found_while_a_failed_init_is_undone() {
+        const FAILED: &str = "
+            9 init m
+            9 free_module m
+            7 rmmod m
+            7 rmmod_end -2
+            9 init_end -16
+        ";
+        assert_eq!(check(&recording(FAILED)), Ok(0));
+        let events = doctored(FAILED, "9 free_module m", "");
+        assert_broken(check(&events), "ret=-2");
     }
 
     #[test]
