@@ -13,6 +13,7 @@
 pub mod bench;
 pub mod failure;
 pub mod firmware_dir;
+pub mod kernel;
 pub mod kmsg;
 pub mod ktap;
 pub mod modules;
