@@ -87,8 +87,16 @@ const LEFT_OUT: &[&str] = &[
     "*/tools/testing/*",
 ];
 
-/// Files of these names are kept all the same.
-const KEPT: &[&str] = &["*/Kconfig*", "*/Makefile*", "*/Kbuild*"];
+/// Files of these names are kept all the same: what Kconfig and make read, the runner of the
+/// kselftests, and the parser of KTAP.
+const KEPT: &[&str] = &[
+    "*/Kconfig*",
+    "*/Makefile*",
+    "*/Kbuild*",
+    "*/tools/testing/kunit/*",
+    "*/tools/testing/selftests/kselftest/*",
+    "*/tools/testing/selftests/run_kselftest.sh",
+];
 
 /// Where they are in the cache.
 const DIR: &str = "own";
