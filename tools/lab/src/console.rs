@@ -5,36 +5,77 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What the kernel prints when something is wrong, and what it means.
+/// What the kernel prints when something is wrong, and what it means. Of several that a line has, the
+/// first counts.
 const ALARMS: &[(&str, &str)] = &[
     ("Kernel panic", "panic"),
-    ("BUG: KASAN", "KASAN"),
+    ("rust_kernel: panicked at", "Rust panic"),
+    // mm/kasan/report.c, kernel/kcsan/report.c, mm/kfence/report.c, lib/ubsan.c
+    ("BUG: KASAN:", "KASAN"),
+    ("BUG: KCSAN:", "KCSAN"),
+    ("BUG: KFENCE:", "KFENCE"),
     ("UBSAN:", "UBSAN"),
-    ("KCSAN:", "KCSAN"),
+    // lib/debugobjects.c, lib/kobject.c, lib/refcount.c, lib/list_debug.c
+    ("ODEBUG: ", "ODEBUG"),
+    ("something is seriously wrong", "kobject"),
+    ("yet kobject_put() is being called", "kobject"),
+    ("yet kobject_get() is being called", "kobject"),
+    ("does not have a release() function", "kobject"),
+    ("refcount_t:", "refcount"),
+    ("list_add corruption", "list"),
+    ("list_del corruption", "list"),
+    // mm/kmemleak.c; without it nothing is found any more.
+    ("unreferenced object", "leak"),
+    ("new suspected memory leaks", "leak"),
+    ("Kernel memory leak detector disabled", "leak"),
+    // kernel/sched/core.c, kernel/workqueue.c
+    ("sleeping function called from invalid", "atomic sleep"),
+    ("scheduling while atomic", "atomic sleep"),
+    ("scheduling in a non-blocking section", "atomic sleep"),
+    ("assuming atomic context", "atomic sleep"),
+    ("leaked atomic, lock or RCU", "atomic sleep"),
+    // kernel/locking/lockdep.c
+    ("possible circular locking", "lockdep"),
+    ("possible recursive locking", "lockdep"),
+    ("possible irq lock inversion", "lockdep"),
+    ("-unsafe lock order detected", "lockdep"),
+    ("inconsistent lock state", "lockdep"),
+    ("suspicious RCU usage", "lockdep"),
+    ("Invalid wait context", "lockdep"),
+    ("Nested lock was not taken", "lockdep"),
+    ("bad unlock balance", "lockdep"),
+    ("bad contention", "lockdep"),
+    ("held lock freed", "lockdep"),
+    ("still has locks held", "lockdep"),
+    ("lock held when returning to user", "lockdep"),
+    ("chain_key collision", "lockdep"),
+    ("trying to register non-static key", "lockdep"),
+    ("BUG: MAX_", "lockdep"),
+    ("turning off the locking correctness", "lockdep"),
+    // kernel/watchdog.c, kernel/workqueue.c, kernel/hung_task.c, kernel/rcu
+    ("soft lockup", "lockup"),
+    ("hard LOCKUP", "lockup"),
+    ("workqueue lockup", "lockup"),
+    ("INFO: task ", "hung task"),
+    ("self-detected stall", "RCU stall"),
+    ("detected stall", "RCU stall"),
+    ("detected expedited stalls", "RCU stall"),
+    ("invoked oom-killer", "out of memory"),
     ("Oops:", "oops"),
     ("general protection fault", "oops"),
-    ("BUG:", "BUG"),
     // Of a slab with slab_debug=.
     ("] BUG ", "BUG"),
     ("kernel BUG at", "BUG"),
+    ("BUG:", "BUG"),
     ("WARNING:", "WARNING"),
-    ("possible circular locking", "lockdep"),
-    ("possible recursive locking", "lockdep"),
-    ("inconsistent lock state", "lockdep"),
-    ("suspicious RCU usage", "lockdep"),
-    ("self-detected stall", "RCU stall"),
-    ("detected stalls on", "RCU stall"),
-    ("detected expedited stalls", "RCU stall"),
-    ("INFO: task ", "hung task"),
-    ("soft lockup", "lockup"),
-    ("hard LOCKUP", "lockup"),
-    ("unreferenced object", "leak"),
-    ("refcount_t:", "refcount"),
 ];
 
 /// How many lines are kept before and after an alarm.
 const BEFORE: usize = 5;
-const AFTER: usize = 25;
+const AFTER: usize = 60;
+
+/// What is found where a test has announced a complaint that did not come.
+const MISSED: &str = "no complaint where one was expected";
 
 /// Something that the kernel complained about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +88,21 @@ pub struct Splat {
     pub context: Vec<String>,
 }
 
+/// A complaint that a test provokes on purpose.
+#[derive(Debug)]
+struct Expected {
+    kind: String,
+    came: bool,
+}
+
 /// Reads console lines as they come.
 #[derive(Debug, Default)]
 pub struct Watcher {
     last: VecDeque<String>,
     splats: Vec<Splat>,
+    /// How many lines still belong to the last complaint.
     open: usize,
+    expected: Option<Expected>,
     during: Option<String>,
     clock: Duration,
 }
@@ -61,29 +111,61 @@ impl Watcher {
     /// Takes one line.
     pub fn line(&mut self, line: &str) {
         self.clock = timestamp(line).unwrap_or(self.clock);
-        if let Some((_, program)) = line.split_once("] lab: begin ") {
-            self.during = Some(program.to_owned());
+        if let Some((_, words)) = line.split_once("] lab: ") {
+            self.announcement(words);
         }
         if self.open > 0 {
             self.open -= 1;
-            if let Some(splat) = self.splats.last_mut() {
+            if let (None, Some(splat)) = (&self.expected, self.splats.last_mut()) {
                 splat.context.push(line.to_owned());
             }
         } else if let Some(kind) = alarm(line) {
-            let mut context: Vec<String> = self.last.drain(..).collect();
-            context.push(line.to_owned());
-            let during = self.during.clone();
-            self.splats.push(Splat {
-                kind,
-                during,
-                context,
-            });
             self.open = AFTER;
+            match &mut self.expected {
+                Some(expected) if expected.kind == kind => expected.came = true,
+                // What follows is no part of one that is expected.
+                expected => {
+                    *expected = None;
+                    self.found(kind, Some(line));
+                }
+            }
         }
         self.last.push_back(line.to_owned());
         if self.last.len() > BEFORE {
             self.last.pop_front();
         }
+    }
+
+    /// What the programs say: `begin <program>`, and `expects <kind>` and `expected <kind>` around a
+    /// complaint that is provoked on purpose.
+    fn announcement(&mut self, words: &str) {
+        let (verb, of) = words.split_once(' ').unwrap_or((words, ""));
+        if !matches!(verb, "begin" | "expects" | "expected") {
+            return;
+        }
+        // Of what has been complained about, nothing comes after this.
+        self.open = 0;
+        if self.expected.take().is_some_and(|expected| !expected.came) {
+            self.found(MISSED, None);
+        }
+        match verb {
+            "begin" => self.during = Some(of.to_owned()),
+            "expects" => {
+                self.expected = Some(Expected {
+                    kind: of.to_owned(),
+                    came: false,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn found(&mut self, kind: &'static str, line: Option<&str>) {
+        self.splats.push(Splat {
+            kind,
+            during: self.during.clone(),
+            context: self.last.drain(..).chain(line.map(str::to_owned)).collect(),
+        });
     }
 
     /// The guest's time when it last said something.
@@ -128,51 +210,85 @@ mod tests {
 
     #[test]
     fn each_kind_of_complaint() {
-        for (line, kind) in [
-            (
-                "[    1.0] BUG: kernel NULL pointer dereference, address: 0",
-                "BUG",
-            ),
-            (
-                "[    1.0] BUG kmalloc-96 (Tainted: G           OE      ): Poison overwritten",
-                "BUG",
-            ),
-            ("[    1.0] Oops: Oops: 0002 [#1] SMP", "oops"),
-            (
-                "[    1.0] WARNING: CPU: 0 PID: 1 at kernel/x.c:3 f+0x1/0x2",
-                "WARNING",
-            ),
-            (
-                "[    1.0] WARNING: kernel/x.c:3 at f+0x1/0x2, CPU#0: sh/1",
-                "WARNING",
-            ),
-            (
-                "[    1.0] INFO: task insmod:57 blocked for more than 120 seconds.",
-                "hung task",
-            ),
-            (
-                "[    1.0] rcu: INFO: rcu_preempt self-detected stall on CPU",
-                "RCU stall",
-            ),
-            (
-                "[    1.0] WARNING: possible circular locking dependency detected",
-                "WARNING",
-            ),
-            (
-                "[    1.0] BUG: KASAN: slab-use-after-free in f+0x1/0x2",
-                "KASAN",
-            ),
-            (
-                "[    1.0] Kernel panic - not syncing: sysrq triggered crash",
-                "panic",
-            ),
-            (
-                "[    1.0] watchdog: BUG: soft lockup - CPU#1 stuck for 22s!",
-                "BUG",
-            ),
+        for (text, kind) in [
+            ("BUG: kernel NULL pointer dereference, address: 0", "BUG"),
+            ("BUG kmalloc-96 (Tainted: G           OE      ): Poison overwritten", "BUG"),
+            ("kernel BUG at lib/list_debug.c:62!", "BUG"),
+            ("Oops: Oops: 0002 [#1] SMP", "oops"),
+            ("Kernel panic - not syncing: sysrq triggered crash", "panic"),
+            ("rust_kernel: panicked at /modules/domain_test.rs:9:5:", "Rust panic"),
+            ("WARNING: CPU: 0 PID: 1 at kernel/x.c:3 f+0x1/0x2", "WARNING"),
+            ("WARNING: kernel/x.c:3 at f+0x1/0x2, CPU#0: sh/1", "WARNING"),
+            ("BUG: KASAN: slab-use-after-free in f+0x1/0x2", "KASAN"),
+            ("BUG: KCSAN: data-race in f / g", "KCSAN"),
+            ("BUG: KCSAN: assert: race in f+0x1/0x2", "KCSAN"),
+            ("BUG: KFENCE: use-after-free read in f+0x1/0x2", "KFENCE"),
+            ("UBSAN: array-index-out-of-bounds in lib/x.c:3:4", "UBSAN"),
+            ("ODEBUG: free active (active state 0) object: 0000000012345678 object type: timer_list hint: f+0x0/0x10", "ODEBUG"),
+            ("ODEBUG: Out of memory. ODEBUG disabled", "ODEBUG"),
+            ("kobject: kobject (0000000012345678): tried to init an initialized object, something is seriously wrong.", "kobject"),
+            ("kobject: '(null)' (0000000012345678): is not initialized, yet kobject_put() is being called.", "kobject"),
+            ("Device 'x.0' does not have a release() function, it is broken and must be fixed. See Documentation/core-api/kobject.rst.", "kobject"),
+            ("refcount_t: underflow; use-after-free.", "refcount"),
+            ("list_del corruption. prev->next should be ffff8880, but was ffff8881. (prev=ffff8882)", "list"),
+            ("kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)", "leak"),
+            ("kmemleak: Kernel memory leak detector disabled", "leak"),
+            ("BUG: sleeping function called from invalid context at kernel/locking/mutex.c:591", "atomic sleep"),
+            ("BUG: scheduling while atomic: insmod/63/0x00000002", "atomic sleep"),
+            ("BUG: workqueue leaked atomic, lock or RCU: kworker/u8:1[15]", "atomic sleep"),
+            ("WARNING: possible circular locking dependency detected", "lockdep"),
+            ("WARNING: possible recursive locking detected", "lockdep"),
+            ("WARNING: possible irq lock inversion dependency detected", "lockdep"),
+            ("WARNING: SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected", "lockdep"),
+            ("WARNING: inconsistent lock state", "lockdep"),
+            ("WARNING: suspicious RCU usage", "lockdep"),
+            ("[ BUG: Invalid wait context ]", "lockdep"),
+            ("WARNING: Nested lock was not taken", "lockdep"),
+            ("WARNING: bad unlock balance detected!", "lockdep"),
+            ("WARNING: held lock freed!", "lockdep"),
+            ("WARNING: insmod/63 still has locks held!", "lockdep"),
+            ("WARNING: lock held when returning to user space!", "lockdep"),
+            ("INFO: trying to register non-static key.", "lockdep"),
+            ("BUG: MAX_LOCKDEP_CHAINS too low!", "lockdep"),
+            ("BUG: MAX_STACK_TRACE_ENTRIES too low!", "lockdep"),
+            ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s!", "lockup"),
+            ("watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 0", "lockup"),
+            ("BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 38s!", "lockup"),
+            ("INFO: task insmod:57 blocked for more than 120 seconds.", "hung task"),
+            ("rcu: INFO: rcu_preempt self-detected stall on CPU", "RCU stall"),
+            ("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", "RCU stall"),
+            ("insmod invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0", "out of memory"),
         ] {
-            assert_eq!(kinds(&[line]), [kind], "{line}");
+            let line = format!("[    1.000000] {text}");
+            assert_eq!(kinds(&[&line]), [kind], "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_provoked_is_expected() {
+        let expects = "[    1.0] lab: expects refcount";
+        let expected = "[    2.0] lab: expected refcount";
+        let report = [
+            "[    1.1] refcount_t: underflow; use-after-free.",
+            "[    1.1] WARNING: lib/refcount.c:28 at f+0x1/0x2, CPU#0: insmod/57",
+        ];
+        let later = "[    3.0] WARNING: possible recursive locking detected";
+        let quiet: &[&'static str] = &[];
+        assert_eq!(kinds(&[expects, report[0], report[1], expected]), quiet);
+        // It ends with the announcement, and not before.
+        assert_eq!(kinds(&[expects, report[0], expected, later]), ["lockdep"]);
+        assert_eq!(
+            kinds(&[expects, report[0], expected, report[0]]),
+            ["refcount"]
+        );
+        // Another one is none that is expected.
+        assert_eq!(kinds(&[expects, later, expected]), ["lockdep"]);
+        // Nor is none.
+        for end in [expected, "[    2.0] lab: begin x"] {
+            assert_eq!(kinds(&[expects, "[    1.1] all is well", end]), [MISSED]);
+        }
+        // Without the announcement each counts, once.
+        assert_eq!(kinds(&report), ["refcount"]);
     }
 
     #[test]
@@ -183,6 +299,8 @@ mod tests {
             "[    1.0] async_probe: module verification failed: signature and/or required key missing - tainting kernel",
             "[    1.0] async_probe: probe_began dev=a driver=b async=1 cpu=0 pid=1 task=BUG: x",
             "[    1.0] lab: begin WARNING: x",
+            "[    1.0] kobject: 'slow.0' (0000000012345678): kobject_release, parent 0000000000000000 (delayed 2000)",
+            "[    1.0] FAULT_INJECTION: forcing a failure.",
         ] {
             assert!(kinds(&[line]).is_empty(), "{line}");
         }

@@ -25,6 +25,8 @@ pub(super) const BOOTS: &[Boot] = &[
             also("parallel_efficiency", RECORD),
         ],
         rest: true,
+        // After it lockdep is off.
+        last: Some(instead("splats")),
     },
     Boot {
         name: "two_nodes",
@@ -59,10 +61,9 @@ pub(super) const BOOTS: &[Boot] = &[
             also("single_slot", RECORD),
             also("two_phase", RECORD),
             also("unbind_waits", RECORD),
-            // Nothing runs after this.
-            also("reboot_in_flight", POWER_OFF),
         ],
         rest: false,
+        last: Some(also("reboot_in_flight", POWER_OFF)),
     },
 ];
 
@@ -86,6 +87,8 @@ pub(super) struct Boot {
     runs: &'static [Entry],
     /// After that, all tests that no boot runs instead.
     rest: bool,
+    /// After that, what leaves the machine otherwise than it was.
+    last: Option<Entry>,
 }
 
 /// A program in the table.
@@ -159,16 +162,13 @@ impl Boot {
     /// What runs in it, of all programs that there are.
     pub(super) fn runs(&self, all: &[PathBuf]) -> Vec<Run> {
         let find = |wanted: &str| all.iter().find(|program| name(program) == wanted);
-        let mut runs: Vec<Run> = self
-            .runs
-            .iter()
-            .filter_map(|entry| {
-                Some(Run {
-                    program: find(entry.program)?.clone(),
-                    environment: entry.environment,
-                })
+        let run = |entry: &Entry| {
+            Some(Run {
+                program: find(entry.program)?.clone(),
+                environment: entry.environment,
             })
-            .collect();
+        };
+        let mut runs: Vec<Run> = self.runs.iter().filter_map(run).collect();
         if self.rest {
             let rest = all
                 .iter()
@@ -178,14 +178,20 @@ impl Boot {
                 environment: "",
             }));
         }
+        runs.extend(self.last.iter().filter_map(run));
         runs
+    }
+
+    /// All that the table names.
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.runs.iter().chain(&self.last)
     }
 }
 
 fn is_elsewhere(program: &Path) -> bool {
     BOOTS
         .iter()
-        .flat_map(|boot| boot.runs)
+        .flat_map(Boot::entries)
         .any(|entry| entry.instead && entry.program == name(program))
 }
 
@@ -210,6 +216,7 @@ mod tests {
                 "uevent_order",
             ],
         ),
+        ("does nothing that is recorded", &["splats"]),
         (
             "judges the duration of rmmod to 5 ms, which is longer with kprobes: 18 ms for 12",
             &["convoy"],
@@ -241,7 +248,7 @@ mod tests {
             let runs = boot.runs(&all);
             let names: BTreeSet<String> = runs.iter().map(Run::name).collect();
             // The tables name no program that is not there.
-            for entry in boot.runs {
+            for entry in boot.entries() {
                 assert!(names.contains(entry.program), "{}", entry.program);
             }
             let last = runs.iter().position(Run::powers_off);
@@ -257,7 +264,7 @@ mod tests {
             let name = name(program);
             let recorded = BOOTS
                 .iter()
-                .flat_map(|boot| boot.runs)
+                .flat_map(Boot::entries)
                 .any(|entry| entry.program == name && entry.environment == RECORD);
             let excused = NOT_RECORDED
                 .iter()
@@ -268,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_runs_instead_does_not_run_twice() {
-        let entries = || BOOTS.iter().flat_map(|boot| boot.runs);
+        let entries = || BOOTS.iter().flat_map(Boot::entries);
         for entry in entries() {
             let program = PathBuf::from(entry.program);
             let boots = BOOTS

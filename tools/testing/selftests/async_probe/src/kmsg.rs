@@ -187,6 +187,21 @@ pub fn around(
     Ok(result)
 }
 
+/// Does what the kernel must complain about, and tells whoever watches the log.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if the log cannot be written, or those of `provoke`.
+pub fn expecting<T>(
+    kind: &str,
+    provoke: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    write_line(&format!("lab: expects {kind}"))?;
+    let result = provoke();
+    write_line(&format!("lab: expected {kind}"))?;
+    result
+}
+
 fn write(what: &What) -> Result<(), Failure> {
     write_line(&what.to_string())
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::modules::Modules;
 use crate::recorder::Recorder;
-use crate::{recorder, slow, Bench, Failure};
+use crate::{kmemleak, lockdep, recorder, slow, Bench, Failure};
 
 /// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
 const PASS: u8 = 0;
@@ -40,10 +40,51 @@ impl Test {
     }
 }
 
+/// What the kernel's instruments have to say at the end, when all modules are gone.
+#[derive(Debug)]
+struct Last {
+    name: &'static str,
+    /// What went wrong at the beginning already.
+    begun: Result<(), Failure>,
+    check: fn() -> Result<(), Failure>,
+}
+
+impl Last {
+    /// Those that this kernel has.
+    fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        if lockdep::is_there() {
+            all.push(Self {
+                name: "lockdep is still on",
+                begun: Ok(()),
+                check: lockdep::is_on,
+            });
+        }
+        if kmemleak::is_there() {
+            all.push(Self {
+                name: "kmemleak finds nothing",
+                begun: kmemleak::forget(),
+                check: kmemleak::finds_nothing,
+            });
+        }
+        all
+    }
+}
+
 /// Runs the tests and prints their results; the exit code is that of a kselftest.
 ///
-/// With an argument, runs those tests only whose names contain it.
-pub fn run(mut tests: Vec<Test>) -> ExitCode {
+/// With an argument, runs those tests only whose names contain it. Where the kernel has lockdep and
+/// kmemleak, a last test for each says that it has nothing to complain about.
+pub fn run(tests: Vec<Test>) -> ExitCode {
+    run_with(tests, Last::all)
+}
+
+/// The same where tests provoke complaints: of what the instruments say at the end, nothing is asked.
+pub fn run_unwatched(tests: Vec<Test>) -> ExitCode {
+    run_with(tests, Vec::new)
+}
+
+fn run_with(mut tests: Vec<Test>, last: fn() -> Vec<Last>) -> ExitCode {
     if let Some(part) = std::env::args().nth(1) {
         tests.retain(|test| test.name.contains(&part));
     }
@@ -66,32 +107,30 @@ pub fn run(mut tests: Vec<Test>) -> ExitCode {
         // A program before this one may have left kprobes to the next.
         recorder::put_away();
     }
-    out.line(&format!("1..{}", tests.len()));
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for (number, test) in (1..).zip(&tests) {
+    // Where nothing is run, nothing is watched.
+    let last = if tests.is_empty() { vec![] } else { last() };
+    out.line(&format!("1..{}", tests.len() + last.len()));
+    let mut totals = Totals::default();
+    for test in &tests {
         let began = Instant::now();
         let verdict = carry_out(&mut out, test, &modules);
-        out.comment(&format!("time: {:.3} s", began.elapsed().as_secs_f64()));
-        match verdict {
-            Ok(()) => {
-                passed += 1;
-                out.line(&format!("ok {number} {}", test.name));
-            }
-            Err(Failure::Skip(reason)) => {
-                skipped += 1;
-                out.line(&format!("ok {number} {} # SKIP {reason}", test.name));
-            }
-            Err(failure) => {
-                failed += 1;
-                out.comment(&failure.to_string());
-                out.line(&format!("not ok {number} {}", test.name));
-            }
-        }
+        totals.add(&mut out, &test.name, began, verdict);
     }
-    if let Err(failure) = modules.release() {
-        failed += 1;
+    let released = modules.release();
+    for Last { name, begun, check } in last {
+        let began = Instant::now();
+        let verdict = begun.and_then(|()| check());
+        totals.add(&mut out, name, began, verdict);
+    }
+    if let Err(failure) = released {
+        totals.failed += 1;
         out.comment(&failure.to_string());
     }
+    let Totals {
+        passed,
+        failed,
+        skipped,
+    } = totals;
     out.comment(&format!(
         "Totals: pass:{passed} fail:{failed} xfail:0 xpass:0 skip:{skipped} error:0"
     ));
@@ -99,6 +138,37 @@ pub fn run(mut tests: Vec<Test>) -> ExitCode {
         (0, 0) => SKIP.into(),
         (0, _) => PASS.into(),
         _ => FAIL.into(),
+    }
+}
+
+/// How many tests have ended, and how.
+#[derive(Debug, Default)]
+struct Totals {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+impl Totals {
+    /// Prints the result of the next test.
+    fn add(&mut self, out: &mut Output, name: &str, began: Instant, verdict: Result<(), Failure>) {
+        let number = self.passed + self.failed + self.skipped + 1;
+        out.comment(&format!("time: {:.3} s", began.elapsed().as_secs_f64()));
+        match verdict {
+            Ok(()) => {
+                self.passed += 1;
+                out.line(&format!("ok {number} {name}"));
+            }
+            Err(Failure::Skip(reason)) => {
+                self.skipped += 1;
+                out.line(&format!("ok {number} {name} # SKIP {reason}"));
+            }
+            Err(failure) => {
+                self.failed += 1;
+                out.comment(&failure.to_string());
+                out.line(&format!("not ok {number} {name}"));
+            }
+        }
     }
 }
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What kmemleak finds (`mm/kmemleak.c`), where the kernel has it.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::{kernel, Failure};
+
+const FILE: &str = "/sys/kernel/debug/kmemleak";
+
+/// Younger objects are not reported (`MSECS_MIN_AGE`), and objects are released up to four seconds late
+/// (`CONFIG_DEBUG_KOBJECT_RELEASE`).
+const AGE: Duration = Duration::from_secs(10);
+
+/// What one scan misses, since the pointer to it still lies on a stack somewhere, the next one finds.
+const SCANS: u32 = 2;
+
+/// Whether the kernel has it.
+pub fn is_there() -> bool {
+    kernel::has("DEBUG_KMEMLEAK")
+}
+
+/// Forgets what has been found so far.
+///
+/// # Errors
+///
+/// [`Failure::Skip`] if debugfs is not mounted, [`Failure::Io`] if kmemleak is off.
+pub fn forget() -> Result<(), Failure> {
+    if !Path::new(FILE).exists() {
+        return Err(Failure::Skip(format!(
+            "no {FILE}: mount -t debugfs debugfs /sys/kernel/debug"
+        )));
+    }
+    tell("scan")?;
+    tell("clear")
+}
+
+/// What has been leaked since: the objects, with the backtraces of their allocation.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if kmemleak is off.
+pub fn found() -> Result<String, Failure> {
+    sleep(AGE);
+    for _ in 0..SCANS {
+        tell("scan")?;
+    }
+    fs::read_to_string(FILE).map_err(|error| Failure::io("read", FILE, error))
+}
+
+/// Nothing has been leaked since.
+///
+/// # Errors
+///
+/// The test fails if something has.
+pub fn finds_nothing() -> Result<(), Failure> {
+    match found()?.as_str() {
+        "" => Ok(()),
+        leaks => Err(Failure::assertion("kmemleak to find nothing", leaks)),
+    }
+}
+
+fn tell(command: &str) -> Result<(), Failure> {
+    fs::write(FILE, command)
+        .map_err(|error| Failure::io(&format!("write `{command}` to"), FILE, error))
+}

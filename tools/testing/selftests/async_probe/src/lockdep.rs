@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether lockdep still watches (`kernel/locking/lockdep.c`), where the kernel has it. It is off after its
+//! first complaint, and after many that others make, without a word.
+
+use std::fs;
+
+use crate::{ensure, kernel, Failure};
+
+const STATS: &str = "/proc/lockdep_stats";
+
+/// Whether the kernel has it.
+pub fn is_there() -> bool {
+    kernel::has("PROVE_LOCKING")
+}
+
+/// It is on.
+///
+/// # Errors
+///
+/// The test fails if it is off.
+pub fn is_on() -> Result<(), Failure> {
+    let stats = fs::read_to_string(STATS).map_err(|error| Failure::io("read", STATS, error))?;
+    ensure("debug_locks of lockdep", &debug_locks(&stats), &Some("1"))
+}
+
+fn debug_locks(stats: &str) -> Option<&str> {
+    let mut lines = stats.lines();
+    lines.find_map(|line| {
+        line.trim_start()
+            .strip_prefix("debug_locks:")
+            .map(str::trim)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics() {
+        let stats = " lock-classes:                          734 [max: 8192]\n debug_locks:                             1\n";
+        assert_eq!(debug_locks(stats), Some("1"));
+        assert_eq!(debug_locks(""), None);
+    }
+}
