@@ -219,6 +219,14 @@ impl Parser {
             return Err(Reason::Twice);
         }
         match &event.what {
+            // Different files may have init functions of one name, and the clock of an early boot
+            // stands still: called after it has returned it is another.
+            What::Initcall(Initcall::Calling { function, .. }) => self.recent.retain(|recent| {
+                !matches!(&recent.what, What::Initcall(Initcall::Returned { function: of, .. }) if of == function)
+            }),
+            What::Initcall(Initcall::Returned { function, .. }) => self.recent.retain(|recent| {
+                !matches!(&recent.what, What::Initcall(Initcall::Calling { function: of, .. }) if of == function)
+            }),
             What::CallBegan { call, on, pid } => {
                 let within = self.calls.insert(*pid, Some((*call, on.clone())));
                 if within.flatten().is_some() {
@@ -309,6 +317,18 @@ mod tests {
                 "{prefix} with a carriage return"
             );
         }
+    }
+
+    #[test]
+    fn init_functions_of_one_name() {
+        const CALLING: &str = "[    0.390867] calling  activate_jump_labels+0x0/0x40 @ 1\n";
+        const RETURNED: &str =
+            "[    0.390867] initcall activate_jump_labels+0x0/0x40 returned 0 after 0 usecs\n";
+        let reason = |lines: &[&str]| parse(&lines.concat()).map_err(|error| error.reason);
+        let two = [CALLING, RETURNED, CALLING, RETURNED];
+        assert_eq!(reason(&two).unwrap().len(), 4);
+        assert_eq!(reason(&[CALLING, CALLING]), Err(Reason::Twice));
+        assert_eq!(reason(&[CALLING, RETURNED, RETURNED]), Err(Reason::Twice));
     }
 
     #[test]
