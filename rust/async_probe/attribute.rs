@@ -396,3 +396,57 @@ macro_rules! attributes {
         };
     };
 }
+
+#[kunit_tests(async_probe_attribute)]
+mod tests {
+    use super::*;
+
+    /// What a read returns if the attribute writes `text` so many times.
+    fn shown(text: &str, times: usize) -> Result<isize> {
+        let mut page = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
+        let write = |f: &mut dyn fmt::Write| {
+            for _ in 0..times {
+                f.write_str(text)?;
+            }
+            Ok(())
+        };
+
+        // SAFETY: The page is initialized, and nobody else uses it.
+        Ok(unsafe { show(page.as_mut_ptr().cast(), write) })
+    }
+
+    /// What a write of `text` returns if the attribute expects `expected`.
+    fn stored(text: &str, expected: &str) -> isize {
+        let expect = |text: &BStr| match &**text == expected.as_bytes() {
+            true => Ok(()),
+            false => Err(ERANGE),
+        };
+
+        // SAFETY: The string is valid for reads of its length.
+        unsafe { store(text.as_ptr().cast(), text.len(), expect) }
+    }
+
+    #[test]
+    fn modes_are_those_of_files() {
+        assert_eq!(Mode::ReadOnly.into_raw(), 0o444);
+        assert_eq!(Mode::WriteOnly.into_raw(), 0o200);
+        assert_eq!(Mode::ReadWrite.into_raw(), 0o644);
+    }
+
+    #[test]
+    fn read_returns_less_than_a_page() -> Result {
+        assert_eq!(shown("", 0)?, 0);
+        assert_eq!(shown("slow\n", 1)?, 5);
+        assert_eq!(shown("x", PAGE_SIZE - 1)?, PAGE_SIZE as isize - 1);
+        assert_eq!(shown("x", PAGE_SIZE)?, EINVAL.to_errno() as isize);
+        Ok(())
+    }
+
+    #[test]
+    fn write_takes_text_without_white_space_around_it() {
+        assert_eq!(stored("8\n", "8"), 2);
+        assert_eq!(stored(" \t8 16 \n", "8 16"), 8);
+        assert_eq!(stored("\n", ""), 1);
+        assert_eq!(stored("8", "9"), ERANGE.to_errno() as isize);
+    }
+}

@@ -102,3 +102,52 @@ impl Gate {
         unsafe { bindings::wait_for_completion(self.drained.get()) };
     }
 }
+
+#[kunit_tests(async_probe_gate)]
+mod tests {
+    use super::*;
+
+    /// Whether nobody would have to wait for the users of the gate.
+    fn is_drained(gate: &Gate) -> bool {
+        // SAFETY: The tests ask this of gates only that have been open.
+        unsafe { bindings::completion_done(gate.drained.get()) }
+    }
+
+    #[test]
+    fn nobody_enters_while_shut() -> Result {
+        static GATE: Gate = Gate::new();
+
+        assert_eq!(GATE.enter(), Err(ENODEV));
+        // Twice, as what has been shut may be opened again.
+        for _ in 0..2 {
+            // SAFETY: The gate is shut, and known to this test only.
+            unsafe { GATE.open() };
+            GATE.enter()?;
+            GATE.leave();
+            // SAFETY: The gate is open, and known to this test only.
+            unsafe { GATE.shut() };
+            assert_eq!(GATE.enter(), Err(ENODEV));
+            // SAFETY: The gate has been shut.
+            unsafe { GATE.wait() };
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn last_user_drains() -> Result {
+        static GATE: Gate = Gate::new();
+
+        // SAFETY: The gate is shut, and known to this test only.
+        unsafe { GATE.open() };
+        GATE.enter()?;
+        GATE.enter()?;
+        // SAFETY: The gate is open, and known to this test only.
+        unsafe { GATE.shut() };
+        assert_eq!(GATE.enter(), Err(ENODEV));
+        GATE.leave();
+        assert!(!is_drained(&GATE));
+        GATE.leave();
+        assert!(is_drained(&GATE));
+        Ok(())
+    }
+}

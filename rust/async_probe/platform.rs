@@ -111,3 +111,22 @@ unsafe impl Send for DeviceRegistration {}
 
 // SAFETY: A shared reference only gives access to `platform::Device`, which is `Sync`.
 unsafe impl Sync for DeviceRegistration {}
+
+#[kunit_tests(async_probe_platform)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_ids_are_those_of_c() {
+        assert_eq!(Id::None.into_raw(), Ok(-1));
+        assert_eq!(Id::Auto.into_raw(), Ok(-2));
+    }
+
+    #[test]
+    fn no_index_reads_as_a_special_id() {
+        assert_eq!(Id::Index(0).into_raw(), Ok(0));
+        assert_eq!(Id::Index(0x7fff_ffff).into_raw(), Ok(i32::MAX));
+        assert_eq!(Id::Index(0x8000_0000).into_raw(), Err(EINVAL));
+        assert_eq!(Id::Index(u32::MAX).into_raw(), Err(EINVAL));
+    }
+}
