@@ -17,6 +17,7 @@ pub mod driver;
 pub mod errno;
 pub mod event;
 pub mod initcall;
+pub mod kunit;
 pub mod laws;
 pub mod log;
 pub mod micros;

@@ -13,6 +13,7 @@ use crate::vm::Machine;
 pub(super) const BOOTS: &[Boot] = &[
     Boot {
         name: "plain",
+        needs: None,
         append: "",
         nodes: None,
         runs: &[
@@ -30,6 +31,7 @@ pub(super) const BOOTS: &[Boot] = &[
     },
     Boot {
         name: "two_nodes",
+        needs: None,
         append: "driver_async_probe=slow_platform",
         nodes: Some(2),
         runs: &[
@@ -65,6 +67,15 @@ pub(super) const BOOTS: &[Boot] = &[
         rest: false,
         last: Some(also("reboot_in_flight", POWER_OFF)),
     },
+    Boot {
+        name: "kunit",
+        needs: Some("CONFIG_KUNIT=y"),
+        append: "kunit.enable=1",
+        nodes: None,
+        runs: &[instead("kunit")],
+        rest: false,
+        last: None,
+    },
 ];
 
 /// Runs the kernel's own runner of kselftests.
@@ -79,6 +90,8 @@ const POWER_OFF: &str = "ASYNC_PROBE_POWER_OFF=1";
 #[derive(Debug)]
 pub(super) struct Boot {
     pub(super) name: &'static str,
+    /// What a kernel's configuration must have, or this is left out.
+    needs: Option<&'static str>,
     /// More for the kernel's command line.
     append: &'static str,
     /// NUMA nodes, if not as many as the command line says.
@@ -148,6 +161,12 @@ impl Run {
 }
 
 impl Boot {
+    /// Whether a kernel of this configuration is booted so.
+    pub(super) fn is_for(&self, config: &str) -> bool {
+        self.needs
+            .is_none_or(|needed| config.lines().any(|line| line == needed))
+    }
+
     pub(super) fn machine(&self, machine: &Machine) -> Machine {
         let mut machine = machine.clone();
         machine.append = format!("{} {}", machine.append, self.append)
@@ -221,7 +240,7 @@ mod tests {
             "judges the duration of rmmod to 5 ms, which is longer with kprobes: 18 ms for 12",
             &["convoy"],
         ),
-        ("has no driver", &["domain", "module_param"]),
+        ("has no driver", &["domain", "kunit", "module_param"]),
         ("ends with the machine", &["reboot_in_flight"]),
         ("counts what the kernel has left in memory", &["stress"]),
         ("runs others", &[KSELFTEST]),
@@ -256,6 +275,13 @@ mod tests {
             ran.extend(names);
         }
         assert_eq!(ran, tests);
+    }
+
+    #[test]
+    fn what_a_kernel_lacks_costs_no_boot() {
+        let booted = |config: &str| BOOTS.iter().filter(|boot| boot.is_for(config)).count();
+        assert_eq!(booted("# CONFIG_KUNIT is not set\n"), 2);
+        assert_eq!(booted("CONFIG_KUNIT=y\n"), 3);
     }
 
     #[test]

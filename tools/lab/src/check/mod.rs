@@ -8,12 +8,13 @@ mod junit;
 mod kselftest;
 mod readers;
 
+use std::fs;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::cache::Lock;
 use crate::cli::Cli;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
 use crate::ktap::{Status, Test};
 use crate::own_kernel::FLAVOURS;
@@ -38,10 +39,13 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let mut programs = programs::build(&session.project, "selftests")?;
     programs.push(kselftest::script(&session));
     note(&identity(&session, &cli.machine)?.to_string());
+    let path = session.kernel.config();
+    let config = fs::read_to_string(&path).at(&path, "read")?;
     let step = Step::begin("running the tests of host and guest");
     let (host, guests) = thread::scope(|scope| {
         let guests: Vec<_> = BOOTS
             .iter()
+            .filter(|boot| boot.is_for(&config))
             .map(|boot| {
                 let guest = Guest {
                     session: &session,
