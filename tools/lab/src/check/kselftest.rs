@@ -2,7 +2,6 @@
 
 //! The tree of `make kselftest-install` in the guest, for the kernel's own runner.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,19 +56,29 @@ pub(super) fn config(session: &Session, filter: &str) -> Result<Option<Test>> {
     Ok(Some(test).filter(|test| test.name.contains(filter)))
 }
 
-/// The lines of the fragment that the configuration lacks.
+/// The lines of the fragment that the configuration lacks. What Kconfig does not even offer is not set.
 fn missing(fragment: &str, config: &str) -> Vec<String> {
-    let options = |text: &str| -> BTreeSet<String> {
-        text.lines()
-            .filter(|line| line.starts_with("CONFIG_") || line.starts_with("# CONFIG_"))
-            .map(str::to_owned)
-            .collect()
-    };
-    let (wanted, there) = (options(fragment), options(config));
+    let wanted: Vec<&str> = fragment
+        .lines()
+        .filter(|line| line.starts_with("CONFIG_") || line.starts_with("# CONFIG_"))
+        .collect();
     if wanted.is_empty() {
         return vec!["the fragment is empty".to_owned()];
     }
-    wanted.difference(&there).cloned().collect()
+    let holds = |line: &str| {
+        let unset = line
+            .strip_prefix("# ")
+            .and_then(|rest| rest.strip_suffix(" is not set"));
+        match unset {
+            Some(symbol) => !config.lines().any(|it| {
+                it.strip_prefix(symbol)
+                    .is_some_and(|it| it.starts_with('='))
+            }),
+            None => config.lines().any(|it| it == line),
+        }
+    };
+    let lacks = wanted.into_iter().filter(|line| !holds(line));
+    lacks.map(str::to_owned).collect()
 }
 
 /// Adds the tree.
@@ -98,10 +107,15 @@ mod tests {
     #[test]
     fn lines_that_do_not_hold() {
         let config = "# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_C=m\n";
-        assert!(missing("# x\nCONFIG_B=y\n# CONFIG_A is not set\n", config).is_empty());
+        let holds = "# x\nCONFIG_B=y\n# CONFIG_A is not set\n# CONFIG_D is not set\n";
+        assert!(missing(holds, config).is_empty());
         assert_eq!(
             missing("CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\nCONFIG_D=y\n", config),
             ["CONFIG_A=y", "CONFIG_C=y", "CONFIG_D=y"]
+        );
+        assert_eq!(
+            missing("# CONFIG_B is not set\n# CONFIG_C is not set\n", config),
+            ["# CONFIG_B is not set", "# CONFIG_C is not set"]
         );
         assert_eq!(missing("# x\n", config), ["the fragment is empty"]);
     }
