@@ -12,13 +12,14 @@
 use kernel::{
     bindings,
     error::to_result,
-    new_mutex,
     prelude::*,
     sync::{
         aref::ARef,
         atomic::Relaxed,
+        new_spinlock,
         Arc,
-        Mutex, //
+        Completion,
+        SpinLock, //
     },
 };
 
@@ -125,6 +126,8 @@ impl<B: Bus> Drop for Registration<B> {
 enum State<B: Bus> {
     /// Its function has not run yet.
     Pending(ARef<Device<B>>),
+    /// Its function is adding the device.
+    Adding,
     /// The device is registered.
     Added { _registration: Registration<B> },
     /// The device could not be added, or is not wanted any more.
@@ -135,25 +138,46 @@ enum State<B: Bus> {
 #[pin_data]
 struct Shared<B: Bus> {
     #[pin]
-    state: Mutex<State<B>>,
+    state: SpinLock<State<B>>,
+    /// Completed when the device is not being added any more. It is not the lock that is held so
+    /// long: probes run meanwhile, and may wait for other registrations, of the same bus too, whose
+    /// locks would be of the same class.
+    #[pin]
+    added: Completion,
 }
 
 impl<B: Bus> Shared<B> {
-    /// Adds the device, unless it is not wanted any more.
-    fn add(&self) {
-        let mut state = self.state.lock();
-
-        if let State::Pending(dev) = core::mem::replace(&mut *state, State::Gone) {
-            match Registration::new(dev.clone()) {
-                Ok(_registration) => *state = State::Added { _registration },
-                Err(err) => dev_err!(&*dev, "cannot be added: {:?}\n", err),
-            }
-        }
+    /// Puts `new` in the place of the state.
+    fn replace(&self, new: State<B>) -> State<B> {
+        core::mem::replace(&mut *self.state.lock(), new)
     }
 
-    /// Removes the device, or sees to it that it is not added.
+    /// Adds the device, unless it is not wanted any more. Called once.
+    fn add(&self) {
+        let State::Pending(dev) = self.replace(State::Adding) else {
+            // `remove()` has been here, and nobody looks at the state again.
+            return;
+        };
+
+        let state = match Registration::new(dev.clone()) {
+            Ok(_registration) => State::Added { _registration },
+            Err(err) => {
+                dev_err!(&*dev, "cannot be added: {:?}\n", err);
+                State::Gone
+            }
+        };
+        self.replace(state);
+        self.added.complete_all();
+    }
+
+    /// Removes the device, or sees to it that it is not added. Called once.
     fn remove(&self) {
-        let state = core::mem::replace(&mut *self.state.lock(), State::Gone);
+        let mut state = self.replace(State::Gone);
+
+        if matches!(state, State::Adding) {
+            self.added.wait_for_completion();
+            state = self.replace(State::Gone);
+        }
 
         // Unregisters the device, without the lock.
         drop(state);
@@ -186,7 +210,8 @@ impl<B: Bus> AsyncRegistration<B> {
         let node = Node::of((*dev).as_ref());
         let shared = Arc::pin_init(
             pin_init!(Shared {
-                state <- new_mutex!(State::Pending(dev)),
+                state <- new_spinlock!(State::Pending(dev)),
+                added <- Completion::new(),
             }),
             GFP_KERNEL,
         )?;

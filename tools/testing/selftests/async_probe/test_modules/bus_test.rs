@@ -44,12 +44,23 @@ enum Scenario {
     Held,
     /// A reference to a device is held when the bus is unregistered.
     Waits,
+    /// A device is added and removed by the probe of another.
+    Nested,
 }
 
 impl Choice for Scenario {
-    const CHOICES: &'static [Self] = &[Self::Twice, Self::Exists, Self::Held, Self::Waits];
-    const NAMES: &'static [&'static str] = &["twice", "exists", "held", "waits"];
+    const CHOICES: &'static [Self] = &[
+        Self::Twice,
+        Self::Exists,
+        Self::Held,
+        Self::Waits,
+        Self::Nested,
+    ];
+    const NAMES: &'static [&'static str] = &["twice", "exists", "held", "waits", "nested"];
 }
+
+/// The data of a device that the driver drives.
+const PARENT: u32 = 9;
 
 /// The data of a device, which says when it is freed.
 struct Number(u32);
@@ -76,12 +87,12 @@ impl bus::Bus for TestBus {
         &TEST_BUS
     }
 
-    fn matches(_dev: &bus::Device<Self>, _info: &'static ()) -> bool {
-        false
+    fn matches(dev: &bus::Device<Self>, _info: &'static ()) -> bool {
+        dev.data().0 == PARENT
     }
 }
 
-/// A driver that no device matches.
+/// A driver whose probe adds a device, in a worker, and removes it.
 struct TestDriver;
 
 impl bus::Driver for TestDriver {
@@ -92,12 +103,23 @@ impl bus::Driver for TestDriver {
     fn probe<'bound>(
         _dev: &'bound bus::Device<TestBus, Core<'_>>,
     ) -> impl PinInit<Self, Error> + 'bound {
-        Ok(Self)
+        come_and_go().map(|()| Self)
     }
+}
+
+/// Adds a device, in a worker, and removes it.
+fn come_and_go() -> Result {
+    let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;
+    let registration = device::AsyncRegistration::new(&domain, make(1, 10)?)?;
+
+    domain.synchronize_full();
+    drop(registration);
+    Ok(())
 }
 
 type Bus = Pin<KBox<bus::Registration<TestBus>>>;
 type Device = ARef<bus::Device<TestBus>>;
+type Driver = driver::Registration<bus::Adapter<TestDriver>>;
 
 /// Registers the bus.
 fn register() -> Result<Bus> {
@@ -158,7 +180,6 @@ fn exists(module: &'static ThisModule) -> Result {
     drop(registration);
     settle();
 
-    type Driver = driver::Registration<bus::Adapter<TestDriver>>;
     let new = || KBox::pin_init(Driver::new(c"test", module), GFP_KERNEL);
     let driver = new()?;
     pr_info!("driver ret={}\n", errno(&new()));
@@ -208,6 +229,23 @@ fn waits() -> Result {
     Ok(())
 }
 
+/// Adds a device, in a worker, whose probe does the same.
+fn nested(module: &'static ThisModule) -> Result {
+    let bus = register()?;
+    let driver = KBox::pin_init(Driver::new(c"test", module), GFP_KERNEL)?;
+    let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;
+    let registration = device::AsyncRegistration::new(&domain, make(0, PARENT)?)?;
+
+    domain.synchronize_full();
+    settle();
+    drop(registration);
+    settle();
+    drop(driver);
+    drop(bus);
+    pr_info!("unregistered\n");
+    Ok(())
+}
+
 /// The module: all is over when it is loaded.
 struct BusTest;
 
@@ -218,6 +256,7 @@ impl kernel::Module for BusTest {
             Scenario::Exists => exists(module)?,
             Scenario::Held => held()?,
             Scenario::Waits => waits()?,
+            Scenario::Nested => nested(module)?,
         }
         Ok(Self)
     }
