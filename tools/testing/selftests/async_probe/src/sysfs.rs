@@ -55,6 +55,18 @@ pub fn write_to(
     })
 }
 
+/// The names in a directory, in order; none if there is no such directory.
+pub fn names(directory: impl AsRef<Path>) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
 fn errno(error: io::Error) -> Errno {
     error
         .raw_os_error()

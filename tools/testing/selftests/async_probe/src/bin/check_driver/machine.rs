@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use selftests::sysfs::names;
+
 /// A driver in sysfs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Driver {
@@ -16,25 +18,13 @@ pub(crate) struct Driver {
     pub(crate) name: String,
 }
 
-/// The names in a directory, in order; none if there is no such directory.
-fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
 /// All drivers that are registered.
 pub(crate) fn drivers() -> BTreeSet<Driver> {
     let buses = Path::new("/sys/bus");
     names(buses)
         .into_iter()
         .flat_map(|bus| {
-            names(&buses.join(&bus).join("drivers"))
+            names(buses.join(&bus).join("drivers"))
                 .into_iter()
                 .map(move |name| Driver {
                     bus: bus.clone(),
@@ -56,7 +46,7 @@ impl Driver {
 
     /// The devices that it has, those among them that it is probing, too.
     pub(crate) fn devices(&self) -> Vec<String> {
-        let mut devices = names(&self.file(""));
+        let mut devices = names(self.file(""));
         devices.retain(|name| {
             name != "module"
                 && self

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use selftests::sysfs::names;
 
 /// The modules under test; whoever is depended on comes first.
 pub(crate) const MODULES: [&str; 5] = [
@@ -50,21 +51,9 @@ pub(crate) fn read(path: &str) -> Result<String, Errno> {
     fs::read_to_string(path).map_err(|error| errno(&error))
 }
 
-/// The names in a directory, in order; none if there is no such directory.
-pub(crate) fn names(directory: &str) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
 /// The devices on the bus.
 pub(crate) fn devices() -> Vec<String> {
-    names(&format!("{BUS}/devices"))
+    names(format!("{BUS}/devices"))
 }
 
 /// Those of the devices on the bus that have a driver, or have none.
