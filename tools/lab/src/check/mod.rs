@@ -21,7 +21,7 @@ use crate::own_kernel::FLAVOURS;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, result, Step};
-use crate::session::Session;
+use crate::session::{name, Session};
 use crate::vm::{Machine, Time};
 use boots::BOOTS;
 use guest::Guest;
@@ -41,6 +41,10 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     note(&identity(&session, &cli.machine)?.to_string());
     let path = session.kernel.config();
     let config = fs::read_to_string(&path).at(&path, "read")?;
+    // Who names a program wants to boot for no other.
+    let mut asked = programs.clone();
+    asked.retain(|program| name(program) == filter);
+    let asked = if asked.is_empty() { &programs } else { &asked };
     let step = Step::begin("running the tests of host and guest");
     let (host, guests) = thread::scope(|scope| {
         let guests: Vec<_> = BOOTS
@@ -56,7 +60,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
                     programs: &programs,
                     filter,
                 };
-                let runs = boot.runs(&programs);
+                let runs = boot.runs(asked);
                 scope.spawn(move || guest.all(&runs))
             })
             .collect();
