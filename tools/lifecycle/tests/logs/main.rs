@@ -2,6 +2,7 @@
 
 //! Logs of real kernels, and what is made of them: timelines, reports and differences.
 
+mod boots;
 mod diff;
 mod report;
 mod samples;
