@@ -171,6 +171,14 @@ lead there, and no other patch is needed.
 The series is for Linux $version."
 }
 
+# Until the last patch leads to what the others add, the kernel is built as it was.
+unread_before_the_last()
+{
+	read=$(quiet_git -C "$work/linux" diff --name-only linux async_probe~1 -- \
+		. ":!$DIR" ':!MAINTAINERS')
+	[ -z "$read" ] || fail "not in the last patch: $read"
+}
+
 # Everything but the entry in MAINTAINERS is what the graft does.
 same_as_graft()
 {
@@ -198,6 +206,7 @@ quiet_git format-patch -q --zero-commit --no-signature --cover-letter \
 	--cover-from-description=subject -o "$work/series" linux..async_probe
 
 if [ -n "$check" ]; then
+	unread_before_the_last
 	base "$work/am"
 	quiet_git -C "$work/am" am -q "$work"/series/000[1-9]-*.patch
 	same_as_graft "$work/am"
