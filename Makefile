@@ -14,7 +14,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall patch-series timeline shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -52,6 +52,9 @@ determinism: lab
 
 boot-stall: lab
 	@$(LAB) $(LAB_FLAGS) boot-stall
+
+in-tree: lab
+	@$(LAB) $(LAB_FLAGS) in-tree $(TESTS)
 
 # A kernel tree: where it is not given, what KERNEL=custom was built from.
 LINUX ?= $(lastword $(sort $(wildcard \
@@ -100,6 +103,8 @@ help:
 	@echo '                          documentation); FORCE=1 though it was measured on something else'
 	@echo '  make determinism        runs the demonstration N=10 times, and fails if two runs differ in a byte'
 	@echo '  make boot-stall         how long slow drivers that are built in stall the boot (custom kernel)'
+	@echo '  make in-tree            builds all in the kernel tree, as modules and built in, and tests that;'
+	@echo '                          TESTS=<part of a name> runs some (custom kernel)'
 	@echo '  make patch-series       writes what the kernel builds as patches for LINUX=DIR, and checks them'
 	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'
 	@echo '  make                    the modules, in out/modules'

@@ -9,11 +9,10 @@ use lifecycle::initcall::Initcall;
 use lifecycle::laws::boot_waits::{self, Boot};
 use lifecycle::{Micros, What};
 
-use crate::built_in;
 use crate::cli::Cli;
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::grafted;
 use crate::initramfs::Initramfs;
-use crate::kernel::Kernel;
 use crate::process::indent;
 use crate::progress::{result, Step};
 use crate::session::Session;
@@ -136,20 +135,8 @@ const SCENARIOS: &[Scenario] = &[
 
 /// Boots each scenario, shows the table, and judges it.
 pub fn run(cli: &Cli) -> Result<()> {
-    let kernel = match cli.kernel.as_str() {
-        "stock" => "custom",
-        other => other,
-    };
-    let mut session = Session::open_with(kernel, false)?;
-    let Kernel::Prepared(base) = &session.kernel else {
-        return Err(Error::new(
-            Kind::Usage,
-            format!("KERNEL={kernel} cannot have the samples built in"),
-            "the lab has not built it",
-            "make boot-stall, or make boot-stall KERNEL=custom",
-        ));
-    };
-    session.kernel = built_in::build(&session.project, base, &session.env)?;
+    let mut session = grafted::open(cli)?;
+    grafted::build_in(&mut session)?;
     let step = Step::begin("booting each design");
     let mut rows = Vec::new();
     for (number, scenario) in SCENARIOS.iter().enumerate() {
@@ -250,9 +237,20 @@ fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Res
     };
     let broken = match verdict {
         Err(violation) => Some(format!("{}: {violation}", scenario.name)),
-        Ok(stall) => limits(scenario, stall),
+        Ok(stall) => limits(scenario, stall).or_else(|| {
+            let judge = |boot| boot_waits::check(&events, &function, driver.name, DEVICES, boot);
+            mistaken(scenario, &|boot| judge(boot).is_ok())
+        }),
     };
     Ok(Row { broken, ..row })
+}
+
+/// A law that holds for what a boot did not do, too, tells nothing of what it did.
+fn mistaken(scenario: &Scenario, holds: &dyn Fn(Boot) -> bool) -> Option<String> {
+    [Boot::Probes, Boot::Waits, Boot::GoesOn]
+        .into_iter()
+        .find(|boot| *boot != scenario.boot && holds(*boot))
+        .map(|boot| format!("{}: boot_waits takes it for {boot:?}, too", scenario.name))
 }
 
 /// What is wrong with a stall, if anything.
@@ -293,6 +291,13 @@ fn table(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_taken_for_the_other() {
+        let scenario = scenario("x", BUS, "", Boot::Waits);
+        assert_eq!(mistaken(&scenario, &|boot| boot == Boot::Waits), None);
+        assert!(mistaken(&scenario, &|_| true).is_some());
+    }
 
     #[test]
     fn what_is_too_early_or_too_late() {

@@ -81,6 +81,12 @@ pub enum Action {
     },
     /// Boots with the samples built in, and shows how long each design stalls the boot
     BootStall,
+    /// Builds all in the kernel tree, as modules and built in, and runs the guest's tests with that
+    InTree {
+        /// Part of the name of a test
+        #[arg(default_value = "")]
+        tests: String,
+    },
     /// Runs a job in the virtual machine
     Vm(Job),
     /// Opens a shell in the virtual machine, in real time

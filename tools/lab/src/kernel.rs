@@ -121,7 +121,7 @@ impl Prepared {
 
     /// Whether it is Debian's, and not of our own configuration.
     pub fn is_stock(&self) -> bool {
-        self.source.starts_with(&self.dir)
+        self.dir.join("debian").is_dir()
     }
 
     /// The versions of the symbols that it exports.

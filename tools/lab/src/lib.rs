@@ -4,7 +4,6 @@
 
 pub mod bench;
 pub mod boot_stall;
-pub mod built_in;
 pub mod cache;
 pub mod check;
 pub mod check_driver;
@@ -16,7 +15,9 @@ pub mod determinism;
 pub mod enter;
 pub mod environment;
 pub mod error;
+pub mod grafted;
 pub mod identity;
+pub mod in_tree;
 pub mod initramfs;
 pub mod install;
 pub mod kernel;

@@ -13,11 +13,14 @@ use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
 use crate::process::{wait, Guarded};
 use crate::project::Project;
+use crate::session::name;
 
 /// The built modules.
 #[derive(Debug)]
 pub struct Modules {
     dir: PathBuf,
+    /// Where others of the same name are, which are taken instead.
+    instead: Option<PathBuf>,
 }
 
 impl Modules {
@@ -50,19 +53,35 @@ impl Modules {
                 "mend the sources, then `make` again (V=1 shows the commands)",
             ));
         }
-        Ok(Self { dir })
+        Ok(Self { dir, instead: None })
+    }
+
+    /// Those of the same names in `dir` instead.
+    pub fn replaced(self, dir: &Path) -> Self {
+        Self {
+            instead: Some(dir.to_owned()),
+            ..self
+        }
     }
 
     /// Whatever was built last.
     pub fn built(project: &Project) -> Self {
         Self {
             dir: project.out("modules"),
+            instead: None,
         }
     }
 
     /// The module files, by name.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
-        with_extension(&self.dir, "ko")
+        let mut files = with_extension(&self.dir, "ko")?;
+        for file in &mut files {
+            let other = self.instead.as_ref().map(|dir| dir.join(name(file)));
+            if let Some(other) = other.filter(|other| other.is_file()) {
+                *file = other;
+            }
+        }
+        Ok(files)
     }
 }
 

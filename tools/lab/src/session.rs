@@ -15,6 +15,7 @@ use crate::demo;
 use crate::determinism;
 use crate::environment::Environment;
 use crate::error::{IoContext, Result};
+use crate::in_tree;
 use crate::initramfs::Initramfs;
 use crate::install;
 use crate::kernel::{Choice, Kernel, Workshop};
@@ -158,6 +159,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::BenchCompare(args) => bench::compare(args)?,
         Action::Timeline(args) => pictures::run(args)?,
         Action::BootStall => boot_stall::run(cli)?,
+        Action::InTree { tests } => in_tree::run(cli, tests)?,
         Action::Run => demo::run(cli)?,
         Action::Determinism { runs } => determinism::run(cli, *runs)?,
         Action::Report { log, form } => report::report(log, *form)?,

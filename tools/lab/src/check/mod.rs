@@ -9,6 +9,7 @@ mod kselftest;
 mod readers;
 
 use std::fs;
+use std::path::PathBuf;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,9 @@ use crate::cache::Lock;
 use crate::cli::Cli;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
+use crate::kernel::SERIES;
 use crate::ktap::{Status, Test};
+use crate::modules::Modules;
 use crate::own_kernel::FLAVOURS;
 use crate::process::indent;
 use crate::programs;
@@ -24,7 +27,7 @@ use crate::progress::{note, result, Step};
 use crate::session::{name, Session};
 use crate::vm::{Machine, Time};
 use boots::BOOTS;
-use guest::Guest;
+use guest::{Guest, Results};
 use junit::Group;
 
 /// Guest seconds that a wall second is to cover, at least, where nothing else runs on the host.
@@ -36,48 +39,20 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let session = Session::open(cli, false)?;
     let _lock = Lock::directory(&session.project.out("check"))?;
     let modules = session.modules()?;
-    let mut programs = programs::build(&session.project, "selftests")?;
-    programs.push(kselftest::script(&session));
+    let programs = programs(&session)?;
     note(&identity(&session, &cli.machine)?.to_string());
-    let path = session.kernel.config();
-    let config = fs::read_to_string(&path).at(&path, "read")?;
-    // Who names a program wants to boot for no other.
-    let mut asked = programs.clone();
-    asked.retain(|program| name(program) == filter);
-    let asked = if asked.is_empty() { &programs } else { &asked };
     let step = Step::begin("running the tests of host and guest");
     let (host, guests) = thread::scope(|scope| {
-        let guests: Vec<_> = BOOTS
-            .iter()
-            .filter(|boot| boot.is_for(&config))
-            .map(|boot| {
-                let guest = Guest {
-                    session: &session,
-                    modules: &modules,
-                    machine: boot.machine(&cli.machine),
-                    boot,
-                    step: &step,
-                    programs: &programs,
-                    filter,
-                };
-                let runs = boot.runs(asked);
-                scope.spawn(move || guest.all(&runs))
-            })
-            .collect();
         let host = scope.spawn(|| programs::host_tests(&session.project, filter));
-        let guests: Vec<_> = guests.into_iter().map(ScopedJoinHandle::join).collect();
+        let guests = guests(cli, &session, &modules, &programs, filter, &step);
         (host.join(), guests)
     });
     let mut host = joined(host)?;
-    let mut tests = Vec::new();
-    let mut ktap = Vec::new();
-    let mut guest_time = Duration::ZERO;
-    for guest in guests {
-        let results = joined(guest)?;
-        guest_time += results.guest;
-        merge(&mut tests, results.tests);
-        ktap.extend(results.ktap);
-    }
+    let Results {
+        tests,
+        ktap,
+        guest: guest_time,
+    } = guests?;
     host.extend(kselftest::config(&session, filter)?);
     host.extend(readers::run(&session, &ktap, filter)?);
     step.done();
@@ -100,9 +75,72 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     list(&tests, filter);
     times(cli, filter, guest_time, began.elapsed());
     if filter.is_empty() {
-        left_out(&cli.kernel);
+        left_out(cli);
     }
     total(&tests)
+}
+
+/// Runs the guest's tests whose names contain the filter, with these modules.
+pub fn in_guest(cli: &Cli, session: &Session, modules: &Modules, filter: &str) -> Result<()> {
+    let _lock = Lock::directory(&session.project.out("check"))?;
+    let programs = programs(session)?;
+    note(&identity(session, &cli.machine)?.to_string());
+    let step = Step::begin("running the tests of the guest");
+    let tests = guests(cli, session, modules, &programs, filter, &step)?.tests;
+    step.done();
+    list(&tests, filter);
+    total(&tests)
+}
+
+/// All programs of the guest.
+fn programs(session: &Session) -> Result<Vec<PathBuf>> {
+    let mut programs = programs::build(&session.project, "selftests")?;
+    programs.push(kselftest::script(session));
+    Ok(programs)
+}
+
+/// The guest's tests, in all ways to boot at the same time.
+fn guests(
+    cli: &Cli,
+    session: &Session,
+    modules: &Modules,
+    programs: &[PathBuf],
+    filter: &str,
+    step: &Step,
+) -> Result<Results> {
+    let path = session.kernel.config();
+    let config = fs::read_to_string(&path).at(&path, "read")?;
+    // Who names a program wants to boot for no other.
+    let mut asked = programs.to_vec();
+    asked.retain(|program| name(program) == filter);
+    let asked = if asked.is_empty() { programs } else { &asked };
+    let guests: Vec<_> = thread::scope(|scope| {
+        let guests: Vec<_> = BOOTS
+            .iter()
+            .filter(|boot| boot.is_for(&config))
+            .map(|boot| {
+                let guest = Guest {
+                    session,
+                    modules,
+                    machine: boot.machine(&cli.machine),
+                    boot,
+                    step,
+                    programs,
+                    filter,
+                };
+                scope.spawn(move || guest.all(&boot.runs(asked)))
+            })
+            .collect();
+        guests.into_iter().map(ScopedJoinHandle::join).collect()
+    });
+    let mut all = Results::default();
+    for guest in guests {
+        let results = joined(guest)?;
+        all.guest += results.guest;
+        merge(&mut all.tests, results.tests);
+        all.ktap.extend(results.ktap);
+    }
+    Ok(all)
 }
 
 /// What identifies a run of the guest's tests.
@@ -200,17 +238,30 @@ fn list(tests: &[Test], filter: &str) {
     }
 }
 
-/// The kernels of our own that this was not run on: each takes long to build, and longer to run.
-fn left_out(kernel: &str) {
-    let others: Vec<_> = FLAVOURS
-        .iter()
-        .map(|flavour| flavour.name)
-        .filter(|name| *name != kernel)
+/// What else there is to run, each of which takes long.
+const ELSEWHERE: &[&str] = &[
+    "make check TESTS=random_lives | stress",
+    "make in-tree, boot-stall, bench, determinism, patch-series, style",
+];
+
+/// Says what this has left out: other kernels first, of which those of our own take long to build, too.
+fn left_out(cli: &Cli) {
+    let stock = SERIES.iter().enumerate().map(|(at, series)| match at {
+        0 => "stock".to_owned(),
+        _ => format!("stock:{series}"),
+    });
+    let others: Vec<_> = stock
+        .chain(FLAVOURS.iter().map(|flavour| flavour.name.to_owned()))
+        .filter(|name| *name != cli.kernel)
         .collect();
     result(&format!(
         "not run here: make check KERNEL={}",
         others.join(" | ")
     ));
+    let time = (cli.machine.time == Time::Virtual).then_some("make check TIME=wall");
+    for other in time.iter().chain(ELSEWHERE) {
+        result(&format!("              {other}"));
+    }
 }
 
 /// The totals, and the verdict.

@@ -145,6 +145,11 @@ pub fn parse(log: &str) -> Result<Vec<Event>, Error> {
     Ok(events)
 }
 
+/// The text of a line of the console or of `dmesg`, without what is before it.
+pub fn message(line: &str) -> Option<&str> {
+    Line::split(line).map(|line| line.text)
+}
+
 impl Parser {
     /// Reads the next line, given without its line feed, and returns its event if it is of ours.
     ///
