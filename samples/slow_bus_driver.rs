@@ -121,15 +121,19 @@ impl bus::Driver for SlowBusDriver {
         dev: &'bound bus::Device<SlowBus, Core<'_>>,
     ) -> impl PinInit<Self, Error> + 'bound {
         let dev = dev.as_ref();
-        let probe = timing::Probe::begin(dev, NAME);
-        let firmware_ms = Delta::from_millis(parameters::firmware_ms.value().into());
 
-        let result = timing::mark_devres(dev, NAME).and_then(|()| {
-            slow_firmware::load(dev, NAME, parameters::firmware.value(), firmware_ms)
-        });
+        // This runs when there is memory for the driver data: nothing can fail after it.
+        pin_init::pin_init_scope(move || {
+            let probe = timing::Probe::begin(dev, NAME);
+            let firmware_ms = Delta::from_millis(parameters::firmware_ms.value().into());
 
-        probe.end(result).map(|()| Self {
-            _unbound: timing::UnboundMark::new(dev, NAME),
+            let result = timing::mark_devres(dev, NAME).and_then(|()| {
+                slow_firmware::load(dev, NAME, parameters::firmware.value(), firmware_ms)
+            });
+
+            Ok(probe.end(result).map(|()| Self {
+                _unbound: timing::UnboundMark::new(dev, NAME),
+            }))
         })
     }
 

@@ -102,21 +102,25 @@ impl platform::Driver for SlowPlatformDriver {
         _id_info: Option<&'bound Self::IdInfo>,
     ) -> impl PinInit<Self, Error> + 'bound {
         let dev = pdev.as_ref();
-        let probe = timing::Probe::begin(dev, NAME);
-        let began = probe.began();
 
-        let result = timing::mark_devres(dev, NAME).and_then(|()| {
-            if parameters::phases.value() == 1 {
-                load_firmware(dev)
-            } else {
-                two_phase::schedule(dev, move |dev| {
-                    timing::ready(dev, NAME, began, &load_firmware(dev));
-                })
-            }
-        });
+        // This runs when there is memory for the driver data: nothing can fail after it.
+        pin_init::pin_init_scope(move || {
+            let probe = timing::Probe::begin(dev, NAME);
+            let began = probe.began();
 
-        probe.end(result).map(|()| Self {
-            _unbound: timing::UnboundMark::new(dev, NAME),
+            let result = timing::mark_devres(dev, NAME).and_then(|()| {
+                if parameters::phases.value() == 1 {
+                    load_firmware(dev)
+                } else {
+                    two_phase::schedule(dev, move |dev| {
+                        timing::ready(dev, NAME, began, &load_firmware(dev));
+                    })
+                }
+            });
+
+            Ok(probe.end(result).map(|()| Self {
+                _unbound: timing::UnboundMark::new(dev, NAME),
+            }))
         })
     }
 

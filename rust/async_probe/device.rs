@@ -16,7 +16,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::Relaxed,
-        new_spinlock,
+        static_lock_class,
         Arc,
         Completion,
         SpinLock, //
@@ -134,6 +134,9 @@ enum State<B: Bus> {
     Gone,
 }
 
+/// The name of the lock of a [`Shared`], as in `domain.rs`.
+static LOCK_NAME: &CStr = c"async_probe::device::Shared";
+
 /// The state, shared with the function.
 #[pin_data]
 struct Shared<B: Bus> {
@@ -210,7 +213,7 @@ impl<B: Bus> AsyncRegistration<B> {
         let node = Node::of((*dev).as_ref());
         let shared = Arc::pin_init(
             pin_init!(Shared {
-                state <- new_spinlock!(State::Pending(dev)),
+                state <- SpinLock::new(State::Pending(dev), LOCK_NAME, static_lock_class!()),
                 added <- Completion::new(),
             }),
             GFP_KERNEL,

@@ -46,7 +46,7 @@ use kernel::{
             AtomicFlag,
             Relaxed, //
         },
-        new_spinlock,
+        static_lock_class,
         Arc,
         SpinLock, //
     },
@@ -142,6 +142,13 @@ struct Slot<F>(Option<F>);
 
 // The function is only ever moved, never pinned in its slot.
 impl<F> Unpin for Slot<F> {}
+
+/// The name of the lock of a [`Call`].
+///
+/// Its class, a static in a generic function, is there once. A literal there would be there once
+/// for each module that uses the function, and lockdep complains when locks of one class differ in
+/// the address of their name.
+static LOCK_NAME: &CStr = c"async_probe::domain::Call";
 
 /// A scheduled function, shared between the task that schedules it and the one that runs it.
 #[pin_data]
@@ -262,7 +269,7 @@ impl Domain {
     {
         let call = Arc::pin_init(
             pin_init!(Call {
-                function <- new_spinlock!(Slot(None)),
+                function <- SpinLock::new(Slot(None), LOCK_NAME, static_lock_class!()),
                 scheduler: Atomic::new(task::current()),
                 refused: AtomicFlag::new(false),
             }),

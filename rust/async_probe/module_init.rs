@@ -18,7 +18,6 @@
 use core::marker::PhantomData;
 
 use kernel::{
-    new_mutex,
     prelude::*,
     sync::{
         atomic::{
@@ -26,6 +25,7 @@ use kernel::{
             Atomic,
             Release, //
         },
+        static_lock_class,
         Arc,
         Mutex, //
     },
@@ -110,6 +110,9 @@ enum State<M> {
     Gone,
 }
 
+/// The name of the lock of a [`Shared`], as in `domain.rs`.
+static LOCK_NAME: &CStr = c"async_probe::module_init::Shared";
+
 /// The state, shared with the function.
 #[pin_data]
 struct Shared<M> {
@@ -147,7 +150,7 @@ impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
     {
         let shared = Arc::pin_init(
             pin_init!(Shared {
-                state <- new_mutex!(State::Pending),
+                state <- Mutex::new(State::Pending, LOCK_NAME, static_lock_class!()),
             }),
             GFP_KERNEL,
         )?;

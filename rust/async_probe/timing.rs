@@ -64,6 +64,10 @@ fn errno<T>(result: &Result<T>) -> i32 {
 
 /// The probe of a device, from its beginning to its end.
 ///
+/// It belongs into the initializer of the driver data, which is called when there is memory for it.
+/// A probe that has ended well before fails without memory all the same, and the log does not have
+/// that.
+///
 /// # Examples
 ///
 /// ```ignore
