@@ -22,7 +22,7 @@ pub fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
         rustc: word(text("CONFIG_RUSTC_VERSION_TEXT"), 1).to_owned(),
         cc: compiler(text("CONFIG_CC_VERSION_TEXT")),
         cpus: machine.smp,
-        memory_mib: machine.memory,
+        memory_mib: session.instruments.machine(machine).memory,
         ns_per_instruction: (machine.time == Time::Virtual).then(|| 1 << machine.shift),
         seed: machine.seed,
         revision: revision(session),

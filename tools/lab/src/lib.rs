@@ -20,6 +20,7 @@ pub mod identity;
 pub mod in_tree;
 pub mod initramfs;
 pub mod install;
+pub mod instruments;
 pub mod kernel;
 pub mod ktap;
 pub mod logs;

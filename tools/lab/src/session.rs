@@ -18,6 +18,7 @@ use crate::error::{IoContext, Result};
 use crate::in_tree;
 use crate::initramfs::Initramfs;
 use crate::install;
+use crate::instruments::Instruments;
 use crate::kernel::{Choice, Kernel, Workshop};
 use crate::modules::Modules;
 use crate::pictures;
@@ -36,6 +37,8 @@ pub struct Session {
     pub env: Environment,
     /// The kernel.
     pub kernel: Kernel,
+    /// What the kernel needs beyond the usual.
+    pub instruments: Instruments,
     /// Held until dropped.
     _in_use: Option<Lock>,
 }
@@ -63,10 +66,12 @@ impl Session {
             logs: &logs,
         };
         let kernel = Kernel::ensure(&choice, refresh, shop)?;
+        let instruments = Instruments::of(&kernel)?;
         Ok(Self {
             project,
             env,
             kernel,
+            instruments,
             _in_use: in_use,
         })
     }
@@ -111,11 +116,11 @@ impl Session {
     }
 
     /// A boot of the kernel in a machine; its files go to `out`.
-    pub fn boot<'a>(&'a self, machine: &'a Machine, out: &'a Path) -> Boot<'a> {
+    pub fn boot<'a>(&'a self, machine: &Machine, out: &'a Path) -> Boot<'a> {
         Boot {
             kernel: &self.kernel,
             env: &self.env,
-            machine,
+            machine: self.instruments.machine(machine),
             out,
         }
     }

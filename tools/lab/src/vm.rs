@@ -187,7 +187,7 @@ pub struct Boot<'a> {
     /// Where QEMU is.
     pub env: &'a Environment,
     /// The machine.
-    pub machine: &'a Machine,
+    pub machine: Machine,
     /// Where the initramfs, the console and the results go.
     pub out: &'a Path,
 }
@@ -196,7 +196,7 @@ impl Boot<'_> {
     /// Boots, runs `/job`, and hands each line of its output to `line` as it comes.
     pub fn run(&self, mut initramfs: Initramfs, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
         let _lock = Lock::directory(self.out)?;
-        initramfs.bytes("etc/lab", settings(self.machine).as_bytes(), false);
+        initramfs.bytes("etc/lab", settings(&self.machine).as_bytes(), false);
         initramfs.write(&self.out.join("initramfs.cpio"))?;
         let (console, results, errors) = (
             self.out.join("console.log"),
@@ -306,7 +306,7 @@ impl Boot<'_> {
 
     /// QEMU, with its two serial lines on these character devices.
     fn command(&self, serials: &[&str; 2]) -> Result<std::process::Command> {
-        let machine = self.machine;
+        let machine = &self.machine;
         if machine.accel == Accel::Kvm && machine.time == Time::Virtual {
             return Err(Error::new(
                 Kind::Usage,

@@ -243,6 +243,7 @@ mod tests {
         ("has no driver", &["domain", "kunit", "module_param"]),
         ("ends with the machine", &["reboot_in_flight"]),
         ("counts what the kernel has left in memory", &["stress"]),
+        ("counts allocations", &["fault_injection"]),
         ("runs others", &[KSELFTEST]),
     ];
 

@@ -15,12 +15,15 @@ use crate::progress::Step;
 use crate::session::Session;
 use crate::vm::{Ended, Machine, Outcome, Time};
 
-/// Seconds of guest time that one program may take; as `settings` of the selftests says.
+/// Seconds of guest time that one program may take on the stock kernel; as `settings` of the selftests says.
 const PROGRAM_DEADLINE: u32 = 300;
 
 /// How long the slow probes of the tests take in virtual time, where to wait costs nothing; with more
 /// the longest program would come near its deadline. In real time the programs choose.
 const SLOW_MS: &str = "ASYNC_PROBE_SLOW_MS=1200";
+
+/// The same where everything else takes several times as long: as much as the tests allow.
+const SLOWER_MS: &str = "ASYNC_PROBE_SLOW_MS=2000";
 
 /// The tests of the guest, in one way to boot.
 pub(super) struct Guest<'a> {
@@ -111,8 +114,10 @@ impl Guest<'_> {
     /// Each program with a watchdog of its own: one that hangs ends the boot, and only that.
     fn job(&self, runs: &[Run]) -> String {
         let mut job = String::new();
+        let times = self.session.instruments.times;
         if self.machine.time == Time::Virtual {
-            job.push_str(&format!("export {SLOW_MS}\n"));
+            let slow = if times > 1 { SLOWER_MS } else { SLOW_MS };
+            job.push_str(&format!("export {slow}\n"));
         }
         for run in runs {
             let program = run.name();
@@ -125,9 +130,9 @@ impl Guest<'_> {
             };
             // Who asks for a program by its name gets it at full length, however long that is.
             let (full, deadline) = if program == self.filter {
-                ("ASYNC_PROBE_FULL=1 ", 2 * PROGRAM_DEADLINE)
+                ("ASYNC_PROBE_FULL=1 ", 2 * PROGRAM_DEADLINE * times)
             } else {
-                ("", PROGRAM_DEADLINE)
+                ("", PROGRAM_DEADLINE * times)
             };
             job.push_str(&format!(
                 "echo 'lab: begin {program}' >/dev/kmsg\n\

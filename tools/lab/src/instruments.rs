@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a kernel needs whose instruments look at all that it does: more time and more memory.
+
+use std::fs;
+
+use crate::error::{IoContext, Result};
+use crate::kernel::Kernel;
+use crate::vm::Machine;
+
+/// Instruments that make everything slow.
+const SLOW: &[&str] = &["CONFIG_KASAN=y", "CONFIG_KCSAN=y", "CONFIG_PROVE_LOCKING=y"];
+
+/// How many times as long a slow kernel may take.
+const TIMES: u32 = 10;
+
+/// How many times as much memory it gets: shadows, backtraces, and what has been freed for a while.
+const MEMORY: u32 = 2;
+
+/// What an instrument is told on the command line: that it should not end with its first complaint.
+const TOLD: &[(&str, &str)] = &[("CONFIG_KASAN=y", "kasan_multi_shot")];
+
+/// What the configuration asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instruments {
+    /// How many times as long as on the stock kernel everything may take.
+    pub times: u32,
+    memory: u32,
+    append: String,
+}
+
+impl Instruments {
+    /// Those of this kernel.
+    pub fn of(kernel: &Kernel) -> Result<Self> {
+        let config = kernel.config();
+        Ok(Self::read(
+            &fs::read_to_string(&config).at(&config, "read")?,
+        ))
+    }
+
+    fn read(config: &str) -> Self {
+        let has = |option: &str| config.lines().any(|line| line == option);
+        let slow = SLOW.iter().any(|option| has(option));
+        let told = TOLD.iter().filter(|(option, _)| has(option));
+        Self {
+            times: if slow { TIMES } else { 1 },
+            memory: if slow { MEMORY } else { 1 },
+            append: told.map(|(_, words)| format!(" {words}")).collect(),
+        }
+    }
+
+    /// The machine in which such a kernel does what others do in this one.
+    pub fn machine(&self, machine: &Machine) -> Machine {
+        Machine {
+            memory: machine.memory * self.memory,
+            deadline: machine.deadline * self.times,
+            wall_deadline: machine.wall_deadline * self.times,
+            append: machine.append.clone() + &self.append,
+            ..machine.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels() {
+        let stock = Instruments::read("CONFIG_KFENCE=y\n# CONFIG_KASAN is not set\n");
+        assert_eq!((stock.times, stock.memory), (1, 1));
+        assert!(stock.append.is_empty());
+
+        let debug = Instruments::read("CONFIG_KASAN=y\nCONFIG_PROVE_LOCKING=y\n");
+        assert_eq!((debug.times, debug.memory), (TIMES, MEMORY));
+        assert_eq!(debug.append, " kasan_multi_shot");
+    }
+}
