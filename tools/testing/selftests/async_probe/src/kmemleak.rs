@@ -11,12 +11,8 @@ use crate::{kernel, Failure};
 
 const FILE: &str = "/sys/kernel/debug/kmemleak";
 
-/// Younger objects are not reported (`MSECS_MIN_AGE`), and objects are released up to four seconds late
-/// (`CONFIG_DEBUG_KOBJECT_RELEASE`).
-const AGE: Duration = Duration::from_secs(10);
-
-/// What one scan misses, since the pointer to it still lies on a stack somewhere, the next one finds.
-const SCANS: u32 = 2;
+/// Younger objects are not reported (`MSECS_MIN_AGE` is five seconds).
+const AGE: Duration = Duration::from_secs(6);
 
 /// Whether the kernel has it.
 pub fn is_there() -> bool {
@@ -24,6 +20,9 @@ pub fn is_there() -> bool {
 }
 
 /// Forgets what has been found so far.
+///
+/// This does not look for what has not been found yet: to look costs five seconds. What a scan misses, since
+/// a pointer to it still lies somewhere, the next program's finds.
 ///
 /// # Errors
 ///
@@ -34,7 +33,6 @@ pub fn forget() -> Result<(), Failure> {
             "no {FILE}: mount -t debugfs debugfs /sys/kernel/debug"
         )));
     }
-    tell("scan")?;
     tell("clear")
 }
 
@@ -45,9 +43,7 @@ pub fn forget() -> Result<(), Failure> {
 /// [`Failure::Io`] if kmemleak is off.
 pub fn found() -> Result<String, Failure> {
     sleep(AGE);
-    for _ in 0..SCANS {
-        tell("scan")?;
-    }
+    tell("scan")?;
     fs::read_to_string(FILE).map_err(|error| Failure::io("read", FILE, error))
 }
 

@@ -7,9 +7,10 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::last::{self, Last};
 use crate::modules::Modules;
 use crate::recorder::Recorder;
-use crate::{kmemleak, lockdep, recorder, slow, Bench, Failure};
+use crate::{recorder, slow, Bench, Failure};
 
 /// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
 const PASS: u8 = 0;
@@ -40,48 +41,25 @@ impl Test {
     }
 }
 
-/// What the kernel's instruments have to say at the end, when all modules are gone.
-#[derive(Debug)]
-struct Last {
-    name: &'static str,
-    /// What went wrong at the beginning already.
-    begun: Result<(), Failure>,
-    check: fn() -> Result<(), Failure>,
-}
-
-impl Last {
-    /// Those that this kernel has.
-    fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        if lockdep::is_there() {
-            all.push(Self {
-                name: "lockdep is still on",
-                begun: Ok(()),
-                check: lockdep::is_on,
-            });
-        }
-        if kmemleak::is_there() {
-            all.push(Self {
-                name: "kmemleak finds nothing",
-                begun: kmemleak::forget(),
-                check: kmemleak::finds_nothing,
-            });
-        }
-        all
-    }
-}
-
 /// Runs the tests and prints their results; the exit code is that of a kselftest.
 ///
 /// With an argument, runs those tests only whose names contain it. Where the kernel has lockdep and
 /// kmemleak, a last test for each says that it has nothing to complain about.
 pub fn run(tests: Vec<Test>) -> ExitCode {
-    run_with(tests, Last::all)
+    run_with(tests, last::begin)
 }
 
 /// The same where tests provoke complaints: of what the instruments say at the end, nothing is asked.
 pub fn run_unwatched(tests: Vec<Test>) -> ExitCode {
     run_with(tests, Vec::new)
+}
+
+/// Runs nothing, for this reason.
+pub fn skip(reason: &str) -> ExitCode {
+    let mut out = Output(io::stdout());
+    out.line("KTAP version 1");
+    out.line(&format!("1..0 # SKIP {reason}"));
+    SKIP.into()
 }
 
 fn run_with(mut tests: Vec<Test>, last: fn() -> Vec<Last>) -> ExitCode {
@@ -117,10 +95,9 @@ fn run_with(mut tests: Vec<Test>, last: fn() -> Vec<Last>) -> ExitCode {
         totals.add(&mut out, &test.name, began, verdict);
     }
     let released = modules.release();
-    for Last { name, begun, check } in last {
-        let began = Instant::now();
-        let verdict = begun.and_then(|()| check());
-        totals.add(&mut out, name, began, verdict);
+    for last in last {
+        let (name, began) = (last.name, Instant::now());
+        totals.add(&mut out, name, began, last.verdict());
     }
     if let Err(failure) = released {
         totals.failed += 1;

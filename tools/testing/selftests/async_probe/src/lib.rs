@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod kmemleak;
 pub mod kmsg;
 pub mod ktap;
+pub mod last;
 pub mod lockdep;
 pub mod modules;
 pub mod random;

@@ -3,16 +3,20 @@
 //! The modules: where they are, loading and unloading.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use lifecycle::event::Call;
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
-use crate::{kmsg, slow_bus, Failure};
+use crate::{kernel, kmsg, slow_bus, Failure};
 
 /// The crate's module, on which the others depend.
 pub const ASYNC_PROBE: &str = "async_probe";
@@ -157,6 +161,7 @@ pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), 
     };
     let parameters =
         CString::new(parameters).map_err(|error| Failure::io("parameters of", path, error))?;
+    wait_until_gone(module);
     kmsg::around(Call::Insmod, module, || {
         finit_module(&file, &parameters, ModuleInitFlags::empty())
     })
@@ -169,9 +174,34 @@ pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), 
 /// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
 pub fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
     let name = CString::new(module).map_err(|error| Failure::io("the name", module, error))?;
-    kmsg::around(Call::Rmmod, module, || {
+    let result = kmsg::around(Call::Rmmod, module, || {
         delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
-    })
+    });
+    if let Ok(mut unloaded) = UNLOADED.lock() {
+        unloaded.insert(module.to_owned(), Instant::now());
+    }
+    result
+}
+
+/// When modules were unloaded.
+static UNLOADED: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
+
+/// A kernel with `CONFIG_DEBUG_KOBJECT_RELEASE` releases objects up to four seconds after their last reference is
+/// gone. Only then the directory of a driver is gone, and its name can be used again.
+const RELEASED: Duration = Duration::from_secs(5);
+
+/// Waits, on such a kernel, until nothing is left of a module that has been unloaded.
+pub fn wait_until_gone(module: &str) {
+    if !kernel::has("DEBUG_KOBJECT_RELEASE") {
+        return;
+    }
+    let unloaded = UNLOADED
+        .lock()
+        .ok()
+        .and_then(|all| all.get(module).copied());
+    if let Some(unloaded) = unloaded {
+        sleep(RELEASED.saturating_sub(unloaded.elapsed()));
+    }
 }
 
 #[cfg(test)]

@@ -259,6 +259,10 @@ fn write_for(driver: &str, call: Call, device: &str) -> Result<Result<(), Errno>
         Call::DriversProbe => (format!("{BUS}/drivers_probe"), device),
         call => (format!("{BUS}/drivers/{driver}/{call}"), device),
     };
+    if matches!(call, Call::Bind | Call::Unbind) {
+        // It comes after the probes of the registration.
+        wait_for(&path, || Path::new(&path).exists())?;
+    }
     sysfs::write_to(&path, call, device, text)
 }
 

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Allocations in the workers of asynchronous functions.
+
+use std::thread::sleep;
+
+use lifecycle::What;
+use selftests::{ensure, modules, Bench, Failure};
+
+use crate::failslab::{self, Failslab};
+use crate::sweep::{as_before, is_full, registered};
+use crate::{On, MOMENT};
+
+/// The budget grows by so many bytes: at full length, each allocation of as many or more fails in one of the
+/// rounds.
+const STEP: u32 = 64;
+const STRIDE: u32 = 13 * STEP;
+
+/// No probes allocate as much.
+const MOST: u32 = 1 << 17;
+
+/// The driver is loaded again and again, while another allocation of its workers fails each time. Its
+/// devices can be bound then.
+pub(crate) fn sweep(bench: &mut Bench, on: On) -> Result<(), Failure> {
+    let failslab = Failslab::new()?;
+    failslab.within(&failslab::code("async_run_entry_fn")?)?;
+    on.prepare(bench)?;
+    let clean = registered();
+    let (mut rounds, mut unbound, mut failures) = (0, 0, 0);
+    let step = if is_full() { STEP } else { STRIDE };
+    for budget in (0..MOST).step_by(step as usize) {
+        let from = bench.events()?.len();
+        modules::wait_until_gone(on.driver_module());
+        failslab.after(budget)?;
+        let outcome = on.load_driver().make(bench, 0)?;
+        sleep(MOMENT);
+        let failed = failslab.stop()?;
+        ensure("insmod", &outcome.result, &Ok(()))?;
+        failures += bench.events()?[from..]
+            .iter()
+            .filter(|event| matches!(event.what, What::ProbeEnded { ret, .. } if ret != 0))
+            .count();
+        unbound += on.bind_the_rest(bench)?;
+        bench.rmmod(on.driver_module())?;
+        as_before("afterwards", &clean)?;
+        if !failed {
+            bench.figure(format!(
+                "{rounds} allocations failed, and {failures} probes; {unbound} devices were bound later"
+            ));
+            return ensure("whether a device was bound later", &(unbound > 0), &true);
+        }
+        rounds += 1;
+    }
+    Err(Failure::assertion("an end", format!("{MOST} bytes")))
+}
