@@ -33,6 +33,10 @@ pub struct Flavour {
 /// The compiler that can instrument C and Rust alike for KASAN.
 const CLANG: &str = "clang-19";
 
+/// It inlines functions of the driver core that recordings need, unless it is told to inline only those
+/// that are marked so. For gcc there is `CONFIG_READABLE_ASM`.
+const APART: &str = "CFLAGS_dd.o=-finline-hint-functions";
+
 const DEBUG: Flavour = Flavour {
     name: "debug",
     packages: &[CLANG],
@@ -282,7 +286,8 @@ fn build(
     }
     let path = dir.join("release");
     fs::write(&path, &meta.release).at(&path, "write")?;
-    let make = make_command(flavour.compiler);
+    let apart = if flavour.compiler == CLANG { APART } else { "" };
+    let make = format!("{} {apart}", make_command(flavour.compiler));
     let step = |what: &str, log: &str, script: &str| {
         Logged {
             what,
