@@ -114,6 +114,7 @@ fn kernel(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::recording::text::{header, seal};
+    use crate::Probing;
 
     #[test]
     fn told_apart() {
@@ -132,9 +133,9 @@ mod tests {
         assert_eq!(parse(timing).unwrap().kernel, None);
         // A recording, and be it empty, is never read as anything else.
         assert!(matches!(
-            parse(&format!("{}{timing}", header("7.3.4"))),
+            parse(&format!("{}{timing}", header("7.3.4", Probing::Once))),
             Err(Error::Recording(_))
         ));
-        assert!(parse(&seal(header("7.3.4"))).is_err());
+        assert!(parse(&seal(header("7.3.4", Probing::Once))).is_err());
     }
 }

@@ -6,7 +6,7 @@ use lifecycle::laws::recorded::{convoy, judge};
 use lifecycle::recording::point::{Definition, Returns, Value, DEFINITIONS};
 use lifecycle::recording::text::{self, parse, Reason};
 use lifecycle::recording::{Fetched, Recorded, Side};
-use lifecycle::{Event, Micros, ProbeType, Timeline, What};
+use lifecycle::{Event, Micros, ProbeType, Probing, Timeline, What};
 use proptest::prelude::*;
 
 /// Stock 7.3.4: the platform driver loaded plainly and with `async_probe`, rmmod refused and in
@@ -17,7 +17,7 @@ const PLATFORM_AND_BUS: &str = include_str!("recordings/platform_and_bus.txt");
 #[test]
 fn all_laws_hold_on_a_real_kernel() {
     let events = parse(PLATFORM_AND_BUS).unwrap();
-    let cases: Vec<_> = judge(&events)
+    let cases: Vec<_> = judge(&events, Probing::Once)
         .into_iter()
         .map(|(law, verdict)| (law, verdict.unwrap()))
         .collect();
@@ -43,6 +43,7 @@ fn all_laws_hold_on_a_real_kernel() {
             ("single_slot", 0),
             ("uevent_order", 22),
             ("unbind_waits", 1),
+            ("probe_remove_probe", 11),
         ]
     );
 }
@@ -195,8 +196,8 @@ proptest! {
     ) {
         let _ = parse(&text);
         let _ = parse(&String::from_utf8_lossy(&bytes));
-        let _ = parse(&text::seal(text::header("7.3.4") + &text));
-        judge(&events);
+        let _ = parse(&text::seal(text::header("7.3.4", Probing::Once) + &text));
+        judge(&events, Probing::Once);
         Timeline::of(&events);
     }
 
@@ -211,7 +212,7 @@ proptest! {
         let cuts: Vec<_> = text.char_indices().map(|(cut, _)| cut).collect();
         let (head, tail) = text.split_at(*at.get(&cuts));
         if let Ok(events) = parse(&text::seal(format!("{head}{damage}{tail}"))) {
-            judge(&events);
+            judge(&events, Probing::Once);
         }
     }
 

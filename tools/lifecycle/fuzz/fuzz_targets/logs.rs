@@ -22,7 +22,7 @@ use lifecycle::log;
 use lifecycle::recording::text;
 use lifecycle::report::log::{report, Detail};
 use lifecycle::summary::Summary;
-use lifecycle::What;
+use lifecycle::{Probing, What};
 
 fuzz_target!(|log: &str| {
     summed_up(log);
@@ -52,7 +52,9 @@ fn recording(log: &str) {
     for event in &events {
         let _ = event.to_string();
     }
-    judge(&events);
+    for probing in [Probing::Once, Probing::Twice] {
+        judge(&events, probing);
+    }
     // printk's lines are written without the task that printed them, and may have been anything.
     if events
         .iter()

@@ -24,6 +24,7 @@ pub mod manual_bind_sync;
 pub mod one_at_a_time;
 pub mod order_of_arrival;
 pub mod parallel_efficiency;
+pub mod probe_remove_probe;
 pub mod reboot_in_flight;
 pub mod recorded;
 pub mod register_returns;

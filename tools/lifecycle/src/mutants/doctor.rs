@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use crate::laws::recorded::judge;
+use crate::probing::recorded_trial;
 use crate::recording::{async_probes, spans, text, Fetched, Point, Recorded, Side, Span};
-use crate::{Event, ProbeType, What};
+use crate::{Event, ProbeType, Probing, What};
 
 /// An edit; `None` if the recording has no place for it.
 pub type Edit = fn(&[Event]) -> Option<Vec<Event>>;
@@ -17,15 +18,15 @@ const STRANGER: u32 = 4_000_000;
 const EINTR: i32 = -4;
 const EBUSY: i32 = -16;
 
-/// The laws that a recording breaks. It is written and read again: what the parser does not let
-/// through is no recording.
+/// The laws that a recording of a kernel that probes so often breaks. It is written and read again: what
+/// the parser does not let through is no recording.
 ///
 /// # Errors
 ///
 /// What the parser finds wrong.
-pub fn broken(events: &[Event]) -> Result<BTreeSet<&'static str>, text::Error> {
+pub fn broken(events: &[Event], probing: Probing) -> Result<BTreeSet<&'static str>, text::Error> {
     let events = text::parse(&text::write("7.3.4", events))?;
-    let verdicts = judge(&events).into_iter();
+    let verdicts = judge(&events, probing).into_iter();
     Ok(verdicts
         .filter_map(|(law, verdict)| verdict.is_err().then_some(law))
         .collect())
@@ -400,6 +401,56 @@ pub fn scheduled_twice(events: &[Event]) -> Option<Vec<Event>> {
     let mut draft = Draft::of(events);
     let again = events[scheduled.began].clone();
     draft.0.insert(scheduled.began, again);
+    Some(draft.0)
+}
+
+/// A probe, with its place in the list, that has bound its device.
+fn bound<'s, 'a>(spans: &'s [Span<'a>]) -> impl Iterator<Item = (usize, &'s Span<'a>)> {
+    let all = spans.iter().enumerate();
+    all.filter(|(_, span)| span.point == Point::Probe && span.ret == Some(0))
+}
+
+/// A probe is tried on a kernel that does no such thing.
+pub fn tried_unasked(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (_, probe) = bound(&spans).next()?;
+    let at = inside(&spans, Point::Bound, probe)?.began;
+    let mut draft = Draft::of(events);
+    let device = Fetched {
+        device: probe.fetched.device.clone(),
+        at: probe.fetched.at,
+        ..Fetched::default()
+    };
+    for point in [Point::Cleanup, Point::Remove] {
+        draft.insert(at, probe.pid, point, Side::Begins(device.clone()));
+    }
+    Some(draft.0)
+}
+
+/// Of the probes of a driver, the last is not tried.
+pub fn not_tried(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let tried = bound(&spans)
+        .filter_map(|(at, probe)| Some((probe.fetched.by, recorded_trial(&spans, at)?)));
+    let tried: Vec<_> = tried.collect();
+    let (_, trial) = tried.iter().rev().find(|(by, _)| {
+        let of_driver = tried.iter().filter(|(other, _)| other == by);
+        of_driver.count() > 1
+    })?;
+    let mut draft = Draft::of(events);
+    for span in trial.iter().rev() {
+        draft.0.remove(span.began);
+    }
+    Some(draft.0)
+}
+
+/// A device is bound before it is tried.
+pub fn bound_before_trial(events: &[Event]) -> Option<Vec<Event>> {
+    let spans = spans(events);
+    let (probe, [remove, _]) =
+        bound(&spans).find_map(|(at, probe)| Some((probe, recorded_trial(&spans, at)?)))?;
+    let mut draft = Draft::of(events);
+    draft.shift(inside(&spans, Point::Bound, probe)?.began, remove.began);
     Some(draft.0)
 }
 

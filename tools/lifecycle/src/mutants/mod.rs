@@ -11,7 +11,9 @@ pub mod doctor;
 
 use doctor::Edit;
 
-/// The laws that can be broken on a stock kernel.
+use crate::Probing;
+
+/// The laws that can be broken on any kernel that is booted as usual.
 pub const LAWS: &[&str] = &[
     "register_returns",
     "insmod_waits",
@@ -27,6 +29,7 @@ pub const LAWS: &[&str] = &[
     "gone_during_probe",
     "deferral",
     "failed_probe",
+    "probe_remove_probe",
     "uevent_order",
     "firmware_in_probe",
     "killed_loader",
@@ -51,6 +54,19 @@ pub struct Mutant {
     pub kind: Kind,
     /// The laws that may complain besides, because they overlap.
     pub also: &'static [&'static str],
+    /// On which kernels it breaks the law, if not on all.
+    pub on: Option<Probing>,
+}
+
+impl Mutant {
+    /// Whether this law may complain on a kernel that probes so often.
+    pub fn may_break(&self, law: &str, probing: Probing) -> bool {
+        // What is wrong with a driver is wrong with its trials as well, and those are not folded
+        // away then.
+        let in_trials =
+            probing == Probing::Twice && matches!(law, "one_at_a_time" | "probe_remove_probe");
+        law == self.law || self.also.contains(&law) || in_trials
+    }
 }
 
 /// What a mutant is.
@@ -70,6 +86,7 @@ const fn live(law: &'static str, name: &'static str, also: &'static [&'static st
         name,
         kind: Kind::Live,
         also,
+        on: None,
     }
 }
 
@@ -84,6 +101,14 @@ const fn doctored(
         name,
         kind: Kind::Recording(edit),
         also,
+        on: None,
+    }
+}
+
+const fn on(probing: Probing, mutant: Mutant) -> Mutant {
+    Mutant {
+        on: Some(probing),
+        ..mutant
     }
 }
 
@@ -172,6 +197,32 @@ pub const MUTANTS: &[Mutant] = &[
         &[],
     ),
     doctored("failed_probe", "failure_leaks", doctor::failure_leaks, &[]),
+    on(
+        Probing::Once,
+        doctored(
+            "probe_remove_probe",
+            "tried_unasked",
+            doctor::tried_unasked,
+            &["one_at_a_time"],
+        ),
+    ),
+    on(
+        Probing::Twice,
+        doctored("probe_remove_probe", "not_tried", doctor::not_tried, &[]),
+    ),
+    on(
+        Probing::Twice,
+        doctored(
+            "probe_remove_probe",
+            "bound_before_trial",
+            doctor::bound_before_trial,
+            &[],
+        ),
+    ),
+    on(
+        Probing::Twice,
+        live("probe_remove_probe", "remove_forgets", &[]),
+    ),
     live("uevent_order", "uevent_early", &[]),
     live("uevent_order", "uevent_suppressed", &[]),
     doctored(
@@ -213,12 +264,14 @@ pub const MUTANTS: &[Mutant] = &[
         name: "never_powered_down",
         kind: Kind::Console(doctor::never_powered_down),
         also: &[],
+        on: None,
     },
     Mutant {
         law: "reboot_in_flight",
         name: "oops_on_the_way",
         kind: Kind::Console(doctor::oops_on_the_way),
         also: &[],
+        on: None,
     },
 ];
 
@@ -226,15 +279,21 @@ pub const MUTANTS: &[Mutant] = &[
 mod tests {
     use super::*;
     use crate::laws::recorded;
-    use crate::recording::text;
+    use crate::recording::{text, Point, Recorded};
+    use crate::{Event, What};
     use std::collections::BTreeSet;
 
     const RECORDING: &str = include_str!("../../tests/recordings/platform_and_bus.txt");
 
     #[test]
     fn every_law_has_a_mutant() {
-        for law in LAWS {
-            assert!(MUTANTS.iter().any(|mutant| mutant.law == *law), "{law}");
+        for probing in [Probing::Once, Probing::Twice] {
+            for law in LAWS {
+                let breaks = |mutant: &Mutant| {
+                    mutant.law == *law && mutant.on.is_none_or(|on| on == probing)
+                };
+                assert!(MUTANTS.iter().any(breaks), "{law} if {probing:?}");
+            }
         }
         for mutant in MUTANTS {
             for law in mutant.also.iter().chain([&mutant.law]) {
@@ -242,8 +301,8 @@ mod tests {
             }
         }
         // What a recording is held against is a law.
-        for (law, _) in recorded::LAWS {
-            assert!(LAWS.contains(law), "{law}");
+        for (law, _) in recorded::judge(&[], Probing::Once) {
+            assert!(LAWS.contains(&law), "{law}");
         }
     }
 
@@ -253,27 +312,57 @@ mod tests {
         assert_eq!(names.len(), MUTANTS.len());
     }
 
+    /// The recording as a kernel that probes twice would have made it.
+    fn with_trials(events: &[Event]) -> Vec<Event> {
+        let mut tried = Vec::new();
+        for event in events {
+            match &event.what {
+                What::Recorded(bound) if bound.point == Point::Bound => {
+                    tried.extend([Point::Remove, Point::Cleanup].map(|point| {
+                        let of = bound.clone();
+                        Event {
+                            what: What::Recorded(Recorded { point, ..of }),
+                            ..*event
+                        }
+                    }));
+                }
+                _ => {}
+            }
+            tried.push(event.clone());
+        }
+        tried
+    }
+
     /// The edits that find their place in the recording of the tests.
     #[test]
     fn doctored_recordings_are_caught() {
-        let events = text::parse(RECORDING).unwrap();
-        let mut caught = 0;
-        for mutant in MUTANTS {
-            let Kind::Recording(edit) = mutant.kind else {
-                continue;
-            };
-            let Some(events) = edit(&events) else {
-                continue;
-            };
-            let broken = doctor::broken(&events).unwrap();
-            assert!(broken.contains(mutant.law), "{}: {broken:?}", mutant.name);
-            let more: Vec<_> = broken
-                .iter()
-                .filter(|law| **law != mutant.law && !mutant.also.contains(law))
-                .collect();
-            assert!(more.is_empty(), "{}: {more:?}", mutant.name);
-            caught += 1;
+        let mut once = text::parse(RECORDING).unwrap();
+        once.retain(|event| matches!(event.what, What::Recorded(_)));
+        let twice = with_trials(&once);
+        assert!(*Probing::Twice.fold(&twice) == *once);
+        for (probing, events) in [(Probing::Once, once), (Probing::Twice, twice)] {
+            assert_eq!(doctor::broken(&events, probing), Ok(BTreeSet::new()));
+            let mut caught = 0;
+            for mutant in MUTANTS {
+                let Kind::Recording(edit) = mutant.kind else {
+                    continue;
+                };
+                if mutant.on.is_some_and(|on| on != probing) {
+                    continue;
+                }
+                let Some(events) = edit(&events) else {
+                    continue;
+                };
+                let broken = doctor::broken(&events, probing).unwrap();
+                assert!(broken.contains(mutant.law), "{}: {broken:?}", mutant.name);
+                let more: Vec<_> = broken
+                    .iter()
+                    .filter(|law| !mutant.may_break(law, probing))
+                    .collect();
+                assert!(more.is_empty(), "{}: {more:?}", mutant.name);
+                caught += 1;
+            }
+            assert!(caught >= 15, "{caught}");
         }
-        assert!(caught >= 15, "{caught}");
     }
 }

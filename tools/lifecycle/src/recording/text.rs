@@ -28,7 +28,7 @@ use std::fmt;
 
 use super::point::{Definition, Returns, Value, DEFINITIONS};
 use super::{Fetched, Point, Recorded, Side};
-use crate::{dmesg, Event, Micros, ProbeType, What};
+use crate::{dmesg, Event, Micros, ProbeType, Probing, What};
 
 /// The series of kernels in which the points have been checked against the source.
 pub const SERIES: &[&str] = &["7.2", "7.3"];
@@ -122,9 +122,24 @@ pub fn seal(mut text: String) -> String {
 /// What a recording begins with.
 pub const FIRST: &str = "# lifecycle: recording ";
 
+/// What its first line ends with if the kernel has `CONFIG_DEBUG_TEST_DRIVER_REMOVE`.
+const TWICE: &str = " probing=twice";
+
 /// The first line of a recording.
-pub fn header(kernel: &str) -> String {
-    format!("{FIRST}1 kernel={kernel} clock=global\n")
+pub fn header(kernel: &str, probing: Probing) -> String {
+    let probing = match probing {
+        Probing::Once => "",
+        Probing::Twice => TWICE,
+    };
+    format!("{FIRST}1 kernel={kernel} clock=global{probing}\n")
+}
+
+/// How often the kernel of a recording probes, as its first line says.
+pub fn probing(text: &str) -> Probing {
+    match text.lines().next() {
+        Some(first) if first.starts_with(FIRST) && first.ends_with(TWICE) => Probing::Twice,
+        _ => Probing::Once,
+    }
 }
 
 /// What the kernel counted for one CPU's buffer.
@@ -250,6 +265,7 @@ impl<'a> Reader<'a> {
         let kernel = line
             .strip_prefix(FIRST)
             .and_then(|line| line.strip_prefix("1 kernel="))
+            .map(|line| line.strip_suffix(TWICE).unwrap_or(line))
             .and_then(|line| line.strip_suffix(" clock=global"))
             .filter(|kernel| !kernel.contains(' '));
         let Some(kernel) = kernel else {
@@ -641,7 +657,7 @@ impl fmt::Display for Line<'_> {
 /// Writes events as a recording, sealed. For tests, and for recordings that are to be doctored.
 pub fn write(kernel: &str, events: &[Event]) -> String {
     let entries = events.len();
-    let mut text = header(kernel);
+    let mut text = header(kernel, Probing::Once);
     text += &format!(
         "# tracer: nop\n#\n# entries-in-buffer/entries-written: {entries}/{entries}   #P:1\n#\n"
     );
@@ -832,6 +848,10 @@ mod tests {
         );
         assert_eq!(with("recording 1", "recording 2"), Reason::NotARecording);
         assert_eq!(with("clock=global", "clock=local"), Reason::NotARecording);
+        assert_eq!(
+            with("clock=global", "clock=global probing=thrice"),
+            Reason::NotARecording
+        );
         assert_eq!(with("overrun=0", "overrun=1"), Reason::Lost);
         assert_eq!(with("dropped=0", "dropped=1"), Reason::Lost);
         assert_eq!(

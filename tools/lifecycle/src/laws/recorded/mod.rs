@@ -18,6 +18,7 @@ pub mod killed_loader;
 pub mod manual_bind_sync;
 pub mod numa;
 pub mod one_at_a_time;
+pub mod probe_remove_probe;
 pub mod provider_pinned;
 pub mod register_returns;
 pub mod rmmod_refused;
@@ -29,12 +30,13 @@ pub mod unbind_waits;
 use super::violation::Court;
 use super::Violation;
 use crate::recording::{async_probes, span, spans, AsyncProbe, Point, Span};
-use crate::Event;
+use crate::{Event, Probing};
 
 /// A law: judges all cases of a recording and returns how many there were.
 pub type Law = fn(&[Event]) -> Result<usize, Violation>;
 
-/// All of them, by name.
+/// All of them, by name, but for the one on kernels that probe twice. In those they see each call of
+/// `really_probe()` as one probe.
 pub const LAWS: &[(&str, Law)] = &[
     ("convoy", convoy::check),
     ("default_type", default_type::check),
@@ -57,10 +59,15 @@ pub const LAWS: &[(&str, Law)] = &[
     ("unbind_waits", unbind_waits::check),
 ];
 
-/// Holds a recording against all laws.
-pub fn judge(events: &[Event]) -> Vec<(&'static str, Result<usize, Violation>)> {
+/// The law on the trials of kernels that probe twice, and on all that do not.
+pub const TRIAL: &str = "probe_remove_probe";
+
+/// Holds a recording of a kernel that probes so often against all laws.
+pub fn judge(events: &[Event], probing: Probing) -> Vec<(&'static str, Result<usize, Violation>)> {
+    let folded = probing.fold(events);
     LAWS.iter()
-        .map(|(name, law)| (*name, law(events)))
+        .map(|(name, law)| (*name, law(&folded)))
+        .chain([(TRIAL, probe_remove_probe::check(events, probing))])
         .collect()
 }
 

@@ -85,9 +85,11 @@ pub fn check(events: &[Event]) -> Result<usize, Violation> {
             }
             (Point::Probe, false) if span.ret == Some(0) => State::Bound,
             (Point::Probe, false) => State::Free,
-            // With `CONFIG_DEBUG_TEST_DRIVER_REMOVE` a probe removes and probes again by itself.
+            // A probe that fails cleans up. It removes, too, if it is the driver core that fails when
+            // the driver has succeeded (`dev_groups_failed`): its result is negative then.
             (Point::Remove | Point::Cleanup, _) if state == Some(State::Probing) => {
-                may(by_itself)?;
+                let ret = span.parent.and_then(|parent| bar.spans[parent].ret);
+                may(by_itself && (*point == Point::Cleanup || ret.is_some_and(|ret| ret < 0)))?;
                 continue;
             }
             (Point::Remove, _) => {
@@ -177,6 +179,16 @@ mod tests {
             check(&doctored(GOOD, "9 cleanup 0", "7 cleanup 0")),
             "cleanup",
         );
+    }
+
+    #[test]
+    fn removed_by_its_own_probe() {
+        let removed = doctored(GOOD, "31 cleanup 1", "31 remove 1\n 31 cleanup 1");
+        assert_broken(check(&removed), "remove dev=\"d.1\"");
+        // `dev_groups_failed`.
+        let text = GOOD.replace("31 probe_end 2", "31 probe_end -12");
+        let removed = doctored(&text, "31 cleanup 1", "31 remove 1\n 31 cleanup 1");
+        assert_eq!(check(&removed), Ok(3));
     }
 
     #[test]

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use firmware::encode;
 use lifecycle::event::Call;
-use lifecycle::laws::one_at_a_time;
-use lifecycle::{Event, ProbeType, What};
+use lifecycle::laws::{one_at_a_time, probe_remove_probe};
+use lifecycle::{Event, ProbeType, Probing, What};
 use nix::errno::Errno;
 
 use crate::firmware_dir::FirmwareDir;
+use crate::kernel::probing;
 use crate::kmsg::Log;
 use crate::modules::{self, Modules, DEVICES, DRIVER};
 use crate::slow::slow_ms;
@@ -314,7 +315,7 @@ impl<'a> Bench<'a> {
             .map_err(|errno| Failure::assertion(format!("{call} of {device} to succeed"), errno))
     }
 
-    /// The events so far.
+    /// The events so far, with a probe and its trial as one probe on a kernel that probes twice.
     ///
     /// # Errors
     ///
@@ -322,6 +323,16 @@ impl<'a> Bench<'a> {
     pub fn events(&mut self) -> Result<&[Event], Failure> {
         self.log.catch_up()?;
         Ok(self.log.events())
+    }
+
+    /// The events so far, as they were printed.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Log`] if the log cannot be relied on.
+    pub fn printed(&mut self) -> Result<&[Event], Failure> {
+        self.log.catch_up()?;
+        Ok(self.log.printed())
     }
 
     /// Leaves out the events so far when the log is judged: they break laws on purpose.
@@ -433,6 +444,9 @@ impl<'a> Bench<'a> {
     ///
     /// The law that is broken.
     pub fn judge(&self) -> Result<(), Failure> {
+        if probing() == Probing::Twice {
+            probe_remove_probe::check_all(self.log.printed())?;
+        }
         let events = self.log.events();
         one_at_a_time::check(events)?;
         let under_way = one_at_a_time::under_way(events);

@@ -7,6 +7,9 @@ use std::io::{self, Read};
 use std::sync::LazyLock;
 
 use flate2::read::GzDecoder;
+use lifecycle::Probing;
+
+use crate::Failure;
 
 /// Where it tells.
 const CONFIG: &str = "/proc/config.gz";
@@ -35,6 +38,31 @@ fn is_set(config: &str, option: &str) -> bool {
             .and_then(|line| line.strip_prefix(option))
             == Some("=y")
     })
+}
+
+/// How often it probes a device that it binds.
+pub fn probing() -> Probing {
+    if has("DEBUG_TEST_DRIVER_REMOVE") {
+        Probing::Twice
+    } else {
+        Probing::Once
+    }
+}
+
+/// Skips what wants the first of two phases to be quick: on a kernel that probes twice the second phase
+/// of the trial is over before the probe is.
+///
+/// # Errors
+///
+/// [`Failure::Skip`] on such a kernel.
+pub fn wants_quick_first_phase() -> Result<(), Failure> {
+    match probing() {
+        Probing::Once => Ok(()),
+        Probing::Twice => Err(Failure::Skip(
+            "CONFIG_DEBUG_TEST_DRIVER_REMOVE: a probe waits for the second phase of its trial"
+                .to_owned(),
+        )),
+    }
 }
 
 /// The first of the instruments that the kernel has, under which durations say nothing.

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use lifecycle::dmesg::Parser;
 use lifecycle::event::Call;
-use lifecycle::{Event, What};
+use lifecycle::{Event, Probing, What};
 use nix::errno::Errno;
 use nix::libc::O_NONBLOCK;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::unistd::gettid;
 
+use crate::kernel::probing;
 use crate::Failure;
 
 const KMSG: &str = "/dev/kmsg";
@@ -32,7 +33,9 @@ const MARK_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Log {
     file: File,
     parser: Parser,
-    events: Vec<Event>,
+    printed: Vec<Event>,
+    /// What is printed, folded, where the kernel probes twice.
+    folded: Vec<Event>,
     lines: Vec<String>,
 }
 
@@ -60,7 +63,8 @@ impl Log {
         Ok(Self {
             file,
             parser: Parser::default(),
-            events: Vec::new(),
+            printed: Vec::new(),
+            folded: Vec::new(),
             lines: Vec::new(),
         })
     }
@@ -71,6 +75,15 @@ impl Log {
     ///
     /// [`Failure::Log`] if records are missing or one of ours is not understood.
     pub fn read(&mut self) -> Result<(), Failure> {
+        let before = self.printed.len();
+        self.read_records()?;
+        if probing() == Probing::Twice && before < self.printed.len() {
+            self.folded = probing().fold(&self.printed).into_owned();
+        }
+        Ok(())
+    }
+
+    fn read_records(&mut self) -> Result<(), Failure> {
         let mut record = [0; RECORD];
         loop {
             // One read is one record; a record that is gone is EPIPE.
@@ -81,7 +94,7 @@ impl Log {
                 Err(error) => return Err(Failure::io("read", KMSG, error)),
             };
             for line in String::from_utf8_lossy(&record[..length]).lines() {
-                self.events.extend(self.parser.line(line)?);
+                self.printed.extend(self.parser.line(line)?);
                 if let Some((_, text)) = line.split_once(';') {
                     self.lines.push(text.to_owned());
                 }
@@ -89,9 +102,17 @@ impl Log {
         }
     }
 
-    /// The events so far.
+    /// The events so far, with a probe and its trial as one probe.
     pub fn events(&self) -> &[Event] {
-        &self.events
+        match probing() {
+            Probing::Once => &self.printed,
+            Probing::Twice => &self.folded,
+        }
+    }
+
+    /// The events so far, as they were printed.
+    pub fn printed(&self) -> &[Event] {
+        &self.printed
     }
 
     /// The text of all records so far, ours and others'.
@@ -101,7 +122,8 @@ impl Log {
 
     /// Forgets the events so far. The lines stay.
     pub fn forget(&mut self) {
-        self.events.clear();
+        self.printed.clear();
+        self.folded.clear();
     }
 
     /// Waits until the events are as wanted; whether they are before the time is up.
@@ -114,7 +136,7 @@ impl Log {
         timeout: Duration,
         wanted: impl Fn(&[Event]) -> bool,
     ) -> Result<bool, Failure> {
-        self.wait_until(timeout, |log| wanted(&log.events))
+        self.wait_until(timeout, |log| wanted(log.events()))
     }
 
     /// Reads all that has been logged up to now.

@@ -22,6 +22,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::kmod::{delete_module, DeleteModuleFlags};
 
+use crate::kernel::probing;
 use crate::{ensure, Failure};
 
 const TRACEFS: &str = "/sys/kernel/tracing";
@@ -178,7 +179,7 @@ impl Recorder {
         let ((hits, buffers), trace) = undisturbed(counted, || read(&self.instance.join("trace")))?;
         let kernel = read(Path::new("/proc/sys/kernel/osrelease"))?;
 
-        let mut log = text::header(kernel.trim());
+        let mut log = text::header(kernel.trim(), probing());
         log += &trace;
         for (cpu, buffer) in buffers {
             log += &text::buffer_line(cpu, buffer);
@@ -222,7 +223,7 @@ impl Recorder {
     pub fn judge(self) -> Result<Recording, Failure> {
         let events = self.events()?;
         let mut cases = BTreeMap::new();
-        for (law, verdict) in judge(&events) {
+        for (law, verdict) in judge(&events, probing()) {
             cases.insert(law, verdict?);
         }
         Ok(Recording { events, cases })

@@ -12,6 +12,7 @@ use lifecycle::event::Call;
 use lifecycle::laws::convoy;
 use lifecycle::laws::insmod_waits::Insmod;
 use lifecycle::{Micros, What};
+use selftests::kernel::wants_quick_first_phase;
 use selftests::slow::slow_ms;
 use selftests::slow_bus::{self, Design, Driver};
 use selftests::{kernel, ktap, modules, sysfs, Bench, Failure, Order, Test};
@@ -102,6 +103,9 @@ fn beside_the_bus(bench: &mut Bench, design: Design, expected: Insmod) -> Result
 }
 
 fn beside_the_platform(bench: &mut Bench, phases: u32, expected: Insmod) -> Result<(), Failure> {
+    if phases == 2 {
+        wants_quick_first_phase()?;
+    }
     let idle = idle(bench)?;
     let from = bench.events()?.len();
     bench.insmod(modules::DEVICES, &format!("devices={DEVICES}"))?;

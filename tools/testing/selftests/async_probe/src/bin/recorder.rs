@@ -73,7 +73,7 @@ fn life(bench: &mut Bench) -> Result<(), Failure> {
         .map(ToString::to_string)
         .collect::<BTreeSet<_>>();
     let logged = bench
-        .events()?
+        .printed()?
         .iter()
         .map(|event| event.what.to_string())
         .collect();

@@ -10,6 +10,7 @@ use lifecycle::laws::{rmmod_waits, two_phase};
 use lifecycle::What;
 use selftests::bench::good_image;
 use selftests::firmware_dir::FirmwareDir;
+use selftests::kernel::wants_quick_first_phase;
 use selftests::slow::slow_ms;
 use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
 
@@ -45,6 +46,9 @@ fn wait_until_ready(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 fn returns(bench: &mut Bench, order: Order, probe_type: &str) -> Result<(), Failure> {
+    if probe_type == "force_synchronous" {
+        wants_quick_first_phase()?;
+    }
     load(bench, order, probe_type, "")?;
     for number in 0..DEVICES {
         ensure(

@@ -88,6 +88,7 @@ struct mutant_device {
 	bool added;
 	bool held;
 	bool deferred;
+	bool claimed;
 };
 
 static struct mutant_device all[MAX_DEVICES];
@@ -229,6 +230,11 @@ static int mutant_probe(struct device *dev)
 	if (!ret && defers && !m->number && !m->deferred) {
 		m->deferred = true;
 		ret = -EPROBE_DEFER;
+	}
+	if (!ret && is("remove_forgets")) {
+		/* Nobody lets go of it again. */
+		ret = m->claimed ? -EBUSY : 0;
+		m->claimed = true;
 	}
 	if (!ret)
 		ret = add_fields(m);

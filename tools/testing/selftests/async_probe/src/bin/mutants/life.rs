@@ -43,6 +43,8 @@ fn lives(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod(modules::DEVICES, "devices=3")?;
     bench.insmod_in_background(modules::DRIVER, &slow);
     bench.wait_for_probe(&sysfs::device(2))?;
+    // Before its init has returned the error is another.
+    sleep(MOMENT);
     bench.rmmod_refused(modules::DRIVER, Errno::EWOULDBLOCK)?;
     bench.insmod("unrelated", "")?;
     bench.join()?;

@@ -11,11 +11,12 @@ use lifecycle::laws::firmware_in_probe::Expected;
 use lifecycle::laws::insmod_waits::Insmod;
 use lifecycle::laws::{
     autoprobe_off, domain_sync, drop_order, failed_probe, firmware_in_probe, gone_during_probe,
-    insmod_waits, manual_bind_sync, one_at_a_time, order_of_arrival, recorded, rmmod_waits,
-    unbind_waits, Violation,
+    insmod_waits, manual_bind_sync, one_at_a_time, order_of_arrival, probe_remove_probe, recorded,
+    rmmod_waits, unbind_waits, Violation,
 };
 use lifecycle::mutants::Mutant;
-use lifecycle::{steps, Event, Micros, What};
+use lifecycle::{steps, Event, Micros, Probing, What};
+use selftests::kernel::probing;
 use selftests::recorder::Recorder;
 use selftests::{modules, sysfs, Bench, Failure};
 
@@ -53,6 +54,8 @@ pub(crate) struct Life {
 pub(crate) struct Log<'a> {
     /// The dmesg interface.
     printed: &'a [Event],
+    /// The same with the trials of a kernel that probes twice.
+    with_trials: &'a [Event],
     /// What [`BASE`] has said besides.
     said: &'a [String],
     recorded: &'a [Event],
@@ -77,17 +80,24 @@ pub(crate) fn live(
         }
     }
     let said = bench.said(BASE, from)?;
-    let mut broken: Broken = recorded::judge(&recorded)
+    let mut broken: Broken = recorded::judge(&recorded, probing())
         .into_iter()
         .filter_map(|(law, verdict)| Some((law, verdict.err()?.to_string())))
         .collect();
-    let printed = bench.events()?;
-    if let Err(violation) = one_at_a_time::check(printed) {
+    if probing() == Probing::Twice {
+        if let Err(violation) = probe_remove_probe::check_all(bench.printed()?) {
+            broken.insert("probe_remove_probe", violation.to_string());
+        }
+    }
+    let printed = bench.printed()?.to_vec();
+    let folded = bench.events()?;
+    if let Err(violation) = one_at_a_time::check(folded) {
         broken.insert("one_at_a_time", violation.to_string());
     }
     if let Some(judge) = life.judge {
         let log = Log {
-            printed,
+            printed: folded,
+            with_trials: &printed,
             said: &said,
             recorded: &recorded,
         };
@@ -236,6 +246,11 @@ pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
             act: load,
             judge: Some(|log| says(failed_probe::check(log.printed, NAME, 2, &[DEVICE], -5))),
         },
+        ("probe_remove_probe", _) => Life {
+            parameters: "",
+            act: load,
+            judge: Some(|log| says(probe_remove_probe::check(log.with_trials, NAME, 2))),
+        },
         ("uevent_order", _) => life("", load_and_unload),
         ("firmware_in_probe", "firmware_ignored") => Life {
             parameters: "devices=1 firmware=async_probe/missing.fw",
@@ -305,7 +320,8 @@ pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
                     .iter()
                     .filter_map(|line| line.strip_prefix("dropped "))
                     .collect();
-                drop_order::check(&dropped, &["first", "second"])
+                let declared = ["first", "second"].repeat(probing().lives() as usize);
+                drop_order::check(&dropped, &declared)
             }),
         },
         ("order_of_arrival", _) => Life {

@@ -21,6 +21,7 @@ use lifecycle::laws::recorded::judge;
 use nix::errno::Errno;
 use selftests::bench::good_image;
 use selftests::firmware_dir::FirmwareDir;
+use selftests::kernel::probing;
 use selftests::random::Random;
 use selftests::recorder::Recorder;
 use selftests::{ktap, modules, slow_bus, sysfs, Bench, Failure, Test};
@@ -122,7 +123,7 @@ fn life(
     left?;
     tally.operations += OPERATIONS * usize::try_from(THREADS).unwrap_or(0);
     tally.events += events.len();
-    for (law, verdict) in judge(&events) {
+    for (law, verdict) in judge(&events, probing()) {
         *tally.cases.entry(law).or_default() += verdict?;
     }
     Ok(())

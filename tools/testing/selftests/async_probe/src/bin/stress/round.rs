@@ -10,9 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lifecycle::laws::one_at_a_time;
-use lifecycle::{Event, Micros, What};
+use lifecycle::laws::{one_at_a_time, probe_remove_probe};
+use lifecycle::{Event, Micros, Probing, What};
 use nix::errno::Errno;
+use selftests::kernel::probing;
 use selftests::kmsg::Log;
 use selftests::{modules, Failure};
 
@@ -194,6 +195,12 @@ impl Round<'_> {
         let events = log.events();
         if let Err(violation) = one_at_a_time::check(events) {
             findings.events.push(violation.to_string());
+        }
+        if probing() == Probing::Twice {
+            let tried = probe_remove_probe::check_all(log.printed());
+            findings
+                .events
+                .extend(tried.err().map(|violation| violation.to_string()));
         }
         let under_way = one_at_a_time::under_way(events);
         if !under_way.is_empty() {
