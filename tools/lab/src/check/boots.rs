@@ -229,6 +229,7 @@ mod tests {
                 "killed_loader",
                 "mutants",
                 "numa",
+                "probe_remove_probe",
                 "random_lives",
                 "recorder",
                 "rmmod_refused",

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A kernel with `CONFIG_DEBUG_TEST_DRIVER_REMOVE` tries each probe: it removes the device at once and
+//! probes it again, and only then it is bound. One without probes once.
+
+use std::process::ExitCode;
+
+use lifecycle::event::Call;
+use lifecycle::laws::probe_remove_probe;
+use lifecycle::{ProbeType, Probing, What};
+use selftests::bench::{good_image, Driver};
+use selftests::firmware_dir::FirmwareDir;
+use selftests::kernel::probing;
+use selftests::recorder::{self, Recorder};
+use selftests::slow::slow_ms;
+use selftests::slow_bus::{self, Design};
+use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
+
+const LAW: &str = "probe_remove_probe";
+const DEVICES: usize = 3;
+
+/// As many devices of the driver have been tried and are bound; the recording has as many trials.
+fn tried(
+    bench: &mut Bench,
+    recorder: Recorder,
+    driver: &str,
+    devices: usize,
+    trials: usize,
+) -> Result<(), Failure> {
+    probe_remove_probe::check(bench.printed()?, driver, devices)?;
+    ensure(
+        "trials in the log",
+        &probe_remove_probe::check_all(bench.printed()?)?,
+        &trials,
+    )?;
+    recorder.judge()?.demand(LAW, trials)
+}
+
+fn platform(bench: &mut Bench, probe_type: ProbeType, order: Order) -> Result<(), Failure> {
+    let recorder = Recorder::take_over()?;
+    bench.load(order, DEVICES, Driver::slow(probe_type), "")?;
+    for number in 0..DEVICES {
+        ensure(
+            "driver of the device",
+            &sysfs::driver_of(&sysfs::device(number)).as_deref(),
+            &Some(sysfs::DRIVER),
+        )?;
+    }
+    tried(bench, recorder, sysfs::DRIVER, DEVICES, DEVICES)
+}
+
+fn bus(bench: &mut Bench, design: Design) -> Result<(), Failure> {
+    let recorder = Recorder::take_over()?;
+    let driver = slow_bus::Driver::slow(design);
+    bench.load_bus(Order::DevicesFirst, DEVICES, driver, "")?;
+    slow_bus::wait_for("all devices to be bound", || {
+        slow_bus::bound(DEVICES) == DEVICES
+    })?;
+    bench.wait_for_ends(DEVICES)?;
+    bench.rmmod(slow_bus::DRIVER_MODULE)?;
+    tried(bench, recorder, slow_bus::DRIVER, DEVICES, DEVICES)
+}
+
+/// The writer gets what the second probe says.
+fn by_hand(bench: &mut Bench) -> Result<(), Failure> {
+    let recorder = Recorder::take_over()?;
+    let device = sysfs::device(0);
+    let driver = Driver::slow(ProbeType::PreferAsynchronous);
+    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
+    bench.write(Call::Unbind, &device)?;
+    bench.write(Call::Bind, &device)?;
+    tried(bench, recorder, sysfs::DRIVER, DEVICES, DEVICES + 1)
+}
+
+/// The second phase of the first life is over before the second life begins.
+fn two_phases(bench: &mut Bench) -> Result<(), Failure> {
+    let recorder = Recorder::take_over()?;
+    bench.insmod(modules::DEVICES, &format!("devices={DEVICES}"))?;
+    let driver = format!("phases=2 firmware_ms={}", slow_ms());
+    bench.insmod(modules::DRIVER, &driver)?;
+    bench.rmmod(modules::DRIVER)?;
+    let ready = bench
+        .printed()?
+        .iter()
+        .filter(|event| matches!(event.what, What::Ready { .. }));
+    ensure("second phases", &ready.count(), &(2 * DEVICES))?;
+    tried(bench, recorder, sysfs::DRIVER, DEVICES, DEVICES)
+}
+
+/// A probe that fails at once has no trial.
+fn failed(bench: &mut Bench) -> Result<(), Failure> {
+    let failing = sysfs::device(1);
+    if FirmwareDir::machine_has(&failing) {
+        return Err(Failure::Skip(format!(
+            "/lib/firmware has firmware for {failing}"
+        )));
+    }
+    let recorder = Recorder::take_over()?;
+    for number in [0, 2] {
+        bench
+            .firmware()
+            .put(&sysfs::device(number), &good_image())?;
+    }
+    let driver = Driver::slow(ProbeType::PreferAsynchronous).own_files();
+    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
+    let probes = bench
+        .printed()?
+        .iter()
+        .filter(|event| matches!(event.what, What::ProbeBegan { .. }));
+    ensure("probes", &probes.count(), &(2 * DEVICES - 1))?;
+    tried(bench, recorder, sysfs::DRIVER, DEVICES - 1, DEVICES - 1)
+}
+
+/// On a kernel without the option no probe is tried.
+fn once(bench: &mut Bench) -> Result<(), Failure> {
+    let recorder = Recorder::take_over()?;
+    let driver = Driver::slow(ProbeType::PreferAsynchronous).quick();
+    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
+    recorder.judge()?.demand(LAW, DEVICES)
+}
+
+/// The tests on a kernel without the option.
+fn without() -> Vec<Test> {
+    vec![
+        Test::new("probe_remove_probe: not without the option", once),
+        Test::new("probe_remove_probe: with the option", |_| {
+            Err(Failure::Skip(
+                "the kernel does not have CONFIG_DEBUG_TEST_DRIVER_REMOVE".to_owned(),
+            ))
+        }),
+    ]
+}
+
+/// Those on a kernel with it.
+fn with() -> Vec<Test> {
+    let mut tests = Vec::new();
+    for probe_type in [ProbeType::PreferAsynchronous, ProbeType::ForceSynchronous] {
+        for order in Order::BOTH {
+            tests.push(Test::new(
+                format!("probe_remove_probe: platform, {probe_type}, {order}"),
+                move |bench| platform(bench, probe_type, order),
+            ));
+        }
+    }
+    for design in Design::ALL {
+        tests.push(Test::new(
+            format!("probe_remove_probe: bus, {design}"),
+            move |bench| bus(bench, design),
+        ));
+    }
+    tests.push(Test::new("probe_remove_probe: a manual bind", by_hand));
+    tests.push(Test::new("probe_remove_probe: two phases", two_phases));
+    tests.push(Test::new("probe_remove_probe: a failed probe", failed));
+    tests
+}
+
+fn main() -> ExitCode {
+    let code = ktap::run(match probing() {
+        Probing::Once => without(),
+        Probing::Twice => with(),
+    });
+    recorder::put_away();
+    code
+}
