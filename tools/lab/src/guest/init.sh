@@ -14,6 +14,9 @@ ln -s fd/2 /dev/stderr
 mount -t tmpfs tmpfs /tmp
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+# A race that is meant: who reads the log copies a record's descriptor without a
+# lock, and looks afterwards whether it has changed (kernel/printk/printk_ringbuffer.c).
+[ -w /sys/kernel/debug/kcsan ] && echo '!desc_read' >/sys/kernel/debug/kcsan
 . /etc/lab
 
 if [ -n "$INTERACTIVE" ]; then
