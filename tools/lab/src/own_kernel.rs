@@ -46,6 +46,24 @@ const DEBUG: Flavour = Flavour {
     compiler: CLANG,
 };
 
+impl Flavour {
+    /// What make is told besides.
+    fn flags(&self) -> &'static str {
+        if self.compiler == CLANG {
+            APART
+        } else {
+            ""
+        }
+    }
+
+    /// How it is compiled, for the name of the entry.
+    fn compilation(&self) -> String {
+        format!("{} {}", self.compiler, self.flags())
+            .trim_end()
+            .to_owned()
+    }
+}
+
 /// All of them.
 pub const FLAVOURS: &[Flavour] = &[
     Flavour {
@@ -122,7 +140,7 @@ pub fn ensure(flavour: &Flavour, shop: Workshop<'_>) -> Result<Prepared> {
         digest(&[
             RECIPE,
             &source_recipe(),
-            flavour.compiler,
+            &flavour.compilation(),
             &fragments.all(),
             &fragments.variant
         ])
@@ -286,8 +304,7 @@ fn build(
     }
     let path = dir.join("release");
     fs::write(&path, &meta.release).at(&path, "write")?;
-    let apart = if flavour.compiler == CLANG { APART } else { "" };
-    let make = format!("{} {apart}", make_command(flavour.compiler));
+    let make = format!("{} {}", make_command(flavour.compiler), flavour.flags());
     let step = |what: &str, log: &str, script: &str| {
         Logged {
             what,
