@@ -185,9 +185,8 @@ impl Bench<'_> {
             Order::DriverFirst => {
                 self.insmod(BUS_MODULE, "devices=0")?;
                 self.insmod(DRIVER_MODULE, driver.trim_end())?;
-                // `module_init` registers when insmod has returned; the file comes last of all.
-                let bind = format!("{BUS}/drivers/{DRIVER}/bind");
-                wait_for("the driver to be registered", || Path::new(&bind).exists())?;
+                // `module_init` registers when insmod has returned.
+                wait_until_registered(DRIVER)?;
                 self.add_to_bus(call, devices)
             }
         }
@@ -227,9 +226,23 @@ impl Bench<'_> {
     ///
     /// The test fails if the kernel refuses.
     pub fn call_bus_of(&mut self, driver: &str, call: Call, device: &str) -> Result<(), Failure> {
+        if matches!(call, Call::Bind | Call::Unbind) {
+            wait_until_registered(driver)?;
+        }
         write_for(driver, call, device)?
             .map_err(|errno| Failure::assertion(format!("{call} of {device} to succeed"), errno))
     }
+}
+
+/// Waits until the registration of a driver is so far that devices can be bound by hand, which it is
+/// after its probes.
+///
+/// # Errors
+///
+/// The test fails if it does not come to that.
+pub fn wait_until_registered(driver: &str) -> Result<(), Failure> {
+    let bind = format!("{BUS}/drivers/{driver}/bind");
+    wait_for(&bind, || Path::new(&bind).exists())
 }
 
 /// Adds as many devices, with [`Call::Add`] or [`Call::AddAsync`], and leaves in the log when.
@@ -259,10 +272,6 @@ fn write_for(driver: &str, call: Call, device: &str) -> Result<Result<(), Errno>
         Call::DriversProbe => (format!("{BUS}/drivers_probe"), device),
         call => (format!("{BUS}/drivers/{driver}/{call}"), device),
     };
-    if matches!(call, Call::Bind | Call::Unbind) {
-        // It comes after the probes of the registration.
-        wait_for(&path, || Path::new(&path).exists())?;
-    }
     sysfs::write_to(&path, call, device, text)
 }
 

@@ -118,6 +118,7 @@ fn failed_probe(bench: &mut Bench, design: Design, order: Order) -> Result<(), F
     bench.load_bus(order, DEVICES, Driver::slow(design).own_files(), "")?;
     bench.wait_for_ends(DEVICES)?;
     slow_bus::wait_for("two devices to be bound", || slow_bus::bound(DEVICES) == 2)?;
+    slow_bus::wait_until_registered(DRIVER)?;
     ensure(
         "driver of the device",
         &slow_bus::driver_of(&failing),
