@@ -4,6 +4,7 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -60,10 +61,19 @@ pub(crate) fn timed<T>(call: impl FnOnce() -> Result<T>) -> Result<(T, u64)> {
     Ok((result, (now()? - began).as_nanos().try_into()?))
 }
 
+/// Whether there is a module of this name in `/modules`.
+pub(crate) fn is_there(module: &str) -> bool {
+    file(module).is_file()
+}
+
+fn file(module: &str) -> PathBuf {
+    Path::new("/modules").join(format!("{module}.ko"))
+}
+
 /// Loads a module of `/modules` and returns how long that took, opening the file not counted.
 pub(crate) fn insmod(module: &str, parameters: &str) -> Result<u64> {
-    let path = format!("/modules/{module}.ko");
-    let file = File::open(&path).map_err(|error| format!("{path}: {error}"))?;
+    let path = file(module);
+    let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let values = CString::new(parameters)?;
     let call = || {
         finit_module(&file, &values, ModuleInitFlags::empty())
