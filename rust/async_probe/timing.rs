@@ -20,11 +20,11 @@ use kernel::{
         Bound,
         Device, //
     },
-    devres,
     driver::{
         DriverLayout,
         RegistrationOps, //
     },
+    error::to_result,
     firmware::Firmware,
     fmt,
     prelude::*,
@@ -188,18 +188,26 @@ impl Drop for UnboundMark {
     }
 }
 
-/// Prints `devres_released` when it is dropped: a resource that devres manages.
+/// A resource that devres manages.
 struct DevresMark {
     dev: ARef<Device>,
     driver: &'static CStr,
 }
 
-impl Drop for DevresMark {
-    fn drop(&mut self) {
+impl DevresMark {
+    /// The driver core releases the resource: prints `devres_released`.
+    ///
+    /// # Safety
+    ///
+    /// `mark` comes from `KBox::<DevresMark>::into_raw()`, and nobody uses it any more.
+    unsafe extern "C" fn release(mark: *mut c_void) {
+        // SAFETY: By the safety requirements.
+        let mark = unsafe { KBox::from_raw(mark.cast::<Self>()) };
+
         pr_info!(
             "timing: devres_released dev={} driver={}\n",
-            self.dev.name(),
-            self.driver
+            mark.dev.name(),
+            mark.driver
         );
     }
 }
@@ -209,18 +217,30 @@ impl Drop for DevresMark {
 ///
 /// # Errors
 ///
-/// `ENOMEM` if memory is short.
+/// `ENOMEM` if memory is short. Nothing is printed then.
 pub fn mark_devres(dev: &Device<Bound>, driver: &'static CStr) -> Result {
     let unbound: &Device = dev;
+    let mark = DevresMark {
+        dev: unbound.into(),
+        driver,
+    };
+    let mark = KBox::into_raw(KBox::new(mark, GFP_KERNEL)?);
 
-    devres::register(
-        dev,
-        DevresMark {
-            dev: unbound.into(),
-            driver,
-        },
-        GFP_KERNEL,
-    )
+    // CAST: `Device` is a transparent wrapper of `struct device`.
+    // SAFETY: `dev` is bound, and `mark` is what `release()` takes, once.
+    // `kernel::devres::register()` would call it without memory, too.
+    let result = to_result(unsafe {
+        bindings::devm_add_action(
+            core::ptr::from_ref(unbound).cast_mut().cast(),
+            Some(DevresMark::release),
+            mark.cast(),
+        )
+    });
+    if result.is_err() {
+        // SAFETY: The mark has just been made, and nobody has got it.
+        drop(unsafe { KBox::from_raw(mark) });
+    }
+    result
 }
 
 /// An adapter that prints `registered` and `unregistered` and leaves all else to `A`, the adapter
