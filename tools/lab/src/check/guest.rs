@@ -130,7 +130,7 @@ impl Guest<'_> {
             };
             // Who asks for a program by its name gets it at full length, however long that is.
             let (full, deadline) = if program == self.filter {
-                ("ASYNC_PROBE_FULL=1 ", 2 * PROGRAM_DEADLINE * times)
+                ("ASYNC_PROBE_FULL=1 ", 6 * PROGRAM_DEADLINE * times)
             } else {
                 ("", PROGRAM_DEADLINE * times)
             };

@@ -45,6 +45,8 @@ fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
         bench.insmod(UNRELATED, "")?;
         bench.rmmod(UNRELATED)?;
     }
+    // Nothing is to wait for this beside the probes.
+    modules::wait_until_gone(UNRELATED);
     let events = bench.events()?;
     let took = |kind| {
         calls(events)
