@@ -25,8 +25,8 @@ pub fn is_there() -> bool {
 
 /// Forgets what has been found so far.
 ///
-/// This does not look for what has not been found yet: to look costs five seconds. What a scan misses, since
-/// a pointer to it still lies somewhere, the next program's finds.
+/// This does not look for what has not been found yet: to look costs ten seconds. What the scans miss,
+/// since a pointer to it still lies somewhere, those of the next program find.
 ///
 /// # Errors
 ///

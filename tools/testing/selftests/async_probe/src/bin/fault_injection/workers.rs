@@ -11,10 +11,12 @@ use crate::failslab::{self, Failslab};
 use crate::sweep::{as_before, is_full, registered};
 use crate::{On, MOMENT};
 
-/// The budget grows by so many bytes: at full length, each allocation of as many or more fails in one of the
-/// rounds.
-const STEP: u32 = 64;
-const STRIDE: u32 = 13 * STEP;
+/// The budget grows by so many bytes from round to round: which allocations fail is chance, but the same in
+/// each run.
+const STEP: u32 = 832;
+
+/// The same at full length.
+const FULL_STEP: u32 = 512;
 
 /// No probes allocate as much.
 const MOST: u32 = 1 << 17;
@@ -27,7 +29,7 @@ pub(crate) fn sweep(bench: &mut Bench, on: On) -> Result<(), Failure> {
     on.prepare(bench)?;
     let clean = registered();
     let (mut rounds, mut unbound, mut failures) = (0, 0, 0);
-    let step = if is_full() { STEP } else { STRIDE };
+    let step = if is_full() { FULL_STEP } else { STEP };
     for budget in (0..MOST).step_by(step as usize) {
         let from = bench.events()?.len();
         modules::wait_until_gone(on.driver_module());
