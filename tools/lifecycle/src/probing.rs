@@ -50,7 +50,7 @@ impl Probing {
 /// device's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trial {
-    /// The probe failed: there is none.
+    /// The probe failed, or the driver core did after its remove: there is none.
     None,
     /// The log ends before it does.
     UnderWay,
@@ -90,6 +90,16 @@ pub(crate) fn trials(events: &[Event], device: &[usize]) -> Vec<(usize, Trial)> 
     trials
 }
 
+/// Whether the task is back in userspace between two places of the log, so that `really_probe()` has
+/// returned: the driver core itself has failed, for want of memory, before it probed again.
+fn has_called(events: &[Event], task: u32, from: usize, to: Option<&usize>) -> bool {
+    let between = &events[from..to.copied().unwrap_or(events.len())];
+    between.iter().any(|event| {
+        matches!(event.what, What::CallBegan { pid, .. } | What::CallReturned { pid, .. }
+            if pid == task)
+    })
+}
+
 /// The trial of the probe that begins here.
 fn trial(events: &[Event], device: &[usize], began: usize) -> Trial {
     let what = |at: usize| &events[device[at]].what;
@@ -111,6 +121,9 @@ fn trial(events: &[Event], device: &[usize], began: usize) -> Trial {
             && matches!(what(at), What::FirmwareArrived { .. } | What::Ready { .. })
         {
             at += 1;
+        }
+        if step == 4 && has_called(events, *pid, device[at - 1], device.get(at)) {
+            return Trial::None;
         }
         if at == device.len() {
             return Trial::UnderWay;

@@ -182,6 +182,24 @@ mod tests {
     }
 
     #[test]
+    fn the_driver_core_fails() {
+        // It had no memory for the links in sysfs, say.
+        let lines = "
+            call insmod m 9
+            sync 0 9
+            ended 0 0
+            removing 0
+            unbound 0
+            devres_released 0
+            return insmod m 9 0
+        ";
+        assert_eq!(check_all(&log(lines)), Ok(0));
+        let again = lines.to_owned() + &lines.replace("return", "sync 0 9\n ended 0 0\n return");
+        assert_eq!(check_all(&log(&again)), Ok(1));
+        assert_broken(check(&log(lines), "d", 1), "0 of them");
+    }
+
+    #[test]
     fn something_is_left() {
         assert_broken(altered(8..9, &["ended 0 -17"]), "ret=-17");
         assert_broken(verdict(&GOOD[..7]), "probe_began");

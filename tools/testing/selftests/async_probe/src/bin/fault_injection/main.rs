@@ -14,10 +14,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use lifecycle::event::Call;
-use lifecycle::{ProbeType, What};
+use lifecycle::{ProbeType, Probing, What};
 use nix::errno::Errno;
 use nix::unistd::gettid;
 use selftests::bench::Driver;
+use selftests::kernel::probing;
 use selftests::modules::{self, ASYNC_PROBE, DEVICES, DRIVER};
 use selftests::slow_bus::{self, Design, BUS_MODULE, DRIVER_MODULE};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
@@ -333,6 +334,12 @@ fn in_the_caller(bench: &mut Bench, on: On) -> Result<(), Failure> {
 fn main() -> ExitCode {
     if let Err(reason) = Failslab::is_there() {
         return ktap::skip(&reason);
+    }
+    if probing() == Probing::Twice {
+        return ktap::skip(
+            "CONFIG_DEBUG_TEST_DRIVER_REMOVE: the driver core itself fails between two probes, and no \
+             log tells the second from the next: KERNEL=debug",
+        );
     }
     let mut tests = Vec::new();
     let mut test = |name: String, body: Box<Body>| {
