@@ -114,6 +114,11 @@ fn provoke(bench: &mut Bench, wrong: &Wrong) -> Result<(), Failure> {
     if let Some(option) = wrong.option.filter(|option| !kernel::has(option)) {
         return Err(Failure::Skip(format!("this kernel lacks CONFIG_{option}")));
     }
+    if wrong.kind == "KCSAN" && std::env::var_os("ASYNC_PROBE_ICOUNT_SHIFT").is_some() {
+        return Err(Failure::Skip(
+            "in virtual time processors take turns: TIME=wall".to_owned(),
+        ));
+    }
     if Path::new(AGAIN).exists() {
         fs::write(AGAIN, "1").map_err(|error| Failure::io("write", AGAIN, error))?;
     }
