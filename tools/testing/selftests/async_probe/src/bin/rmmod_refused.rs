@@ -4,6 +4,8 @@
 //! loses nothing.
 
 use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
 
 use lifecycle::ProbeType;
 use nix::errno::Errno;
@@ -12,6 +14,9 @@ use selftests::recorder::Recorder;
 use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
+
+/// Until insmod waits for the probes that have begun: far shorter than these take.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// How often rmmod is tried.
 const TRIES: usize = 3;
@@ -31,6 +36,7 @@ fn rmmod_refused(bench: &mut Bench, order: Order) -> Result<(), Failure> {
         }
     }
     bench.wait_for_probe(&sysfs::device(DEVICES - 1))?;
+    sleep(MOMENT);
     for _ in 0..TRIES {
         ensure(
             &format!("rmmod {} while its insmod waits", order.second()),

@@ -19,10 +19,13 @@ use crate::failslab::{self, Outcome};
 /// No call makes so many allocations.
 const MOST: u32 = 5000;
 
-/// At less than full length, only each of so many allocations fails.
+/// Each of so many allocations fails: what fits into the time that a program has.
 const STRIDE: u32 = 13;
 
-/// Whether each allocation is to fail once: `ASYNC_PROBE_FULL=1`.
+/// The same at full length.
+const FULL_STRIDE: u32 = 2;
+
+/// Whether there is time for more: `ASYNC_PROBE_FULL=1`.
 pub(crate) fn is_full() -> bool {
     std::env::var_os("ASYNC_PROBE_FULL").is_some()
 }
@@ -142,7 +145,7 @@ pub(crate) fn sweep(
     after: Step<'_>,
 ) -> Result<(), Failure> {
     let clean = registered();
-    let stride = if is_full() { 1 } else { STRIDE };
+    let stride = if is_full() { FULL_STRIDE } else { STRIDE };
     let (mut failed, mut refused) = (0, 0);
     for nth in (1..=MOST).step_by(stride as usize) {
         let verdict = once(bench, syscall, nth, errnos, before, after);

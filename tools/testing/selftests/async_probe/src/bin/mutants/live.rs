@@ -18,7 +18,7 @@ use lifecycle::mutants::Mutant;
 use lifecycle::{steps, Event, Micros, Probing, What};
 use selftests::kernel::probing;
 use selftests::recorder::Recorder;
-use selftests::{modules, sysfs, Bench, Failure};
+use selftests::{kernel, modules, sysfs, Bench, Failure};
 
 use crate::Broken;
 
@@ -198,7 +198,12 @@ pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
         },
         ("rmmod_waits", "driver_is_left") => life("", load_and_unload),
         ("rmmod_waits", _) => Life {
-            parameters: "slow_ms=300",
+            // rmmod itself takes seconds where objects are released late.
+            parameters: if kernel::has("DEBUG_KOBJECT_RELEASE") {
+                "slow_ms=15000"
+            } else {
+                "slow_ms=300"
+            },
             act: |bench| {
                 load_in_flight(bench)?;
                 bench.rmmod(DRIVER)?;
