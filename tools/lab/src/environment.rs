@@ -36,7 +36,7 @@ const PACKAGES: &[&str] = &[
     "bindgen",
     "pahole",
     "xz-utils",
-    "python3-minimal",
+    "python3",
     "rustfmt",
     "rust-clippy",
     "perl",
