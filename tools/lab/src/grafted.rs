@@ -9,11 +9,11 @@ use std::process::Command;
 
 use crate::cache::{remove_tree, Lock};
 use crate::cli::Cli;
+use crate::config::{settings, Config};
 use crate::enter::tethered;
 use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::{entry_name, Kernel, Prepared};
-use crate::own_kernel::settings;
 use crate::process::Logged;
 use crate::project::Project;
 use crate::session::Session;
@@ -167,15 +167,11 @@ impl<'a> Grafted<'a> {
     fn configure(&self) -> Result<()> {
         let wanted = parts(self.project, self.form)?;
         let path = self.kernel.dir.join("build/.config");
-        let mut config = fs::read_to_string(&path).at(&path, "read")?;
-        if wanted
-            .lines()
-            .all(|line| config.lines().any(|it| it == line))
-        {
+        if Config::read(&path)?.lacks(&wanted).is_empty() {
             return Ok(());
         }
-        config.push_str(&wanted);
-        fs::write(&path, config).at(&path, "write")
+        let config = fs::read_to_string(&path).at(&path, "read")?;
+        fs::write(&path, config + &wanted).at(&path, "write")
     }
 }
 

@@ -19,8 +19,7 @@ use crate::progress::{result, Step};
 use crate::session::Session;
 use crate::vm::Machine;
 
-/// All that compilers can say. kernel-doc, which `W=1` runs, takes more of Python than the root file
-/// system has; what we have in C is generated, and has no comments for it.
+/// All that compilers can say.
 const STRICT: &str = "W=1 CLIPPY=1";
 
 /// What modinfo says of a module that was built in the kernel tree.

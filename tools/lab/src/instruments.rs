@@ -2,9 +2,8 @@
 
 //! What a kernel needs whose instruments look at all that it does: more time and more memory.
 
-use std::fs;
-
-use crate::error::{IoContext, Result};
+use crate::config::Config;
+use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::vm::Machine;
 
@@ -32,16 +31,12 @@ pub struct Instruments {
 impl Instruments {
     /// Those of this kernel.
     pub fn of(kernel: &Kernel) -> Result<Self> {
-        let config = kernel.config();
-        Ok(Self::read(
-            &fs::read_to_string(&config).at(&config, "read")?,
-        ))
+        kernel.config().map(|config| Self::read(&config))
     }
 
-    fn read(config: &str) -> Self {
-        let has = |option: &str| config.lines().any(|line| line == option);
-        let slow = SLOW.iter().any(|option| has(option));
-        let told = TOLD.iter().filter(|(option, _)| has(option));
+    fn read(config: &Config) -> Self {
+        let slow = SLOW.iter().any(|line| config.holds(line));
+        let told = TOLD.iter().filter(|(line, _)| config.holds(line));
         Self {
             times: if slow { TIMES } else { 1 },
             memory: if slow { MEMORY } else { 1 },
@@ -67,11 +62,11 @@ mod tests {
 
     #[test]
     fn kernels() {
-        let stock = Instruments::read("CONFIG_KFENCE=y\n# CONFIG_KASAN is not set\n");
+        let stock = Instruments::read(&"CONFIG_KFENCE=y\n# CONFIG_KASAN is not set\n".into());
         assert_eq!((stock.times, stock.memory), (1, 1));
         assert!(stock.append.is_empty());
 
-        let debug = Instruments::read("CONFIG_KASAN=y\nCONFIG_PROVE_LOCKING=y\n");
+        let debug = Instruments::read(&"CONFIG_KASAN=y\nCONFIG_PROVE_LOCKING=y\n".into());
         assert_eq!((debug.times, debug.memory), (TIMES, MEMORY));
         assert_eq!(debug.append, " kasan_multi_shot");
     }

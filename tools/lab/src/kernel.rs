@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, Lock};
+use crate::config::Config;
 use crate::debian::Release;
 use crate::enter::Spec;
 use crate::environment::Environment;
@@ -205,11 +206,11 @@ impl Kernel {
     }
 
     /// The configuration.
-    pub fn config(&self) -> PathBuf {
-        match self {
+    pub fn config(&self) -> Result<Config> {
+        Config::read(&match self {
             Self::Prepared(kernel) => kernel.dir.join("build/.config"),
             Self::Tree(path) => path.join(".config"),
-        }
+        })
     }
 
     /// The source tree.

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod check;
 pub mod check_driver;
 pub mod cli;
+pub mod config;
 pub mod console;
 pub mod debian;
 pub mod demo;

@@ -2,11 +2,11 @@
 
 //! Kernels of our own configuration, built from the source of the stock kernel.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cache::digest;
+use crate::config::{settings, Config};
 use crate::debian::{self, Release};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop, GCC, SERIES};
@@ -196,22 +196,6 @@ impl Fragments {
     }
 }
 
-/// The lines of a configuration that set something.
-pub fn settings(text: &str) -> String {
-    text.lines()
-        .filter(|line| symbol(line).is_some())
-        .flat_map(|line| [line, "\n"])
-        .collect()
-}
-
-/// The symbol that a line of a configuration sets.
-fn symbol(line: &str) -> Option<&str> {
-    match line.strip_prefix("# CONFIG_") {
-        Some(rest) => rest.strip_suffix(" is not set"),
-        None => line.strip_prefix("CONFIG_")?.split_once('=').map(|it| it.0),
-    }
-}
-
 fn source_recipe() -> String {
     digest(&[LEFT_OUT, KEPT].concat())
 }
@@ -361,8 +345,7 @@ fn build(
 
 /// Checks that each setting has survived: Kconfig drops in silence what its dependencies do not allow.
 fn complete(fragment: &str, path: &Path) -> Result<()> {
-    let config = fs::read_to_string(path).at(path, "read")?;
-    let lost = lost(fragment, &config);
+    let lost = Config::read(path)?.lacks(fragment);
     if lost.is_empty() {
         return Ok(());
     }
@@ -374,45 +357,9 @@ fn complete(fragment: &str, path: &Path) -> Result<()> {
     ))
 }
 
-/// The settings of a fragment that a configuration does not have. Of two for one symbol the later counts.
-fn lost(fragment: &str, config: &str) -> Vec<String> {
-    let of = |text: &str| -> BTreeMap<String, String> {
-        text.lines()
-            .filter_map(|line| Some((symbol(line)?.to_owned(), line.to_owned())))
-            .collect()
-    };
-    let config = of(config);
-    of(fragment)
-        .into_iter()
-        .filter(|(symbol, line)| match config.get(symbol) {
-            Some(found) => found != line,
-            // A symbol that is not even offered is not set.
-            None => !line.starts_with('#'),
-        })
-        .map(|(_, line)| line)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn comments_are_no_settings() {
-        let text = "# A comment.\nCONFIG_A=y\n\n# CONFIG_B is not set\n";
-        assert_eq!(settings(text), "CONFIG_A=y\n# CONFIG_B is not set\n");
-    }
-
-    #[test]
-    fn what_kconfig_drops_is_seen() {
-        let fragment = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=y\n# CONFIG_D is not set\n";
-        let config = "CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n";
-        assert_eq!(
-            lost(fragment, config),
-            ["# CONFIG_B is not set", "CONFIG_C=y"]
-        );
-        assert!(lost("CONFIG_A=y\n# CONFIG_A is not set\n", "").is_empty());
-    }
 
     #[test]
     fn names_are_told_apart() {

@@ -99,22 +99,6 @@ impl Session {
         }
     }
 
-    /// The version of QEMU, as it says it.
-    pub fn qemu(&self) -> Result<String> {
-        let output = self
-            .env
-            .enter(["qemu-system-x86_64", "--version"])
-            .command()
-            .output()
-            .at(Path::new("qemu-system-x86_64"), "run")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().next().unwrap_or_default();
-        Ok(line
-            .strip_prefix("QEMU emulator version ")
-            .unwrap_or(line)
-            .to_owned())
-    }
-
     /// A boot of the kernel in a machine; its files go to `out`.
     pub fn boot<'a>(&'a self, machine: &Machine, out: &'a Path) -> Boot<'a> {
         Boot {

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::Config;
 use crate::programs;
 use crate::session::name;
 use crate::vm::Machine;
@@ -162,9 +163,8 @@ impl Run {
 
 impl Boot {
     /// Whether a kernel of this configuration is booted so.
-    pub(super) fn is_for(&self, config: &str) -> bool {
-        self.needs
-            .is_none_or(|needed| config.lines().any(|line| line == needed))
+    pub(super) fn is_for(&self, config: &Config) -> bool {
+        self.needs.is_none_or(|line| config.holds(line))
     }
 
     pub(super) fn machine(&self, machine: &Machine) -> Machine {
@@ -281,7 +281,10 @@ mod tests {
 
     #[test]
     fn what_a_kernel_lacks_costs_no_boot() {
-        let booted = |config: &str| BOOTS.iter().filter(|boot| boot.is_for(config)).count();
+        let booted = |config: &str| {
+            let config = config.into();
+            BOOTS.iter().filter(|boot| boot.is_for(&config)).count()
+        };
         assert_eq!(booted("# CONFIG_KUNIT is not set\n"), 2);
         assert_eq!(booted("CONFIG_KUNIT=y\n"), 3);
     }

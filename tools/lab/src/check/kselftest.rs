@@ -3,10 +3,11 @@
 //! The tree of `make kselftest-install` in the guest, for the kernel's own runner.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::boots::KSELFTEST;
 use crate::cache::remove_tree;
+use crate::config::settings;
 use crate::error::{IoContext, Result};
 use crate::initramfs::Initramfs;
 use crate::install;
@@ -40,9 +41,11 @@ pub(super) fn script(session: &Session) -> PathBuf {
 /// kernel that they run on must have each line of it.
 pub(super) fn config(session: &Session, filter: &str) -> Result<Option<Test>> {
     let fragment = install::file(session, "config");
-    let config = session.kernel.config();
-    let read = |path: &Path| fs::read_to_string(path).at(path, "read");
-    let missing = missing(&read(&fragment)?, &read(&config)?);
+    let fragment = fs::read_to_string(&fragment).at(&fragment, "read")?;
+    let mut missing = session.kernel.config()?.lacks(&fragment);
+    if settings(&fragment).is_empty() {
+        missing.push("the fragment is empty".to_owned());
+    }
     let test = Test {
         name: "kselftest: config holds in this kernel".to_owned(),
         status: if missing.is_empty() {
@@ -54,31 +57,6 @@ pub(super) fn config(session: &Session, filter: &str) -> Result<Option<Test>> {
         time: None,
     };
     Ok(Some(test).filter(|test| test.name.contains(filter)))
-}
-
-/// The lines of the fragment that the configuration lacks. What Kconfig does not even offer is not set.
-fn missing(fragment: &str, config: &str) -> Vec<String> {
-    let wanted: Vec<&str> = fragment
-        .lines()
-        .filter(|line| line.starts_with("CONFIG_") || line.starts_with("# CONFIG_"))
-        .collect();
-    if wanted.is_empty() {
-        return vec!["the fragment is empty".to_owned()];
-    }
-    let holds = |line: &str| {
-        let unset = line
-            .strip_prefix("# ")
-            .and_then(|rest| rest.strip_suffix(" is not set"));
-        match unset {
-            Some(symbol) => !config.lines().any(|it| {
-                it.strip_prefix(symbol)
-                    .is_some_and(|it| it.starts_with('='))
-            }),
-            None => config.lines().any(|it| it == line),
-        }
-    };
-    let lacks = wanted.into_iter().filter(|line| !holds(line));
-    lacks.map(str::to_owned).collect()
 }
 
 /// Adds the tree.
@@ -98,25 +76,4 @@ pub(super) fn add(
         initramfs.file(file, &session.env.root().join(file), true);
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_that_do_not_hold() {
-        let config = "# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_C=m\n";
-        let holds = "# x\nCONFIG_B=y\n# CONFIG_A is not set\n# CONFIG_D is not set\n";
-        assert!(missing(holds, config).is_empty());
-        assert_eq!(
-            missing("CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\nCONFIG_D=y\n", config),
-            ["CONFIG_A=y", "CONFIG_C=y", "CONFIG_D=y"]
-        );
-        assert_eq!(
-            missing("# CONFIG_B is not set\n# CONFIG_C is not set\n", config),
-            ["# CONFIG_B is not set", "# CONFIG_C is not set"]
-        );
-        assert_eq!(missing("# x\n", config), ["the fragment is empty"]);
-    }
 }

@@ -8,14 +8,15 @@ mod junit;
 mod kselftest;
 mod readers;
 
-use std::fs;
 use std::path::PathBuf;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use bench::Identity;
+
 use crate::cache::Lock;
 use crate::cli::Cli;
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::identity::identity;
 use crate::kernel::SERIES;
 use crate::ktap::{Status, Test};
@@ -40,7 +41,8 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let _lock = Lock::directory(&session.project.out("check"))?;
     let modules = session.modules()?;
     let programs = programs(&session)?;
-    note(&identity(&session, &cli.machine)?.to_string());
+    let identity = identity(&session, &cli.machine)?;
+    note(&identity.to_string());
     let step = Step::begin("running the tests of host and guest");
     let (host, guests) = thread::scope(|scope| {
         let host = scope.spawn(|| programs::host_tests(&session.project, filter));
@@ -63,7 +65,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
         },
         Group {
             tests: &tests,
-            properties: properties(&session, &cli.machine)?,
+            properties: properties(&identity, &cli.machine),
         },
     ];
     junit::write(
@@ -108,8 +110,7 @@ fn guests(
     filter: &str,
     step: &Step,
 ) -> Result<Results> {
-    let path = session.kernel.config();
-    let config = fs::read_to_string(&path).at(&path, "read")?;
+    let config = session.kernel.config()?;
     // Who names a program wants to boot for no other.
     let mut asked = programs.to_vec();
     asked.retain(|program| name(program) == filter);
@@ -144,21 +145,21 @@ fn guests(
 }
 
 /// What identifies a run of the guest's tests.
-fn properties(session: &Session, machine: &Machine) -> Result<Vec<(&'static str, String)>> {
+fn properties(identity: &Identity, machine: &Machine) -> Vec<(&'static str, String)> {
     let time = match machine.time {
         Time::Virtual => "virtual",
         Time::Wall => "wall",
     };
     let mut properties = vec![
-        ("kernel", session.kernel.release()?),
-        ("qemu", session.qemu()?),
-        ("cpus", machine.smp.to_string()),
+        ("kernel", identity.kernel.clone()),
+        ("qemu", identity.qemu.clone()),
+        ("cpus", identity.cpus.to_string()),
         ("time", time.to_owned()),
     ];
     if machine.time == Time::Virtual {
         properties.push(("shift", machine.shift.to_string()));
     }
-    Ok(properties)
+    properties
 }
 
 /// Guest time of all boots against the wall time of everything.
