@@ -2,7 +2,7 @@
 
 //! Configurations of kernels, and the fragments that ask something of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -16,6 +16,22 @@ impl Config {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self> {
         fs::read_to_string(path).at(path, "read").map(Self)
+    }
+
+    /// With the settings of a fragment in place of its own.
+    pub fn with(&self, fragment: &str) -> Self {
+        let set: BTreeSet<&str> = fragment.lines().filter_map(symbol).collect();
+        let kept = self
+            .0
+            .lines()
+            .filter(|line| symbol(line).is_none_or(|it| !set.contains(it)));
+        let text: String = kept.flat_map(|line| [line, "\n"]).collect();
+        Self(text + &settings(fragment))
+    }
+
+    /// As a file has it.
+    pub fn text(&self) -> &str {
+        &self.0
     }
 
     /// Whether a line of a fragment, as `CONFIG_A=y` or `# CONFIG_A is not set`, is true here. A symbol
@@ -114,6 +130,16 @@ CONFIG_CC_VERSION_TEXT=\"gcc-14 (Debian 14.2.0-19) 14.2.0\"
             config.lacks("# CONFIG_B is not set\n# CONFIG_C is not set\n"),
             ["# CONFIG_B is not set", "# CONFIG_C is not set"]
         );
+    }
+
+    #[test]
+    fn what_is_replaced() {
+        let config = Config::from(CONFIG).with("# x\nCONFIG_A=y\n# CONFIG_B is not set\n");
+        assert!(config
+            .lacks("CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=m\n")
+            .is_empty());
+        assert_eq!(config.text().matches("CONFIG_A").count(), 1);
+        assert_eq!(Config::from(CONFIG).with("").text(), CONFIG);
     }
 
     #[test]

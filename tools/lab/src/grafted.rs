@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::cache::{remove_tree, Lock};
 use crate::cli::Cli;
-use crate::config::{settings, Config};
+use crate::config::settings;
 use crate::enter::tethered;
 use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
@@ -80,6 +80,7 @@ impl<'a> Grafted<'a> {
                 source: dir.join("src"),
                 image: dir.join("build/arch/x86/boot/bzImage"),
                 compiler: base.compiler,
+                variant: base.variant.clone(),
                 meta: base.meta.clone(),
                 dir,
             },
@@ -87,10 +88,10 @@ impl<'a> Grafted<'a> {
         let _lock = grafted.lock()?;
         let dir = &grafted.kernel.dir;
         let stamp = dir.join(".kernel");
-        let base_name = entry_name(&base.dir);
-        if fs::read_to_string(&stamp).ok().as_deref() != Some(&base_name) {
+        let copied = format!("{}\n{}", entry_name(&base.dir), base.variant);
+        if fs::read_to_string(&stamp).ok().as_deref() != Some(&copied) {
             grafted.copy(base)?;
-            fs::write(&stamp, &base_name).at(&stamp, "write")?;
+            fs::write(&stamp, &copied).at(&stamp, "write")?;
         }
         grafted.graft("grafting into the kernel tree", &[])?;
         grafted.graft("comparing the graft", &["--check"])?;
@@ -165,13 +166,13 @@ impl<'a> Grafted<'a> {
 
     /// Adds what is to be built; a configuration that has it is left alone.
     fn configure(&self) -> Result<()> {
-        let wanted = parts(self.project, self.form)?;
-        let path = self.kernel.dir.join("build/.config");
-        if Config::read(&path)?.lacks(&wanted).is_empty() {
+        let wanted = parts(self.project, self.form)? + &self.kernel.variant;
+        let config = self.kernel.config()?;
+        if config.lacks(&wanted).is_empty() {
             return Ok(());
         }
-        let config = fs::read_to_string(&path).at(&path, "read")?;
-        fs::write(&path, config + &wanted).at(&path, "write")
+        let path = self.kernel.dir.join("build/.config");
+        fs::write(&path, config.with(&wanted).text()).at(&path, "write")
     }
 }
 

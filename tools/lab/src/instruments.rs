@@ -2,6 +2,8 @@
 
 //! What a kernel needs whose instruments look at all that it does: more time and more memory.
 
+use lifecycle::Probing;
+
 use crate::config::Config;
 use crate::error::Result;
 use crate::kernel::Kernel;
@@ -24,6 +26,8 @@ const TOLD: &[(&str, &str)] = &[("CONFIG_KASAN=y", "kasan_multi_shot")];
 pub struct Instruments {
     /// How many times as long as on the stock kernel everything may take.
     pub times: u32,
+    /// How often the kernel probes a device.
+    pub probing: Probing,
     memory: u32,
     append: String,
 }
@@ -34,11 +38,17 @@ impl Instruments {
         kernel.config().map(|config| Self::read(&config))
     }
 
-    fn read(config: &Config) -> Self {
+    /// Those of a configuration.
+    pub fn read(config: &Config) -> Self {
         let slow = SLOW.iter().any(|line| config.holds(line));
         let told = TOLD.iter().filter(|(line, _)| config.holds(line));
         Self {
             times: if slow { TIMES } else { 1 },
+            probing: if config.holds("CONFIG_DEBUG_TEST_DRIVER_REMOVE=y") {
+                Probing::Twice
+            } else {
+                Probing::Once
+            },
             memory: if slow { MEMORY } else { 1 },
             append: told.map(|(_, words)| format!(" {words}")).collect(),
         }
@@ -64,10 +74,14 @@ mod tests {
     fn kernels() {
         let stock = Instruments::read(&"CONFIG_KFENCE=y\n# CONFIG_KASAN is not set\n".into());
         assert_eq!((stock.times, stock.memory), (1, 1));
+        assert_eq!(stock.probing, Probing::Once);
         assert!(stock.append.is_empty());
 
         let debug = Instruments::read(&"CONFIG_KASAN=y\nCONFIG_PROVE_LOCKING=y\n".into());
         assert_eq!((debug.times, debug.memory), (TIMES, MEMORY));
         assert_eq!(debug.append, " kasan_multi_shot");
+
+        let remove = Instruments::read(&"CONFIG_DEBUG_TEST_DRIVER_REMOVE=y\n".into());
+        assert_eq!((remove.times, remove.probing), (1, Probing::Twice));
     }
 }

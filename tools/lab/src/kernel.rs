@@ -105,6 +105,8 @@ pub struct Prepared {
     pub image: PathBuf,
     /// What it is compiled with.
     pub compiler: &'static str,
+    /// Settings of the image that the configuration of the modules, in `build`, does not have.
+    pub variant: String,
     /// What is known of it.
     pub meta: Meta,
 }
@@ -132,6 +134,11 @@ impl Prepared {
         } else {
             "build/Module.symvers"
         })
+    }
+
+    /// The configuration that modules are built with.
+    pub fn config(&self) -> Result<Config> {
+        Config::read(&self.dir.join("build/.config"))
     }
 
     /// The make command of the kernel, as Debian's packaging calls it.
@@ -205,12 +212,12 @@ impl Kernel {
         }
     }
 
-    /// The configuration.
+    /// The configuration of the image.
     pub fn config(&self) -> Result<Config> {
-        Config::read(&match self {
-            Self::Prepared(kernel) => kernel.dir.join("build/.config"),
-            Self::Tree(path) => path.join(".config"),
-        })
+        match self {
+            Self::Prepared(kernel) => Ok(kernel.config()?.with(&kernel.variant)),
+            Self::Tree(path) => Config::read(&path.join(".config")),
+        }
     }
 
     /// The source tree.

@@ -166,6 +166,11 @@ pub fn ensure(flavour: &Flavour, shop: Workshop<'_>) -> Result<Prepared> {
             "vmlinuz"
         }),
         compiler: flavour.compiler,
+        variant: if flavour.boots_variant {
+            fragments.variant
+        } else {
+            String::new()
+        },
         meta: read_meta(&dir)?,
         dir,
     })

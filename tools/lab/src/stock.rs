@@ -87,6 +87,7 @@ fn load(dir: PathBuf) -> Result<Prepared> {
         source: dir.join("src"),
         image: dir.join("vmlinuz"),
         compiler: GCC,
+        variant: String::new(),
         meta: read_meta(&dir)?,
         dir,
     })
