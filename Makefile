@@ -14,7 +14,7 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs style kselftest-install clean clean-cache help lab
 
 all: modules
 
@@ -26,7 +26,7 @@ modules: lab
 	@$(LAB) $(LAB_FLAGS) modules $(KBUILD_VARIABLES)
 endif
 
-run shell setup: lab
+run shell setup docs: lab
 	@$(LAB) $(LAB_FLAGS) $@
 
 check: lab
@@ -98,7 +98,8 @@ help:
 	@echo '  make check-driver       any driver: its laws, its timing, whether it would gain; MODULE=foo.ko'
 	@echo '                          WITH="bar.ko a=1" PARAMS="b=2" BEFORE= AFTER= FIRMWARE=DIR DEADLINE=100'
 	@echo '  make bench              designs, Rust against C, memory, sizes; BENCH=costs measures a part,'
-	@echo '                          DEVICES=8,64 and QUICK=10,1000 choose how many devices there are'
+	@echo '                          DEVICES=8,64 and QUICK=10,1000 choose how many devices there are,'
+	@echo '                          WALL=1 times make run and make check, DOCUMENT=1 renews the documentation'
 	@echo '  make bench-compare      fails if the last benchmark is worse than BASE=FILE (default: that of the'
 	@echo '                          documentation); FORCE=1 though it was measured on something else'
 	@echo '  make determinism        runs the demonstration N=10 times, and fails if two runs differ in a byte'
@@ -110,7 +111,9 @@ help:
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
 	@echo '  make shell              a shell in the virtual machine'
+	@echo '  make lab                the program that does all this, out/target/debug/lab'
 	@echo '  make setup              the root file system and the kernel only'
+	@echo '  make docs               the documentation as HTML, with that of the crate, in out/docs'
 	@echo '  make style              checks the style of all files'
 	@echo '  make kselftest-install  guest programs and modules as a kselftest, in INSTALL_PATH (out/kselftest)'
 	@echo '  make clean              removes out/'
@@ -119,11 +122,12 @@ help:
 	@echo 'Variables:'
 	@echo '  KERNEL=stock | stock:7.2 | DIR      newest stock kernel, one of a series, or a built tree'
 	@echo '  KERNEL=custom | debug | debug-remove | debug-kcsan'
-	@echo '                                      one of scripts/kernel, which is built first (10 to 30 minutes)'
+	@echo '                                      one of scripts/kernel, which is built first (5 to 40 minutes,'
+	@echo '                                      debug and debug-remove twice that)'
 	@echo '  TIME=virtual | wall                 instructions as the clock (default), or real time'
 	@echo '  SEED=N                              what is random in the guest comes from it (default 1)'
 	@echo '  SHIFT=N                             virtual time: 2^N ns per instruction (default 0)'
 	@echo '  ACCEL=tcg | kvm                     kvm needs TIME=wall'
 	@echo '  DEBIAN_MIRROR=URL                   where packages come from (default: as apt on this host)'
-	@echo '  XDG_CACHE_HOME=DIR                  the cache is in DIR/async-probe (default ~/.cache; 3 GB)'
+	@echo '  XDG_CACHE_HOME=DIR                  the cache is in DIR/async-probe (default ~/.cache; 3 GB, with all kernels 9 GB)'
 	@echo '  CLIPPY=1 W=1 V=1 C=1                passed on to kbuild'

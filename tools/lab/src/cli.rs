@@ -91,6 +91,8 @@ pub enum Action {
     Vm(Job),
     /// Opens a shell in the virtual machine, in real time
     Shell,
+    /// Makes the documentation, as HTML
+    Docs,
     /// Installs programs and modules as a kselftest
     Install {
         /// The directory
@@ -204,6 +206,9 @@ pub struct Form {
     pub all: bool,
 }
 
+/// Seconds of guest time that a step of the life of a driver takes at most, unless it is told otherwise.
+pub const STEP_DEADLINE: u32 = 100;
+
 /// A driver to check.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CheckDriver {
@@ -225,7 +230,7 @@ pub struct CheckDriver {
     #[arg(long)]
     pub firmware: Option<PathBuf>,
     /// Seconds of guest time that each step may take
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = STEP_DEADLINE)]
     pub step_deadline: u32,
 }
 

@@ -21,7 +21,8 @@ use crate::progress::note;
 const SUITE: &str = "trixie";
 const SUITES: &[&str] = &["trixie", "trixie-updates", "trixie-backports"];
 
-/// What is installed on top of `--variant=minbase`: to build kernels and modules, to check their style, to run them.
+/// What is installed on top of `--variant=minbase`: to build kernels, modules and documentation,
+/// to check style, to run.
 const PACKAGES: &[&str] = &[
     "gcc-14",
     "make",
@@ -37,6 +38,7 @@ const PACKAGES: &[&str] = &[
     "pahole",
     "xz-utils",
     "python3",
+    "python3-sphinx",
     "rustfmt",
     "rust-clippy",
     "perl",

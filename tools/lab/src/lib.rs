@@ -13,6 +13,7 @@ pub mod console;
 pub mod debian;
 pub mod demo;
 pub mod determinism;
+pub mod docs;
 pub mod enter;
 pub mod environment;
 pub mod error;

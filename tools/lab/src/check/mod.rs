@@ -242,7 +242,7 @@ fn list(tests: &[Test], filter: &str) {
 /// What else there is to run, each of which takes long.
 const ELSEWHERE: &[&str] = &[
     "make check TESTS=random_lives | stress",
-    "make in-tree, boot-stall, bench, determinism, patch-series, style",
+    "make in-tree, boot-stall, bench, determinism, patch-series, style, docs",
 ];
 
 /// Says what this has left out: other kernels first, of which those of our own take long to build, too.
