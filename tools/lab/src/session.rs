@@ -13,6 +13,7 @@ use crate::check_driver;
 use crate::cli::{Action, Cli, Job};
 use crate::demo;
 use crate::determinism;
+use crate::docs;
 use crate::environment::Environment;
 use crate::error::{IoContext, Result};
 use crate::in_tree;
@@ -23,6 +24,7 @@ use crate::kernel::{Choice, Kernel, Workshop};
 use crate::modules::Modules;
 use crate::pictures;
 use crate::process::{wait, Guarded};
+use crate::programs;
 use crate::progress::{note, result};
 use crate::project::Project;
 use crate::report;
@@ -153,6 +155,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::Determinism { runs } => determinism::run(cli, *runs)?,
         Action::Report { log, form } => report::report(log, *form)?,
         Action::Diff { a, b, form } => return report::diff(a, b, *form),
+        Action::Docs => docs::run(cli)?,
         Action::Shell => shell(cli)?,
         Action::Exec { argv } => return exec(cli, argv),
         Action::Install { to } => install::run(cli, to)?,
@@ -208,9 +211,13 @@ fn shell(cli: &Cli) -> Result<()> {
         time: Time::Wall,
         ..cli.machine.clone()
     };
+    let mut initramfs = session.initramfs(&modules)?;
+    for program in programs::build(&session.project, "selftests")? {
+        initramfs.file(&format!("selftests/{}", name(&program)), &program, true);
+    }
     session
         .boot(&machine, &session.project.out("shell"))
-        .shell(session.initramfs(&modules)?)
+        .shell(initramfs)
 }
 
 fn exec(cli: &Cli, argv: &[String]) -> Result<u8> {
