@@ -175,6 +175,7 @@ impl Boot {
         machine.nodes = self.nodes.unwrap_or(machine.nodes);
         // It runs many programs, each of which has a deadline of its own.
         machine.deadline *= 2;
+        machine.wall_deadline *= 3;
         machine
     }
 

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cache::remove_tree;
-use crate::cli::{CheckDriver, Cli};
+use crate::cli::{CheckDriver, Cli, STEP_DEADLINE};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::modules::Modules;
 use crate::process::indent;
@@ -45,7 +45,14 @@ pub fn run(cli: &Cli, args: &CheckDriver) -> Result<()> {
     let modules = session.modules()?;
     let programs = programs::build(&session.project, "selftests")?;
     let out = session.project.out("check-driver");
-    let checked = check(&session, &modules, &programs, &cli.machine, args, &out)?;
+    // If a step may take longer, so may all together.
+    let times = args.step_deadline.div_ceil(STEP_DEADLINE);
+    let machine = Machine {
+        deadline: cli.machine.deadline.saturating_mul(times),
+        wall_deadline: cli.machine.wall_deadline.saturating_mul(times),
+        ..cli.machine.clone()
+    };
+    let checked = check(&session, &modules, &programs, &machine, args, &out)?;
     if let Some(report) = checked.report.as_ref().filter(|report| report.tells()) {
         result(report.text().trim_end());
         note(&format!(
