@@ -248,12 +248,7 @@ impl Devices {
             index,
             model: Model::Slow,
         };
-        let dev = bus::Device::new(
-            fmt!("slow.{}", index),
-            None,
-            Node::ANY,
-            Ok::<_, Error>(data),
-        )?;
+        let dev = bus::Device::new(fmt!("slow.{}", index), Node::ANY, Ok::<_, Error>(data))?;
 
         match how {
             How::Sync => Ok(Slot::Sync {

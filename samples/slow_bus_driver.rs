@@ -163,7 +163,9 @@ impl<A: driver::RegistrationOps + 'static> InPlaceModule for Registered<A> {
     }
 }
 
-/// The registration of the driver, in one of the designs. It is only kept to be dropped.
+/// The registration of the driver, in one of the designs.
+///
+/// It is only kept to be dropped.
 enum SlowBusDriverModule {
     Sync {
         _driver: Pin<KBox<Registered<Synchronous>>>,

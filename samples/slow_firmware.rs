@@ -24,7 +24,7 @@ use kernel::{
 };
 
 // The file is a module of the host crate `firmware` too, where all of it is public.
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub)]
 #[path = "firmware/image.rs"]
 pub mod image;
 

@@ -63,6 +63,9 @@ impl kernel::InPlaceModule for AsyncProbe {
     }
 }
 
+#[cfg(all(CONFIG_PREEMPTION, not(CONFIG_TASKS_RCU)))]
+compile_error!("async_probe needs CONFIG_TASKS_RCU, which CONFIG_KPROBES selects");
+
 #[pinned_drop]
 impl PinnedDrop for AsyncProbe {
     fn drop(self: Pin<&mut Self>) {

@@ -58,8 +58,10 @@ pub(crate) struct Attach {
     registrar: Atomic<usize>,
     /// Whether the driver core has asked for a device that matches before `open` was set.
     wanted: AtomicFlag,
-    /// Whether the driver is registered for good. Until then nothing is scheduled for it: if its
-    /// registration fails in the end, the driver core does not wait for probes that others run.
+    /// Whether the driver is registered for good.
+    ///
+    /// Until then nothing is scheduled for it: if its registration fails in the end, the driver
+    /// core does not wait for probes that others run.
     open: AtomicFlag,
     /// Where the functions run; none if the driver core attaches.
     domain: Option<Pin<KBox<Domain>>>,
@@ -89,15 +91,17 @@ impl Attach {
         self.domain.as_deref()
     }
 
-    /// Whether the driver core, which asks, may probe `dev`, which matches. Otherwise somebody else
-    /// does so.
+    /// Whether the driver core, which asks, may probe `dev`, which matches.
+    ///
+    /// Otherwise somebody else does so.
     #[inline]
     pub(crate) fn is_for_driver_core<B: Bus>(&self, dev: &Device<B>) -> bool {
         self.by == By::DriverCore || self.answer(dev)
     }
 
-    /// The same for a driver that the driver core does not attach. Not inlined, so that the match
-    /// callback of other drivers is short.
+    /// The same for a driver that the driver core does not attach.
+    ///
+    /// Not inlined, so that the match callback of other drivers is short.
     #[inline(never)]
     fn answer<B: Bus>(&self, dev: &Device<B>) -> bool {
         match self.by {
@@ -129,8 +133,10 @@ impl Attach {
         !self.open.load(Relaxed)
     }
 
-    /// Schedules the attachment of `dev`. Without memory for that, the answer is that the driver
-    /// core may probe the device here and now.
+    /// Schedules the attachment of `dev`.
+    ///
+    /// Without memory for that, the answer is that the driver core may probe the device here and
+    /// now.
     fn schedule<B: Bus>(&self, dev: &Device<B>) -> bool {
         let Some(domain) = self.domain() else {
             return true;
@@ -144,8 +150,9 @@ impl Attach {
     }
 }
 
-/// Registers a driver that is attached by whom `by` says, by means of `A`. The driver core itself
-/// probes none of its devices meanwhile.
+/// Registers a driver that is attached by whom `by` says, by means of `A`.
+///
+/// The driver core itself probes none of its devices meanwhile.
 ///
 /// # Safety
 ///

@@ -76,6 +76,10 @@ impl Mode {
 }
 
 /// An attribute of a bus.
+///
+/// The functions may be called at any time while the bus is registered, by several tasks at once,
+/// and as soon as its directory is in sysfs: before [`bus::Registration::new`] has returned, and
+/// devices can be made. They may sleep.
 pub trait Bus: 'static {
     /// The bus.
     type Bus: bus::Bus;
@@ -110,7 +114,7 @@ pub trait Bus: 'static {
 /// An attribute of the devices of a bus.
 ///
 /// The functions may be called at any time while the device is registered, whether it is bound or
-/// not, and without its lock.
+/// not, by several tasks at once, and without its lock. They may sleep.
 pub trait Device: 'static {
     /// The bus.
     type Bus: bus::Bus;
@@ -156,7 +160,12 @@ unsafe fn show(buffer: *mut c_char, show: impl FnOnce(&mut dyn fmt::Write) -> Re
 
     from_result(|| {
         show(&mut f)?;
-        Ok(f.bytes_written() as isize)
+
+        // Counts what had no room, too, in case that `show` passes over the error.
+        match f.bytes_written() {
+            len if len < PAGE_SIZE => Ok(len as isize),
+            _ => Err(EINVAL),
+        }
     })
 }
 
@@ -295,7 +304,9 @@ impl<B: bus::Bus> DeviceAttribute<B> {
     }
 }
 
-/// Attributes whose raw form is `T`. Made by [`attributes!`](crate::attributes).
+/// Attributes whose raw form is `T`.
+///
+/// Made by [`attributes!`](crate::attributes).
 #[repr(transparent)]
 pub struct Attributes<T>(
     [*const bindings::attribute_group; 2],
@@ -439,6 +450,22 @@ mod tests {
         assert_eq!(shown("slow\n", 1)?, 5);
         assert_eq!(shown("x", PAGE_SIZE - 1)?, PAGE_SIZE as isize - 1);
         assert_eq!(shown("x", PAGE_SIZE)?, EINVAL.to_errno() as isize);
+        Ok(())
+    }
+
+    #[test]
+    fn read_of_too_much_fails() -> Result {
+        let mut page = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
+        let write = |f: &mut dyn fmt::Write| {
+            for _ in 0..=PAGE_SIZE {
+                let _ = f.write_str("x");
+            }
+            Ok(())
+        };
+
+        // SAFETY: The page is initialized, and nobody else uses it.
+        let result = unsafe { show(page.as_mut_ptr().cast(), write) };
+        assert_eq!(result, EINVAL.to_errno() as isize);
         Ok(())
     }
 

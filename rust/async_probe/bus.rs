@@ -44,7 +44,10 @@
 //! - A device lives as long as there are references to it, whether it is registered or not.
 
 use core::{
-    marker::PhantomData,
+    marker::{
+        PhantomData,
+        PhantomPinned, //
+    },
     mem::offset_of,
     ops::Deref,
     ptr::NonNull, //
@@ -108,14 +111,16 @@ pub trait Bus: Sized + 'static {
     /// The data of the bus itself, which its [`Registration`] holds.
     type Data: Send + Sync;
 
-    /// The data of each device. Everybody who has a reference to the device may read it, at any
-    /// time; it is dropped with the last reference, in a context that may sleep.
+    /// The data of each device.
+    ///
+    /// Everybody who has a reference to the device may read it, at any time; it is dropped with the
+    /// last reference, in a context that may sleep.
     type DeviceData: Send + Sync;
 
     /// What a driver tells the bus about itself, such as a table of ids.
     type DriverInfo: ?Sized + Sync + 'static;
 
-    /// Returns the `static` of the bus. Always the same.
+    /// Returns the `static` of the bus, always the same.
     fn bus_type() -> &'static BusType<Self>;
 
     /// Whether a driver with `info` can drive `dev`.
@@ -128,6 +133,12 @@ pub trait Bus: Sized + 'static {
     fn matches(dev: &Device<Self>, info: &'static Self::DriverInfo) -> bool;
 
     /// Adds variables to the uevents of `dev`.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep. The device's lock is held when a driver has been bound or unbound,
+    /// and not when somebody reads `uevent` in sysfs (`drivers/base/core.c`, `uevent_show()`),
+    /// which may be at the same time as a probe.
     ///
     /// # Errors
     ///
@@ -142,6 +153,10 @@ pub trait Bus: Sized + 'static {
     /// If it is the driver's probe that fails, nothing else is called: what has to be undone then
     /// is for devres.
     ///
+    /// # Context
+    ///
+    /// As for [`Driver::probe`].
+    ///
     /// # Errors
     ///
     /// The probe fails with the error.
@@ -151,6 +166,10 @@ pub trait Bus: Sized + 'static {
     }
 
     /// Called after a driver's remove, before its data is dropped.
+    ///
+    /// # Context
+    ///
+    /// As for [`Driver::unbind`].
     fn after_remove(dev: &Device<Self, Core<'_>>) {
         let _ = dev;
     }
@@ -164,8 +183,16 @@ pub trait Bus: Sized + 'static {
         let _ = dev;
     }
 
-    /// Called when the bus is about to be unregistered, and adding devices fails already: the bus
-    /// drops the registrations of its devices, and the references to devices that it holds.
+    /// Called when the bus is about to be unregistered: it drops the registrations of its devices,
+    /// and the references to devices that it holds.
+    ///
+    /// Making a device fails already ([`Device::new`]), but one that has been made can still be
+    /// added. A bus that keeps what others add refuses to keep it from now on, as `slow_bus` does:
+    /// it would wait for it for ever.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep.
     fn closing(data: Pin<&Self::Data>) {
         let _ = data;
     }
@@ -202,8 +229,10 @@ pub struct BusType<B: Bus> {
     taken: AtomicFlag,
     /// Entered by each device, until it is released, and by each driver, while it is registered.
     gate: Gate,
-    /// Frees a device. It is in the `static`, so that it is code of the module of the `static`: any
-    /// module may make devices, and be unloaded before the last reference to them is gone.
+    /// Frees a device.
+    ///
+    /// It is in the `static`, so that it is code of the module of the `static`: any module may make
+    /// devices, and be unloaded before the last reference to them is gone.
     free: unsafe fn(NonNull<DeviceHeader>),
     /// The address of the data, while the attributes of the bus are accessible.
     data: Atomic<*const B::Data>,
@@ -311,11 +340,19 @@ impl<B: Bus> BusType<B> {
 ///
 /// See the [documentation of the module](self) for what dropping it waits for. A module therefore
 /// keeps it *behind* its own devices and drivers, as fields are dropped in order.
+///
+/// # Invariants
+///
+/// `bus` is registered, and its `data` points to `data`, which stays where it is.
 #[pin_data(PinnedDrop)]
 pub struct Registration<B: Bus> {
     #[pin]
     data: B::Data,
     bus: &'static BusType<B>,
+    /// The attributes of the bus find `data` by its address, whether it needs to be pinned itself
+    /// or not.
+    #[pin]
+    _pin: PhantomPinned,
 }
 
 impl<B: Bus> Registration<B> {
@@ -339,6 +376,7 @@ impl<B: Bus> Registration<B> {
             data <- data,
             // SAFETY: `this` is valid, and `data` has just been initialized.
             bus: Self::register(unsafe { &raw const (*this.as_ptr()).data })?,
+            _pin: PhantomPinned,
         })
     }
 
@@ -395,6 +433,8 @@ pub(crate) struct DeviceHeader {
     pub(crate) dev: Opaque<bindings::device>,
     /// The task that adds the device, as a number, while it does so.
     pub(crate) adding: Atomic<usize>,
+    /// Whether adding the device cannot fail any more.
+    pub(crate) ready: AtomicFlag,
     /// Frees the device: code of the bus's module.
     free: unsafe fn(NonNull<DeviceHeader>),
     /// The gate of the bus.
@@ -456,11 +496,9 @@ impl<B: Bus, Ctx: DeviceContext> Device<B, Ctx> {
 }
 
 impl<B: Bus> Device<B> {
-    /// Makes a device that is not registered: `device_initialize()`.
+    /// Makes a device without a parent, that is not registered: `device_initialize()`.
     ///
-    /// The device has `parent` as its parent, and is a child of no device without one. It keeps a
-    /// reference to it, but does not keep it registered: a device has to be unregistered before its
-    /// parent is. Its probes run on `node`, if they are asynchronous.
+    /// Its probes run on `node`, if they are asynchronous.
     ///
     /// # Context
     ///
@@ -472,6 +510,43 @@ impl<B: Bus> Device<B> {
     /// - `ENOMEM` if memory is short.
     /// - The error of `data`.
     pub fn new<E>(
+        name: fmt::Arguments<'_>,
+        node: Node,
+        data: impl PinInit<B::DeviceData, E>,
+    ) -> Result<ARef<Self>>
+    where
+        Error: From<E>,
+    {
+        Self::make(name, None, node, data)
+    }
+
+    /// Makes a device that has `parent` as its parent; otherwise as [`Self::new`].
+    ///
+    /// It keeps a reference to its parent, but does not keep it registered: a device has to be
+    /// unregistered before its parent is. Without a node of its own it has that of its parent.
+    ///
+    /// # Safety
+    ///
+    /// The parent is not unregistered while the device is being added, be it by
+    /// [`Registration::new`](crate::device::Registration::new), or by the function of an
+    /// [`AsyncRegistration`](crate::device::AsyncRegistration): the driver core does not protect
+    /// the parent's directory in sysfs meanwhile (`fs/sysfs/dir.c`, `sysfs_remove_dir()`).
+    /// libnvdimm synchronizes its domain before it unregisters a parent (`drivers/nvdimm/bus.c`,
+    /// `nd_synchronize()`).
+    pub unsafe fn new_child<E>(
+        name: fmt::Arguments<'_>,
+        parent: &device::Device,
+        node: Node,
+        data: impl PinInit<B::DeviceData, E>,
+    ) -> Result<ARef<Self>>
+    where
+        Error: From<E>,
+    {
+        Self::make(name, Some(parent), node, data)
+    }
+
+    /// Makes a device.
+    fn make<E>(
         name: fmt::Arguments<'_>,
         parent: Option<&device::Device>,
         node: Node,
@@ -492,6 +567,7 @@ impl<B: Bus> Device<B> {
                 header: DeviceHeader {
                     dev: Opaque::zeroed(),
                     adding: Atomic::new(0),
+                    ready: AtomicFlag::new(false),
                     free: bus.free,
                     gate: &bus.gate,
                     _parent: parent.map(ARef::from),
@@ -546,7 +622,9 @@ impl<B: Bus> Device<B> {
     }
 }
 
-/// `device::release`: the last reference to the device is gone. Any context.
+/// Has the device freed, as the last reference to it is gone: `device::release`.
+///
+/// Any context.
 ///
 /// # Safety
 ///
@@ -711,6 +789,14 @@ pub trait Driver {
 }
 
 /// An adapter for the registration of drivers of a Rust bus.
+///
+/// # Errors
+///
+/// The registration fails with:
+///
+/// - `ENODEV` if the bus is not registered, or is about to be unregistered.
+/// - `EBUSY` if the bus has a driver of that name already.
+/// - `ENOMEM` if memory is short.
 pub struct Adapter<T: Driver>(PhantomData<T>);
 
 // SAFETY:

@@ -36,31 +36,39 @@ use crate::{
     task, //
 };
 
-/// What `DeviceHeader::adding` is once the device has been added: no task.
-const ADDED: usize = usize::MAX;
-
-/// What it is once `device_add()` has failed.
-const FAILED: usize = usize::MAX - 1;
+/// What `DeviceHeader::adding` is once `device_add()` has returned: no task.
+const DONE: usize = usize::MAX;
 
 /// Whether the current task is the one that is adding `dev` just now.
+///
+/// It is asked when the driver core looks for drivers of the device, which is the last that
+/// `device_add()` does (`bus_probe_device()`): it does not fail any more.
 pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
-    dev.header().adding.load(Relaxed) == task::current()
+    let header = dev.header();
+    let here = header.adding.load(Relaxed) == task::current();
+
+    if here {
+        header.ready.store(true, Relaxed);
+    }
+    here
 }
 
-/// Has the driver core look for a driver of `dev`, and probe: `device_attach()`. Sleeps.
+/// Has the driver core look for a driver of `dev`, and probe: `device_attach()`.
+///
+/// Sleeps.
 ///
 /// Nothing happens if the device is bound, or is not registered any more.
 pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
-    // A driver that is registered meanwhile is matched with a device before `device_add()` is done.
-    // If that fails in the end, there is nothing left to attach.
-    if dev.header().adding.load(Relaxed) == FAILED {
+    // A driver that is registered meanwhile is matched with a device before `device_add()` is done,
+    // which may still fail, and free what `device_attach()` needs. Nothing is lost: who adds the
+    // device looks for drivers when it cannot fail any more.
+    if !dev.header().ready.load(Relaxed) {
         return;
     }
 
     // What the probe has returned, the driver core has reported.
     //
-    // SAFETY: `dev` is a valid device that has been added, or is being added, and is on the list of
-    // its bus, as a driver could be matched with it.
+    // SAFETY: `dev` is a valid device that has been added, or whose addition cannot fail any more.
     let _ = unsafe { bindings::device_attach(dev.as_raw()) };
 }
 
@@ -84,8 +92,8 @@ impl<B: Bus> Registration<B> {
     /// # Errors
     ///
     /// - `EEXIST` if a device of that name exists already.
-    /// - `EINVAL` if the name is empty.
-    /// - `ENOENT` if the parent is not registered.
+    /// - `EINVAL` if the name is empty, which comes with a warning (`kobject_add_internal()`).
+    /// - `ENOENT` if the parent is not registered any more.
     /// - `ENOMEM` if memory is short.
     /// - `EBUSY` if the device has been added before. A device is added once, for life.
     pub fn new(dev: ARef<Device<B>>) -> Result<Self> {
@@ -103,9 +111,10 @@ impl<B: Bus> Registration<B> {
         // SAFETY: `dev` has been initialized by `Device::new()`, and is added once.
         let result = to_result(unsafe { bindings::device_add(dev.as_raw()) });
 
-        header
-            .adding
-            .store(if result.is_ok() { ADDED } else { FAILED }, Relaxed);
+        if result.is_ok() {
+            header.ready.store(true, Relaxed);
+        }
+        header.adding.store(DONE, Relaxed);
         result.map(|()| Self(dev))
     }
 
@@ -142,9 +151,10 @@ static LOCK_NAME: &CStr = c"async_probe::device::Shared";
 struct Shared<B: Bus> {
     #[pin]
     state: SpinLock<State<B>>,
-    /// Completed when the device is not being added any more. It is not the lock that is held so
-    /// long: probes run meanwhile, and may wait for other registrations, of the same bus too, whose
-    /// locks would be of the same class.
+    /// Completed when the device is not being added any more.
+    ///
+    /// It is not the lock that is held so long: probes run meanwhile, and may wait for other
+    /// registrations, of the same bus too, whose locks would be of the same class.
     #[pin]
     added: Completion,
 }
@@ -155,7 +165,7 @@ impl<B: Bus> Shared<B> {
         core::mem::replace(&mut *self.state.lock(), new)
     }
 
-    /// Adds the device, unless it is not wanted any more. Called once.
+    /// Adds the device, unless it is not wanted any more; called once.
     fn add(&self) {
         let State::Pending(dev) = self.replace(State::Adding) else {
             // `remove()` has been here, and nobody looks at the state again.
@@ -173,7 +183,7 @@ impl<B: Bus> Shared<B> {
         self.added.complete_all();
     }
 
-    /// Removes the device, or sees to it that it is not added. Called once.
+    /// Removes the device, or sees to it that it is not added; called once.
     fn remove(&self) {
         let mut state = self.replace(State::Gone);
 
@@ -194,7 +204,12 @@ impl<B: Bus> Shared<B> {
 ///
 /// Dropping it unregisters the device. A device that has not been added yet is never added, and so
 /// never probed; one that is just being added, and probed, is waited for. libnvdimm synchronizes
-/// the whole domain for that, here it concerns the one device.
+/// the whole domain for that, here it concerns the one device. So it must not be dropped by a
+/// callback of the device itself, such as probe: it would wait for itself, for ever.
+///
+/// What is waited for is the device, not the function, which is code of the module that makes the
+/// registration, and may still have to return. As always, a module that uses the domain of another
+/// waits for it before it exits ([`Domain::synchronize_full`]).
 pub struct AsyncRegistration<B: Bus>(Arc<Shared<B>>);
 
 impl<B: Bus> AsyncRegistration<B> {
@@ -229,7 +244,10 @@ impl<B: Bus> AsyncRegistration<B> {
     ///
     /// Until `then` is called, the device has its name, and no other can be added with that name.
     ///
-    /// Without memory for that it is unregistered here and now.
+    /// # Context
+    ///
+    /// Sleeps. Without memory to schedule it, the device is unregistered and `then` called by the
+    /// current task: it must not hold a lock that either takes.
     pub fn unregister_async<F>(self, domain: &Domain, then: F)
     where
         F: FnOnce() + Send + 'static,

@@ -69,7 +69,9 @@ impl Node {
     /// Any node: `NUMA_NO_NODE`.
     pub const ANY: Self = Self(NUMA_NO_NODE);
 
-    /// The node of this number. One that is not online is as good as any.
+    /// The node of this number.
+    ///
+    /// One that is not online is as good as any.
     pub const fn new(number: u16) -> Self {
         // CAST: Each number of 16 bits fits.
         Self(number as i32)
@@ -95,7 +97,33 @@ impl Node {
         }
     }
 
+    /// Whether there is such a node: `node_online()`.
+    #[cfg(CONFIG_NUMA)]
+    fn is_online(self) -> bool {
+        const BITS: usize = c_ulong::BITS as usize;
+
+        let Ok(number) = usize::try_from(self.0) else {
+            return false;
+        };
+        if number >= 1 << bindings::CONFIG_NODES_SHIFT {
+            return false;
+        }
+
+        // SAFETY: The array has a bit for each number below `MAX_NUMNODES`. It changes when nodes
+        // come and go; everybody reads it without a lock.
+        let word = unsafe {
+            (&raw const bindings::node_states[bindings::node_states_N_ONLINE as usize].bits)
+                .cast::<c_ulong>()
+                .add(number / BITS)
+                .read_volatile()
+        };
+        word & (1 << (number % BITS)) != 0
+    }
+
     /// Sets the node of a device: `set_dev_node()`.
+    ///
+    /// A device has no node that is not online: the driver core allocates memory there, and does
+    /// not look.
     ///
     /// # Safety
     ///
@@ -104,7 +132,11 @@ impl Node {
         #[cfg(CONFIG_NUMA)]
         // SAFETY: By the safety requirements.
         unsafe {
-            (*dev).numa_node = self.0;
+            (*dev).numa_node = if self.is_online() {
+                self.0
+            } else {
+                NUMA_NO_NODE
+            };
         }
         #[cfg(not(CONFIG_NUMA))]
         let _ = dev;
@@ -312,8 +344,7 @@ impl Domain {
     }
 
     /// Waits until all functions of the domain that were scheduled before the one of `cookie` have
-    /// returned: `async_synchronize_cookie_domain()`. The function of `cookie` itself may use it,
-    /// so as to do its last part in order.
+    /// returned: `async_synchronize_cookie_domain()`.
     ///
     /// # Context
     ///
@@ -339,5 +370,20 @@ impl Domain {
 impl PinnedDrop for Domain {
     fn drop(self: Pin<&mut Self>) {
         self.synchronize_full();
+    }
+}
+
+#[kunit_tests(async_probe_domain)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_online_or_not() {
+        #[cfg(CONFIG_NUMA)]
+        {
+            assert!(Node::new(0).is_online());
+            assert!(!Node::new(u16::MAX).is_online());
+            assert!(!Node::ANY.is_online());
+        }
     }
 }

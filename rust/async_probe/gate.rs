@@ -92,7 +92,9 @@ impl Gate {
         }
     }
 
-    /// Waits until the last user has left. Sleeps.
+    /// Waits until the last user has left.
+    ///
+    /// Sleeps.
     ///
     /// # Safety
     ///

@@ -186,7 +186,11 @@ impl<M: kernel::InPlaceModule> Shared<M> {
             *state = match KBox::pin_init(M::init(module), GFP_KERNEL) {
                 Ok(_module) => State::Done { _module },
                 Err(err) => {
-                    pr_err!("asynchronous init of a module failed: {:?}\n", err);
+                    pr_err!(
+                        "asynchronous init of {} failed: {:?}\n",
+                        core::any::type_name::<M>(),
+                        err
+                    );
                     State::Gone
                 }
             };

@@ -221,7 +221,9 @@ pub trait Choice: Copy + 'static {
     const NAMES: &'static [&'static str];
 }
 
-/// A parameter that is a number. Made by [`module_params!`](crate::module_params!).
+/// A parameter that is a number.
+///
+/// Made by [`module_params!`](crate::module_params!).
 pub struct RangeParam(Param);
 
 impl RangeParam {
@@ -254,7 +256,9 @@ impl RangeParam {
     }
 }
 
-/// A parameter that is one of the values of `T`. Made by [`module_params!`](crate::module_params!).
+/// A parameter that is one of the values of `T`.
+///
+/// Made by [`module_params!`](crate::module_params!).
 pub struct ChoiceParam<T>(Param, PhantomData<fn() -> T>);
 
 impl<T: Choice> ChoiceParam<T> {

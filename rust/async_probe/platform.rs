@@ -23,7 +23,9 @@ pub enum Id {
     None,
     /// The kernel picks a free number and marks it: `name.N.auto`, `PLATFORM_DEVID_AUTO`.
     Auto,
-    /// `name.N`. At most [`i32::MAX`].
+    /// `name.N`.
+    ///
+    /// At most [`i32::MAX`].
     Index(u32),
 }
 

@@ -116,7 +116,9 @@ impl Choice for ProbeType {
 /// A driver that knows it when it is compiled takes [`PreferAsynchronous`] or one of its siblings;
 /// one that reads it from a module parameter implements the trait.
 pub trait Strategy {
-    /// Returns the probe type. Called once for each registration, in the registering task.
+    /// Returns the probe type.
+    ///
+    /// Called once for each registration, in the registering task.
     fn probe_type() -> ProbeType;
 }
 

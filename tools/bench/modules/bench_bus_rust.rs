@@ -99,12 +99,15 @@ fn add(parent: &DeviceRegistration) -> Result<KVVec<device::Registration<BenchBu
             index,
             model: MODEL,
         };
-        let dev = bus::Device::new(
-            fmt!("bench.{}", index),
-            Some(parent.as_ref().as_ref()),
-            Node::ANY,
-            Ok::<_, Error>(data),
-        )?;
+        // SAFETY: The module drops the parent after the devices.
+        let dev = unsafe {
+            bus::Device::new_child(
+                fmt!("bench.{}", index),
+                parent.as_ref().as_ref(),
+                Node::ANY,
+                Ok::<_, Error>(data),
+            )
+        }?;
 
         devices.push(device::Registration::new(dev)?, GFP_KERNEL)?;
     }

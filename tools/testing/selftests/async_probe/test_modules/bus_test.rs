@@ -130,7 +130,6 @@ fn register() -> Result<Bus> {
 fn make(name: u32, number: u32) -> Result<Device> {
     bus::Device::new(
         fmt!("test.{}", name),
-        None,
         Node::ANY,
         Ok::<_, Error>(Number(number)),
     )

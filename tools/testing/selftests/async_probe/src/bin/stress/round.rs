@@ -38,7 +38,7 @@ const ENOUGH: usize = 20;
 const COMPLAINTS: [&str; 5] = [
     "cannot be added",
     "attach failed",
-    "asynchronous init of a module failed",
+    "async_probe: asynchronous init of ",
     "cannot create duplicate filename",
     "don't try to register things with the same name",
 ];
