@@ -8,12 +8,14 @@ use lifecycle::dmesg;
 use lifecycle::initcall::Initcall;
 use lifecycle::laws::boot_waits::{self, Boot};
 use lifecycle::{Micros, Probing, What};
+use timeline::Heading;
 
 use crate::cli::Cli;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::grafted;
 use crate::initramfs::Initramfs;
 use crate::instruments::Instruments;
+use crate::pictures;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
@@ -175,6 +177,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         session.kernel.release()?,
         table(&rows)
     ));
+    note("logs and timelines: out/boot-stall/<number>, from 0; make report LOG=<dmesg.log> tells who waited");
     let broken: Vec<String> = rows.iter().filter_map(|row| row.broken.clone()).collect();
     if broken.is_empty() {
         return Ok(());
@@ -237,6 +240,11 @@ fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Res
             format!("read {}", path.display()),
         )
     })?;
+    let heading = Heading {
+        title: scenario.name.to_owned(),
+        identity: format!("Linux {}", session.kernel.release()?),
+    };
+    pictures::draw(&events, &heading, &out)?;
     let events = probing.fold(&events);
     let function = format!("__{}_init", driver.module);
     let verdict = boot_waits::check(&events, &function, driver.name, DEVICES, scenario.boot);

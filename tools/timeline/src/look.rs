@@ -25,6 +25,8 @@ pub enum Look {
     Call,
     /// Init or exit of a module, or an initcall.
     Init,
+    /// The kernel's boot after its initcalls.
+    Boot,
     /// Registration or unregistration of a driver.
     Register,
     /// Waiting for async work.
@@ -37,7 +39,7 @@ pub enum Look {
 
 impl Look {
     /// All of them, in the order of the legend.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Async,
         Self::Sync,
         Self::Probe,
@@ -47,6 +49,7 @@ impl Look {
         Self::Waiting,
         Self::Call,
         Self::Init,
+        Self::Boot,
         Self::Register,
         Self::Flush,
         Self::Work,
@@ -65,6 +68,7 @@ impl Look {
             (Kind::Remove, _) => Self::Remove,
             (Kind::Call(_), _) => Self::Call,
             (Kind::Init | Kind::Initcall | Kind::Rmmod, _) => Self::Init,
+            (Kind::Boot, _) => Self::Boot,
             (Kind::Register | Kind::Unregister, _) => Self::Register,
             (Kind::Flush, _) => Self::Flush,
             (Kind::AsyncWork, _) => Self::Work,
@@ -84,6 +88,7 @@ impl Look {
             Self::Remove => "remove",
             Self::Call => "call",
             Self::Init => "init",
+            Self::Boot => "boot",
             Self::Register => "register",
             Self::Flush => "flush",
             Self::Work => "work",
@@ -103,6 +108,7 @@ impl Look {
             Self::Remove => "remove",
             Self::Call => "call of userspace",
             Self::Init => "module init, exit",
+            Self::Boot => "boot until init",
             Self::Register => "driver registration",
             Self::Flush => "flush of async work",
             Self::Work => "async work",

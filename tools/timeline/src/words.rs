@@ -16,6 +16,7 @@ pub fn what(bar: &Bar) -> String {
         Kind::Remove => "remove",
         Kind::Init => "init",
         Kind::Initcall => "initcall",
+        Kind::Boot => "boot",
         Kind::Rmmod => "rmmod",
         Kind::Register => "registration",
         Kind::Unregister => "unregistration",
@@ -31,6 +32,7 @@ pub fn what(bar: &Bar) -> String {
     match (bar.kind, bar.on.as_str()) {
         (_, "") => what.to_owned(),
         (Kind::Flush, on) => format!("{what} by {on}"),
+        (Kind::Boot, on) => format!("{what} until {on}"),
         (Kind::Waiting, on) => format!("{what}: {on}"),
         (Kind::Call(_), on) => format!("{what} {on}"),
         (_, on) => format!("{what} of {on}"),

@@ -147,6 +147,7 @@ fn name(timeline: &Timeline, bar: usize) -> Option<String> {
     Some(match of.kind {
         Kind::Init => format!("insmod of {}", of.on),
         Kind::Rmmod => format!("rmmod of {}", of.on),
+        Kind::Boot => format!("boot until {}", of.on),
         Kind::Call(call) => format!("{call} of {}", of.on),
         // What is in a call is a part of it.
         Kind::Initcall if of.parent.is_none() => format!("initcall {}", of.on),

@@ -40,7 +40,11 @@ pub struct Step {
 
 /// The path of what took longest: a call, the probes of a driver, or the boot.
 pub(super) fn path(timeline: &Timeline, waves: &[Wave], calls: &[Call]) -> Option<Path> {
-    let call = calls.iter().max_by_key(|call| (call.took, call.bar));
+    let call = calls
+        .iter()
+        // The boot has a path of its own, if it waits for anybody.
+        .filter(|call| timeline.bars[call.bar].kind != Kind::Boot)
+        .max_by_key(|call| (call.took, call.bar));
     let wave = waves
         .iter()
         .filter_map(|wave| Some((wave.until_bound?, wave)))
@@ -53,7 +57,7 @@ pub(super) fn path(timeline: &Timeline, waves: &[Wave], calls: &[Call]) -> Optio
         steps: Vec::new(),
     };
     if let Some((task, begin, end)) = boot.filter(|(_, begin, end)| *end - *begin > took(call)) {
-        return Some(walk.of_tasks("the initcalls".to_owned(), &[task], begin, end));
+        return Some(walk.of_tasks("the boot".to_owned(), &[task], begin, end));
     }
     match wave {
         Some((until_bound, wave)) if until_bound > took(call) => {
@@ -102,14 +106,19 @@ fn tasks(timeline: &Timeline, call: usize) -> Vec<usize> {
     tasks
 }
 
-/// The initcalls of the kernel itself, all by one task.
+/// The boot of the kernel: its initcalls, all by one task, and what it does until it runs init, if it waits
+/// for somebody then.
 fn boot(timeline: &Timeline) -> Option<(usize, Micros, Micros)> {
     let task = timeline.tasks.iter().position(|task| task.pid == Some(1))?;
     let mut of_boot = timeline
         .bars_of(Kind::Initcall)
         .filter(|bar| timeline.bars[*bar].task == Some(task));
     let first = of_boot.next()?;
-    let last = of_boot.last()?;
+    let waits = |bar: &usize| timeline.waits.iter().any(|wait| wait.bar == *bar);
+    let last = match timeline.bars_of(Kind::Boot).find(waits) {
+        Some(boot) => boot,
+        None => of_boot.last()?,
+    };
     Some((task, timeline.bars[first].begin, timeline.end_of(last)))
 }
 
@@ -291,6 +300,7 @@ impl<'t> Walk<'t> {
         let of = &self.timeline.bars[bar];
         match of.kind {
             Kind::Initcall => format!("initcall {}", of.on),
+            Kind::Boot => format!("boot until {}", of.on),
             Kind::Register => format!("registration of {}", of.on),
             Kind::AsyncWork => format!("async work {}", of.on),
             _ => match &of.driver {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use super::builder::Builder;
 use super::recorded::errno;
+use super::waits::SOON;
 use super::{Kind, Through, Wait};
 use crate::initcall::{Initcall, Symbol};
 use crate::{Micros, What};
@@ -24,6 +25,8 @@ struct Open {
     waiting: HashMap<u32, usize>,
     /// The init of a module, by task, that may have to wait: where it began, and its result.
     loaded: HashMap<u32, (String, usize, i32)>,
+    /// Where the kernel's last initcall returned, and by which task.
+    last: Option<(u32, usize)>,
     /// Whether the log tells of async work at all.
     works_are_told: bool,
 }
@@ -51,8 +54,11 @@ pub(super) fn bars<'a>(builder: &mut Builder<'a>) {
                 if let Some(of) = of {
                     let (pid, function, began) = open.initcalls.remove(of);
                     initcall_bar(builder, pid, &function, began, Some(at), Some(*ret));
-                    if let Some(module) = function.module {
-                        open.loaded.insert(pid, (module, began, *ret));
+                    match function.module {
+                        Some(module) => {
+                            open.loaded.insert(pid, (module, began, *ret));
+                        }
+                        None => open.last = Some((pid, at)),
                     }
                 }
             }
@@ -74,8 +80,13 @@ pub(super) fn bars<'a>(builder: &mut Builder<'a>) {
                     builder.evidence(bar, [at]);
                 }
             }
-            // A moment that is no bar.
-            Initcall::RunInit { .. } => {}
+            Initcall::RunInit { program } => {
+                if let Some((pid, began)) = open.last.take() {
+                    let task = builder.task(Some(pid), None);
+                    let bar = builder.bar(Kind::Boot, program, began, Some(at));
+                    bar.task = Some(task);
+                }
+            }
             Initcall::Waiting { pid } => {
                 open.waiting.insert(*pid, at);
             }
@@ -186,6 +197,48 @@ fn probe_bar<'a>(builder: &mut Builder<'a>, open: &Open, probed: &'a Initcall, a
     bar.task = task;
     bar.asynchronous = open.works_are_told.then_some(work.is_some());
     bar.ret = Some(errno(*ret));
+}
+
+/// The kernel's own wait for async probes before it runs init, where no line tells of it: the last of
+/// those that ended before was not long before.
+pub(super) fn boot(builder: &Builder<'_>) -> Option<Wait> {
+    let timeline = &builder.timeline;
+    let at = timeline.bars_of(Kind::Boot).next()?;
+    let boot = &timeline.bars[at];
+    let end = boot.end?;
+    let mut on: Vec<usize> = timeline
+        .bars_of(Kind::Probe)
+        .filter(|probe| {
+            let probe = &timeline.bars[*probe];
+            probe.asynchronous == Some(true)
+                && probe
+                    .end
+                    .is_some_and(|ended| boot.begin < ended && ended <= end)
+        })
+        .collect();
+    on.sort_by_key(|probe| (timeline.end_of(*probe), *probe));
+    let last = timeline.end_of(*on.last()?);
+    if last + SOON < end {
+        return None;
+    }
+    let mut events = boot.events.clone();
+    events.extend(
+        on.iter()
+            .flat_map(|probe| timeline.bars[*probe].events.clone()),
+    );
+    events.sort_unstable();
+    events.dedup();
+    Some(Wait {
+        task: boot.task,
+        doing: format!("boot until {}", boot.on),
+        bar: at,
+        through: Through::AsyncWork,
+        begin: boot.begin,
+        end: Some(last),
+        on,
+        inferred: true,
+        events,
+    })
 }
 
 /// The waits for async work that ended meanwhile.

@@ -119,6 +119,9 @@ pub enum Kind {
     Init,
     /// An init function, of a module or of the kernel.
     Initcall,
+    /// What the kernel does after its last initcall, until it runs init: it waits for async work,
+    /// above all (`init/main.c`, `kernel_init()`).
+    Boot,
     /// The system call that unloads a module.
     Rmmod,
     /// A driver is registered.

@@ -16,7 +16,7 @@ use crate::Micros;
 
 /// A call that waited returns this soon after what it waited for: there is the rest of the call,
 /// and the time that the kernel takes to wake its task.
-const SOON: Micros = Micros(20_000);
+pub(super) const SOON: Micros = Micros(20_000);
 
 /// Finds all waits.
 pub(super) fn waits(builder: &mut Builder<'_>) {
@@ -26,6 +26,7 @@ pub(super) fn waits(builder: &mut Builder<'_>) {
     found.extend(initcall::waits(builder));
     if found.is_empty() {
         found.extend(inferred(builder));
+        found.extend(initcall::boot(builder));
     }
     found.sort_by_key(|wait| (wait.begin, wait.events.first().copied()));
     builder.timeline.waits = found;

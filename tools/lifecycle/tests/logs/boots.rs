@@ -7,7 +7,11 @@
 
 use lifecycle::dmesg;
 use lifecycle::laws::boot_waits::{self, Boot};
-use lifecycle::Micros;
+use lifecycle::report::log::{report, Detail};
+use lifecycle::timeline::Kind;
+use lifecycle::{Micros, Timeline};
+
+use crate::samples::summary;
 
 /// A boot: its log, the init function of the driver, the driver, and what the boot did.
 struct Real {
@@ -129,5 +133,29 @@ fn a_device_too_few() {
             boot_waits::check(&events, real.function, real.driver, devices, real.boot).is_ok()
         };
         assert!(check(DEVICES) && !check(DEVICES + 1));
+    }
+}
+
+/// What is reported of a boot that waits, and of one that does not: nobody prints that it does.
+#[test]
+fn reported() {
+    for (log, waits) in [
+        (include_str!("boot_waits.txt"), true),
+        (include_str!("boot_probes.txt"), false),
+        (include_str!("boot_goes_on.txt"), false),
+    ] {
+        let timeline = Timeline::of(&dmesg::parse(log).unwrap());
+        let boot = timeline.bars_of(Kind::Boot).next().unwrap();
+        let wait = timeline.waits.iter().find(|wait| wait.bar == boot);
+        assert_eq!(wait.is_some(), waits);
+        let Some(wait) = wait else { continue };
+        assert!(wait.inferred);
+        assert_eq!(wait.doing, "boot until /init");
+        assert_eq!(wait.on.len(), DEVICES);
+        let report = report(&summary("boot", log), Detail::Folded);
+        assert!(
+            report.contains("What decided when the boot ended"),
+            "{report}"
+        );
     }
 }
