@@ -435,6 +435,8 @@ pub(crate) struct DeviceHeader {
     pub(crate) adding: Atomic<usize>,
     /// Whether adding the device cannot fail any more.
     pub(crate) ready: AtomicFlag,
+    /// Whether somebody wanted to attach it before.
+    pub(crate) wanted: AtomicFlag,
     /// Frees the device: code of the bus's module.
     free: unsafe fn(NonNull<DeviceHeader>),
     /// The gate of the bus.
@@ -568,6 +570,7 @@ impl<B: Bus> Device<B> {
                     dev: Opaque::zeroed(),
                     adding: Atomic::new(0),
                     ready: AtomicFlag::new(false),
+                    wanted: AtomicFlag::new(false),
                     free: bus.free,
                     gate: &bus.gate,
                     _parent: parent.map(ARef::from),

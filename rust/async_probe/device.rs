@@ -15,7 +15,10 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::Relaxed,
+        atomic::{
+            Full,
+            Relaxed, //
+        },
         static_lock_class,
         Arc,
         Completion,
@@ -59,16 +62,31 @@ pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
 ///
 /// Nothing happens if the device is bound, or is not registered any more.
 pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
+    let header = dev.header();
+
     // A driver that is registered meanwhile is matched with a device before `device_add()` is done,
-    // which may still fail, and free what `device_attach()` needs. Nothing is lost: who adds the
-    // device looks for drivers when it cannot fail any more.
-    if !dev.header().ready.load(Relaxed) {
-        return;
+    // which may still fail, and free what `device_attach()` needs: who adds the device sees to it
+    // then. Either that task sees what is noted here, or it is seen here that the device is ready.
+    if !header.ready.load(Relaxed) {
+        header.wanted.xchg(true, Full);
+        if !header.ready.load(Relaxed) {
+            return;
+        }
     }
 
+    // SAFETY: The device is ready.
+    unsafe { attach_now(dev) };
+}
+
+/// As [`attach`].
+///
+/// # Safety
+///
+/// `dev` has been added, or its addition cannot fail any more.
+unsafe fn attach_now<B: Bus>(dev: &Device<B>) {
     // What the probe has returned, the driver core has reported.
     //
-    // SAFETY: `dev` is a valid device that has been added, or whose addition cannot fail any more.
+    // SAFETY: By the safety requirements.
     let _ = unsafe { bindings::device_attach(dev.as_raw()) };
 }
 
@@ -100,11 +118,7 @@ impl<B: Bus> Registration<B> {
         let header = dev.header();
 
         // Never zero again, whatever comes of it.
-        if header
-            .adding
-            .cmpxchg(0, task::current(), kernel::sync::atomic::Full)
-            .is_err()
-        {
+        if header.adding.cmpxchg(0, task::current(), Full).is_err() {
             return Err(EBUSY);
         }
 
@@ -113,6 +127,12 @@ impl<B: Bus> Registration<B> {
 
         if result.is_ok() {
             header.ready.store(true, Relaxed);
+            if header.wanted.xchg(false, Full) {
+                // Once more, in case that the driver came when `device_add()` had looked for one.
+                //
+                // SAFETY: The device has been added.
+                unsafe { attach_now(&dev) };
+            }
         }
         header.adding.store(DONE, Relaxed);
         result.map(|()| Self(dev))
