@@ -300,7 +300,6 @@ impl<'t> Walk<'t> {
         let of = &self.timeline.bars[bar];
         match of.kind {
             Kind::Initcall => format!("initcall {}", of.on),
-            Kind::Boot => format!("boot until {}", of.on),
             Kind::Register => format!("registration of {}", of.on),
             Kind::AsyncWork => format!("async work {}", of.on),
             _ => match &of.driver {
