@@ -74,19 +74,9 @@ pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
         }
     }
 
-    // SAFETY: The device is ready.
-    unsafe { attach_now(dev) };
-}
-
-/// As [`attach`].
-///
-/// # Safety
-///
-/// `dev` has been added, or its addition cannot fail any more.
-unsafe fn attach_now<B: Bus>(dev: &Device<B>) {
     // What the probe has returned, the driver core has reported.
     //
-    // SAFETY: By the safety requirements.
+    // SAFETY: `dev` is a valid device that has been added, or whose addition cannot fail any more.
     let _ = unsafe { bindings::device_attach(dev.as_raw()) };
 }
 
@@ -129,9 +119,7 @@ impl<B: Bus> Registration<B> {
             header.ready.store(true, Relaxed);
             if header.wanted.xchg(false, Full) {
                 // Once more, in case that the driver came when `device_add()` had looked for one.
-                //
-                // SAFETY: The device has been added.
-                unsafe { attach_now(&dev) };
+                attach(&dev);
             }
         }
         header.adding.store(DONE, Relaxed);
