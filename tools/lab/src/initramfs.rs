@@ -12,6 +12,7 @@ use cpio::newc::{trailer, Builder};
 
 use crate::environment::Environment;
 use crate::error::{IoContext, Result};
+use crate::session::name;
 
 const INIT: &[u8] = include_bytes!("guest/init.sh");
 const BUSYBOX: &str = "usr/bin/busybox";
@@ -97,6 +98,11 @@ impl Initramfs {
     pub fn file(&mut self, path: &str, host: &Path, executable: bool) {
         let mode = if executable { EXECUTABLE } else { PLAIN };
         self.put(path, mode, Data::Host(host.to_owned()), (0, 0));
+    }
+
+    /// Adds a program where the jobs look for those of the selftests.
+    pub fn selftest(&mut self, program: &Path) {
+        self.file(&format!("selftests/{}", name(program)), program, true);
     }
 
     /// Adds a directory of the host, with all that is in it.

@@ -185,7 +185,7 @@ fn vm(cli: &Cli, job: &Job) -> Result<()> {
         }
     }
     for program in &job.program {
-        initramfs.file(&format!("selftests/{}", name(program)), program, true);
+        initramfs.selftest(program);
     }
     for module in &job.module {
         initramfs.file(&format!("modules/{}", name(module)), module, false);
@@ -213,7 +213,7 @@ fn shell(cli: &Cli) -> Result<()> {
     };
     let mut initramfs = session.initramfs(&modules)?;
     for program in programs::build(&session.project, "selftests")? {
-        initramfs.file(&format!("selftests/{}", name(&program)), &program, true);
+        initramfs.selftest(&program);
     }
     session
         .boot(&machine, &session.project.out("shell"))

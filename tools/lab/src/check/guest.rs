@@ -69,7 +69,7 @@ impl Guest<'_> {
             .out(&format!("check/{}-{number}", self.boot.name));
         let mut initramfs = self.session.initramfs(self.modules)?;
         for run in left {
-            initramfs.file(&format!("selftests/{}", run.name()), &run.program, true);
+            initramfs.selftest(&run.program);
         }
         if left.iter().any(|run| run.name() == KSELFTEST) {
             kselftest::add(&mut initramfs, self.session, self.modules, self.programs)?;

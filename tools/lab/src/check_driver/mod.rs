@@ -101,7 +101,7 @@ pub fn check(
             "make check-driver in a whole checkout",
         )
     })?;
-    initramfs.file(&format!("selftests/{PROGRAM}"), program, true);
+    initramfs.selftest(program);
     initramfs.bytes("plan", plan(args, &files)?.as_bytes(), false);
     initramfs.bytes("job", job().as_bytes(), true);
     if let Some(dir) = &args.firmware {
