@@ -123,7 +123,7 @@ impl bus::Bus for SlowBus {
         &SLOW_BUS
     }
 
-    fn matches(dev: &bus::Device<Self>, info: &'static [Model]) -> bool {
+    fn matches(dev: &bus::Device<Self>, info: &[Model]) -> bool {
         info.contains(&dev.data().model)
     }
 

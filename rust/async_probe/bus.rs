@@ -22,7 +22,7 @@
 //!         &MY_BUS
 //!     }
 //!
-//!     fn matches(dev: &bus::Device<Self>, info: &'static [Id]) -> bool {
+//!     fn matches(dev: &bus::Device<Self>, info: &[Id]) -> bool {
 //!         info.contains(dev.data())
 //!     }
 //! }
@@ -130,7 +130,7 @@ pub trait Bus: Sized + 'static {
     /// Task context, may sleep. The device's lock is held in some cases and not in others
     /// (`drivers/base/dd.c`, `__device_attach()` and `__driver_attach()`), and the device may be
     /// removed at the same time.
-    fn matches(dev: &Device<Self>, info: &'static Self::DriverInfo) -> bool;
+    fn matches(dev: &Device<Self>, info: &Self::DriverInfo) -> bool;
 
     /// Adds variables to the uevents of `dev`.
     ///

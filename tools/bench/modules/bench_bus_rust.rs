@@ -64,7 +64,7 @@ impl bus::Bus for BenchBus {
         &BENCH_BUS
     }
 
-    fn matches(dev: &bus::Device<Self>, info: &'static Model) -> bool {
+    fn matches(dev: &bus::Device<Self>, info: &Model) -> bool {
         dev.data().model == *info
     }
 }

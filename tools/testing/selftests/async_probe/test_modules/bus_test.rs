@@ -87,7 +87,7 @@ impl bus::Bus for TestBus {
         &TEST_BUS
     }
 
-    fn matches(dev: &bus::Device<Self>, _info: &'static ()) -> bool {
+    fn matches(dev: &bus::Device<Self>, _info: &()) -> bool {
         dev.data().0 == PARENT
     }
 }
