@@ -834,6 +834,10 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             (*drv).driver.mod_name = name.as_char_ptr();
             (*drv).driver.probe = Some(Self::probe_callback);
             (*drv).driver.remove = Some(Self::remove_callback);
+            // Whatever adapters there are between this one and the one that attaches.
+            if (*drv).attach.domain().is_some() {
+                (*drv).driver.probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
+            }
         }
 
         // SAFETY: By the safety requirements, `drv` is valid until it is unregistered.

@@ -259,6 +259,7 @@ impl bus::Driver for Fields {
 
 type Timed<T> = timing::Adapter<bus::Adapter<T>>;
 type TimedPlatform = timing::Adapter<platform::Adapter<PlatformDeferring>>;
+type Prefer<A> = probe_type::Adapter<A, PreferAsynchronous>;
 
 /// The registration of a driver, as the adapter `A` does it.
 #[pin_data]
@@ -298,12 +299,13 @@ where
 {
     match parameters::design.value() {
         Design::Sync => register::<probe_type::Adapter<Timed<T>, ForceSynchronous>>(name, module),
-        Design::PreferAsync => {
-            register::<probe_type::Adapter<Timed<T>, PreferAsynchronous>>(name, module)
+        Design::PreferAsync => register::<Prefer<Timed<T>>>(name, module),
+        // A probe type below these has no effect.
+        Design::DriverAttach => {
+            register::<driver_attach::Adapter<Prefer<Timed<T>>, SlowBus>>(name, module)
         }
-        Design::DriverAttach => register::<driver_attach::Adapter<Timed<T>, SlowBus>>(name, module),
         Design::ExclusiveAttach => {
-            register::<exclusive_attach::Adapter<Timed<T>, SlowBus>>(name, module)
+            register::<exclusive_attach::Adapter<Prefer<Timed<T>>, SlowBus>>(name, module)
         }
     }
 }
@@ -322,9 +324,7 @@ impl kernel::Module for DriverTest {
             (Scenario::PlatformDeferral, Design::Sync) => {
                 register::<probe_type::Adapter<TimedPlatform, ForceSynchronous>>(PLATFORM, module)?
             }
-            (Scenario::PlatformDeferral, _) => register::<
-                probe_type::Adapter<TimedPlatform, PreferAsynchronous>,
-            >(PLATFORM, module)?,
+            (Scenario::PlatformDeferral, _) => register::<Prefer<TimedPlatform>>(PLATFORM, module)?,
             (Scenario::SingleSlot, _) => {
                 let first = register_design::<First>(First::NAME, module)?;
 

@@ -13,6 +13,7 @@ use selftests::kernel::probing;
 use selftests::modules::is_loaded;
 use selftests::slow::slow_ms;
 use selftests::slow_bus::{self, Design, Driver, BUS_MODULE, DRIVER, DRIVER_MODULE};
+use selftests::test_modules::DRIVER_TEST;
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
@@ -27,6 +28,23 @@ fn keeps_its_promise(bench: &mut Bench, design: Design, order: Order) -> Result<
     slow_bus::wait_for("all devices to be bound", || {
         slow_bus::bound(DEVICES) == DEVICES
     })
+}
+
+/// A probe type that is set below the design has no effect.
+fn stands_above_a_probe_type(bench: &mut Bench, design: Design) -> Result<(), Failure> {
+    bench.insmod(BUS_MODULE, &format!("devices={DEVICES}"))?;
+    bench.insmod(DRIVER_TEST, &format!("scenario=fields design={design}"))?;
+    bench.wait_for_ends(DEVICES)?;
+    let (call, promise) = (Call::Insmod, design.promise(Order::DevicesFirst));
+    designs::check(
+        bench.events()?,
+        call,
+        DRIVER_TEST,
+        "fields",
+        DEVICES,
+        promise,
+    )?;
+    Ok(())
 }
 
 /// Nothing is left of the driver, and nothing holds the bus.
@@ -159,6 +177,12 @@ fn main() -> ExitCode {
         Test::new("bus_designs: driver_attach says how long", says_how_long),
         Test::new("bus_designs: uevent variables", uevent),
     ];
+    for design in [Design::DriverAttach, Design::ExclusiveAttach] {
+        tests.push(Test::new(
+            format!("bus_designs: {design}, above a probe type"),
+            move |bench| stands_above_a_probe_type(bench, design),
+        ));
+    }
     for design in Design::ALL {
         for order in Order::BOTH {
             tests.push(Test::new(
