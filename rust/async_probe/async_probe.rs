@@ -17,6 +17,11 @@
 //! - [`module_param`] brings module parameters with ranges and named choices.
 //! - [`timing`] prints the dmesg lines that tell when what was probed.
 //!
+//! What waits when it is dropped has to be dropped before its module is gone, such as a
+//! [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`] or, as upstream, a
+//! [`kernel::driver::Registration`]: Rust lets a module forget them, and the kernel would go on to
+//! call its code.
+//!
 //! The crate is a module of its own, `async_probe.ko`. Modules that use its functions depend on it
 //! and pin it while they are loaded; those that use generic code only, such as
 //! [`module_async_platform_driver!`], have that compiled in.

@@ -187,7 +187,9 @@ where
 
     // SAFETY: The caller upholds the same requirements.
     if let Err(err) = unsafe { A::register(reg, name, module) } {
-        // SAFETY: The driver is not registered, hence the memory is ours.
+        // SAFETY: The driver is not registered, hence the memory is ours, as much as any driver's:
+        // a `bus_add_driver()` that fails for want of memory does not wait for those who match the
+        // driver with a device just then (`klist_del()`).
         unsafe { (*drv).attach = Attach::default() };
         return Err(err);
     }

@@ -94,7 +94,7 @@ pub trait Bus: 'static {
     ///
     /// # Errors
     ///
-    /// The read fails with the error.
+    /// The read fails with the error, and with `EINVAL` if a page or more is written.
     fn show(data: Pin<&<Self::Bus as bus::Bus>::Data>, f: &mut dyn fmt::Write) -> Result {
         let _ = (data, f);
         Err(EIO)
@@ -113,8 +113,9 @@ pub trait Bus: 'static {
 
 /// An attribute of the devices of a bus.
 ///
-/// The functions may be called at any time while the device is registered, whether it is bound or
-/// not, by several tasks at once, and without its lock. They may sleep.
+/// The functions may be called at any time while the device is registered, and while it is being
+/// added, which may still fail; whether it is bound or not, by several tasks at once, and without
+/// its lock. They may sleep.
 pub trait Device: 'static {
     /// The bus.
     type Bus: bus::Bus;
@@ -129,7 +130,7 @@ pub trait Device: 'static {
     ///
     /// # Errors
     ///
-    /// The read fails with the error.
+    /// The read fails with the error, and with `EINVAL` if a page or more is written.
     fn show(dev: &bus::Device<Self::Bus>, f: &mut dyn fmt::Write) -> Result {
         let _ = (dev, f);
         Err(EIO)

@@ -365,6 +365,7 @@ impl<B: Bus> Registration<B> {
     /// # Errors
     ///
     /// - `EBUSY` if the bus is registered already.
+    /// - `EINVAL` if the name is empty, which comes with a warning (`kobject_add_internal()`).
     /// - `ENOMEM` if memory is short.
     /// - `EEXIST` if another bus has the same name.
     /// - The error of `data`.
@@ -529,7 +530,7 @@ impl<B: Bus> Device<B> {
     ///
     /// # Safety
     ///
-    /// The parent is not unregistered while the device is being added, be it by
+    /// The parent is registered, and stays so, while the device is being added, be it by
     /// [`Registration::new`](crate::device::Registration::new), or by the function of an
     /// [`AsyncRegistration`](crate::device::AsyncRegistration): the driver core does not protect
     /// the parent's directory in sysfs meanwhile (`fs/sysfs/dir.c`, `sysfs_remove_dir()`).
@@ -619,7 +620,7 @@ impl<B: Bus> Device<B> {
     ///
     /// The last reference to the device is gone, and `header` is that of a `DeviceStruct<B>`.
     unsafe fn free(header: NonNull<DeviceHeader>) {
-        // SAFETY: `new()` has made the memory as a `KBox`, and by the safety requirements nobody
+        // SAFETY: `make()` has made the memory as a `KBox`, and by the safety requirements nobody
         // uses it any more.
         drop(unsafe { KBox::from_raw(header.cast::<DeviceStruct<B>>().as_ptr()) });
     }
@@ -631,12 +632,12 @@ impl<B: Bus> Device<B> {
 ///
 /// # Safety
 ///
-/// `dev` is a device that [`Device::new`] has made, and nobody uses it any more.
+/// `dev` is a device that `Device::make()` has made, and nobody uses it any more.
 unsafe extern "C" fn release(dev: *mut bindings::device) {
     let header: *mut DeviceHeader = dev.cast();
 
     // SAFETY: The driver core calls with a device that has this release function, which are those
-    // of `Device::new()`. Nobody else uses it any more. The free function may sleep, hence it is
+    // of `Device::make()`. Nobody else uses it any more. The free function may sleep, hence it is
     // called from a work; `system_dfl_wq` exists since early in the boot.
     unsafe {
         bindings::init_work_with_key(
@@ -798,7 +799,8 @@ pub trait Driver {
 /// The registration fails with:
 ///
 /// - `ENODEV` if the bus is not registered, or is about to be unregistered.
-/// - `EBUSY` if the bus has a driver of that name already.
+/// - `EBUSY` if the bus has a driver of that name already; `EEXIST` if one is registered at the
+///   same time.
 /// - `ENOMEM` if memory is short.
 pub struct Adapter<T: Driver>(PhantomData<T>);
 

@@ -103,7 +103,8 @@ impl<B: Bus> Registration<B> {
     /// - `EINVAL` if the name is empty, which comes with a warning (`kobject_add_internal()`).
     /// - `ENOENT` if the parent is not registered any more.
     /// - `ENOMEM` if memory is short.
-    /// - `EBUSY` if the device has been added before. A device is added once, for life.
+    /// - `EBUSY` if the device has been added before, be it in vain. A device is added once, for
+    ///   life.
     pub fn new(dev: ARef<Device<B>>) -> Result<Self> {
         let header = dev.header();
 
@@ -250,12 +251,15 @@ impl<B: Bus> AsyncRegistration<B> {
     /// Unregisters the device asynchronously, in `domain`: `nd_device_unregister()` with
     /// `ND_ASYNC`.
     ///
-    /// Until `then` is called, the device has its name, and no other can be added with that name.
+    /// Until its function runs, the device is added, bound and probed as before, while libnvdimm
+    /// calls `kill_device()` at once. Until `then` is called, the device has its name, and no other
+    /// can be added with that name.
     ///
     /// # Context
     ///
-    /// Sleeps. Without memory to schedule it, the device is unregistered and `then` called by the
-    /// current task: it must not hold a lock that either takes.
+    /// Sleeps. Without memory to schedule it, or with too many functions pending, the device is
+    /// unregistered and `then` called by the current task: it must not hold a lock that either
+    /// takes.
     pub fn unregister_async<F>(self, domain: &Domain, then: F)
     where
         F: FnOnce() + Send + 'static,

@@ -279,8 +279,8 @@ impl Domain {
 
     /// Schedules `function` to be called by a worker on `node`, or near it.
     ///
-    /// The functions of a domain may run in parallel and in any order; the workqueue runs at most
-    /// 1024 at once (`WQ_DFL_ACTIVE`).
+    /// The functions of a domain may run in parallel and in any order. The workqueue, which all
+    /// domains share, runs at most 1024 at once on each NUMA node (`WQ_DFL_ACTIVE`).
     ///
     /// # Context
     ///
@@ -338,6 +338,11 @@ impl Domain {
     /// # Context
     ///
     /// Sleeps. A function of the domain that calls this waits for itself, for ever.
+    ///
+    /// A function of another domain that calls this, or waits for others in some other way, keeps
+    /// its place in the workqueue meanwhile. If all of a node's 1024 places are taken by functions
+    /// that wait for such as have none yet, they wait for ever, and so does everybody who waits for
+    /// asynchronous work (`kernel/async.c`, `async_init()`).
     pub fn synchronize_full(&self) {
         // SAFETY: By the type invariant, the domain is initialized.
         unsafe { async_bindings::async_synchronize_full_domain(self.inner.get()) }

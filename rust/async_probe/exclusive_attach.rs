@@ -9,8 +9,9 @@
 //!
 //! It works for drivers of a Rust bus, because the bus has to cooperate (`attach.rs`). Each
 //! function calls `device_attach()`, so that deferred probes are retried, and
-//! `wait_for_device_probe()` waits for the probes that run, which is what a root file system on
-//! such a device needs. Nobody waits for those that have not begun yet.
+//! `wait_for_device_probe()`, which goes before the root file system is mounted, waits for the
+//! probes that run. It does not wait for those that have not begun yet: a root file system on such
+//! a device needs `rootwait` on the kernel command line.
 //!
 //! Where a driver of another [`crate::probe_type`] is wrapped, the probe type has no effect: the
 //! driver is registered with `PROBE_FORCE_SYNCHRONOUS`, so that the functions themselves probe. The

@@ -5,7 +5,8 @@
 //! The design of "driver-core: add asynch module loading support", RFC v1 of August 2014
 //! (`module_init_async()`): what a module does when it is loaded runs in an asynchronous function,
 //! so that whoever loads it goes on at once. The functions are grouped by the init levels of
-//! `include/linux/init.h`: one begins when no function of the lower levels is pending or running.
+//! `include/linux/init.h`: before one begins, it waits for the lower levels, one after the other,
+//! until no function of the level is pending or running.
 //!
 //! - The initialization is an ordinary function, not in a section that is freed after loading.
 //! - Unloading the module waits for it, and keeps it from beginning if it has not yet.
@@ -123,7 +124,12 @@ struct Shared<M> {
 /// A module whose initialization runs asynchronously: a field of the actual module.
 ///
 /// Dropping it waits for the initialization, if it has begun, and drops what it has initialized. It
-/// waits for those of the same level that were scheduled before, too.
+/// waits for those of the same level that were scheduled before, too, and for all of the lower
+/// levels, as they do. So it must not be dropped by the initialization of another module at the
+/// same or a lower level: each would wait for the other, for ever.
+///
+/// Where it waits for others, the function keeps its place in the workqueue, see
+/// [`Domain::synchronize_full`].
 pub struct AsyncInit<M> {
     shared: Arc<Shared<M>>,
     domain: &'static Domain,

@@ -52,7 +52,8 @@ use crate::module_param::Choice;
 ///
 /// The type is a preference and it only concerns the initial binding, which follows the
 /// registration of a driver or a device, and deferral. Binding through sysfs (`bind`,
-/// `drivers_probe`) is always synchronous (`drivers/base/dd.c`, `device_driver_attach()`).
+/// `drivers_probe`) is always synchronous (`drivers/base/dd.c`, `device_driver_attach()` and
+/// `device_attach()`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeType {
     /// `PROBE_DEFAULT_STRATEGY`: synchronous, unless the user asks for asynchronous probing with

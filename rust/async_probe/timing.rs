@@ -6,9 +6,9 @@
 //! event is the timestamp that printk puts before it. `Documentation/dmesg-timing.rst` specifies
 //! the lines, scripts and the tools of this project rely on them.
 //!
-//! Adds to upstream: the driver core prints probe times of built-in drivers only (`initcall_debug`,
-//! `drivers/base/dd.c`, `really_probe_debug()`). Unnecessary once the driver core has tracepoints
-//! for probe and remove.
+//! Adds to upstream: the driver core prints when a probe has ended and how long it took, if
+//! `initcall_debug` is set (`drivers/base/dd.c`, `really_probe_debug()`), but not who ran it, and
+//! nothing of remove. Unnecessary once the driver core has tracepoints for probe and remove.
 
 use core::marker::PhantomData;
 

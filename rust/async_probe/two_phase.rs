@@ -11,7 +11,8 @@
 //! come in between, and with a rest that fails.
 //!
 //! The driver itself is best probed synchronously, as its probes are quick: asynchronous ones would
-//! share the workqueue, of 1024 functions at once, with the slow rest of other devices.
+//! share the workqueue, of 1024 functions at once on each NUMA node, with the slow rest of other
+//! devices.
 //!
 //! # Examples
 //!
