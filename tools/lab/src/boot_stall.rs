@@ -26,10 +26,11 @@ const DEVICES: usize = 8;
 /// How long a kernel's boots take, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// The firmware of one device, once.
+    /// The firmware of one device, each time that it is probed.
     firmware: u64,
-    /// What the boot may take beyond the firmware, from the driver's initcall to init; where each
-    /// device is probed twice, twice.
+    /// The firmware of one device, until it is bound.
+    device: u64,
+    /// What the boot may take beyond the firmware, from the driver's initcall to init.
     rest: u64,
 }
 
@@ -37,16 +38,16 @@ impl Times {
     /// The late initcalls of a kernel with instruments alone take longer than the firmware of
     /// others, so that init would find all devices ready.
     fn of(instruments: &Instruments) -> Self {
-        if instruments.times > 1 {
-            Self {
-                firmware: 20_000,
-                rest: 5000,
-            }
+        let (firmware, rest) = if instruments.times > 1 {
+            (20_000, 5000)
         } else {
-            Self {
-                firmware: 2000,
-                rest: 100,
-            }
+            (2000, 100)
+        };
+        let lives = u64::from(instruments.probing.lives());
+        Self {
+            firmware,
+            device: firmware * lives,
+            rest: rest * lives,
         }
     }
 }
@@ -90,13 +91,12 @@ impl Scenario {
     }
 
     /// How long probes must stall the boot, at least.
-    fn firmware_ms(&self, instruments: &Instruments) -> u64 {
-        let times = match self.boot {
-            Boot::Probes => DEVICES as u64,
-            Boot::Waits => 1,
+    fn firmware_ms(&self, times: Times) -> u64 {
+        match self.boot {
+            Boot::Probes => DEVICES as u64 * times.device,
+            Boot::Waits => times.device,
             Boot::GoesOn => 0,
-        };
-        times * Times::of(instruments).firmware * u64::from(instruments.probing.lives())
+        }
     }
 }
 
@@ -230,8 +230,8 @@ struct Row {
 fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Result<Row> {
     let out = session.project.out(&format!("boot-stall/{number}"));
     let driver = &scenario.driver;
-    let Instruments { probing, times, .. } = session.instruments;
-    let firmware_ms = Times::of(&session.instruments).firmware;
+    let probing = session.instruments.probing;
+    let times = Times::of(&session.instruments);
     let machine = Machine {
         append: format!(
             "{ALWAYS} {} {} {module}.firmware_ms={firmware_ms} {}",
@@ -239,14 +239,15 @@ fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Res
             scenario.append,
             cli.machine.append,
             module = driver.module,
+            firmware_ms = times.firmware,
         ),
         ..cli.machine.clone()
     };
     let mut initramfs = Initramfs::new(&session.env)?;
     session.firmware(&mut initramfs);
     // Until the slowest design is done, too.
-    let all_ms = DEVICES as u64 * firmware_ms * u64::from(probing.lives());
-    let wait = all_ms / 1000 + 5 * u64::from(times);
+    let all_ms = DEVICES as u64 * times.device;
+    let wait = all_ms / 1000 + 5 * u64::from(session.instruments.times);
     let job = format!("sleep {wait}\ndmesg\n");
     initramfs.bytes("job", job.as_bytes(), true);
     let mut log = String::new();
@@ -317,8 +318,9 @@ fn mistaken(scenario: &Scenario, holds: &dyn Fn(Boot) -> bool) -> Option<String>
 
 /// What is wrong with a stall, if anything.
 fn limits(scenario: &Scenario, stall: Micros, instruments: &Instruments) -> Option<String> {
-    let low = scenario.firmware_ms(instruments);
-    let high = low + Times::of(instruments).rest * u64::from(instruments.probing.lives());
+    let times = Times::of(instruments);
+    let low = scenario.firmware_ms(times);
+    let high = low + times.rest;
     (!(low * 1000..high * 1000).contains(&stall.0)).then(|| {
         format!(
             "{}: init ran {stall} ms after the driver's initcall began, expected {low} to {high} ms",
