@@ -5,30 +5,22 @@
 use std::fmt;
 use std::str::FromStr;
 
+use lifecycle::designs::Design as Bus;
 use serde::{Deserialize, Serialize};
 
-/// A design. Those of the sample bus are the values of the parameter `design=` of its driver.
+/// A way to measure: a design of the sample bus, or another way to have devices probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Design {
-    /// The task that loads the module probes one device after the other.
-    Sync,
-    /// A worker for each device, in the global domain.
-    PreferAsync,
-    /// The same, and the module is loaded with `async_probe`.
+    /// [`Bus::PreferAsync`], and the module is loaded with `async_probe`.
     PreferAsyncParameter,
-    /// One worker for all devices of the driver.
-    DriverAttach,
-    /// A worker for each device, which registers it.
-    DeviceRegister,
-    /// A worker initializes the module.
-    ModuleInit,
-    /// A worker for each device, in a domain of the driver's own.
-    ExclusiveAttach,
-    /// [`PreferAsync`](Self::PreferAsync) on the platform bus.
+    /// [`Bus::PreferAsync`] on the platform bus.
     PlatformPreferAsync,
     /// The probe leaves the slow part to a worker, on the platform bus.
     PlatformTwoPhase,
+    /// A design of the sample bus.
+    #[serde(untagged)]
+    Bus(Bus),
 }
 
 /// The modules that a design needs beside the crate.
@@ -52,28 +44,21 @@ const PLATFORM: Modules = Modules {
 
 impl Design {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 9] = [
-        Self::Sync,
-        Self::ModuleInit,
-        Self::DriverAttach,
-        Self::PreferAsync,
-        Self::PreferAsyncParameter,
-        Self::DeviceRegister,
-        Self::ExclusiveAttach,
-        Self::PlatformPreferAsync,
-        Self::PlatformTwoPhase,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        Bus::ALL
+            .into_iter()
+            .flat_map(|bus| {
+                let parameter = (bus == Bus::PreferAsync).then_some(Self::PreferAsyncParameter);
+                [Self::Bus(bus)].into_iter().chain(parameter)
+            })
+            .chain([Self::PlatformPreferAsync, Self::PlatformTwoPhase])
+    }
 
     /// Its name on the command line and in the tables.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Sync => "sync",
-            Self::PreferAsync => "prefer_async",
+            Self::Bus(bus) => bus.name(),
             Self::PreferAsyncParameter => "prefer, async_probe",
-            Self::DriverAttach => "driver_attach",
-            Self::DeviceRegister => "device_register",
-            Self::ModuleInit => "module_init",
-            Self::ExclusiveAttach => "exclusive_attach",
             Self::PlatformPreferAsync => "platform prefer",
             Self::PlatformTwoPhase => "platform two-phase",
         }
@@ -83,42 +68,41 @@ impl Design {
     pub fn modules(self) -> Modules {
         match self {
             Self::PlatformPreferAsync | Self::PlatformTwoPhase => PLATFORM,
-            _ => BUS,
+            Self::Bus(_) | Self::PreferAsyncParameter => BUS,
         }
     }
 
     /// The parameters of the driver's module that choose it.
-    pub fn parameters(self) -> &'static str {
+    pub fn parameters(self) -> String {
         match self {
-            Self::Sync => "design=sync",
-            Self::PreferAsync => "design=prefer_async",
-            Self::PreferAsyncParameter => "design=prefer_async async_probe",
-            Self::DriverAttach => "design=driver_attach",
-            Self::DeviceRegister => "design=device_register",
-            Self::ModuleInit => "design=module_init",
-            Self::ExclusiveAttach => "design=exclusive_attach",
-            Self::PlatformPreferAsync => "probe_type=prefer_asynchronous phases=1",
-            Self::PlatformTwoPhase => "probe_type=force_synchronous phases=2",
+            Self::Bus(bus) => format!("design={bus}"),
+            Self::PreferAsyncParameter => format!("design={} async_probe", Bus::PreferAsync),
+            Self::PlatformPreferAsync => "probe_type=prefer_asynchronous phases=1".to_owned(),
+            Self::PlatformTwoPhase => "probe_type=force_synchronous phases=2".to_owned(),
         }
     }
 
     /// Whether the devices come when the driver is there already: it is their registration that is
     /// asynchronous.
     pub fn driver_first(self) -> bool {
-        self == Self::DeviceRegister
+        matches!(self, Self::Bus(bus) if bus.row().registers_devices)
     }
 
     /// Whether a device is probed in parallel with the others.
     pub fn is_parallel(self) -> bool {
-        !matches!(self, Self::Sync | Self::DriverAttach | Self::ModuleInit)
+        match self {
+            Self::Bus(bus) => bus.is_parallel(),
+            _ => true,
+        }
     }
 
     /// Whether others that load or unload a module wait for the probes.
     pub fn has_convoy(self) -> bool {
-        matches!(
-            self,
-            Self::PreferAsync | Self::PreferAsyncParameter | Self::PlatformPreferAsync
-        )
+        match self {
+            Self::Bus(bus) => bus.has_convoy(),
+            Self::PreferAsyncParameter | Self::PlatformPreferAsync => true,
+            Self::PlatformTwoPhase => false,
+        }
     }
 }
 
@@ -137,8 +121,7 @@ impl FromStr for Design {
     type Err = Unknown;
 
     fn from_str(text: &str) -> Result<Self, Unknown> {
-        Self::ALL
-            .into_iter()
+        Self::all()
             .find(|design| design.name() == text)
             .ok_or_else(|| Unknown(text.to_owned()))
     }

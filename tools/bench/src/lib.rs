@@ -20,4 +20,5 @@ pub mod tables;
 pub use benchmark::Benchmark;
 pub use design::Design;
 pub use identity::Identity;
+pub use lifecycle::designs::Design as Bus;
 pub use measured::Measured;

@@ -175,7 +175,7 @@ fn waits(row: &Row, idle: Idle) -> [(&'static str, u64); 2] {
 /// Judges the cost of each device, of many against few.
 fn growths(bind: &[Bind]) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    for design in Design::ALL {
+    for design in Design::all() {
         let mut counts: Vec<&Bind> = bind.iter().filter(|bind| bind.design == design).collect();
         counts.sort_by_key(|bind| bind.devices);
         let [few, .., many] = counts.as_slice() else {
@@ -199,6 +199,7 @@ mod tests {
     use crate::cost::Language;
     use crate::identity::tests::identity;
     use crate::measured::OwnRmmod;
+    use crate::Bus;
 
     fn row(design: Design, devices: usize) -> Row {
         let ms = 1_000_000;
@@ -242,16 +243,16 @@ mod tests {
     #[test]
     fn all_hold() {
         let rows = vec![
-            row(Design::ExclusiveAttach, 16),
-            row(Design::DeviceRegister, 512),
-            row(Design::ExclusiveAttach, 4096),
+            row(Design::Bus(Bus::ExclusiveAttach), 16),
+            row(Design::Bus(Bus::DeviceRegister), 512),
+            row(Design::Bus(Bus::ExclusiveAttach), 4096),
         ];
         assert!(broken(rows, vec![]).is_empty());
     }
 
     #[test]
     fn a_convoy_under_another_name() {
-        let mut row = row(Design::ExclusiveAttach, 64);
+        let mut row = row(Design::Bus(Bus::ExclusiveAttach), 64);
         row.other_insmod_ns = 1_520_000_000;
         row.other_rmmod_ns = 13_100_000;
         assert_eq!(
@@ -265,14 +266,17 @@ mod tests {
 
     #[test]
     fn no_convoy_where_the_kernel_promises_one() {
-        assert_eq!(broken(vec![row(Design::PreferAsync, 16)], vec![]).len(), 2);
+        assert_eq!(
+            broken(vec![row(Design::Bus(Bus::PreferAsync), 16)], vec![]).len(),
+            2
+        );
     }
 
     #[test]
     fn too_slow() {
-        let mut late = row(Design::DeviceRegister, 64);
+        let mut late = row(Design::Bus(Bus::DeviceRegister), 64);
         late.bound_ns = 2_047_000_000;
-        let mut lost = row(Design::ExclusiveAttach, 512);
+        let mut lost = row(Design::Bus(Bus::ExclusiveAttach), 512);
         lost.bound = 511;
         lost.at_once = 511;
         assert_eq!(
@@ -319,7 +323,7 @@ mod tests {
     #[test]
     fn growth() {
         let bind = |devices, each: u64| Bind {
-            design: Design::Sync,
+            design: Design::Bus(Bus::Sync),
             devices,
             ns: each * devices as u64,
         };

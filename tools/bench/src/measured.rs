@@ -58,7 +58,7 @@ pub struct Idle {
     pub rmmod_ns: u64,
 }
 
-/// The first probes after boot, with [`Design::PreferAsync`]: the workqueue creates a worker for
+/// The first probes after boot, with [`Bus::PreferAsync`](lifecycle::designs::Design::PreferAsync): the workqueue creates a worker for
 /// each, which are there for those that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cold {

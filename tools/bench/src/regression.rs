@@ -159,7 +159,7 @@ mod tests {
     use crate::cost::{Cost, Language, Twins};
     use crate::identity::tests::identity;
     use crate::measured::{Idle, OwnRmmod, Row};
-    use crate::Design;
+    use crate::{Bus, Design};
 
     fn benchmark() -> Benchmark {
         let mut benchmark = Benchmark::new(identity());
@@ -171,7 +171,7 @@ mod tests {
             }),
             cold: None,
             rows: vec![Row {
-                design: Design::Sync,
+                design: Design::Bus(Bus::Sync),
                 devices: 64,
                 firmware_ms: 2000,
                 insmod_ns: 5_000_000,

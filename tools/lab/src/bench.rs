@@ -11,7 +11,7 @@ use std::thread;
 
 use bench::limits::judge;
 use bench::tables::{self, Style};
-use bench::{document, regression, Benchmark, Design, Measured};
+use bench::{document, regression, Benchmark, Bus, Design, Measured};
 
 use crate::cli::{Bench, BenchCompare, Cli, Part};
 use crate::error::{Error, IoContext, Kind, Result};
@@ -33,7 +33,11 @@ const FEW: usize = 16;
 const MANY: usize = 512;
 
 /// Designs that add and bind quick devices.
-const BIND: [Design; 3] = [Design::Sync, Design::PreferAsync, Design::ExclusiveAttach];
+const BIND: [Design; 3] = [
+    Design::Bus(Bus::Sync),
+    Design::Bus(Bus::PreferAsync),
+    Design::Bus(Bus::ExclusiveAttach),
+];
 
 /// The measurement that is done once to no purpose, so that nothing is the first of its kind.
 const WARM_UP: usize = 10;
@@ -329,10 +333,7 @@ impl Runner<'_> {
             Boots::Costs(devices) => job += &format!("measure costs {devices}\n"),
             Boots::Designs(devices) => {
                 job += &format!("measure designs {devices} {}", self.args.firmware_ms);
-                for design in Design::ALL
-                    .iter()
-                    .filter(|design| is_shown(**design, *devices))
-                {
+                for design in Design::all().filter(|design| is_shown(*design, *devices)) {
                     job += &format!(" '{design}'");
                 }
                 job.push('\n');

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use lifecycle::designs::Design;
 use lifecycle::dmesg;
 use lifecycle::initcall::Initcall;
 use lifecycle::laws::boot_waits::{self, Boot};
@@ -78,9 +79,9 @@ const BUS: Driver = Driver {
 /// A boot: what the table calls it, the driver, the command line, and what is expected.
 #[derive(Debug)]
 struct Scenario {
-    name: &'static str,
+    name: String,
     driver: Driver,
-    append: &'static str,
+    append: String,
     boot: Boot,
 }
 
@@ -100,82 +101,55 @@ impl Scenario {
     }
 }
 
-const fn scenario(
-    name: &'static str,
-    driver: Driver,
-    append: &'static str,
-    boot: Boot,
-) -> Scenario {
-    Scenario {
-        name,
-        driver,
-        append,
-        boot,
-    }
-}
-
-const SCENARIOS: &[Scenario] = &[
-    scenario(
-        "platform: force_synchronous",
-        PLATFORM,
+/// On the platform bus: the name in the table, the command line, and what is expected.
+const PLATFORMS: &[(&str, &str, Boot)] = &[
+    (
+        "force_synchronous",
         "slow_platform_driver.probe_type=force_synchronous",
         Boot::Probes,
     ),
-    scenario(
-        "platform: default_strategy",
-        PLATFORM,
+    (
+        "default_strategy",
         "slow_platform_driver.probe_type=default_strategy",
         Boot::Probes,
     ),
-    scenario(
-        "platform: default_strategy, driver_async_probe=",
-        PLATFORM,
+    (
+        "default_strategy, driver_async_probe=",
         "slow_platform_driver.probe_type=default_strategy driver_async_probe=slow_platform",
         Boot::Waits,
     ),
-    scenario(
-        "platform: prefer_asynchronous",
-        PLATFORM,
+    (
+        "prefer_asynchronous",
         "slow_platform_driver.probe_type=prefer_asynchronous",
         Boot::Waits,
     ),
-    scenario(
-        "platform: two phases",
-        PLATFORM,
+    (
+        "two phases",
         "slow_platform_driver.probe_type=force_synchronous slow_platform_driver.phases=2",
         Boot::GoesOn,
     ),
-    scenario(
-        "bus: sync",
-        BUS,
-        "slow_bus_driver.design=sync",
-        Boot::Probes,
-    ),
-    scenario(
-        "bus: prefer_async",
-        BUS,
-        "slow_bus_driver.design=prefer_async",
-        Boot::Waits,
-    ),
-    scenario(
-        "bus: driver_attach",
-        BUS,
-        "slow_bus_driver.design=driver_attach",
-        Boot::GoesOn,
-    ),
-    scenario(
-        "bus: module_init",
-        BUS,
-        "slow_bus_driver.design=module_init",
-        Boot::GoesOn,
-    ),
-    scenario(
-        "bus: exclusive_attach",
-        BUS,
-        "slow_bus_driver.design=exclusive_attach",
-        Boot::GoesOn,
-    ),
 ];
+
+/// All boots. The devices of the sample bus are registered synchronously, so that a design whose
+/// registration of devices is asynchronous would be another one.
+fn scenarios() -> Vec<Scenario> {
+    let platform = PLATFORMS.iter().map(|(name, append, boot)| Scenario {
+        name: format!("platform: {name}"),
+        driver: PLATFORM,
+        append: (*append).to_owned(),
+        boot: *boot,
+    });
+    let designs = Design::ALL.into_iter().map(Design::row);
+    let bus = designs
+        .filter(|row| !row.registers_devices)
+        .map(|row| Scenario {
+            name: format!("bus: {}", row.name),
+            driver: BUS,
+            append: format!("slow_bus_driver.design={}", row.name),
+            boot: row.boot,
+        });
+    platform.chain(bus).collect()
+}
 
 /// Boots each scenario, shows the table, and judges it.
 pub fn run(cli: &Cli) -> Result<()> {
@@ -183,7 +157,7 @@ pub fn run(cli: &Cli) -> Result<()> {
     grafted::build_in(&mut session)?;
     let step = Step::begin("booting each design");
     let mut rows = Vec::new();
-    for (number, scenario) in SCENARIOS.iter().enumerate() {
+    for (number, scenario) in scenarios().iter().enumerate() {
         if scenario.waits_in_trials() && session.instruments.probing == Probing::Twice {
             note(&format!(
                 "{}: left out, since on this kernel each probe has a trial, whose remove waits for both phases",
@@ -191,7 +165,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             ));
             continue;
         }
-        step.message(scenario.name);
+        step.message(&scenario.name);
         rows.push(boot(&session, cli, scenario, number)?);
     }
     step.done();
@@ -220,7 +194,7 @@ pub fn run(cli: &Cli) -> Result<()> {
 
 /// What came out of a scenario. Times are those since the driver's initcall began.
 struct Row {
-    name: &'static str,
+    name: String,
     initcall: Option<Micros>,
     init: Option<Micros>,
     ready: Option<Micros>,
@@ -267,7 +241,7 @@ fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Res
         )
     })?;
     let heading = Heading {
-        title: scenario.name.to_owned(),
+        title: scenario.name.clone(),
         identity: format!("Linux {}", session.kernel.release()?),
     };
     pictures::draw(&events, &heading, &out)?;
@@ -286,7 +260,7 @@ fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Res
         event.and_then(|event| since(event.time))
     };
     let row = Row {
-        name: scenario.name,
+        name: scenario.name.clone(),
         initcall: last(&|what| {
             matches!(what, What::Initcall(Initcall::Returned { function: of, .. })
                 if of.function() == function)
@@ -351,9 +325,18 @@ fn table(rows: &[Row]) -> String {
 mod tests {
     use super::*;
 
+    fn scenario(boot: Boot) -> Scenario {
+        Scenario {
+            name: "x".to_owned(),
+            driver: BUS,
+            append: String::new(),
+            boot,
+        }
+    }
+
     #[test]
     fn one_taken_for_the_other() {
-        let scenario = scenario("x", BUS, "", Boot::Waits);
+        let scenario = scenario(Boot::Waits);
         assert_eq!(mistaken(&scenario, &|boot| boot == Boot::Waits), None);
         assert!(mistaken(&scenario, &|_| true).is_some());
     }
@@ -362,12 +345,7 @@ mod tests {
     fn what_is_too_early_or_too_late() {
         let on = |config: &str, boot, ms: u64| {
             let instruments = Instruments::read(&config.into());
-            limits(
-                &scenario("x", BUS, "", boot),
-                Micros(ms * 1000),
-                &instruments,
-            )
-            .is_none()
+            limits(&scenario(boot), Micros(ms * 1000), &instruments).is_none()
         };
         let of = |boot, ms| on("", boot, ms);
         assert!(of(Boot::Probes, 16_050) && !of(Boot::Probes, 15_999) && !of(Boot::Probes, 16_100));

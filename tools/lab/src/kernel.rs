@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lifecycle::series::SERIES;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, Lock};
@@ -18,9 +19,6 @@ use crate::own_kernel::{self, Flavour};
 use crate::progress::note;
 use crate::project::Project;
 use crate::stock;
-
-/// The supported series, newest first.
-pub const SERIES: &[&str] = &["7.3", "7.2"];
 
 /// The compiler of Debian's kernel.
 pub const GCC: &str = "x86_64-linux-gnu-gcc-14";

@@ -5,11 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lifecycle::series::SERIES;
+
 use crate::cache::digest;
 use crate::config::{settings, Config};
 use crate::debian::{self, Release};
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop, GCC, SERIES};
+use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop, GCC};
 use crate::process::{indent, Logged};
 use crate::progress::note;
 use crate::stock;

@@ -11,6 +11,7 @@
 //! machine.
 
 pub mod call;
+pub mod designs;
 pub mod diff;
 pub mod dmesg;
 pub mod driver;
@@ -27,6 +28,7 @@ pub mod probe_type;
 pub mod probing;
 pub mod recording;
 pub mod report;
+pub mod series;
 pub mod steps;
 pub mod summary;
 pub mod timeline;

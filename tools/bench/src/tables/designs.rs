@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::identity::tests::identity;
     use crate::measured::{Cold, Idle};
-    use crate::Design;
+    use crate::{Bus, Design};
 
     fn benchmark() -> Benchmark {
         let ms = 1_000_000;
@@ -173,17 +173,20 @@ mod tests {
                 }),
                 rows: vec![
                     row(Design::PreferAsyncParameter, OwnRmmod::Ns(131_500 * ms)),
-                    row(Design::PreferAsync, OwnRmmod::Refused("EAGAIN".into())),
+                    row(
+                        Design::Bus(Bus::PreferAsync),
+                        OwnRmmod::Refused("EAGAIN".into()),
+                    ),
                 ],
             }],
             bind: vec![
                 Bind {
-                    design: Design::Sync,
+                    design: Design::Bus(Bus::Sync),
                     devices: 10,
                     ns: 1000,
                 },
                 Bind {
-                    design: Design::Sync,
+                    design: Design::Bus(Bus::Sync),
                     devices: 10_000,
                     ns: 1_100_000,
                 },

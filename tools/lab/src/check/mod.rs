@@ -13,12 +13,12 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use bench::Identity;
+use lifecycle::series::SERIES;
 
 use crate::cache::Lock;
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
 use crate::identity::identity;
-use crate::kernel::SERIES;
 use crate::ktap::{Status, Test};
 use crate::modules::Modules;
 use crate::own_kernel::FLAVOURS;

@@ -10,7 +10,7 @@
 //! its end tells. Behind a checksum that has been made again, events are still counted and the times
 //! are in order, so that a line that is gone, there once more or in another's place is noticed; only
 //! the order of what happened in one microsecond is then not known. A recording of another version, of a kernel
-//! whose series is not in [`text::SERIES`], with an event that is not in [`point::DEFINITIONS`], with
+//! whose series is not in [`crate::series::SERIES`], with an event that is not in [`point::DEFINITIONS`], with
 //! a key that the event does not have, or of another function, is refused, and the error names it.
 
 pub mod async_probe;

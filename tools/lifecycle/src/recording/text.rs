@@ -28,10 +28,7 @@ use std::fmt;
 
 use super::point::{Definition, Returns, Value, DEFINITIONS};
 use super::{Fetched, Point, Recorded, Side};
-use crate::{dmesg, Event, Micros, ProbeType, Probing, What};
-
-/// The series of kernels in which the points have been checked against the source.
-pub const SERIES: &[&str] = &["7.2", "7.3"];
+use crate::{dmesg, series, Event, Micros, ProbeType, Probing, What};
 
 const OURS: &str = "# lifecycle: ";
 
@@ -271,12 +268,7 @@ impl<'a> Reader<'a> {
         let Some(kernel) = kernel else {
             return Err(self.error(Reason::NotARecording, line));
         };
-        let known = SERIES.iter().any(|series| {
-            kernel
-                .strip_prefix(series)
-                .is_some_and(|rest| rest.starts_with(['.', '-']))
-        });
-        if known {
+        if series::of(kernel).is_some() {
             Ok(())
         } else {
             Err(self.error(Reason::UnknownKernel(kernel.to_owned()), line))

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bench::measured::{Bind, Cold, Idle, OwnRmmod, Row, Upstream};
-use bench::Design;
+use bench::{Bus, Design};
 
 use crate::log::{mark, Log, Probes};
 use crate::system::{self, insmod, rmmod, settle, sleep_until, timed, try_rmmod};
@@ -89,7 +89,12 @@ pub(crate) fn upstream() -> Result<Upstream> {
 
 /// Probes devices for the first time, so that the workers are there afterwards.
 pub(crate) fn cold(devices: usize, firmware_ms: u32) -> Result<Cold> {
-    let life = life(Design::PreferAsync, devices, firmware_ms, During::Nothing)?;
+    let life = life(
+        Design::Bus(Bus::PreferAsync),
+        devices,
+        firmware_ms,
+        During::Nothing,
+    )?;
     Ok(Cold {
         devices,
         bound_ns: life.probes.until.0 * 1000,
@@ -228,7 +233,7 @@ pub(crate) fn bind(design: Design, devices: usize) -> Result<Bind> {
         }
         probes = more;
     }
-    let ns = if design == Design::Sync {
+    let ns = if design == Design::Bus(Bus::Sync) {
         took
     } else {
         probes.until.0 * 1000
