@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Cli;
 use crate::error::{IoContext, Result};
+use crate::how::Program;
 use crate::modules::Modules;
-use crate::programs;
 use crate::progress::note;
 use crate::session::{name, Session};
 
@@ -22,7 +22,7 @@ const FILES: &[&str] = &["config", "settings"];
 pub fn run(cli: &Cli, to: &Path) -> Result<()> {
     let session = Session::open(cli, false)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project, "selftests")?;
+    let programs = Program::all(&session.project)?;
     tree(&session, &modules, &programs, to)?;
     note(&format!(
         "as root on a machine that runs {}: {}/run_kselftest.sh",
@@ -33,7 +33,7 @@ pub fn run(cli: &Cli, to: &Path) -> Result<()> {
 }
 
 /// Makes the tree.
-pub fn tree(session: &Session, modules: &Modules, programs: &[PathBuf], to: &Path) -> Result<()> {
+pub fn tree(session: &Session, modules: &Modules, programs: &[Program], to: &Path) -> Result<()> {
     let here = to.join(COLLECTION);
 
     let upstream = session.kernel.source().join("tools/testing/selftests");
@@ -53,9 +53,9 @@ pub fn tree(session: &Session, modules: &Modules, programs: &[PathBuf], to: &Pat
     }
     let mut list = String::new();
     for program in programs {
-        copy_into(program, &here)?;
-        if programs::is_test(program) {
-            list.push_str(&format!("{COLLECTION}:{}\n", name(program)));
+        copy_into(&program.path, &here)?;
+        if !program.how.tool {
+            list.push_str(&format!("{COLLECTION}:{}\n", program.name()));
         }
     }
     let path = to.join("kselftest-list.txt");

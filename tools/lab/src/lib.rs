@@ -18,6 +18,7 @@ pub mod enter;
 pub mod environment;
 pub mod error;
 pub mod grafted;
+pub mod how;
 pub mod identity;
 pub mod in_tree;
 pub mod initramfs;

@@ -13,18 +13,9 @@ use crate::error::{Error, IoContext, Kind, Result};
 use crate::ktap::{Status, Test};
 use crate::process::{wait, Guarded};
 use crate::project::Project;
-use crate::session::name;
 
 /// Named explicitly, so that build scripts and macros are not built statically.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-
-/// Programs of the selftests that are no tests, but of use beside them.
-const TOOLS: &[&str] = &["check_driver", "record"];
-
-/// Whether a guest program is a test.
-pub fn is_test(program: &Path) -> bool {
-    !TOOLS.contains(&name(program).as_str())
-}
 
 fn cargo(project: &Project) -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -3,12 +3,12 @@
 //! The tests of the guest: booted, collected, judged.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::boots::{Boot, Run, KSELFTEST};
-use super::kselftest;
+use super::boots::Boot;
+use super::kselftest::{self, KSELFTEST};
 use crate::error::{Error, Kind, Result};
+use crate::how::Program;
 use crate::ktap::{Parser, Status, Test};
 use crate::modules::Modules;
 use crate::progress::Step;
@@ -25,6 +25,9 @@ const SLOW_MS: &str = "ASYNC_PROBE_SLOW_MS=1200";
 /// The same where everything else takes several times as long: as much as the tests allow.
 const SLOWER_MS: &str = "ASYNC_PROBE_SLOW_MS=2000";
 
+/// Prints the guest's clock, and how long its processors were idle until then.
+const CLOCK: &str = "read up idle </proc/uptime; echo \"lab: clock $up $idle\"";
+
 /// The tests of the guest, in one way to boot.
 pub(super) struct Guest<'a> {
     pub(super) session: &'a Session,
@@ -33,7 +36,7 @@ pub(super) struct Guest<'a> {
     pub(super) boot: &'a Boot,
     pub(super) step: &'a Step,
     /// All programs that there are.
-    pub(super) programs: &'a [PathBuf],
+    pub(super) programs: &'a [Program],
     pub(super) filter: &'a str,
 }
 
@@ -45,11 +48,23 @@ pub(super) struct Results {
     pub(super) ktap: Vec<(String, String)>,
     /// How long the guest has run, by its own clock.
     pub(super) guest: Duration,
+    /// How long each program has run.
+    pub(super) took: Vec<Took>,
+}
+
+/// How long a program has run, in seconds of the guest's clock.
+#[derive(Debug)]
+pub(super) struct Took {
+    pub(super) program: String,
+    pub(super) seconds: f64,
+    /// How long processors were busy meanwhile, all of them together: in virtual time this, and not
+    /// the waiting, is what the host has to work for.
+    pub(super) busy: f64,
 }
 
 impl Guest<'_> {
     /// Runs the programs in one boot; when one takes the machine down, boots again for those after it.
-    pub(super) fn all(&self, runs: &[Run]) -> Result<Results> {
+    pub(super) fn all(&self, runs: &[Program]) -> Result<Results> {
         let mut results = Results::default();
         let mut left = runs;
         let mut boots = 0;
@@ -62,14 +77,14 @@ impl Guest<'_> {
     }
 
     /// Boots once; returns how many programs are done with.
-    fn boot(&self, left: &[Run], number: usize, results: &mut Results) -> Result<usize> {
+    fn boot(&self, left: &[Program], number: usize, results: &mut Results) -> Result<usize> {
         let out = self
             .session
             .project
             .out(&format!("check/{}-{number}", self.boot.name));
         let mut initramfs = self.session.initramfs(self.modules)?;
         for run in left {
-            initramfs.selftest(&run.program);
+            initramfs.selftest(&run.path);
         }
         if left.iter().any(|run| run.name() == KSELFTEST) {
             kselftest::add(&mut initramfs, self.session, self.modules, self.programs)?;
@@ -89,8 +104,9 @@ impl Guest<'_> {
         let tests = &mut results.tests;
         let done = outputs.len();
         for (run, output) in left.iter().zip(outputs) {
-            let file = format!("{}-{number}-{}", self.boot.name, run.label());
+            let file = format!("{}-{number}-{}", self.boot.name, run.name());
             results.ktap.push((file, output.text.clone()));
+            results.took.extend(output.took(self.machine.smp));
             tests.extend(self.judge(run, output, &outcome));
         }
         // Of what happened outside all programs, nothing may be lost.
@@ -112,7 +128,7 @@ impl Guest<'_> {
     }
 
     /// Each program with a watchdog of its own: one that hangs ends the boot, and only that.
-    fn job(&self, runs: &[Run]) -> String {
+    fn job(&self, runs: &[Program]) -> String {
         let mut job = String::new();
         let times = self.session.instruments.times;
         if self.machine.time == Time::Virtual {
@@ -121,7 +137,7 @@ impl Guest<'_> {
         }
         for run in runs {
             let program = run.name();
-            let environment = run.environment;
+            let environment = environment(run);
             // A program whose own name matches runs whole.
             let filter = if program.contains(self.filter) {
                 ""
@@ -137,9 +153,12 @@ impl Guest<'_> {
             job.push_str(&format!(
                 "echo 'lab: begin {program}' >/dev/kmsg\n\
                  echo 'lab: begin {program}'\n\
+                 {CLOCK}\n\
                  deadline {deadline} >/dev/null 2>&1 & dog=$!\n\
                  {environment} {full}/selftests/{program} {filter}\n\
-                 echo \"lab: end {program} $?\"\n\
+                 code=$?\n\
+                 {CLOCK}\n\
+                 echo \"lab: end {program} $code\"\n\
                  kill $dog\n"
             ));
         }
@@ -147,7 +166,7 @@ impl Guest<'_> {
     }
 
     /// The tests of one program.
-    fn judge(&self, run: &Run, output: Output, outcome: &Outcome) -> Vec<Test> {
+    fn judge(&self, run: &Program, output: Output, outcome: &Outcome) -> Vec<Test> {
         let program = output.program;
         let mut tests = output.parser.finish();
         if output.code.is_some() && !self.filter.is_empty() && !program.contains(self.filter) {
@@ -165,7 +184,7 @@ impl Guest<'_> {
             Some(0 | 4) => None,
             Some(_) if failed => None,
             Some(code) => Some(format!("exit code {code} though no test failed")),
-            None if run.powers_off() && powered_off(outcome) => None,
+            None if run.how.powers_off && powered_off(outcome) => None,
             None => Some(match &outcome.ended {
                 Ended::GuestDeadline => "hung: no end before its deadline in guest time".to_owned(),
                 Ended::WallDeadline => "hung: no end before the deadline in wall time".to_owned(),
@@ -178,6 +197,15 @@ impl Guest<'_> {
         tests.extend(complaint.map(|text| Test::failed(format!("{program}: {text}"), vec![])));
         tests.extend(complaints(outcome, Some(&program)));
         tests
+    }
+}
+
+/// What a program is told by its environment.
+fn environment(program: &Program) -> &'static str {
+    match &program.how {
+        how if how.powers_off => "ASYNC_PROBE_POWER_OFF=1",
+        how if how.plain.is_some() => "",
+        _ => "ASYNC_PROBE_RECORD=1",
     }
 }
 
@@ -208,7 +236,30 @@ struct Output {
     program: String,
     text: String,
     parser: Parser,
+    /// The guest's clock before and after it, and the idle time of the processors.
+    clock: Vec<(f64, f64)>,
     code: Option<i32>,
+}
+
+impl Output {
+    /// How long the program has run, if it has ended.
+    fn took(&self, cpus: u8) -> Option<Took> {
+        let [(began, idle_before), (ended, idle)] = self.clock[..] else {
+            return None;
+        };
+        let seconds = ended - began;
+        Some(Took {
+            program: self.program.clone(),
+            seconds,
+            busy: f64::from(cpus) * seconds - (idle - idle_before),
+        })
+    }
+}
+
+/// Reads what [`CLOCK`] has printed.
+fn clock(line: &str) -> Option<(f64, f64)> {
+    let (up, idle) = line.strip_prefix("lab: clock ")?.split_once(' ')?;
+    Some((up.parse().ok()?, idle.parse().ok()?))
 }
 
 /// Sorts a line of the guest's output to the program that printed it.
@@ -218,9 +269,14 @@ fn collect(outputs: &mut Vec<Output>, line: &str) {
             program: program.to_owned(),
             text: String::new(),
             parser: Parser::default(),
+            clock: Vec::new(),
             code: None,
         });
     } else if let Some(output) = outputs.last_mut() {
+        if let Some(clock) = clock(line) {
+            output.clock.push(clock);
+            return;
+        }
         match line
             .strip_prefix("lab: end ")
             .and_then(|rest| rest.rsplit_once(' '))
@@ -245,9 +301,11 @@ mod tests {
         for line in [
             "noise",
             "lab: begin a",
+            "lab: clock 10.50 20.00",
             "KTAP version 1",
             "1..1",
             "ok 1 x",
+            "lab: clock 12.00 22.75",
             "lab: end a 0",
             "lab: begin b",
             "KTAP version 1",
@@ -257,6 +315,9 @@ mod tests {
             collect(&mut outputs, line);
         }
         assert_eq!(outputs.len(), 2);
+        let took = outputs[0].took(2).unwrap();
+        assert_eq!((took.seconds, took.busy), (1.5, 0.25));
+        assert!(outputs[1].took(2).is_none());
         assert_eq!((outputs[0].code, outputs[1].code), (Some(0), None));
         let b = outputs.pop().unwrap().parser.finish();
         assert_eq!(b.len(), 2);

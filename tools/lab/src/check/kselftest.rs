@@ -5,15 +5,15 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::boots::KSELFTEST;
 use crate::cache::remove_tree;
 use crate::config::settings;
 use crate::error::{IoContext, Result};
+use crate::how::Program;
 use crate::initramfs::Initramfs;
 use crate::install;
 use crate::ktap::{Status, Test};
 use crate::modules::Modules;
-use crate::session::{name, Session};
+use crate::session::Session;
 
 /// The tests in the tree: quick ones, and one that is skipped on a machine with one node.
 const TESTS: &[&str] = &[
@@ -30,6 +30,9 @@ const FILES: &[&str] = &[
     "lib64/ld-linux-x86-64.so.2",
     "lib/x86_64-linux-gnu/libc.so.6",
 ];
+
+/// Runs the kernel's own runner of kselftests.
+pub(super) const KSELFTEST: &str = "kselftest.sh";
 
 /// The script that runs the runner.
 pub(super) fn script(session: &Session) -> PathBuf {
@@ -64,12 +67,12 @@ pub(super) fn add(
     initramfs: &mut Initramfs,
     session: &Session,
     modules: &Modules,
-    programs: &[PathBuf],
+    programs: &[Program],
 ) -> Result<()> {
     let tree = session.project.out("check/kselftest");
     remove_tree(&tree)?;
-    let of_tree = |program: &&PathBuf| TESTS.contains(&name(program).as_str());
-    let programs: Vec<PathBuf> = programs.iter().filter(of_tree).cloned().collect();
+    let of_tree = |program: &&Program| TESTS.contains(&program.name().as_str());
+    let programs: Vec<Program> = programs.iter().filter(of_tree).cloned().collect();
     install::tree(session, modules, &programs, &tree)?;
     initramfs.tree("kselftest", &tree)?;
     for file in FILES {

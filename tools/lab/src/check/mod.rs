@@ -8,7 +8,6 @@ mod junit;
 mod kselftest;
 mod readers;
 
-use std::path::PathBuf;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use lifecycle::series::SERIES;
 use crate::cache::Lock;
 use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
+use crate::how::Program;
 use crate::identity::identity;
 use crate::ktap::{Status, Test};
 use crate::modules::Modules;
@@ -25,10 +25,10 @@ use crate::own_kernel::FLAVOURS;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, result, Step};
-use crate::session::{name, Session};
+use crate::session::Session;
 use crate::vm::{Machine, Time};
 use boots::BOOTS;
-use guest::{Guest, Results};
+use guest::{Guest, Results, Took};
 use junit::Group;
 
 /// Guest seconds that a wall second is to cover, at least, where nothing else runs on the host.
@@ -54,6 +54,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
         tests,
         ktap,
         guest: guest_time,
+        took,
     } = guests?;
     host.extend(kselftest::config(&session, filter)?);
     host.extend(readers::run(&session, &ktap, filter)?);
@@ -75,6 +76,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     )?;
     let tests = [host, tests].concat();
     list(&tests, filter);
+    programs_took(took);
     times(cli, filter, guest_time, began.elapsed());
     if filter.is_empty() {
         left_out(cli);
@@ -95,9 +97,9 @@ pub fn in_guest(cli: &Cli, session: &Session, modules: &Modules, filter: &str) -
 }
 
 /// All programs of the guest.
-fn programs(session: &Session) -> Result<Vec<PathBuf>> {
-    let mut programs = programs::build(&session.project, "selftests")?;
-    programs.push(kselftest::script(session));
+fn programs(session: &Session) -> Result<Vec<Program>> {
+    let mut programs = Program::all(&session.project)?;
+    programs.push(Program::new(&session.project, kselftest::script(session))?);
     Ok(programs)
 }
 
@@ -106,14 +108,14 @@ fn guests(
     cli: &Cli,
     session: &Session,
     modules: &Modules,
-    programs: &[PathBuf],
+    programs: &[Program],
     filter: &str,
     step: &Step,
 ) -> Result<Results> {
     let config = session.kernel.config()?;
     // Who names a program wants to boot for no other.
     let mut asked = programs.to_vec();
-    asked.retain(|program| name(program) == filter);
+    asked.retain(|program| program.name() == filter);
     let asked = if asked.is_empty() { programs } else { &asked };
     let guests: Vec<_> = thread::scope(|scope| {
         let guests: Vec<_> = BOOTS
@@ -140,6 +142,7 @@ fn guests(
         all.guest += results.guest;
         merge(&mut all.tests, results.tests);
         all.ktap.extend(results.ktap);
+        all.took.extend(results.took);
     }
     Ok(all)
 }
@@ -160,6 +163,20 @@ fn properties(identity: &Identity, machine: &Machine) -> Vec<(&'static str, Stri
         properties.push(("shift", machine.shift.to_string()));
     }
     properties
+}
+
+/// How long each program has run, the ones that keep the processors busy longest first.
+fn programs_took(mut took: Vec<Took>) {
+    took.sort_by(|one, other| other.busy.total_cmp(&one.busy));
+    result("guest seconds of each program, and for how many of them a processor was busy:");
+    for Took {
+        program,
+        seconds,
+        busy,
+    } in took
+    {
+        result(&format!("  {program:<20} {seconds:>7.1} {busy:>6.1}"));
+    }
 }
 
 /// Guest time of all boots against the wall time of everything.

@@ -4,6 +4,8 @@
 # Runs an installed tree (make kselftest-install) with the kernel's own runner,
 # as LAVA and others do, and prints KTAP. What the runner says goes into comments,
 # after a `|`, for those who want to parse it.
+#
+#@ plain: it runs others
 
 TREE=/kselftest
 wanted=$1

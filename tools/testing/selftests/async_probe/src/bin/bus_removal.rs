@@ -3,6 +3,8 @@
 //! Devices and modules that go before, during and after probes: gone_before_probe,
 //! gone_during_probe, provider_pinned.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;

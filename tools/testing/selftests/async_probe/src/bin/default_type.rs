@@ -7,6 +7,8 @@
 //! `driver_async_probe=slow_platform` on the command line. In each, the tests that need the other
 //! are skipped.
 
+//@ boots: plain two_nodes
+
 use std::fs;
 use std::process::ExitCode;
 
@@ -24,8 +26,6 @@ enum CommandLine {
     Silent,
     /// It must ask.
     Asks,
-    /// Whether it asks makes no difference.
-    Any,
 }
 
 impl CommandLine {
@@ -132,7 +132,7 @@ fn main() -> ExitCode {
             ),
             (
                 "DEFAULT asked by async_probe",
-                CommandLine::Any,
+                CommandLine::Silent,
                 Default,
                 DRIVER,
                 Asynchronous,
@@ -146,7 +146,7 @@ fn main() -> ExitCode {
             ),
             (
                 "FORCE ignores async_probe",
-                CommandLine::Any,
+                CommandLine::Silent,
                 Force,
                 DRIVER,
                 Synchronous,

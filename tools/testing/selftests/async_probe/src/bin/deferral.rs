@@ -3,6 +3,8 @@
 //! A device whose probe says `EPROBE_DEFER` is probed again after another device has been bound, in
 //! every design in which drivers are attached, and on the platform bus.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;

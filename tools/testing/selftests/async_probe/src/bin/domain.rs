@@ -4,6 +4,8 @@
 //! many functions, and the order in which the fields of a module and of driver data are dropped
 //! (drop_order).
 
+//@ plain: it schedules 32768 functions, more than the buffers of the recorder hold
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;

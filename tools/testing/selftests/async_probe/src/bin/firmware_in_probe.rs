@@ -3,6 +3,8 @@
 //! The firmware request lies inside the probe; a bad image fails that probe alone with its own
 //! errno, and a bind after the repair succeeds.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use firmware::encode::{damaged_image, payload, Damage};

@@ -9,6 +9,9 @@
 //!
 //! The program is its own worker: with `--load FILE PARAMETERS` it loads a module and ends.
 
+//@ plain: it records itself, and there is one recorder at a time
+//@ boots: two_nodes
+
 use std::ffi::CString;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;

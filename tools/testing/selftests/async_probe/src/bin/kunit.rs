@@ -3,6 +3,9 @@
 //! The unit tests of the crate, which KUnit runs when its module is loaded: each that the sources have
 //! has run and passed.
 
+//@ plain: the crate is loaded before the tests begin
+//@ boots: kunit
+
 use std::fs;
 use std::process::ExitCode;
 

@@ -3,6 +3,8 @@
 //! Module parameters are readable in sysfs; a wrong one is refused by name, and nothing stays
 //! loaded.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use nix::errno::Errno;

@@ -9,6 +9,9 @@
 //!
 //! Needs a machine with two nodes or more.
 
+//@ plain: it records itself, and there is one recorder at a time
+//@ boots: two_nodes
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;

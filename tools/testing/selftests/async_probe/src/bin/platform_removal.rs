@@ -3,6 +3,8 @@
 //! Platform devices and their driver go before and during probes: gone_before_probe,
 //! gone_during_probe, rmmod_waits.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;

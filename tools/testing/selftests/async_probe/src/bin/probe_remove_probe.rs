@@ -3,6 +3,8 @@
 //! A kernel with `CONFIG_DEBUG_TEST_DRIVER_REMOVE` tries each probe: it removes the device at once and
 //! probes it again, and only then it is bound. One without probes once.
 
+//@ plain: it records itself, and there is one recorder at a time
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;

@@ -9,6 +9,10 @@
 //! the kernel's command line it gets there through init. The result is printed before; it counts only
 //! if the machine is off soon afterwards and its console shows no complaint.
 
+//@ plain: the recording would end with the machine
+//@ boots: two_nodes
+//@ powers off
+
 use std::process::ExitCode;
 
 use lifecycle::ProbeType;

@@ -8,6 +8,8 @@
 //!
 //! The recording goes to the file OUTPUT. The exit code is that of the command.
 
+//@ tool
+
 use std::process::{Command, ExitCode};
 
 use selftests::recorder::Recorder;

@@ -3,6 +3,9 @@
 //! The recorder sees all of a driver's life, says what it cannot see, notices what it has lost, and
 //! leaves nothing behind.
 
+//@ plain: it records itself, and there is one recorder at a time
+//@ boots: two_nodes
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;

@@ -3,6 +3,9 @@
 //! rmmod of a module whose plain insmod still waits for async probes fails with `EWOULDBLOCK` and
 //! loses nothing.
 
+//@ plain: it records itself, and there is one recorder at a time
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;

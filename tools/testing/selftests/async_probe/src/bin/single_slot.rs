@@ -3,6 +3,8 @@
 //! Of two asynchronous drivers that match one device, the second is skipped while the first is
 //! pending.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;

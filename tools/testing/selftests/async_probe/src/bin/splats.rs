@@ -6,6 +6,9 @@
 //!
 //! After this lockdep is off until the next boot.
 
+//@ plain: what it provokes is no part of a driver's life
+//@ last: lockdep is off afterwards
+
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;

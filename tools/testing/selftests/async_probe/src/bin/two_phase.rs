@@ -3,6 +3,8 @@
 //! The platform driver with `phases=2`: insmod returns at once, unbind and rmmod in the middle
 //! wait, and firmware that fails is reported by `ready`.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;

@@ -3,6 +3,9 @@
 //! The bind uevent follows the end of the probe, the unbind uevent follows the remove: who waits for
 //! them finds the device bound, or free.
 
+//@ plain: it records itself, and there is one recorder at a time
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -10,6 +10,8 @@
 //! in lines that begin with `check:`, and one recording for each part of the life. The lab reads
 //! them; it also judges. The exit code is 0 if the life came to its end, whatever happened in it.
 
+//@ tool
+
 mod life;
 mod machine;
 mod plan;

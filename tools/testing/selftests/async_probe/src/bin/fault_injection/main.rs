@@ -4,6 +4,8 @@
 //! nothing of a call that failed is left, and all works when memory is there again. What is leaked on the
 //! way, kmemleak finds at the end.
 
+//@ plain: it counts allocations
+
 mod failslab;
 mod sweep;
 mod workers;

@@ -6,6 +6,8 @@
 //! Each wrong driver lives twice: without its defect, when no law may complain, and with it, when
 //! its own law must. What is doctored is recorded in this very run.
 
+//@ plain: it records itself, and there is one recorder at a time
+
 mod life;
 mod live;
 

@@ -7,6 +7,8 @@
 //! are a part of all tests; with `ASYNC_PROBE_FULL` in the environment there are 100. The first is
 //! `ASYNC_PROBE_SEED`, or 1.
 
+//@ plain: it records itself, and there is one recorder at a time
+
 mod operation;
 
 use std::collections::BTreeMap;

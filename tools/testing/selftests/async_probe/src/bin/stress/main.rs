@@ -15,6 +15,9 @@
 //! The operations are spread over rounds. Each begins and ends with nothing loaded; what the kernel
 //! has in its slabs is compared between the ends of rounds, as only there it can be the same.
 
+//@ plain: it counts what the kernel has left in memory
+//@ boots: two_nodes
+
 mod machine;
 mod operation;
 mod round;
