@@ -11,10 +11,18 @@ LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
 	$(if $(ACCEL),--accel=$(ACCEL)) $(if $(SHIFT),--shift=$(SHIFT)) \
 	$(if $(SEED),--seed=$(SEED))
 
+# A variable as it was given, quoted for the shell.
+quoted = '$(subst ','\'',$(value $(1)))'
+
+# Static, so that it runs on any machine of this architecture. The target is named so that build
+# scripts and macros are not built statically.
+HOST = $(shell $(CARGO) -vV | sed -n 's/^host: //p')
+PROBE_ANALYZE = out/target/$(HOST)/release/probe-analyze
+
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs style kselftest-install clean clean-cache help lab
+.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs style kselftest-install clean clean-cache help lab probe-analyze
 
 all: modules
 
@@ -32,8 +40,6 @@ run shell setup docs: lab
 check: lab
 	@$(LAB) $(LAB_FLAGS) check $(TESTS)
 
-# A variable as it was given, quoted: commands for the guest's shell are among them.
-quoted = '$(subst ','\'',$(value $(1)))'
 check-driver: lab
 	@$(LAB) $(LAB_FLAGS) check-driver $(call quoted,MODULE) --with=$(call quoted,WITH) \
 		--params=$(call quoted,PARAMS) --before=$(call quoted,BEFORE) \
@@ -64,16 +70,18 @@ patch-series:
 	$(if $(LINUX),,$(error no kernel tree: LINUX=DIR names one, make run KERNEL=custom gets one))
 	@scripts/make-patch-series.sh --check '$(LINUX)' out/patch-series
 
-timeline: lab
-	@$(LAB) timeline '$(or $(LOG),out/run/results.log)'
-
+# The log of the last `make run`, unless LOG= names another one.
+LOG_FILE = $(if $(value LOG),$(call quoted,LOG),out/run/results.log)
 FORM = $(if $(ALL),--all) $(if $(JSON),--json)
 
-report: lab
-	@$(LAB) report $(FORM) '$(or $(LOG),out/run/results.log)'
+report: probe-analyze
+	@$(PROBE_ANALYZE) report $(FORM) -- $(LOG_FILE)
 
-diff: lab
-	@$(LAB) diff $(FORM) '$(A)' '$(B)'
+timeline: probe-analyze
+	@$(PROBE_ANALYZE) timeline --out=out/timeline -- $(LOG_FILE)
+
+diff: probe-analyze
+	@$(PROBE_ANALYZE) diff $(FORM) -- $(foreach name,A B,$(if $(value $(name)),$(call quoted,$(name))))
 
 style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
@@ -89,6 +97,10 @@ clean-cache: lab
 
 lab:
 	@$(CARGO) build --quiet --manifest-path=tools/Cargo.toml --package=lab --target-dir=out/target
+
+probe-analyze:
+	@RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --quiet --release --target=$(HOST) \
+		--manifest-path=tools/Cargo.toml --package=probe-analyze --target-dir=out/target
 
 help:
 	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went'
@@ -111,6 +123,7 @@ help:
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
 	@echo '  make shell              a shell in the virtual machine'
+	@echo '  make probe-analyze      the program behind report, timeline and diff, static: no lab, no kernel'
 	@echo '  make lab                the program that does all this, out/target/debug/lab'
 	@echo '  make setup              the root file system and the kernel only'
 	@echo '  make docs               the documentation as HTML, with that of the crate, in out/docs'

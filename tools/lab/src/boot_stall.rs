@@ -8,7 +8,8 @@ use lifecycle::designs::Design;
 use lifecycle::dmesg;
 use lifecycle::initcall::Initcall;
 use lifecycle::laws::boot_waits::{self, Boot};
-use lifecycle::{Micros, Probing, What};
+use lifecycle::{Micros, Probing, Timeline, What};
+use timeline::files::Pictures;
 use timeline::Heading;
 
 use crate::cli::Cli;
@@ -16,7 +17,6 @@ use crate::error::{Error, IoContext, Kind, Result};
 use crate::grafted;
 use crate::initramfs::Initramfs;
 use crate::instruments::Instruments;
-use crate::pictures;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
@@ -244,7 +244,9 @@ fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Res
         title: scenario.name.clone(),
         identity: format!("Linux {}", session.kernel.release()?),
     };
-    pictures::draw(&events, &heading, &out)?;
+    Pictures::of(&Timeline::of(&events), &heading)
+        .write(&out)
+        .at(&out, "write the timeline into")?;
     let events = probing.fold(&events);
     let function = format!("__{}_init", driver.module);
     let verdict = boot_waits::check(&events, &function, driver.name, DEVICES, scenario.boot);

@@ -51,26 +51,6 @@ pub enum Action {
     Bench(Bench),
     /// Fails if a figure of the last benchmark is worse than in an older one
     BenchCompare(BenchCompare),
-    /// Draws a log: what dmesg printed, or a recording
-    Timeline(Pictures),
-    /// Shows what a log tells: who took how long, and who waited for whom
-    Report {
-        /// The log: a dmesg, a recording or the dmesg of a kernel with initcall_debug; - is stdin
-        log: PathBuf,
-        /// How to show it
-        #[command(flatten)]
-        form: Form,
-    },
-    /// Shows what is different between two logs; exits with 1 if anything is
-    Diff {
-        /// The one log
-        a: PathBuf,
-        /// The other
-        b: PathBuf,
-        /// How to show it
-        #[command(flatten)]
-        form: Form,
-    },
     /// Takes a driver through its life under the recorder, and judges it
     CheckDriver(CheckDriver),
     /// Runs the demonstration several times, and fails if its consoles differ
@@ -180,30 +160,6 @@ pub struct BenchCompare {
     /// Compares runs of different identity
     #[arg(long)]
     pub force: bool,
-}
-
-/// What to draw.
-#[derive(Debug, Args)]
-pub struct Pictures {
-    /// The log
-    pub log: PathBuf,
-    /// Where timeline.svg, timeline.html and timeline.trace.json go
-    #[arg(long, default_value = "out/timeline")]
-    pub out: PathBuf,
-    /// What stands above them (default: the name of the log)
-    #[arg(long)]
-    pub title: Option<String>,
-}
-
-/// How a report looks.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct Form {
-    /// As JSON, with all there is
-    #[arg(long)]
-    pub json: bool,
-    /// Leaves nothing out of long tables
-    #[arg(long)]
-    pub all: bool,
 }
 
 /// Seconds of guest time that a step of the life of a driver takes at most, unless it is told otherwise.

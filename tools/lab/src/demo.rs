@@ -8,15 +8,14 @@ use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
 use lifecycle::timing::runs;
-use lifecycle::Event;
+use lifecycle::{log, Event, Timeline};
+use timeline::files::{Pictures, NAMES};
 use timeline::Heading;
 
 use crate::cli::Cli;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
-use crate::logs;
 use crate::modules::Modules;
-use crate::pictures;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
@@ -49,7 +48,14 @@ pub fn run(cli: &Cli) -> Result<()> {
     let log = boot(&session, &modules, &cli.machine, &out)?;
     step.done();
     let name = out.join("results.log").display().to_string();
-    let read = logs::parse(&name, &log)?;
+    let read = log::parse(&log).map_err(|error| {
+        Error::new(
+            Kind::Failed,
+            "the log of the demonstration cannot be understood",
+            error.to_string(),
+            format!("read {name}"),
+        )
+    })?;
     let heading = Heading {
         title: format!("{DEVICES} devices, {FIRMWARE_MS} ms of firmware each"),
         identity: identity.machine(),
@@ -61,7 +67,11 @@ pub fn run(cli: &Cli) -> Result<()> {
         "the whole log: {name}; more about it: make report"
     ));
     let dir = session.project.out("timeline");
-    note(&pictures::draw(&read.events, &heading, &dir)?);
+    Pictures::of(&Timeline::of(&read.events), &heading)
+        .write(&dir)
+        .at(&dir, "write the timeline into")?;
+    let names = NAMES.join(", ");
+    note(&format!("the timeline: {names} in {}", dir.display()));
     Ok(())
 }
 

@@ -24,8 +24,6 @@ pub enum Kind {
     Vm,
     /// A directory cannot be written: full, read-only, or not ours.
     Storage,
-    /// A log cannot be read or understood.
-    Log,
     /// Ctrl-C, or another signal that asks us to stop.
     Interrupted,
 }
@@ -35,7 +33,7 @@ pub const EXIT_CODES: &[(Kind, u8, &str)] = &[
     (
         Kind::Failed,
         1,
-        "a test or job failed, the kernel complained, or two logs differ",
+        "a test or job failed, or the kernel complained",
     ),
     (Kind::Usage, 2, "wrong command line"),
     (
@@ -59,7 +57,6 @@ pub const EXIT_CODES: &[(Kind, u8, &str)] = &[
         7,
         "a directory is full, read-only or not ours",
     ),
-    (Kind::Log, 8, "a log cannot be read or understood"),
     (Kind::Interrupted, 130, "interrupted"),
 ];
 

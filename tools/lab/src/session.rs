@@ -22,12 +22,10 @@ use crate::install;
 use crate::instruments::Instruments;
 use crate::kernel::{Choice, Kernel, Workshop};
 use crate::modules::Modules;
-use crate::pictures;
 use crate::process::{wait, Guarded};
 use crate::programs;
 use crate::progress::{note, result};
 use crate::project::Project;
-use crate::report;
 use crate::vm::{Boot, Machine, Time};
 
 /// A checkout with an environment and a kernel.
@@ -148,13 +146,10 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Action::Check { tests } => check::run(cli, tests)?,
         Action::Bench(args) => bench::run(cli, args)?,
         Action::BenchCompare(args) => bench::compare(args)?,
-        Action::Timeline(args) => pictures::run(args)?,
         Action::BootStall => boot_stall::run(cli)?,
         Action::InTree { tests } => in_tree::run(cli, tests)?,
         Action::Run => demo::run(cli)?,
         Action::Determinism { runs } => determinism::run(cli, *runs)?,
-        Action::Report { log, form } => report::report(log, *form)?,
-        Action::Diff { a, b, form } => return report::diff(a, b, *form),
         Action::Docs => docs::run(cli)?,
         Action::Shell => shell(cli)?,
         Action::Exec { argv } => return exec(cli, argv),

@@ -7,8 +7,9 @@
 //! the Trace Event Format, which Perfetto opens. All three have the same bars in the same lanes
 //! ([`lane`]); the first folds lanes that are alike ([`fold`]).
 //!
-//! Nothing in this crate does I/O: a timeline goes in, text comes out.
+//! A timeline goes in, text comes out; only [`files`] does I/O.
 
+pub mod files;
 pub mod fold;
 pub mod lane;
 pub mod look;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{exit_codes, Kind};
+use crate::output::Color;
+
+/// Tells from a kernel's log who probed what, how long it took, and who waited for whom
+///
+/// A log is what dmesg prints on a kernel that was booted with initcall_debug, what a driver with
+/// the dmesg interface of async_probe prints, or a recording.
+#[derive(Debug, Parser)]
+#[command(name = "probe-analyze", version, after_help = exit_codes(&[
+    Kind::Different, Kind::Usage, Kind::Storage, Kind::Log, Kind::Nothing, Kind::Interrupted,
+]))]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub action: Action,
+    /// When to print in colour; the environment variable NO_COLOR turns it off, too
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Shows what a log tells: who took how long, and who waited for whom
+    #[command(after_help = exit_codes(&[
+        Kind::Usage, Kind::Log, Kind::Nothing, Kind::Interrupted,
+    ]))]
+    Report(Report),
+    /// Draws a log: an SVG picture, an HTML page and a trace for Perfetto
+    #[command(after_help = exit_codes(&[
+        Kind::Usage, Kind::Storage, Kind::Log, Kind::Nothing, Kind::Interrupted,
+    ]))]
+    Timeline(Timeline),
+    /// Shows what is different between two logs
+    #[command(after_help = exit_codes(&[
+        Kind::Different, Kind::Usage, Kind::Log, Kind::Nothing, Kind::Interrupted,
+    ]))]
+    Diff(Diff),
+}
+
+/// What to report on.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The file of the log; - is standard input
+    pub log: PathBuf,
+    /// How to show it
+    #[command(flatten)]
+    pub form: Form,
+    /// Prints nothing: the exit code says whether the log is read and tells of probes
+    #[arg(short, long, conflicts_with_all = ["json", "all"])]
+    pub quiet: bool,
+}
+
+/// What to draw.
+#[derive(Debug, Args)]
+pub struct Timeline {
+    /// The file of the log; - is standard input
+    pub log: PathBuf,
+    /// The directory for timeline.svg, timeline.html and timeline.trace.json
+    #[arg(short, long, default_value = "timeline", value_name = "DIRECTORY")]
+    pub out: PathBuf,
+    /// The title of the pictures [default: the name of the log]
+    #[arg(long)]
+    pub title: Option<String>,
+    /// Prints the names of the files as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Does not print where the pictures are
+    #[arg(short, long, conflicts_with = "json")]
+    pub quiet: bool,
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The file of the one log; - is standard input
+    pub a: PathBuf,
+    /// The file of the other log; - is standard input
+    pub b: PathBuf,
+    /// How to show it
+    #[command(flatten)]
+    pub form: Form,
+    /// Prints nothing: the exit code says whether the logs differ
+    #[arg(short, long, conflicts_with_all = ["json", "all"])]
+    pub quiet: bool,
+}
+
+/// How a report looks.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Form {
+    /// Prints all there is as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Leaves nothing out of tables of more than 40 rows
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `probe-analyze diff`.
+
+use std::path::Path;
+
+use lifecycle::diff::Diff;
+use lifecycle::report::diff::report;
+use lifecycle::summary::Summary;
+
+use crate::cli;
+use crate::error::{Error, Kind, Result};
+use crate::report::detail;
+use crate::{log, output};
+
+/// Shows what is different between two logs; returns the exit code of `diff`.
+pub fn run(args: &cli::Diff) -> Result<u8> {
+    if args.a == Path::new("-") && args.b == Path::new("-") {
+        return Err(Error::new(
+            Kind::Usage,
+            "both logs are standard input",
+            "it can be read once only",
+            "name a file for one of them",
+        ));
+    }
+    let summary = |path: &Path| Ok(Summary::of(&log::name(path), &log::read(path)?));
+    let diff = Diff::of(&summary(&args.a)?, &summary(&args.b)?);
+    if args.form.json {
+        output::json(&diff);
+    } else if !args.quiet {
+        output::report(&report(&diff, detail(args.form)));
+    }
+    Ok(if diff.changes.is_empty() {
+        0
+    } else {
+        Kind::Different.exit_code()
+    })
+}

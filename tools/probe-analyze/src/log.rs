@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reads the log that the command line names.
+
+use std::fs;
+use std::io::{stdin, Read};
+use std::path::Path;
+
+use lifecycle::log::{self, Log};
+use lifecycle::Timeline;
+
+use crate::error::{Error, Kind, Result};
+
+/// How to get a log that tells of probes.
+const HOW: &str = "boot once with `initcall_debug log_buf_len=16M` on the kernel's command line, \
+     then `dmesg >FILE`; for modules that are loaded later, `echo Y \
+     >/sys/module/kernel/parameters/initcall_debug` as root before they are loaded does the same";
+
+/// The name of a log, for messages and headings.
+pub fn name(path: &Path) -> String {
+    if is_stdin(path) {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Reads a log.
+///
+/// # Errors
+///
+/// [`Kind::Log`] if the file cannot be read or is no log that is understood, [`Kind::Nothing`] if it
+/// has nothing about probes, initcalls or calls.
+pub fn read(path: &Path) -> Result<Log> {
+    let name = name(path);
+    let mut bytes = Vec::new();
+    let read = if is_stdin(path) {
+        stdin().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        fs::read(path).map(|read| bytes = read)
+    };
+    read.map_err(|error| {
+        Error::new(
+            Kind::Log,
+            format!("cannot read the log {name}"),
+            error.to_string(),
+            "name a file with what dmesg printed, or a recording; - is standard input",
+        )
+    })?;
+    // The kernel escapes what it prints, a serial line may not.
+    let text = String::from_utf8_lossy(&bytes);
+    let log = log::parse(&text).map_err(|error| match error {
+        log::Error::Dmesg(error) => Error::new(
+            Kind::Log,
+            format!("cannot understand the log {name}"),
+            error.to_string(),
+            "take the log again, whole: `dmesg >FILE`, or `cat /dev/kmsg >FILE` from the start",
+        ),
+        log::Error::Recording(error) => Error::new(
+            Kind::Log,
+            format!("cannot understand the recording {name}"),
+            error.to_string(),
+            "record again: a recording is sealed, and refused if anything is missing or altered",
+        ),
+        log::Error::Nothing(_) => nothing(&name, error.to_string()),
+    })?;
+    // Init is there in every log of a boot.
+    if Timeline::of(&log.events).bars.is_empty() {
+        return Err(nothing(
+            &name,
+            format!(
+                "none of its {} lines is of a probe or of an initcall: the kernel was booted without \
+                 initcall_debug",
+                text.lines().count()
+            ),
+        ));
+    }
+    Ok(log)
+}
+
+fn nothing(name: &str, why: String) -> Error {
+    Error::new(
+        Kind::Nothing,
+        format!("the log {name} has nothing about probes"),
+        why,
+        HOW,
+    )
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command `probe-analyze`; everything is in the library beside it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use probe_analyze::cli::{Action, Cli};
+use probe_analyze::error::Result;
+use probe_analyze::{diff, interrupt, output, report, timeline};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.color.apply();
+    interrupt::catch();
+    match act(&cli.action) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::failure(&error);
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+fn act(action: &Action) -> Result<u8> {
+    match action {
+        Action::Report(args) => report::run(args)?,
+        Action::Timeline(args) => timeline::run(args)?,
+        Action::Diff(args) => return diff::run(args),
+    }
+    Ok(0)
+}

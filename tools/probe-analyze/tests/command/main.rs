@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command as users and scripts meet it.
+
+mod interrupt;
+mod logs;
+mod run;
