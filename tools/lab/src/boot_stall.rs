@@ -5,9 +5,9 @@
 use std::fs;
 
 use lifecycle::designs::Design;
-use lifecycle::dmesg;
-use lifecycle::initcall::Initcall;
+use lifecycle::event::Initcall;
 use lifecycle::laws::boot_waits::{self, Boot};
+use lifecycle::parse::dmesg;
 use lifecycle::{Micros, Probing, Timeline, What};
 use timeline::files::Pictures;
 use timeline::Heading;

@@ -4,11 +4,12 @@
 
 use std::path::Path;
 
+use lifecycle::parse::log;
 use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
 use lifecycle::timing::runs;
-use lifecycle::{log, Event, Timeline};
+use lifecycle::{Event, Timeline};
 use timeline::files::{Pictures, NAMES};
 use timeline::Heading;
 

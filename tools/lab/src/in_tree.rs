@@ -5,7 +5,8 @@
 
 use std::fs;
 
-use lifecycle::{dmesg, kunit};
+use lifecycle::kunit;
+use lifecycle::parse::dmesg;
 
 use crate::cache::remove_tree;
 use crate::check;

@@ -3,7 +3,7 @@
 //! The event log of asynchronous probing: parsers, laws and timing.
 //!
 //! The kernel side prints its events (`Documentation/dmesg-timing.rst`), userspace adds when its
-//! own calls began and returned; [`dmesg`] reads both into one list of [`Event`]s. [`laws`] judges
+//! own calls began and returned; [`parse`] reads both into one list of [`Event`]s. [`laws`] judges
 //! such a list, [`timing`] measures it and [`report`] prints what was measured; [`timeline`] is what
 //! there is to be drawn.
 //!
@@ -13,16 +13,14 @@
 pub mod call;
 pub mod designs;
 pub mod diff;
-pub mod dmesg;
 pub mod driver;
 pub mod errno;
 pub mod event;
-pub mod initcall;
 pub mod kunit;
 pub mod laws;
-pub mod log;
 pub mod micros;
 pub mod mutants;
+pub mod parse;
 pub mod probe;
 pub mod probe_type;
 pub mod probing;

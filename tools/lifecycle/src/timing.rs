@@ -249,7 +249,7 @@ pub fn most_at_once(probes: &[Probe<'_>]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dmesg::parse;
+    use crate::parse::dmesg::parse;
 
     /// Two devices in parallel, then a second life that fails.
     const LOG: &str = "\

@@ -3,11 +3,11 @@
 //! Properties of the parser, and of what is made of its events, that hold for every log.
 
 use lifecycle::diff::Diff;
-use lifecycle::dmesg::{parse, Parser, Reason};
-use lifecycle::event::{Call, KERNEL_PREFIX, USER_PREFIX};
-use lifecycle::initcall::{Initcall, Symbol};
+use lifecycle::event::{Call, Initcall, Symbol, KERNEL_PREFIX, USER_PREFIX};
 use lifecycle::laws::one_at_a_time;
-use lifecycle::log::Log;
+use lifecycle::parse::dmesg::{parse, Parser};
+use lifecycle::parse::log::Log;
+use lifecycle::parse::refusal::Reason;
 use lifecycle::report;
 use lifecycle::report::log::Detail;
 use lifecycle::summary::Summary;

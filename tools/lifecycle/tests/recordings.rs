@@ -2,10 +2,11 @@
 
 //! Recordings of real kernels, and properties of the parser that hold for every recording.
 
+use lifecycle::event::point::{Definition, Returns, Value, DEFINITIONS};
+use lifecycle::event::{Fetched, Recorded, Side};
 use lifecycle::laws::recorded::{convoy, judge};
-use lifecycle::recording::point::{Definition, Returns, Value, DEFINITIONS};
-use lifecycle::recording::text::{self, parse, Reason};
-use lifecycle::recording::{Fetched, Recorded, Side};
+use lifecycle::parse::recording::{self as text, parse};
+use lifecycle::parse::refusal::Reason;
 use lifecycle::{Event, Micros, ProbeType, Probing, Timeline, What};
 use proptest::prelude::*;
 
@@ -221,7 +222,7 @@ proptest! {
     fn a_cut_recording_is_refused(events in recording(), at in any::<prop::sample::Index>()) {
         let text = text::write("7.3.4", &events);
         let cut = &text[..at.index(text.len())];
-        prop_assert_eq!(parse(cut).unwrap_err().reason, Reason::CutOff);
+        prop_assert_eq!(parse(cut).unwrap_err().reason, Reason::Unsealed);
     }
 
     /// A line that is lost or there twice is noticed, even under a seal of its own.

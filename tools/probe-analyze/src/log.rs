@@ -6,7 +6,8 @@ use std::fs;
 use std::io::{stdin, Read};
 use std::path::Path;
 
-use lifecycle::log::{self, Log};
+use lifecycle::parse::log::{self, Log};
+use lifecycle::parse::refusal::Reason;
 use lifecycle::Timeline;
 
 use crate::error::{Error, Kind, Result};
@@ -53,20 +54,14 @@ pub fn read(path: &Path) -> Result<Log> {
     })?;
     // The kernel escapes what it prints, a serial line may not.
     let text = String::from_utf8_lossy(&bytes);
-    let log = log::parse(&text).map_err(|error| match error {
-        log::Error::Dmesg(error) => Error::new(
+    let log = log::parse(&text).map_err(|refusal| match refusal.reason {
+        Reason::Nothing(_) => nothing(&name, refusal.to_string()),
+        _ => Error::new(
             Kind::Log,
             format!("cannot understand the log {name}"),
-            error.to_string(),
-            "take the log again, whole: `dmesg >FILE`, or `cat /dev/kmsg >FILE` from the start",
+            refusal.to_string(),
+            refusal.reason.next(),
         ),
-        log::Error::Recording(error) => Error::new(
-            Kind::Log,
-            format!("cannot understand the recording {name}"),
-            error.to_string(),
-            "record again: a recording is sealed, and refused if anything is missing or altered",
-        ),
-        log::Error::Nothing(_) => nothing(&name, error.to_string()),
     })?;
     // Init is there in every log of a boot.
     if Timeline::of(&log.events).bars.is_empty() {

@@ -2,7 +2,8 @@
 
 //! What the guest tells of a driver's life: lines that begin with `check:`, and recordings.
 
-use lifecycle::recording::text;
+use lifecycle::parse::recording;
+use lifecycle::parse::refusal::Refusal;
 use lifecycle::Event;
 
 /// A part of the life.
@@ -96,8 +97,8 @@ impl Life {
 
 impl Part {
     /// Its events.
-    pub fn events(&self) -> Result<Vec<Event>, text::Error> {
-        text::parse(&self.recording)
+    pub fn events(&self) -> Result<Vec<Event>, Refusal> {
+        recording::parse(&self.recording)
     }
 }
 

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use lifecycle::call::{calls, Kind};
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load};
 use lifecycle::laws::recorded::judge;
+use lifecycle::parse::recording;
 use lifecycle::timeline::Timeline;
-use lifecycle::{errno, recording, Event, Micros};
+use lifecycle::{errno, Event, Micros};
 use serde::Serialize;
 
 use super::life::{Driver, Life};
@@ -224,7 +225,7 @@ impl Report {
 fn judge_all(life: &Life, parts: &Parts) -> Vec<Law> {
     let mut laws: BTreeMap<&'static str, Law> = BTreeMap::new();
     for part in &life.parts {
-        let probing = recording::text::probing(&part.recording);
+        let probing = recording::probing(&part.recording);
         let events = parts.get(&part.name);
         for (law, verdict) in events.map_or(vec![], |events| judge(events, probing)) {
             let of = laws.entry(law).or_insert(Law {

@@ -18,8 +18,8 @@
 use libfuzzer_sys::fuzz_target;
 use lifecycle::diff::Diff;
 use lifecycle::laws::recorded::judge;
-use lifecycle::log;
-use lifecycle::recording::text;
+use lifecycle::parse::log;
+use lifecycle::parse::recording as text;
 use lifecycle::report::log::{report, Detail};
 use lifecycle::summary::Summary;
 use lifecycle::{Probing, What};

@@ -9,7 +9,7 @@
 
 use super::violation::Court;
 use super::Violation;
-use crate::initcall::Initcall;
+use crate::event::Initcall;
 use crate::{Event, Micros, What};
 
 /// What the boot is expected to do.

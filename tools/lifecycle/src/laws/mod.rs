@@ -94,7 +94,7 @@ impl<'a> Court<'a> {
 #[cfg(test)]
 mod tests_support {
     use super::Violation;
-    use crate::dmesg::parse;
+    use crate::parse::dmesg::parse;
     use crate::Event;
 
     /// Makes a log out of lines without timestamps; each comes 1 ms after the one before.

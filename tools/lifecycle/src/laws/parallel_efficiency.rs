@@ -53,7 +53,7 @@ pub fn check(
 mod tests {
     use super::super::tests_support::assert_broken;
     use super::*;
-    use crate::dmesg::parse;
+    use crate::parse::dmesg::parse;
 
     fn log(begins: u32, all: u32) -> Vec<Event> {
         parse(&format!(

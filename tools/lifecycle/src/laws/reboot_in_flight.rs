@@ -5,7 +5,7 @@
 //! `kernel/reboot.c`, `kernel_power_off()`: `device_shutdown()` takes the lock of each device, which
 //! its probe holds, and waits for it; the last that the kernel says is `reboot: Power down`.
 
-use crate::dmesg;
+use crate::parse::dmesg;
 use crate::What;
 
 /// The last line.

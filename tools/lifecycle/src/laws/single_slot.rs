@@ -99,7 +99,7 @@ mod tests {
                 || text.contains("ended dev=d.0 driver=d ret=0");
             if mine && text.starts_with(KERNEL_PREFIX) {
                 let line = format!("[    1.000000] {}\n", text.replace("driver=d", "driver=e"));
-                event.what = crate::dmesg::parse(&line).unwrap().remove(0).what;
+                event.what = crate::parse::dmesg::parse(&line).unwrap().remove(0).what;
             }
         }
         events

@@ -5,8 +5,10 @@
 use std::collections::BTreeSet;
 
 use crate::laws::recorded::judge;
+use crate::parse::recording as text;
+use crate::parse::refusal::Refusal;
 use crate::probing::recorded_trial;
-use crate::recording::{async_probes, spans, text, Fetched, Point, Recorded, Side, Span};
+use crate::recording::{async_probes, spans, Fetched, Point, Recorded, Side, Span};
 use crate::{Event, ProbeType, Probing, What};
 
 /// An edit; `None` if the recording has no place for it.
@@ -24,7 +26,7 @@ const EBUSY: i32 = -16;
 /// # Errors
 ///
 /// What the parser finds wrong.
-pub fn broken(events: &[Event], probing: Probing) -> Result<BTreeSet<&'static str>, text::Error> {
+pub fn broken(events: &[Event], probing: Probing) -> Result<BTreeSet<&'static str>, Refusal> {
     let events = text::parse(&text::write("7.3.4", events))?;
     let verdicts = judge(&events, probing).into_iter();
     Ok(verdicts

@@ -279,7 +279,8 @@ pub const MUTANTS: &[Mutant] = &[
 mod tests {
     use super::*;
     use crate::laws::recorded;
-    use crate::recording::{text, Point, Recorded};
+    use crate::parse::recording as text;
+    use crate::recording::{Point, Recorded};
     use crate::{Event, What};
     use std::collections::BTreeSet;
 

@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::{Point, Span};
+use super::span::Span;
+use crate::event::Point;
 
 /// An async probe.
 #[derive(Clone, Copy, Debug)]

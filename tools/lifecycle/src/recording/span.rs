@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::point::Returns;
-use super::{Fetched, Point, Recorded, Side};
-use crate::{Event, What};
+use crate::event::point::Returns;
+use crate::event::{Event, Fetched, Point, Recorded, Side, What};
 
 /// One run of a function by one task.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -204,7 +204,7 @@ fn wrap(indent: &str, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dmesg::parse;
+    use crate::parse::dmesg::parse;
     use crate::timing::runs;
 
     fn log(devices: usize, task: &str) -> String {

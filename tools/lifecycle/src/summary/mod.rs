@@ -7,7 +7,7 @@ mod wave;
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::{Log, Source};
+use crate::parse::log::{Log, Source};
 use crate::timeline::Kind;
 use crate::{Micros, Timeline};
 pub use path::{Path, Step};

@@ -11,7 +11,7 @@ use super::builder::Builder;
 use super::recorded::errno;
 use super::waits::SOON;
 use super::{Kind, Through, Wait};
-use crate::initcall::{Initcall, Symbol};
+use crate::event::{Initcall, Symbol};
 use crate::{Micros, What};
 
 /// What is under way, with the events that began it.

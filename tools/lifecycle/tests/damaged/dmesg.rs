@@ -3,9 +3,10 @@
 //! What `dmesg` prints, and the records of `/dev/kmsg`.
 
 use lifecycle::call::Kind;
-use lifecycle::dmesg::{parse, Error, Reason, SKEW};
 use lifecycle::laws::insmod_waits::{self, Insmod};
 use lifecycle::laws::{convoy, firmware_in_probe, one_at_a_time, register_returns};
+use lifecycle::parse::dmesg::{parse, SKEW};
+use lifecycle::parse::refusal::{Reason, Refusal};
 use lifecycle::{Event, Micros};
 
 use super::{again, swapped, without};
@@ -175,11 +176,11 @@ fn any_two_lines_swapped() {
 #[test]
 fn any_line_there_twice() {
     let refused = |log: &str, at: usize| match parse(log) {
-        Err(Error {
+        Err(Refusal {
             line,
             reason: Reason::Twice,
             ..
-        }) => assert_eq!(line, at + 2),
+        }) => assert_eq!(line, Some(at + 2)),
         other => panic!("line {at} twice: {other:?}"),
     };
     for (log, step) in [(LIFE, 1), (POWER_OFF, 1), (INITCALL_DEBUG, 7)] {

@@ -3,7 +3,8 @@
 //! Recordings. The seal at their end tells all damage; so each is made once more, for what is
 //! damaged, to see what holds behind it.
 
-use lifecycle::recording::text::{parse, seal, Reason};
+use lifecycle::parse::recording::{parse, seal};
+use lifecycle::parse::refusal::Reason;
 use proptest::prelude::*;
 
 use super::{again, swapped, without};
@@ -40,7 +41,7 @@ fn reason(text: String) -> Reason {
 
 /// Whether it is that time runs backwards, or that a function returns before it begins.
 fn is_order(reason: &Reason) -> bool {
-    matches!(reason, Reason::OutOfOrder | Reason::NotBegun(_))
+    matches!(reason, Reason::OutOfOrder(_) | Reason::NotBegun(_))
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn cut_anywhere() {
         for cut in steps.chain(ends.clone()).chain(ends.map(|end| end + 1)) {
             if cut < recording.len() {
                 let error = parse(&recording[..cut]).unwrap_err();
-                assert_eq!(error.reason, Reason::CutOff, "at {cut}");
+                assert_eq!(error.reason, Reason::Unsealed, "at {cut}");
             }
         }
     }
@@ -220,7 +221,7 @@ proptest! {
         }
         prop_assume!(lines.concat() != RECORDINGS[1]);
         let reason = parse(&lines.concat()).unwrap_err().reason;
-        prop_assert!(matches!(reason, Reason::Altered(_) | Reason::CutOff), "{}", reason);
+        prop_assert!(matches!(reason, Reason::Altered(_) | Reason::Unsealed), "{}", reason);
     }
 
     /// Entries that are put into another order, under a seal of its own.

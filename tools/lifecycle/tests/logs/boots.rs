@@ -5,8 +5,8 @@
 //!
 //! The logs are of `make boot-stall`: out/boot-stall/0, 3 and 9, without the lines of others.
 
-use lifecycle::dmesg;
 use lifecycle::laws::boot_waits::{self, Boot};
+use lifecycle::parse::dmesg;
 use lifecycle::report::log::{report, Detail};
 use lifecycle::timeline::Kind;
 use lifecycle::{Micros, Timeline};

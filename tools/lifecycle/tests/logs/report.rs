@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
+use lifecycle::parse::log;
 use lifecycle::report::log::{report, short, Detail};
 use lifecycle::summary::Summary;
 use lifecycle::timeline::Kind;
-use lifecycle::{log, Micros};
+use lifecycle::Micros;
 
 use crate::samples::{many, read, summary, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use lifecycle::log::{self, Log};
+use lifecycle::parse::log::{self, Log};
 use lifecycle::summary::Summary;
 
 /// See `recordings.rs`.

@@ -2,8 +2,9 @@
 
 //! Timelines of real logs.
 
+use lifecycle::parse::dmesg;
 use lifecycle::timeline::Kind;
-use lifecycle::{dmesg, Event, Micros, Timeline};
+use lifecycle::{Event, Micros, Timeline};
 
 use crate::samples::{read, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
 

@@ -67,7 +67,7 @@ fn all_samples() {
 
 #[test]
 fn a_wrong_page_is_found() {
-    let events = lifecycle::dmesg::parse(samples::CONVOY).unwrap();
+    let events = lifecycle::parse::dmesg::parse(samples::CONVOY).unwrap();
     let mut data = data(&write(&events));
     check(&events, &data).unwrap();
     data["bars"][0]["end"] = 1.into();
@@ -78,7 +78,7 @@ fn a_wrong_page_is_found() {
 #[test]
 fn it_is_one_file_and_text_stays_text() {
     let log = samples::CONVOY.replace("slow_platform.3", "</script><script>alert(1)");
-    let events = lifecycle::dmesg::parse(&log).unwrap();
+    let events = lifecycle::parse::dmesg::parse(&log).unwrap();
     let page = write(&events);
     assert!(!page.contains("alert(1)<") && !page.contains("<script>alert"));
     assert_eq!(page.matches("<script").count(), 2);

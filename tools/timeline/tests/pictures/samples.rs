@@ -4,7 +4,8 @@
 
 use std::fmt::Write;
 
-use lifecycle::{dmesg, recording, Event};
+use lifecycle::parse::{dmesg, recording};
+use lifecycle::Event;
 
 /// Stock 7.3.4: insmod of an unrelated module while 8 devices are probed asynchronously.
 pub(crate) const CONVOY: &str = include_str!("../logs/convoy.txt");

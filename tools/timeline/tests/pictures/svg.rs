@@ -156,13 +156,13 @@ fn all_samples() {
 #[test]
 fn cut_off_anywhere() {
     for log in [samples::CONVOY, samples::FAILURES] {
-        let events = lifecycle::dmesg::parse(log).unwrap();
+        let events = lifecycle::parse::dmesg::parse(log).unwrap();
         for cut in 0..=events.len() {
             let events = &events[..cut];
             check(events, &draw(events)).unwrap_or_else(|wrong| panic!("{cut}: {wrong}"));
         }
     }
-    let events = lifecycle::recording::parse(samples::RECORDED).unwrap();
+    let events = lifecycle::parse::recording::parse(samples::RECORDED).unwrap();
     for cut in (0..=events.len()).step_by(3) {
         let events = &events[..cut];
         check(events, &draw(events)).unwrap_or_else(|wrong| panic!("{cut}: {wrong}"));
@@ -172,7 +172,7 @@ fn cut_off_anywhere() {
 /// Both insmods of the convoy wait for the eight probes, and the arrow of the last is marked.
 #[test]
 fn the_convoy_is_drawn() {
-    let events = lifecycle::dmesg::parse(samples::CONVOY).unwrap();
+    let events = lifecycle::parse::dmesg::parse(samples::CONVOY).unwrap();
     let drawing = Drawing::read(&draw(&events));
     assert_eq!(drawing.strips.len(), 2);
     assert_eq!(drawing.arrows.len(), 16);
@@ -188,7 +188,7 @@ fn the_convoy_is_drawn() {
 /// One bar that is a hundredth of a unit off, an arrow that is, and a bar too few are found.
 #[test]
 fn a_wrong_picture_is_found() {
-    let events = lifecycle::dmesg::parse(samples::CONVOY).unwrap();
+    let events = lifecycle::parse::dmesg::parse(samples::CONVOY).unwrap();
     let svg = draw(&events);
     let drawing = Drawing::read(&svg);
     check(&events, &svg).unwrap();
@@ -221,7 +221,7 @@ fn a_wrong_picture_is_found() {
 /// those that failed have lanes of their own.
 #[test]
 fn many_devices_are_folded() {
-    let events = lifecycle::dmesg::parse(&samples::many(512)).unwrap();
+    let events = lifecycle::parse::dmesg::parse(&samples::many(512)).unwrap();
     let svg = draw(&events);
     let drawing = Drawing::read(&svg);
     let lanes: std::collections::BTreeSet<&str> = drawing
@@ -249,7 +249,7 @@ fn whatever_is_in_a_log_is_text() {
     let log = samples::CONVOY
         .replace("slow_platform.3", "<script>&\"'")
         .replace("kworker/u8:1", "kworker/u8:1\u{1}\u{7f}]]> -->");
-    let events = lifecycle::dmesg::parse(&log).unwrap();
+    let events = lifecycle::parse::dmesg::parse(&log).unwrap();
     let svg = draw(&events);
     assert!(!svg.contains("<script"));
     let drawing = Drawing::read(&svg);
@@ -267,7 +267,7 @@ proptest! {
 
     #[test]
     fn random_logs(log in random::log()) {
-        let events = lifecycle::dmesg::parse(&log).unwrap();
+        let events = lifecycle::parse::dmesg::parse(&log).unwrap();
         let checked = check(&events, &draw(&events));
         prop_assert!(checked.is_ok(), "{}\n{log}", checked.unwrap_err());
     }

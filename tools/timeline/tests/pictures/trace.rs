@@ -203,7 +203,7 @@ fn all_samples() {
 
 #[test]
 fn cut_off_anywhere() {
-    let events = lifecycle::recording::parse(samples::RECORDED).unwrap();
+    let events = lifecycle::parse::recording::parse(samples::RECORDED).unwrap();
     for cut in (0..=events.len()).step_by(3) {
         let events = &events[..cut];
         check(events, &write(events)).unwrap_or_else(|wrong| panic!("{cut}: {wrong}"));
@@ -212,13 +212,13 @@ fn cut_off_anywhere() {
 
 #[test]
 fn the_convoy_has_flows() {
-    let events = lifecycle::dmesg::parse(samples::CONVOY).unwrap();
+    let events = lifecycle::parse::dmesg::parse(samples::CONVOY).unwrap();
     assert_eq!(read(&write(&events)).unwrap().flows, 16);
 }
 
 #[test]
 fn a_wrong_trace_is_found() {
-    let events = lifecycle::dmesg::parse(samples::CONVOY).unwrap();
+    let events = lifecycle::parse::dmesg::parse(samples::CONVOY).unwrap();
     let json = write(&events);
     check(&events, &json).unwrap();
     // The first probe of the log ends later, or is another device's.
@@ -245,7 +245,7 @@ proptest! {
 
     #[test]
     fn random_logs(log in random::log()) {
-        let events = lifecycle::dmesg::parse(&log).unwrap();
+        let events = lifecycle::parse::dmesg::parse(&log).unwrap();
         let checked = check(&events, &write(&events));
         prop_assert!(checked.is_ok(), "{}\n{log}", checked.unwrap_err());
     }

@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process;
 
-use lifecycle::dmesg::Parser;
 use lifecycle::event::Call;
+use lifecycle::parse::dmesg::Parser;
 use lifecycle::{Event, Micros, What};
 use nix::libc::O_NONBLOCK;
 
@@ -137,7 +137,7 @@ impl Probes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lifecycle::dmesg::parse;
+    use lifecycle::parse::dmesg::parse;
 
     #[test]
     fn one_phase() {

@@ -177,8 +177,9 @@ const AROUND: usize = 5;
 #[cfg(test)]
 pub(crate) mod tests_support {
     use super::super::tests_support::log;
-    use crate::recording::point::{Value, DEFINITIONS};
-    use crate::recording::{text, Fetched, Recorded, Side};
+    use crate::event::point::{Value, DEFINITIONS};
+    use crate::parse::recording as text;
+    use crate::recording::{Fetched, Recorded, Side};
     use crate::{Event, Micros, ProbeType, What};
 
     /// Makes a recording out of lines without timestamps; each comes 1 ms after the one before.

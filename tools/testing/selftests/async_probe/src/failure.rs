@@ -24,7 +24,7 @@ pub enum Failure {
     },
     /// The log cannot be relied on.
     #[error("log: {0}")]
-    Log(#[from] lifecycle::dmesg::Error),
+    Log(#[from] lifecycle::parse::refusal::Refusal),
     /// The test could not be carried out.
     #[error("{doing}: {error}")]
     Io {

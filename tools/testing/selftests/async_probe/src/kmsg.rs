@@ -8,8 +8,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
-use lifecycle::dmesg::Parser;
 use lifecycle::event::Call;
+use lifecycle::parse::dmesg::Parser;
 use lifecycle::{Event, Probing, What};
 use nix::errno::Errno;
 use nix::libc::O_NONBLOCK;

@@ -4,7 +4,7 @@
 //! own. Nothing of it is left when the recorder is gone, unless the next one is to find the kprobes
 //! where they are: to put them in place and to take them away costs more than most tests.
 //!
-//! What is recorded, and where in the kernel, stands in `lifecycle::recording::point`. The kernel
+//! What is recorded, and where in the kernel, stands in `lifecycle::event::point`. The kernel
 //! looks the functions up itself when a kprobe is made, so that nobody has to read
 //! `/proc/kallsyms`, which takes seconds on a slow machine.
 
@@ -14,9 +14,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use lifecycle::event::point::{Definition, DEFINITIONS};
 use lifecycle::laws::recorded::judge;
-use lifecycle::recording::point::{Definition, DEFINITIONS};
-use lifecycle::recording::text::{self, Buffer};
+use lifecycle::parse::recording::{self, Buffer};
 use lifecycle::Event;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -179,16 +179,16 @@ impl Recorder {
         let ((hits, buffers), trace) = undisturbed(counted, || read(&self.instance.join("trace")))?;
         let kernel = read(Path::new("/proc/sys/kernel/osrelease"))?;
 
-        let mut log = text::header(kernel.trim(), probing());
+        let mut log = recording::header(kernel.trim(), probing());
         log += &trace;
         for (cpu, buffer) in buffers {
-            log += &text::buffer_line(cpu, buffer);
+            log += &recording::buffer_line(cpu, buffer);
         }
         for (event, (hits, missed)) in hits {
             let (hits_before, missed_before) = self.before.get(&event).copied().unwrap_or((0, 0));
-            log += &text::kprobe_line(&event, hits - hits_before, missed - missed_before);
+            log += &recording::kprobe_line(&event, hits - hits_before, missed - missed_before);
         }
-        Ok(text::seal(log))
+        Ok(recording::seal(log))
     }
 
     /// How often each event has come since the recording began.
@@ -212,7 +212,7 @@ impl Recorder {
     /// Those of [`stop()`](Self::stop); the test fails if the recording is not whole.
     pub fn events(self) -> Result<Vec<Event>, Failure> {
         let log = self.stop()?;
-        text::parse(&log).map_err(|error| Failure::assertion("a whole recording", error))
+        recording::parse(&log).map_err(|error| Failure::assertion("a whole recording", error))
     }
 
     /// Ends the recording and holds it against all laws that are true of every driver.

@@ -10,8 +10,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;
 
-use lifecycle::recording::point::{Definition, Returns, DEFINITIONS};
-use lifecycle::recording::{spans, text, Point};
+use lifecycle::event::point::{Definition, Returns, DEFINITIONS};
+use lifecycle::parse::recording as text;
+use lifecycle::parse::refusal::Reason;
+use lifecycle::recording::{spans, Point};
 use lifecycle::{ProbeType, What};
 use selftests::bench::Driver;
 use selftests::recorder::{self, Recorder};
@@ -131,7 +133,7 @@ fn loss(_bench: &mut Bench) -> Result<(), Failure> {
     ensure(
         "a recording that is not whole",
         &reason.err(),
-        &Some(text::Reason::Lost),
+        &Some(Reason::Lost),
     )
 }
 

@@ -2,13 +2,20 @@
 
 //! An event: what happened, to which device, and when.
 
+mod initcall;
+pub mod point;
+mod recorded;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::initcall::Initcall;
-use crate::recording::Recorded;
-use crate::{Micros, ProbeType};
+use crate::micros::Micros;
+use crate::probe_type::ProbeType;
+pub use initcall::{Initcall, Symbol};
+pub use point::Point;
+pub(crate) use recorded::write_fetched;
+pub use recorded::{Fetched, Recorded, Side};
 
 /// One line of the log.
 ///

@@ -22,91 +22,29 @@
 //! each CPU's buffer was read to its end with nothing lost, each event is there as often as its
 //! kprobe was hit with no hit missed, nothing is out of order, what returns has begun, and the
 //! checksum at its end is right.
+//!
+//! No recording that is cut off, or has lines gone, added, changed or moved, is read: the checksum at
+//! its end tells. Behind a checksum that has been made again, events are still counted and the times
+//! are in order, so that a line that is gone, there once more or in another's place is noticed; only
+//! the order of what happened in one microsecond is then not known. A recording of another version, of
+//! a kernel whose series is not in [`series::SERIES`], with an event that is not in [`DEFINITIONS`],
+//! with a key that the event does not have, or of another function, is refused, and the error names
+//! it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::point::{Definition, Returns, Value, DEFINITIONS};
-use super::{Fetched, Point, Recorded, Side};
-use crate::{dmesg, series, Event, Micros, ProbeType, Probing, What};
+use super::dmesg;
+use super::number::{digits, seconds};
+use super::refusal::{Reason, Refusal};
+use crate::event::point::{Definition, Point, Returns, Value, DEFINITIONS};
+use crate::event::{write_fetched, Event, Fetched, Recorded, Side, What};
+use crate::micros::Micros;
+use crate::probe_type::ProbeType;
+use crate::probing::Probing;
+use crate::series;
 
 const OURS: &str = "# lifecycle: ";
-
-/// Why a recording was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}: `{text}`")]
-pub struct Error {
-    /// Number of the line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub reason: Reason,
-    /// The line.
-    pub text: String,
-}
-
-/// What can be wrong with a recording.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// It does not end with the line that seals it.
-    #[error("the recording is cut off")]
-    CutOff,
-    /// The checksum is wrong: something has been changed, moved, added or taken away.
-    #[error("the recording has been altered: expected checksum {0:08x}")]
-    Altered(u32),
-    /// It does not begin as a recording does.
-    #[error("not a recording that this version reads")]
-    NotARecording,
-    /// The points have not been checked in this kernel.
-    #[error("unknown kernel `{0}`")]
-    UnknownKernel(String),
-    /// Events were lost.
-    #[error("events were lost")]
-    Lost,
-    /// A kprobe missed hits.
-    #[error("{missed} hits of `{event}` were missed")]
-    Missed {
-        /// The event.
-        event: String,
-        /// How many.
-        missed: u64,
-    },
-    /// The number of events is not what the kernel counted.
-    #[error("{found} of `{what}`, expected {expected}")]
-    Count {
-        /// Of what.
-        what: String,
-        /// How many the kernel counted.
-        expected: u64,
-        /// How many there are.
-        found: u64,
-    },
-    /// An event that is not recorded.
-    #[error("unknown event `{0}`")]
-    UnknownEvent(String),
-    /// An event that is of another function than the one that is recorded under its name.
-    #[error("`{found}` in the place of `{expected}`")]
-    UnknownFunction {
-        /// The function of that event.
-        expected: &'static str,
-        /// What is there.
-        found: String,
-    },
-    /// A key is missing, unknown, or not where it belongs.
-    #[error("expected `{0}=` here")]
-    Key(&'static str),
-    /// A line is not as tracefs prints it.
-    #[error("expected {0}")]
-    Expected(&'static str),
-    /// Later events come first.
-    #[error("out of order")]
-    OutOfOrder,
-    /// A function returns that has not begun.
-    #[error("`{0}` returns and has not begun")]
-    NotBegun(Point),
-    /// A line of the dmesg interface is wrong.
-    #[error("{0}")]
-    Dmesg(dmesg::Reason),
-}
 
 /// Puts the seal on a recording that is complete but for its last line.
 #[must_use]
@@ -175,7 +113,7 @@ pub fn kprobe_line(event: &str, hits: u64, missed: u64) -> String {
 /// # Errors
 ///
 /// The first thing that is wrong with it.
-pub fn parse(text: &str) -> Result<Vec<Event>, Error> {
+pub fn parse(text: &str) -> Result<Vec<Event>, Refusal> {
     let mut reader = Reader {
         line: 0,
         text,
@@ -194,11 +132,9 @@ pub fn parse(text: &str) -> Result<Vec<Event>, Error> {
         read.map_err(|reason| reader.error(reason, line))?;
     }
     let last = reader.line;
-    tally.compare(&trace).map_err(|reason| Error {
-        line: last,
-        reason,
-        text: String::new(),
-    })?;
+    tally
+        .compare(&trace)
+        .map_err(|reason| Refusal::of_line(last, reason, ""))?;
     Ok(trace.events)
 }
 
@@ -210,12 +146,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn error(&self, reason: Reason, text: &str) -> Error {
-        Error {
-            line: self.line,
-            reason,
-            text: text.to_owned(),
-        }
+    fn error(&self, reason: Reason, text: &str) -> Refusal {
+        Refusal::of_line(self.line, reason, text)
     }
 
     fn next(&mut self) -> Option<&'a str> {
@@ -226,17 +158,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Checks the last line and leaves what is before it.
-    fn sealed(&mut self) -> Result<(), Error> {
+    fn sealed(&mut self) -> Result<(), Refusal> {
         let lines = self.text.lines().count();
-        let wrong = |reason, text: &str| {
-            Err(Error {
-                line: lines.max(1),
-                reason,
-                text: text.to_owned(),
-            })
-        };
+        let wrong = |reason, text: &str| Err(Refusal::of_line(lines.max(1), reason, text));
         let Some(body) = self.text.strip_suffix('\n') else {
-            return wrong(Reason::CutOff, self.text.lines().last().unwrap_or_default());
+            return wrong(
+                Reason::Unsealed,
+                self.text.lines().last().unwrap_or_default(),
+            );
         };
         let at = body.rfind('\n').map_or(0, |at| at + 1);
         let (before, last) = body.split_at(at);
@@ -246,7 +175,7 @@ impl<'a> Reader<'a> {
             .filter(|checksum| checksum.len() == 8)
             .and_then(|checksum| u32::from_str_radix(checksum, 16).ok());
         let Some(checksum) = checksum else {
-            return wrong(Reason::CutOff, last);
+            return wrong(Reason::Unsealed, last);
         };
         let found = crc32fast::hash(before.as_bytes());
         if found != checksum {
@@ -257,7 +186,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Checks the first line.
-    fn kernel(&mut self) -> Result<(), Error> {
+    fn kernel(&mut self) -> Result<(), Refusal> {
         let line = self.next().unwrap_or_default();
         let kernel = line
             .strip_prefix(FIRST)
@@ -308,15 +237,14 @@ impl Trace {
             };
         };
         if head.time < self.time {
-            return Err(Reason::OutOfOrder);
+            return Err(Reason::OutOfOrder(self.time));
         }
         self.time = head.time;
         *self.cpus.entry(head.cpu).or_default() += 1;
         self.console = head.event == "console";
         if self.console {
-            let event = dmesg::event(Some(head.time), Some(head.pid), head.rest);
-            let event = event.map_err(Reason::Dmesg)?;
-            self.events.extend(event);
+            self.events
+                .extend(dmesg::event(Some(head.time), Some(head.pid), head.rest)?);
             return Ok(());
         }
         let recorded = head.recorded()?;
@@ -394,18 +322,12 @@ impl<'a> Head<'a> {
             return None;
         }
         let (time, rest) = rest.trim_start_matches(' ').split_once(": ")?;
-        let (seconds, micros) = time.split_once('.')?;
-        if micros.len() != 6 {
-            return None;
-        }
-        let seconds: u64 = dmesg::digits(seconds)?;
-        let micros: u64 = dmesg::digits(micros)?;
         let (event, rest) = rest.split_once(':')?;
         Some(Self {
             task,
-            pid: dmesg::digits(pid)?,
-            cpu: dmesg::digits(cpu)?,
-            time: Micros(seconds.checked_mul(1_000_000)?.checked_add(micros)?),
+            pid: digits(pid)?,
+            cpu: digits(cpu)?,
+            time: seconds(time)?,
             event,
             rest: rest.strip_prefix(' ').unwrap_or(rest),
         })
@@ -549,7 +471,7 @@ fn string(text: &str) -> Result<Option<String>, Reason> {
 
 /// In the kernel's order.
 fn probe_type(text: &str) -> Result<ProbeType, Reason> {
-    dmesg::digits::<usize>(text)
+    digits::<usize>(text)
         .and_then(|number| ProbeType::ALL.get(number).copied())
         .ok_or(Reason::Expected("a probe type"))
 }
@@ -571,41 +493,6 @@ fn symbol(text: &str) -> Result<String, Reason> {
     } else {
         Ok(text.to_owned())
     }
-}
-
-/// Prints ` key=value key=value`, as tracefs does.
-pub(super) fn write_fetched(
-    f: &mut fmt::Formatter<'_>,
-    definition: &Definition,
-    fetched: &Fetched,
-) -> fmt::Result {
-    let quoted = |f: &mut fmt::Formatter<'_>, text: &Option<String>| match text {
-        Some(text) => write!(f, "\"{text}\""),
-        None => f.write_str("(fault)"),
-    };
-    for (key, _, value) in definition.fetch {
-        write!(f, " {key}=")?;
-        match value {
-            Value::Device => quoted(f, &fetched.device)?,
-            Value::Driver => quoted(f, &fetched.driver)?,
-            Value::Name => quoted(f, &fetched.name)?,
-            Value::At => write!(f, "{:#x}", fetched.at.unwrap_or(0))?,
-            Value::By => write!(f, "{:#x}", fetched.by.unwrap_or(0))?,
-            Value::Bus => write!(f, "{:#x}", fetched.bus.unwrap_or(0))?,
-            Value::ProbeType => {
-                let number = ProbeType::ALL
-                    .iter()
-                    .position(|one| Some(*one) == fetched.probe_type);
-                write!(f, "{}", number.unwrap_or(0))?;
-            }
-            Value::Asked => quoted(f, &fetched.asked)?,
-            Value::Domain => write!(f, "{:#x}", fetched.domain.unwrap_or(0))?,
-            Value::Function => f.write_str(fetched.function.as_deref().unwrap_or("0x0"))?,
-            Value::Caller => f.write_str(fetched.caller.as_deref().unwrap_or("0x0"))?,
-            Value::Node => write!(f, "{}", fetched.node.unwrap_or(-1))?,
-        }
-    }
-    Ok(())
 }
 
 /// An event as tracefs prints it.
@@ -699,7 +586,7 @@ impl Tally {
                 .and_then(|word| word.strip_prefix(key)?.strip_prefix('='))
         };
         if line.starts_with("cpu=") {
-            let mut number = |key| value(key).and_then(dmesg::digits::<u64>);
+            let mut number = |key| value(key).and_then(digits::<u64>);
             let numbers = (|| {
                 let cpu = u32::try_from(number("cpu")?).ok()?;
                 let entries = number("entries")?;
@@ -719,7 +606,7 @@ impl Tally {
             }
         } else {
             let event = value("event").map(str::to_owned);
-            let mut number = |key| value(key).and_then(dmesg::digits::<u64>);
+            let mut number = |key| value(key).and_then(digits::<u64>);
             let (hits, missed) = (number("hits"), number("missed"));
             let (Some(event), Some(hits), Some(missed)) = (event, hits, missed) else {
                 return Err(Reason::Expected("what a kprobe counted"));
@@ -813,9 +700,9 @@ mod tests {
 
     #[test]
     fn altered() {
-        assert_eq!(parse("").unwrap_err().reason, Reason::CutOff);
-        assert_eq!(parse(body()).unwrap_err().reason, Reason::CutOff);
-        assert_eq!(parse(GOOD.trim_end()).unwrap_err().reason, Reason::CutOff);
+        assert_eq!(parse("").unwrap_err().reason, Reason::Unsealed);
+        assert_eq!(parse(body()).unwrap_err().reason, Reason::Unsealed);
+        assert_eq!(parse(GOOD.trim_end()).unwrap_err().reason, Reason::Unsealed);
         let altered = GOOD.replacen("slow_platform.0", "slow_platform.1", 1);
         assert!(matches!(
             parse(&altered).unwrap_err().reason,
@@ -879,7 +766,7 @@ mod tests {
         );
         assert!(matches!(
             with("timing: probe_began", "timing: probe_begun"),
-            Reason::Dmesg(dmesg::Reason::UnknownEvent(_))
+            Reason::UnknownEvent(_)
         ));
     }
 

@@ -2,8 +2,8 @@
 
 //! What stands before the text of a line.
 
-use super::keys::{digits, number};
-use crate::Micros;
+use super::number::{digits, number, seconds};
+use crate::micros::Micros;
 
 /// A record of `/dev/kmsg` (`Documentation/ABI/testing/dev-kmsg`).
 pub(super) struct Record<'a> {
@@ -75,17 +75,14 @@ impl<'a> Line<'a> {
             None => &line[before(line)..],
         };
         let (time, rest) = line.strip_prefix('[')?.split_once(']')?;
-        let (seconds, micros) = time.trim_start_matches(' ').split_once('.')?;
-        let seconds: u64 = digits(seconds)?;
-        let micros: u64 = digits(micros).filter(|_| micros.len() == 6)?;
-        let time = seconds.checked_mul(1_000_000)?.checked_add(micros)?;
+        let time = seconds(time.trim_start_matches(' '))?;
 
         let (caller, rest) = match caller(rest.strip_prefix(' ').unwrap_or(rest)) {
             Some((caller, rest)) => (caller, rest),
             None => (None, rest),
         };
         Some(Self {
-            time: Micros(time),
+            time,
             caller,
             text: rest.strip_prefix(' ').unwrap_or(rest),
         })

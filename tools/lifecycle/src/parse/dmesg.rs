@@ -21,93 +21,20 @@
 //! the end of what it judges, and `one_at_a_time` knows which devices have something
 //! [under way](crate::laws::one_at_a_time::under_way). Lines of different devices and tasks less than
 //! [`SKEW`] apart may change places, as they do when two CPUs print them. Where that is not enough,
-//! take a [recording](crate::recording::text).
-
-mod keys;
-mod prefix;
+//! take a [recording](super::recording).
 
 use std::collections::BTreeMap;
 
-use crate::event::{Call, KERNEL_PREFIX, USER_PREFIX};
-use crate::initcall::Initcall;
-use crate::{Event, Micros, What};
-use keys::{kernel_event, user_event};
-use prefix::{unescape, Line, Record};
-
-pub(crate) use keys::digits;
+use super::initcall_debug;
+use super::prefix::{unescape, Line, Record};
+use super::refusal::{Reason, Refusal};
+use super::timing::{kernel_event, user_event};
+use crate::event::{Call, Event, Initcall, What, KERNEL_PREFIX, USER_PREFIX};
+use crate::micros::Micros;
 
 /// How much earlier than the line before it a line may be. A CPU stamps a line before it puts it
 /// into the log (`kernel/printk/printk.c`, `vprintk_store()`), so another CPU may come between.
 pub const SKEW: Micros = Micros(100_000);
-
-/// Why a log was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}: `{text}`")]
-pub struct Error {
-    /// Number of the line, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub reason: Reason,
-    /// The line.
-    pub text: String,
-}
-
-/// What can be wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// The log ends in the middle of a line.
-    #[error("the line is cut off")]
-    CutOff,
-    /// A line of ours carries no timestamp (`printk.time=0`), or that of somebody else's clock
-    /// (`dmesg --ctime`).
-    #[error("the line has no timestamp of printk's, `[   12.345678]` (take the log with `dmesg`, without options)")]
-    NoTime,
-    /// The first word after the prefix names no event.
-    #[error("unknown event `{0}`")]
-    UnknownEvent(String),
-    /// A key is missing, or not where it belongs.
-    #[error("expected `{0}=` here")]
-    Expected(&'static str),
-    /// A value is not what its key calls for.
-    #[error("`{key}={value}` is not {expected}")]
-    BadValue {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        value: String,
-        /// What the value should have been.
-        expected: &'static str,
-    },
-    /// The line goes on after its last key.
-    #[error("`{0}` follows the last key")]
-    Trailing(String),
-    /// Records of `/dev/kmsg` are missing.
-    #[error("records are missing: expected number {expected}, found {found}")]
-    Gap {
-        /// The sequence number that should have come.
-        expected: u64,
-        /// The sequence number that came.
-        found: u64,
-    },
-    /// The console dropped lines.
-    #[error("the console dropped lines")]
-    Dropped,
-    /// Amid records of `/dev/kmsg`, a line that is none.
-    #[error("not a record of /dev/kmsg")]
-    NotARecord,
-    /// Time runs backwards: lines have changed places, or the machine has booted again.
-    #[error("out of order, or of another boot: {0} came before")]
-    OutOfOrder(Micros),
-    /// The same event at the same time.
-    #[error("the line is there twice")]
-    Twice,
-    /// A task begins a call within a call.
-    #[error("task {0} begins a call and has not returned from another")]
-    InACall(u32),
-    /// A task returns from what it has not called.
-    #[error("task {0} returns from a call that it has not begun")]
-    NotCalled(u32),
-}
 
 /// Reads a log line by line.
 #[derive(Clone, Debug, Default)]
@@ -127,19 +54,13 @@ pub struct Parser {
 /// # Errors
 ///
 /// The first line that is wrong.
-pub fn parse(log: &str) -> Result<Vec<Event>, Error> {
+pub fn parse(log: &str) -> Result<Vec<Event>, Refusal> {
     let mut parser = Parser::default();
     let mut events = Vec::new();
     for line in log.split_inclusive('\n') {
         match line.strip_suffix('\n') {
             Some(line) => events.extend(parser.line(line)?),
-            None => {
-                return Err(Error {
-                    line: parser.line + 1,
-                    reason: Reason::CutOff,
-                    text: line.to_owned(),
-                })
-            }
+            None => return Err(Refusal::of_line(parser.line + 1, Reason::CutOff, line)),
         }
     }
     Ok(events)
@@ -156,13 +77,10 @@ impl Parser {
     /// # Errors
     ///
     /// What is wrong with the line.
-    pub fn line(&mut self, line: &str) -> Result<Option<Event>, Error> {
+    pub fn line(&mut self, line: &str) -> Result<Option<Event>, Refusal> {
         self.line += 1;
-        self.read(line).map_err(|reason| Error {
-            line: self.line,
-            reason,
-            text: line.to_owned(),
-        })
+        self.read(line)
+            .map_err(|reason| Refusal::of_line(self.line, reason, line))
     }
 
     fn read(&mut self, line: &str) -> Result<Option<Event>, Reason> {
@@ -254,12 +172,14 @@ impl Parser {
 
 /// The text of a line of ours, without what is before it.
 fn text(line: &str) -> &str {
-    let ours = line.find(KERNEL_PREFIX).or_else(|| Initcall::find(line));
+    let ours = line
+        .find(KERNEL_PREFIX)
+        .or_else(|| initcall_debug::find(line));
     &line[ours.unwrap_or(0)..]
 }
 
 /// The event of a line, if it is of ours, or of `initcall_debug`.
-pub(crate) fn event(
+pub(super) fn event(
     time: Option<Micros>,
     caller: Option<u32>,
     text: &str,
@@ -268,7 +188,7 @@ pub(crate) fn event(
         kernel_event(text)?
     } else if let Some(text) = text.strip_prefix(USER_PREFIX) {
         user_event(text)?
-    } else if let Some(initcall) = Initcall::parse(text, caller) {
+    } else if let Some(initcall) = initcall_debug::parse(text, caller) {
         What::Initcall(initcall)
     } else {
         return Ok(None);
@@ -370,11 +290,11 @@ mod tests {
                 "probe_end dev=d",
                 Reason::UnknownEvent("probe_end".to_owned()),
             ),
-            ("removing", Reason::Expected("dev")),
-            ("removing  dev=d driver=d", Reason::Expected("dev")),
-            ("removing driver=d dev=d", Reason::Expected("dev")),
-            ("removing dev=d", Reason::Expected("driver")),
-            ("removing dev=d ", Reason::Expected("driver")),
+            ("removing", Reason::Key("dev")),
+            ("removing  dev=d driver=d", Reason::Key("dev")),
+            ("removing driver=d dev=d", Reason::Key("dev")),
+            ("removing dev=d", Reason::Key("driver")),
+            ("removing dev=d ", Reason::Key("driver")),
             ("removing dev= driver=d", bad("dev", "", "a name")),
             ("removing dev=d driver=d ", Reason::Trailing(String::new())),
             (
@@ -403,7 +323,7 @@ mod tests {
             ),
             (
                 "probe_began dev=d driver=d async=1 cpu=0 pid=1",
-                Reason::Expected("task"),
+                Reason::Key("task"),
             ),
             (
                 "unregistered driver=d ms=1.2",
@@ -463,7 +383,7 @@ mod tests {
         assert_eq!(
             reason(&(record(7) + &record(9))),
             Err((
-                2,
+                Some(2),
                 Reason::Gap {
                     expected: 8,
                     found: 9
@@ -474,7 +394,7 @@ mod tests {
         assert_eq!(
             reason(&(record(7) + "5,9,9,-;usb 1-1: new device\n")),
             Err((
-                2,
+                Some(2),
                 Reason::Gap {
                     expected: 8,
                     found: 9
@@ -483,13 +403,13 @@ mod tests {
         );
         assert_eq!(
             reason(&(record(7) + ",12345678,-;cut at its head\n")),
-            Err((2, Reason::NotARecord))
+            Err((Some(2), Reason::NotARecord))
         );
         assert_eq!(
             reason("** 12 printk messages dropped **\n"),
-            Err((1, Reason::Dropped))
+            Err((Some(1), Reason::Dropped))
         );
-        assert_eq!(reason(record(7).trim_end()), Err((1, Reason::CutOff)));
-        assert_eq!(reason("\n[    1.0"), Err((2, Reason::CutOff)));
+        assert_eq!(reason(record(7).trim_end()), Err((Some(1), Reason::CutOff)));
+        assert_eq!(reason("\n[    1.0"), Err((Some(2), Reason::CutOff)));
     }
 }

@@ -6,7 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{dmesg, recording, Event, What};
+use super::refusal::{Reason, Refusal};
+use super::{dmesg, recording};
+use crate::event::{Event, What};
 
 /// A log that has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,37 +57,19 @@ impl fmt::Display for Source {
     }
 }
 
-/// Why a log was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// A dmesg is wrong.
-    #[error(transparent)]
-    Dmesg(#[from] dmesg::Error),
-    /// A recording is wrong.
-    #[error(transparent)]
-    Recording(#[from] recording::Error),
-    /// There is nothing in it.
-    #[error(
-        "none of its {0} lines is of a driver that prints its timing (`async_probe: timing: ...`), \
-         of a recording (`# lifecycle: recording ...`) or of a kernel with initcall_debug \
-         (`probe of ... returned ...`)"
-    )]
-    Nothing(usize),
-}
-
 /// Reads a log, whatever it is.
 ///
 /// # Errors
 ///
 /// The first thing that is wrong with it.
-pub fn parse(text: &str) -> Result<Log, Error> {
-    let events = if text.starts_with(recording::text::FIRST) {
+pub fn parse(text: &str) -> Result<Log, Refusal> {
+    let events = if text.starts_with(recording::FIRST) {
         recording::parse(text)?
     } else {
         dmesg::parse(text)?
     };
     if events.is_empty() {
-        return Err(Error::Nothing(text.lines().count()));
+        return Err(Refusal::of_all(Reason::Nothing(text.lines().count())));
     }
     let mut sources = Vec::new();
     for event in &events {
@@ -103,7 +87,7 @@ pub fn parse(text: &str) -> Result<Log, Error> {
 
 /// The release of the kernel: the first line of a recording has it, and that of a boot.
 fn kernel(text: &str) -> Option<&str> {
-    let release = match text.strip_prefix(recording::text::FIRST) {
+    let release = match text.strip_prefix(recording::FIRST) {
         Some(first) => first.split_once("kernel=")?.1,
         None => text.split_once("] Linux version ")?.1,
     };
@@ -113,7 +97,7 @@ fn kernel(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::text::{header, seal};
+    use crate::parse::recording::{header, seal};
     use crate::Probing;
 
     #[test]
@@ -126,15 +110,18 @@ mod tests {
             sources(&format!("{initcall}{timing}")),
             Ok(vec![Source::InitcallDebug, Source::Timing])
         );
-        assert_eq!(sources("\n\n"), Err(Error::Nothing(2)));
-        assert_eq!(sources(""), Err(Error::Nothing(0)));
+        assert_eq!(sources("\n\n"), Err(Refusal::of_all(Reason::Nothing(2))));
+        assert_eq!(sources(""), Err(Refusal::of_all(Reason::Nothing(0))));
         let boot = format!("[    0.000000] Linux version 7.3.4+deb13 (x) #1\n{timing}");
         assert_eq!(parse(&boot).unwrap().kernel.as_deref(), Some("7.3.4+deb13"));
         assert_eq!(parse(timing).unwrap().kernel, None);
         // A recording, and be it empty, is never read as anything else.
         assert!(matches!(
             parse(&format!("{}{timing}", header("7.3.4", Probing::Once))),
-            Err(Error::Recording(_))
+            Err(Refusal {
+                reason: Reason::Unsealed,
+                ..
+            })
         ));
         assert!(parse(&seal(header("7.3.4", Probing::Once))).is_err());
     }

@@ -4,9 +4,11 @@
 
 use std::str::FromStr;
 
-use super::Reason;
-use crate::event::Call;
-use crate::{Micros, ProbeType, What};
+use super::number::{digits, number};
+use super::refusal::Reason;
+use crate::event::{Call, What};
+use crate::micros::Micros;
+use crate::probe_type::ProbeType;
 
 /// The text of an event of the kernel side, without its prefix.
 pub(super) fn kernel_event(text: &str) -> Result<What, Reason> {
@@ -105,7 +107,7 @@ impl<'a> Keys<'a> {
         self.0
             .take()
             .and_then(|rest| rest.strip_prefix(key)?.strip_prefix('='))
-            .ok_or(Reason::Expected(key))
+            .ok_or(Reason::Key(key))
     }
 
     /// The value of the next key, whatever it is.
@@ -194,17 +196,4 @@ impl<'a> Keys<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// Decimal digits and nothing else.
-pub(crate) fn digits<T: FromStr>(text: &str) -> Option<T> {
-    let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    all.then(|| text.parse().ok()).flatten()
-}
-
-/// A number as `%u` prints it: no sign, no leading zero.
-pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
-    (text == "0" || !text.starts_with('0'))
-        .then(|| digits(text))
-        .flatten()
 }

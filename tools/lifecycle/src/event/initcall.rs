@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lines of what any kernel prints with `initcall_debug` on its command line.
+//!
+//! `init/main.c`, `do_one_initcall()`, and `drivers/base/dd.c`, `really_probe_debug()`; since 7.3 the
+//! latter names the driver. With `dyndbg="file kernel/async.c +p"` besides, `kernel/async.c` says
+//! who runs async work and who waits for it.
+//!
+//! The length of an initcall is printed from one global variable: where two modules are loaded at
+//! once it is wrong, and the timestamps of the lines are not.
+
+use std::fmt;
+
+use crate::micros::Micros;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Initcall {
+    /// `calling  init_module+0x0/0x10 [mod] @ 9`: an init function is called.
+    Calling {
+        /// The function.
+        function: Symbol,
+        /// The task that calls it.
+        pid: u32,
+    },
+    /// `initcall init_module+0x0/0x10 [mod] returned 0 after 7 usecs`: it has returned.
+    Returned {
+        /// The function.
+        function: Symbol,
+        /// Its result.
+        ret: i32,
+        /// How long it took.
+        took: Micros,
+    },
+    /// `probe of slow.0 with driver slow returned 0 after 7 usecs`: a driver has tried a device.
+    Probed {
+        /// Name of the device.
+        device: String,
+        /// Name of the driver, since 7.3.
+        driver: Option<String>,
+        /// The result.
+        ret: i32,
+        /// How long it took.
+        took: Micros,
+        /// The task, if the line has its caller.
+        pid: Option<u32>,
+    },
+    /// `calling  3_work+0x0/0x10 @ 9`: a worker begins a piece of async work.
+    WorkBegan {
+        /// The work's number.
+        cookie: u64,
+        /// Its function.
+        function: Symbol,
+        /// The worker.
+        pid: u32,
+    },
+    /// `initcall 3_work+0x0/0x10 returned after 7 usecs`: the work has ended.
+    WorkEnded {
+        /// The work's number.
+        cookie: u64,
+        /// Its function.
+        function: Symbol,
+        /// How long it took.
+        took: Micros,
+    },
+    /// `async_waiting @ 9`: a task waits for async work.
+    Waiting {
+        /// The task.
+        pid: u32,
+    },
+    /// `async_continuing @ 9 after 7 usec`: it goes on.
+    Continuing {
+        /// The task.
+        pid: u32,
+        /// How long it waited.
+        took: Micros,
+    },
+    /// `Run /init as init process`: the boot is over. It comes without `initcall_debug`, too.
+    RunInit {
+        /// The program.
+        program: String,
+    },
+}
+
+/// A function as the kernel prints it: `init_module+0x0/0x10 [mod]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Symbol {
+    /// The function, `init_module+0x0/0x10`, or an address.
+    pub text: String,
+    /// The module that it is in.
+    pub module: Option<String>,
+}
+
+impl Symbol {
+    /// The function alone.
+    pub fn function(&self) -> &str {
+        self.text.split('+').next().unwrap_or(&self.text)
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match &self.module {
+            Some(module) => write!(f, " [{module}]"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Prints the text of the line.
+impl fmt::Display for Initcall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Calling { function, pid } => write!(f, "calling  {function} @ {pid}"),
+            Self::Returned {
+                function,
+                ret,
+                took,
+            } => write!(
+                f,
+                "initcall {function} returned {ret} after {} usecs",
+                took.0
+            ),
+            Self::Probed {
+                device,
+                driver,
+                ret,
+                took,
+                ..
+            } => {
+                write!(f, "probe of {device}")?;
+                if let Some(driver) = driver {
+                    write!(f, " with driver {driver}")?;
+                }
+                write!(f, " returned {ret} after {} usecs", took.0)
+            }
+            Self::WorkBegan {
+                cookie,
+                function,
+                pid,
+            } => write!(f, "calling  {cookie}_{function} @ {pid}"),
+            Self::WorkEnded {
+                cookie,
+                function,
+                took,
+            } => write!(
+                f,
+                "initcall {cookie}_{function} returned after {} usecs",
+                took.0
+            ),
+            Self::Waiting { pid } => write!(f, "async_waiting @ {pid}"),
+            Self::Continuing { pid, took } => {
+                write!(f, "async_continuing @ {pid} after {} usec", took.0)
+            }
+            Self::RunInit { program } => write!(f, "Run {program} as init process"),
+        }
+    }
+}

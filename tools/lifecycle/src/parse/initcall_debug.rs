@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lines of `initcall_debug`.
+
+use super::number::digits;
+use crate::event::{Initcall, Symbol};
+use crate::micros::Micros;
+
+const CALLING: &str = "calling  ";
+const RETURNED: &str = "initcall ";
+const PROBED: &str = "probe of ";
+const WAITING: &str = "async_waiting @ ";
+const CONTINUING: &str = "async_continuing @ ";
+const RUN: &str = "Run ";
+const AS_INIT: &str = " as init process";
+
+/// Reads the text of a line, printed by the task `caller` if that is known. Others print lines
+/// that begin the same: what is not as here is theirs.
+pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
+    if let Some(text) = text.strip_prefix(CALLING) {
+        let (function, pid) = text.rsplit_once(" @ ")?;
+        let pid = digits(pid)?;
+        return Some(match work(function) {
+            Some((cookie, function)) => Initcall::WorkBegan {
+                cookie,
+                function,
+                pid,
+            },
+            None => Initcall::Calling {
+                function: symbol(function)?,
+                pid,
+            },
+        });
+    }
+    if let Some(text) = text.strip_prefix(RETURNED) {
+        let (text, took) = after(text, " usecs")?;
+        if let Some((cookie, function)) = text.strip_suffix(" returned").and_then(work) {
+            return Some(Initcall::WorkEnded {
+                cookie,
+                function,
+                took,
+            });
+        }
+        let (function, ret) = text.rsplit_once(" returned ")?;
+        return Some(Initcall::Returned {
+            function: symbol(function)?,
+            ret: ret.parse().ok()?,
+            took,
+        });
+    }
+    if let Some(text) = text.strip_prefix(PROBED) {
+        // The names of devices, and of drivers, may contain spaces.
+        let (text, took) = after(text, " usecs")?;
+        let (name, ret) = text.rsplit_once(" returned ")?;
+        let (device, driver) = match name.rsplit_once(" with driver ") {
+            Some((device, driver)) => (device, Some(driver.to_owned())),
+            None => (name, None),
+        };
+        return Some(Initcall::Probed {
+            device: device.to_owned(),
+            driver,
+            ret: ret.parse().ok()?,
+            took,
+            pid: caller,
+        });
+    }
+    if let Some(pid) = text.strip_prefix(WAITING) {
+        return digits(pid).map(|pid| Initcall::Waiting { pid });
+    }
+    if let Some(program) = text.strip_prefix(RUN) {
+        return program
+            .strip_suffix(AS_INIT)
+            .map(|program| Initcall::RunInit {
+                program: program.to_owned(),
+            });
+    }
+    let (pid, took) = after(text.strip_prefix(CONTINUING)?, " usec")?;
+    digits(pid).map(|pid| Initcall::Continuing { pid, took })
+}
+
+/// Where in a line such a text begins, whatever is before it.
+pub fn find(line: &str) -> Option<usize> {
+    [CALLING, RETURNED, PROBED, WAITING, CONTINUING, RUN]
+        .into_iter()
+        .filter_map(|begin| line.find(begin))
+        .find(|at| parse(&line[*at..], None).is_some())
+}
+
+/// `<function>`, with ` [<module>]` if it is in one.
+fn symbol(text: &str) -> Option<Symbol> {
+    let (text, module) = match text.split_once(" [") {
+        Some((text, module)) => (text, Some(module.strip_suffix(']')?.to_owned())),
+        None => (text, None),
+    };
+    let plain = !text.is_empty() && !text.contains(' ') && module.as_deref() != Some("");
+    plain.then(|| Symbol {
+        text: text.to_owned(),
+        module,
+    })
+}
+
+/// `<text> after <number><unit>`.
+fn after<'a>(text: &'a str, unit: &str) -> Option<(&'a str, Micros)> {
+    let (text, took) = text.strip_suffix(unit)?.rsplit_once(" after ")?;
+    Some((text, Micros(digits(took)?)))
+}
+
+/// `<cookie>_<function>`.
+fn work(text: &str) -> Option<(u64, Symbol)> {
+    let (cookie, function) = text.split_once('_')?;
+    Some((digits(cookie)?, symbol(function)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(text: &str, module: Option<&str>) -> Symbol {
+        Symbol {
+            text: text.to_owned(),
+            module: module.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn reads_what_it_prints() {
+        let probed = |device: &str, driver: Option<&str>, ret| Initcall::Probed {
+            device: device.to_owned(),
+            driver: driver.map(str::to_owned),
+            ret,
+            took: Micros(7),
+            pid: None,
+        };
+        for (text, initcall) in [
+            (
+                "calling  init_module+0x0/0xff0 [unrelated] @ 9",
+                Initcall::Calling {
+                    function: function("init_module+0x0/0xff0", Some("unrelated")),
+                    pid: 9,
+                },
+            ),
+            (
+                "initcall 0xffffffffc0a00000 returned -19 after 0 usecs",
+                Initcall::Returned {
+                    function: function("0xffffffffc0a00000", None),
+                    ret: -19,
+                    took: Micros(0),
+                },
+            ),
+            (
+                "probe of serio1 with driver atkbd returned 19 after 7 usecs",
+                probed("serio1", Some("atkbd"), 19),
+            ),
+            // Before 7.3.
+            (
+                "probe of 00:03:0.0 returned 0 after 7 usecs",
+                probed("00:03:0.0", None, 0),
+            ),
+            (
+                "probe of Fixed MDIO bus.0 with driver i8042 kbd returned -517 after 7 usecs",
+                probed("Fixed MDIO bus.0", Some("i8042 kbd"), -517),
+            ),
+            (
+                "calling  3___driver_attach_async_helper+0x0/0xf0 @ 12",
+                Initcall::WorkBegan {
+                    cookie: 3,
+                    function: function("__driver_attach_async_helper+0x0/0xf0", None),
+                    pid: 12,
+                },
+            ),
+            (
+                "initcall 3_work+0x0/0xf0 [m] returned after 497583 usecs",
+                Initcall::WorkEnded {
+                    cookie: 3,
+                    function: function("work+0x0/0xf0", Some("m")),
+                    took: Micros(497_583),
+                },
+            ),
+            ("async_waiting @ 113", Initcall::Waiting { pid: 113 }),
+            (
+                "Run /init as init process",
+                Initcall::RunInit {
+                    program: "/init".to_owned(),
+                },
+            ),
+            (
+                "async_continuing @ 113 after 0 usec",
+                Initcall::Continuing {
+                    pid: 113,
+                    took: Micros(0),
+                },
+            ),
+        ] {
+            assert_eq!(parse(text, None).as_ref(), Some(&initcall), "{text}");
+            assert_eq!(initcall.to_string(), text);
+            assert_eq!(find(&format!("<7>Nov 22 host: {text}")), Some(16));
+        }
+    }
+
+    #[test]
+    fn lines_of_others() {
+        for text in [
+            "",
+            "calling home",
+            "calling  home",
+            "calling  a b @ 9",
+            "calling   @ 9",
+            "calling  init @ -1",
+            "calling  init [] @ 9",
+            "initcall blacklisted",
+            "initcall foo+0x0/0x10 returned with preemption imbalance ",
+            "initcall foo+0x0/0x10 returned 0 after 7 msecs",
+            "initcall foo+0x0/0x10 returned 0 after -7 usecs",
+            "probe of slow.0 failed with error -2",
+            "probe of slow.0 rejects match -19",
+            "probe of slow.0 returned 0 after 99999999999999999999 usecs",
+            "async_waiting @ everybody",
+            "async_continuing @ 9",
+        ] {
+            assert_eq!(parse(text, None), None, "{text}");
+            assert_eq!(find(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Texts to events: what `dmesg` prints, with the lines of the dmesg interface and of
+//! `initcall_debug`, and recordings.
+//!
+//! [`log`] tells them apart. A log is either understood or refused, and a [`refusal`] says why.
+
+pub mod dmesg;
+pub mod initcall_debug;
+pub mod log;
+mod number;
+mod prefix;
+pub mod recording;
+pub mod refusal;
+mod timing;
