@@ -22,7 +22,7 @@ PROBE_ANALYZE = out/target/$(HOST)/release/probe-analyze
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs style kselftest-install clean clean-cache help lab probe-analyze
+.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
 
 all: modules
 
@@ -102,6 +102,24 @@ probe-analyze:
 	@RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --quiet --release --target=$(HOST) \
 		--manifest-path=tools/Cargo.toml --package=probe-analyze --target-dir=out/target
 
+# Its man pages and the completions of shells.
+probe-analyze-data: probe-analyze
+	@rm -rf out/probe-analyze
+	@$(PROBE_ANALYZE)-data out/probe-analyze
+
+PREFIX ?= /usr/local
+install-probe-analyze: probe-analyze-data
+	@install -D $(PROBE_ANALYZE) '$(DESTDIR)$(PREFIX)/bin/probe-analyze'
+	@cd out/probe-analyze && \
+		find share -type f -exec install -D -m 644 '{}' '$(DESTDIR)$(PREFIX)/{}' ';'
+	@echo 'installed: $(DESTDIR)$(PREFIX)/bin/probe-analyze'
+
+probe-analyze-deb: probe-analyze-data
+	@$(CARGO) deb --version >/dev/null 2>&1 || \
+		{ echo 'cargo-deb is missing: cargo install cargo-deb' >&2; exit 1; }
+	@cd tools && $(CARGO) deb --quiet --no-build --no-strip --target=$(HOST) \
+		--package=probe-analyze --output=$(CURDIR)/out/probe-analyze
+
 help:
 	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went'
 	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1'
@@ -124,6 +142,9 @@ help:
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
 	@echo '  make shell              a shell in the virtual machine'
 	@echo '  make probe-analyze      the program behind report, timeline and diff, static: no lab, no kernel'
+	@echo '  make install-probe-analyze'
+	@echo '                          installs it with man pages and completions: PREFIX=/usr/local DESTDIR='
+	@echo '  make probe-analyze-deb  a Debian package of it, in out/probe-analyze'
 	@echo '  make lab                the program that does all this, out/target/debug/lab'
 	@echo '  make setup              the root file system and the kernel only'
 	@echo '  make docs               the documentation as HTML, with that of the crate, in out/docs'

@@ -2,6 +2,7 @@
 
 //! The command as users and scripts meet it.
 
+mod install;
 mod interrupt;
 mod logs;
 mod run;
