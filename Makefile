@@ -7,12 +7,13 @@ CARGO ?= cargo
 export CARGO
 
 LAB := out/target/debug/lab
-LAB_FLAGS = $(if $(KERNEL),--kernel=$(KERNEL)) $(if $(TIME),--time=$(TIME)) \
-	$(if $(ACCEL),--accel=$(ACCEL)) $(if $(SHIFT),--shift=$(SHIFT)) \
-	$(if $(SEED),--seed=$(SEED))
-
-# A variable as it was given, quoted for the shell.
+# A variable as it was given, quoted for the shell; and an option with it, if it was given.
 quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(2)),--$(1)=$(call quoted,$(2)))
+
+KERNEL_FLAGS = $(call option,kernel,KERNEL)
+LAB_FLAGS = $(KERNEL_FLAGS) $(call option,time,TIME) $(call option,accel,ACCEL) \
+	$(call option,shift,SHIFT) $(call option,seed,SEED)
 
 # Static, so that it runs on any machine of this architecture. The target is named so that build
 # scripts and macros are not built statically.
@@ -31,44 +32,48 @@ modules:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(CURDIR)/out/modules $(KBUILD_VARIABLES) modules
 else
 modules: lab
-	@$(LAB) $(LAB_FLAGS) modules $(KBUILD_VARIABLES)
+	@$(LAB) modules $(KERNEL_FLAGS) $(KBUILD_VARIABLES)
 endif
 
-run shell setup docs: lab
-	@$(LAB) $(LAB_FLAGS) $@
+run shell: lab
+	@$(LAB) $@ $(LAB_FLAGS)
+
+setup docs: lab
+	@$(LAB) $@ $(KERNEL_FLAGS)
 
 check: lab
-	@$(LAB) $(LAB_FLAGS) check $(TESTS)
+	@$(LAB) check $(LAB_FLAGS) -- $(call quoted,TESTS)
 
 check-driver: lab
-	@$(LAB) $(LAB_FLAGS) check-driver $(call quoted,MODULE) --with=$(call quoted,WITH) \
-		--params=$(call quoted,PARAMS) --before=$(call quoted,BEFORE) \
-		--after=$(call quoted,AFTER) $(if $(FIRMWARE),--firmware=$(FIRMWARE)) \
-		$(if $(DEADLINE),--step-deadline=$(DEADLINE))
+	@$(LAB) check-driver $(LAB_FLAGS) $(call option,with,WITH) $(call option,params,PARAMS) \
+		$(call option,before,BEFORE) $(call option,after,AFTER) $(call option,firmware,FIRMWARE) \
+		$(call option,step-deadline,DEADLINE) -- $(call quoted,MODULE)
 
 bench: lab
-	@$(LAB) $(LAB_FLAGS) bench $(BENCH) $(if $(DEVICES),--devices=$(DEVICES)) \
-		$(if $(QUICK),--quick=$(QUICK)) $(if $(WALL),--wall) $(if $(DOCUMENT),--document)
+	@$(LAB) bench $(LAB_FLAGS) $(BENCH) $(call option,devices,DEVICES) $(call option,quick,QUICK) \
+		$(if $(WALL),--wall) $(if $(DOCUMENT),--document)
 
 bench-compare: lab
-	@$(LAB) bench-compare $(if $(BASE),--base=$(BASE)) $(if $(FORCE),--force)
+	@$(LAB) bench-compare $(call option,base,BASE) $(if $(FORCE),--force)
 
 determinism: lab
-	@$(LAB) $(LAB_FLAGS) determinism $(if $(N),--runs=$(N))
+	@$(LAB) determinism $(LAB_FLAGS) $(call option,runs,N)
 
 boot-stall: lab
-	@$(LAB) $(LAB_FLAGS) boot-stall
+	@$(LAB) boot-stall $(LAB_FLAGS)
 
 in-tree: lab
-	@$(LAB) $(LAB_FLAGS) in-tree $(TESTS)
+	@$(LAB) in-tree $(LAB_FLAGS) -- $(call quoted,TESTS)
 
 # A kernel tree: where it is not given, what KERNEL=custom was built from.
-LINUX ?= $(lastword $(sort $(wildcard \
+ifndef LINUX
+LINUX := $(lastword $(sort $(wildcard \
 	$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/async-probe/kernels/source-*)))
+endif
 
 patch-series:
 	$(if $(LINUX),,$(error no kernel tree: LINUX=DIR names one, make run KERNEL=custom gets one))
-	@scripts/make-patch-series.sh --check '$(LINUX)' out/patch-series
+	@scripts/make-patch-series.sh --check $(call quoted,LINUX) out/patch-series
 
 # The log of the last `make run`, unless LOG= names another one.
 LOG_FILE = $(if $(value LOG),$(call quoted,LOG),out/run/results.log)
@@ -87,7 +92,7 @@ style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
 
 kselftest-install: lab
-	@$(LAB) $(LAB_FLAGS) install $(or $(INSTALL_PATH),out/kselftest)
+	@$(LAB) install $(KERNEL_FLAGS) -- $(if $(value INSTALL_PATH),$(call quoted,INSTALL_PATH),out/kselftest)
 
 clean:
 	rm -rf out

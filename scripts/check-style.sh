@@ -73,6 +73,27 @@ check_whitespace()
 	}
 }
 
+# Lines of comments are at most 100 columns, in all languages.
+check_columns()
+{
+	files '*.rs' '*.[ch]' '*.sh' '*.py' '*.js' '*.css' '*.toml' '*.config' \
+		'*Makefile' '*Kbuild' '*Kconfig' | {
+		status=0
+		while IFS= read -r file; do
+			LC_ALL=C.UTF-8 grep -nHE '^[[:blank:]]*(//|/?[*]|#[^[]).{98,}$' "$file" |
+				LC_ALL=C.UTF-8 grep -E '^[^:]+:[0-9]+:.{101,}$' && status=1
+		done
+		return $status
+	}
+}
+
+# Crates whose files do not use each other in a circle.
+check_imports()
+{
+	# shellcheck disable=SC2046 # none of our names has blanks
+	$LAB exec python3 scripts/check-imports.py $(files $acyclic)
+}
+
 check_rustfmt()
 {
 	# shellcheck disable=SC2046 # none of our names has blanks
@@ -108,7 +129,10 @@ check_cargo_clippy()
 	(cd tools && $CARGO clippy --quiet --locked --workspace --all-targets -- -D warnings)
 }
 
-all="licence portable whitespace cargo_fmt cargo_clippy rustfmt clippy checkpatch"
+# The root files of these crates.
+acyclic="tools/lab/src/lib.rs tools/timeline/src/lib.rs samples/firmware/lib.rs"
+
+all="licence portable whitespace columns imports cargo_fmt cargo_clippy rustfmt clippy checkpatch"
 failed=
 log=$(mktemp) || exit
 trap 'rm -f "$log"' EXIT

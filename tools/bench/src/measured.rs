@@ -58,8 +58,8 @@ pub struct Idle {
     pub rmmod_ns: u64,
 }
 
-/// The first probes after boot, with [`Bus::PreferAsync`](lifecycle::designs::Design::PreferAsync): the workqueue creates a worker for
-/// each, which are there for those that follow.
+/// The first probes after boot, with `prefer_async`:
+/// the workqueue creates a worker for each, which are there for those that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cold {
     /// How many devices there are.

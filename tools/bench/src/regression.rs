@@ -15,8 +15,8 @@ use crate::Benchmark;
 /// How much larger a figure may be, in parts of the old one.
 const TOLERANCE: f64 = 0.01;
 
-/// Parts in which two processors and the timer's tick have a hand. Their figures repeat exactly, too,
-/// but a harmless change of the modules moves what comes later across a tick.
+/// Parts in which two processors and the timer's tick have a hand. Their figures repeat exactly,
+/// too, but a harmless change of the modules moves what comes later across a tick.
 const IN_PARALLEL: [&str; 2] = ["bind", "groups"];
 
 /// How much larger a figure of theirs may be, in parts of the old one, and in nanoseconds: a tick

@@ -34,8 +34,8 @@ impl Config {
         &self.0
     }
 
-    /// Whether a line of a fragment, as `CONFIG_A=y` or `# CONFIG_A is not set`, is true here. A symbol
-    /// that Kconfig does not even offer is not set.
+    /// Whether a line of a fragment, as `CONFIG_A=y` or `# CONFIG_A is not set`, is true here. A
+    /// symbol that Kconfig does not even offer is not set.
     pub fn holds(&self, line: &str) -> bool {
         match line.strip_prefix("# ") {
             Some(unset) => unset

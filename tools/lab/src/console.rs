@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What the kernel prints when something is wrong, and what it means. Of several that a line has, the
-/// first counts.
+/// What the kernel prints when something is wrong, and what it means. Of several that a line has,
+/// the first counts.
 const ALARMS: &[(&str, &str)] = &[
     ("Kernel panic", "panic"),
     ("rust_kernel: panicked at", "Rust panic"),
@@ -136,8 +136,8 @@ impl Watcher {
         }
     }
 
-    /// What the programs say: `begin <program>`, and `expects <kind>` and `expected <kind>` around a
-    /// complaint that is provoked on purpose.
+    /// What the programs say: `begin <program>`, and `expects <kind>` and `expected <kind>` around
+    /// a complaint that is provoked on purpose.
     fn announcement(&mut self, words: &str) {
         let (verb, of) = words.split_once(' ').unwrap_or((words, ""));
         if !matches!(verb, "begin" | "expects" | "expected") {

@@ -4,8 +4,8 @@
 //!
 //! The lab executes itself twice: the first stage makes the namespaces, the second, which is
 //! process 1 of a PID namespace, makes the mounts, changes root and executes the command. Each
-//! stage dies with its parent, and the namespace dies with its first process: however the lab ends, nothing
-//! that it started outlives it.
+//! stage dies with its parent, and the namespace dies with its first process: however the lab ends,
+//! nothing that it started outlives it.
 
 use std::env;
 use std::fs;

@@ -10,51 +10,16 @@ use std::process::Command;
 
 use nix::unistd::{geteuid, User};
 
+use crate::arch::Arch;
 use crate::cache::{digest, Cache, Lock};
+use crate::debian::{
+    GUEST_PACKAGES, HOST_PACKAGES, HOST_PACKAGES_OF_USER, LEFT_OUT, PACKAGES, SUITE, SUITES,
+};
 use crate::enter::{tethered, Spec};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::mirror::Mirror;
 use crate::process::Logged;
 use crate::progress::note;
-
-/// The Debian release, and the suites that its packages come from.
-const SUITE: &str = "trixie";
-const SUITES: &[&str] = &["trixie", "trixie-updates", "trixie-backports"];
-
-/// What is installed on top of `--variant=minbase`: to build kernels, modules and documentation,
-/// to check style, to run.
-const PACKAGES: &[&str] = &[
-    "gcc-14",
-    "make",
-    "flex",
-    "bison",
-    "bc",
-    "libelf-dev",
-    "libssl-dev",
-    "openssl",
-    "rustc",
-    "rust-src",
-    "bindgen",
-    "pahole",
-    "xz-utils",
-    "python3",
-    "python3-sphinx",
-    "rustfmt",
-    "rust-clippy",
-    "perl",
-    "kmod",
-    "ca-certificates",
-    "qemu-system-x86",
-    "busybox-static",
-];
-
-/// Left out of packages; a glob of dpkg crosses `/`.
-const LEFT_OUT: &[&str] = &[
-    "/usr/share/doc/*",
-    "/usr/share/man/*",
-    "/usr/share/locale/*",
-    "/usr/lib/llvm-*/lib/*.a",
-];
 
 /// Mount points that [`Spec::bind`] may use.
 pub const MOUNT_POINTS: &[&str] = &["/lab/project", "/lab/kernel", "/lab/debs", "/lab/out"];
@@ -77,22 +42,21 @@ pub struct Environment {
 
 impl Environment {
     /// The name of the cache entry.
-    fn name(more: &[&str]) -> String {
-        let parts: Vec<&str> = [RECIPE]
-            .iter()
-            .chain(SUITES)
-            .chain(PACKAGES)
-            .chain(more)
-            .chain(LEFT_OUT)
-            .chain(MOUNT_POINTS)
-            .copied()
-            .collect();
-        format!("rootfs-{SUITE}-{}", digest(&parts))
+    fn name(packages: &[&str]) -> String {
+        let parts = [&[RECIPE], SUITES, packages, LEFT_OUT, MOUNT_POINTS];
+        format!("rootfs-{SUITE}-{}", digest(&parts.concat()))
     }
 
     /// The root file system with `more` packages from the cache, made first if it is missing.
-    pub fn ensure(more: &[&str], cache: &Cache, lock: &Lock, logs: &Path) -> Result<Self> {
-        let name = Self::name(more);
+    pub fn ensure(
+        arch: &Arch,
+        more: &[&str],
+        cache: &Cache,
+        lock: &Lock,
+        logs: &Path,
+    ) -> Result<Self> {
+        let packages = [PACKAGES, arch.packages, GUEST_PACKAGES, more].concat();
+        let name = Self::name(&packages);
         let root = cache.path(&name);
         if root.is_dir() {
             return Ok(Self { root, fresh: false });
@@ -101,7 +65,7 @@ impl Environment {
         let mirror = Mirror::find()?;
         prerequisites(logs)?;
         let partial = cache.begin(&name, lock)?;
-        let script = pipeline(&mirror, more, partial.path())?;
+        let script = pipeline(&mirror, &packages, partial.path())?;
         let mut command = tethered("bash");
         command.args(["-o", "pipefail", "-c", &script]);
         Logged {
@@ -138,17 +102,17 @@ impl Environment {
 
 /// Sees to mmdebstrap and what it needs; installs it where we may.
 fn prerequisites(logs: &Path) -> Result<()> {
-    let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    let mut missing = Vec::new();
-    if !in_path("mmdebstrap") {
-        missing.push("mmdebstrap");
-    }
-    if !Path::new(keyring).exists() {
-        missing.push("debian-archive-keyring");
-    }
-    if !geteuid().is_root() && !in_path("newuidmap") {
-        missing.push("uidmap");
-    }
+    let is_there = |needed: &str| match needed.starts_with('/') {
+        true => Path::new(needed).exists(),
+        false => in_path(needed),
+    };
+    let of_user = (!geteuid().is_root()).then_some(&HOST_PACKAGES_OF_USER);
+    let missing: Vec<&str> = HOST_PACKAGES
+        .iter()
+        .chain(of_user)
+        .filter(|(needed, _)| !is_there(needed))
+        .map(|(_, package)| *package)
+        .collect();
     if missing.is_empty() {
         return subordinate_ids();
     }
@@ -220,7 +184,7 @@ pub fn in_path(program: &str) -> bool {
 
 /// mmdebstrap piped into tar, so that the tree belongs to whoever runs the lab. A SIGTERM goes to
 /// all of them: mmdebstrap cleans up after itself.
-fn pipeline(mirror: &Mirror, more: &[&str], target: &Path) -> Result<String> {
+fn pipeline(mirror: &Mirror, packages: &[&str], target: &Path) -> Result<String> {
     let sources = target.join(".sources.list");
     fs::write(&sources, mirror.sources(SUITES)).at(&sources, "write")?;
     let mut words = vec!["mmdebstrap".to_owned()];
@@ -238,7 +202,7 @@ fn pipeline(mirror: &Mirror, more: &[&str], target: &Path) -> Result<String> {
     for glob in LEFT_OUT {
         word(format!("--dpkgopt=path-exclude={glob}"));
     }
-    word(format!("--include={}", [PACKAGES, more].concat().join(",")));
+    word(format!("--include={}", packages.join(",")));
     word(SUITE.into());
     word("-".into());
     word(sources.display().to_string());

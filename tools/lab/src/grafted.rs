@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cache::{remove_tree, Lock};
-use crate::cli::Cli;
 use crate::config::settings;
 use crate::enter::tethered;
 use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::{entry_name, Kernel, Prepared};
+use crate::options::KernelOptions;
 use crate::process::Logged;
 use crate::project::Project;
 use crate::session::Session;
@@ -36,13 +36,14 @@ pub enum Form {
     Modules,
 }
 
-/// Opens a session with a kernel to graft into: the custom one, unless the command line names another.
-pub fn open(cli: &Cli) -> Result<Session> {
-    let kernel = match cli.kernel.as_str() {
-        "stock" => "custom",
-        other => other,
-    };
-    let session = Session::open_with(kernel, false)?;
+/// Opens a session with a kernel to graft into: the custom one, unless the command line names
+/// another.
+pub fn open(options: &KernelOptions) -> Result<Session> {
+    let mut options = options.clone();
+    if options.kernel == "stock" {
+        options.kernel = "custom".to_owned();
+    }
+    let session = Session::open(&options)?;
     base(&session)?;
     Ok(session)
 }
@@ -50,7 +51,10 @@ pub fn open(cli: &Cli) -> Result<Session> {
 /// Has all our parts built into the kernel of the session.
 pub fn build_in(session: &mut Session) -> Result<()> {
     let grafted = Grafted::new("built-in", Form::BuiltIn, session)?;
-    grafted.make("building the kernel with the samples", "bzImage")?;
+    grafted.make(
+        "building the kernel with the samples",
+        session.kernel.arch().target,
+    )?;
     let kernel = grafted.kernel();
     session.kernel = kernel;
     Ok(())
@@ -78,7 +82,8 @@ impl<'a> Grafted<'a> {
             form,
             kernel: Prepared {
                 source: dir.join("src"),
-                image: dir.join("build/arch/x86/boot/bzImage"),
+                image: dir.join("build").join(base.arch.image()),
+                arch: base.arch,
                 compiler: base.compiler,
                 variant: base.variant.clone(),
                 meta: base.meta.clone(),
@@ -148,7 +153,8 @@ impl<'a> Grafted<'a> {
         Ok(log)
     }
 
-    /// A tree to graft into, as links where the file system allows, and what has been compiled so far.
+    /// A tree to graft into, as links where the file system allows, and what has been compiled so
+    /// far.
     fn copy(&self, base: &Prepared) -> Result<()> {
         let dir = &self.kernel.dir;
         remove_tree(dir)?;

@@ -14,10 +14,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::arch::Arch;
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::paths::name;
 use crate::programs;
 use crate::project::Project;
-use crate::session::name;
 
 /// The sources of the guest programs, in the checkout.
 const SOURCES: &str = "tools/testing/selftests/async_probe/src/bin";
@@ -102,8 +103,8 @@ impl Program {
     /// # Errors
     ///
     /// [`Kind::Build`] if they do not build, and those of [`new()`](Self::new).
-    pub fn all(project: &Project) -> Result<Vec<Self>> {
-        programs::build(project, "selftests")?
+    pub fn all(project: &Project, arch: &Arch) -> Result<Vec<Self>> {
+        programs::build(project, arch, "selftests")?
             .into_iter()
             .map(|path| Self::new(project, path))
             .collect()

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use bench::Identity;
 
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::machine::{Machine, Time};
 use crate::session::Session;
-use crate::vm::{Machine, Time};
 
 /// The identity of what runs in such a machine.
 pub fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
@@ -29,9 +29,10 @@ pub fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
 
 /// Reads `QEMU emulator version 10.0.8 (Debian 1:10.0.8+ds-0+deb13u1)`.
 fn qemu(session: &Session) -> Result<String> {
+    let program = session.kernel.arch().qemu;
     let output = session
         .env
-        .enter(["qemu-system-x86_64", "--version"])
+        .enter([program, "--version"])
         .command()
         .stdin(Stdio::null())
         .output()
@@ -45,7 +46,7 @@ fn qemu(session: &Session) -> Result<String> {
             Kind::Environment,
             "QEMU does not tell its version",
             String::from_utf8_lossy(&output.stderr),
-            "out/target/debug/lab exec qemu-system-x86_64 --version",
+            format!("out/target/debug/lab exec {program} --version"),
         )
     })
 }

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use cpio::newc::{trailer, Builder};
 
+use crate::debian::BUSYBOX;
 use crate::environment::Environment;
 use crate::error::{IoContext, Result};
-use crate::session::name;
+use crate::paths::name;
 
 const INIT: &[u8] = include_bytes!("guest/init.sh");
-const BUSYBOX: &str = "usr/bin/busybox";
 
 /// Directories that are always there.
 const DIRECTORIES: &[&str] = &[

@@ -7,7 +7,7 @@ use lifecycle::Probing;
 use crate::config::Config;
 use crate::error::Result;
 use crate::kernel::Kernel;
-use crate::vm::Machine;
+use crate::machine::Machine;
 
 /// Instruments that make everything slow.
 const SLOW: &[&str] = &["CONFIG_KASAN=y", "CONFIG_KCSAN=y", "CONFIG_PROVE_LOCKING=y"];

@@ -6,80 +6,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lifecycle::series::SERIES;
 use serde::{Deserialize, Serialize};
 
+use crate::arch::Arch;
 use crate::cache::{Cache, Lock};
 use crate::config::Config;
-use crate::debian::Release;
+use crate::debian::GCC;
 use crate::enter::Spec;
 use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::own_kernel::{self, Flavour};
+use crate::packages::Release;
 use crate::progress::note;
 use crate::project::Project;
-use crate::stock;
-
-/// The compiler of Debian's kernel.
-pub const GCC: &str = "x86_64-linux-gnu-gcc-14";
 
 const DAMAGED: &str =
     "this is a bug of the lab or a damaged cache: `make clean-cache`, then run the same command again";
-
-/// What the user asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// The newest stock kernel of a supported series.
-    Stock(Option<String>),
-    /// A kernel of our own configuration.
-    Own(&'static Flavour),
-    /// A kernel that the user has built.
-    Tree(PathBuf),
-}
-
-impl Choice {
-    /// Reads `stock`, `stock:7.2`, the name of a kernel of our own, or a path.
-    pub fn parse(text: &str) -> Result<Self> {
-        if text == "stock" || text.is_empty() {
-            return Ok(Self::Stock(None));
-        }
-        if let Some(flavour) = own_kernel::FLAVOURS.iter().find(|one| one.name == text) {
-            return Ok(Self::Own(flavour));
-        }
-        if let Some(series) = text.strip_prefix("stock:") {
-            if SERIES.contains(&series) {
-                return Ok(Self::Stock(Some(series.to_owned())));
-            }
-            return Err(Error::new(
-                Kind::Usage,
-                format!("KERNEL={text} is not supported"),
-                format!("the supported series are {}", SERIES.join(", ")),
-                format!("KERNEL=stock:{}", SERIES[0]),
-            ));
-        }
-        let path = fs::canonicalize(text).map_err(|error| {
-            let own: Vec<&str> = own_kernel::FLAVOURS.iter().map(|one| one.name).collect();
-            Error::new(
-                Kind::Usage,
-                format!("KERNEL={text} is not a kernel"),
-                error.to_string(),
-                format!(
-                    "KERNEL=stock, KERNEL=stock:<series>, KERNEL={}, or KERNEL=<path of a built kernel tree>",
-                    own.join("|")
-                ),
-            )
-        })?;
-        Ok(Self::Tree(path))
-    }
-
-    /// What the root file system needs for it beyond the usual.
-    pub fn packages(&self) -> &'static [&'static str] {
-        match self {
-            Self::Own(flavour) => flavour.packages,
-            Self::Stock(_) | Self::Tree(_) => &[],
-        }
-    }
-}
 
 /// What is known of a kernel of the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -101,7 +42,9 @@ pub struct Prepared {
     pub source: PathBuf,
     /// The bootable image.
     pub image: PathBuf,
-    /// What it is compiled with.
+    /// The architecture.
+    pub arch: &'static Arch,
+    /// Debian's compiler that it is compiled with.
     pub compiler: &'static str,
     /// Settings of the image that the configuration of the modules, in `build`, does not have.
     pub variant: String,
@@ -141,25 +84,23 @@ impl Prepared {
 
     /// The make command of the kernel, as Debian's packaging calls it.
     pub fn make_command(&self) -> String {
-        make_command(self.compiler)
+        make_command(self.arch, self.compiler)
     }
 }
 
 /// make for the kernel in `/lab/kernel`.
-pub fn make_command(compiler: &str) -> String {
+pub fn make_command(arch: &Arch, compiler: &str) -> String {
+    // That of Debian has the prefix of its architecture; there is one clang for all.
+    let compiler = match compiler {
+        GCC => arch.compiler(GCC),
+        other => other.to_owned(),
+    };
     format!(
-        "make -C /lab/kernel/src O=/lab/kernel/build ARCH=x86 CROSS_COMPILE=x86_64-linux-gnu- \
-         CC={compiler} HOSTCC=gcc-14 KERNELRELEASE=$(cat /lab/kernel/release) -j$(nproc)"
+        "make -C /lab/kernel/src O=/lab/kernel/build ARCH={} CROSS_COMPILE={} \
+         CC={compiler} HOSTCC={GCC} KERNELRELEASE=$(cat /lab/kernel/release) -j$(nproc)",
+        arch.kernel,
+        arch.compiler("")
     )
-}
-
-/// A kernel that modules can be built for and that can be booted.
-#[derive(Clone, Debug)]
-pub enum Kernel {
-    /// Of the cache.
-    Prepared(Prepared),
-    /// A built tree of the user.
-    Tree(PathBuf),
 }
 
 /// What it takes to make a kernel.
@@ -171,30 +112,41 @@ pub struct Workshop<'a> {
     pub lock: Lock,
     /// The root file system.
     pub env: &'a Environment,
+    /// The architecture.
+    pub arch: &'static Arch,
     /// The checkout, which has the configurations.
     pub project: &'a Project,
     /// Where the logs go.
     pub logs: &'a Path,
 }
 
-impl Kernel {
-    /// The kernel that was asked for, made first if it is missing.
-    pub fn ensure(choice: &Choice, refresh: bool, shop: Workshop<'_>) -> Result<Self> {
-        match choice {
-            Choice::Tree(path) => tree(path),
-            Choice::Own(flavour) => own_kernel::ensure(flavour, shop).map(Self::Prepared),
-            Choice::Stock(series) => {
-                let wanted: Vec<&str> = series.as_deref().map_or(SERIES.to_vec(), |one| vec![one]);
-                stock::ensure(&wanted, refresh, &shop).map(Self::Prepared)
-            }
-        }
-    }
+/// A kernel that modules can be built for and that can be booted.
+#[derive(Clone, Debug)]
+pub enum Kernel {
+    /// Of the cache.
+    Prepared(Prepared),
+    /// A built tree of the user.
+    Tree {
+        /// Where it is.
+        path: PathBuf,
+        /// The architecture.
+        arch: &'static Arch,
+    },
+}
 
+impl Kernel {
     /// A short name, for messages and stamps.
     pub fn name(&self) -> String {
         match self {
             Self::Prepared(kernel) => entry_name(&kernel.dir),
-            Self::Tree(path) => path.display().to_string(),
+            Self::Tree { path, .. } => path.display().to_string(),
+        }
+    }
+
+    /// The architecture.
+    pub fn arch(&self) -> &'static Arch {
+        match self {
+            Self::Prepared(Prepared { arch, .. }) | Self::Tree { arch, .. } => arch,
         }
     }
 
@@ -202,7 +154,7 @@ impl Kernel {
     pub fn release(&self) -> Result<String> {
         match self {
             Self::Prepared(kernel) => Ok(kernel.meta.release.clone()),
-            Self::Tree(path) => {
+            Self::Tree { path, .. } => {
                 let file = path.join("include/config/kernel.release");
                 let text = fs::read_to_string(&file).at(&file, "read")?;
                 Ok(text.trim().to_owned())
@@ -214,7 +166,7 @@ impl Kernel {
     pub fn config(&self) -> Result<Config> {
         match self {
             Self::Prepared(kernel) => Ok(kernel.config()?.with(&kernel.variant)),
-            Self::Tree(path) => Config::read(&path.join(".config")),
+            Self::Tree { path, .. } => Config::read(&path.join(".config")),
         }
     }
 
@@ -222,7 +174,7 @@ impl Kernel {
     pub fn source(&self) -> PathBuf {
         match self {
             Self::Prepared(kernel) => kernel.source.clone(),
-            Self::Tree(path) => match path.join("source") {
+            Self::Tree { path, .. } => match path.join("source") {
                 // Built outside of its source.
                 link if link.is_dir() => link,
                 _ => path.clone(),
@@ -234,24 +186,9 @@ impl Kernel {
     pub fn image(&self) -> PathBuf {
         match self {
             Self::Prepared(kernel) => kernel.image.clone(),
-            Self::Tree(path) => path.join("arch/x86/boot/bzImage"),
+            Self::Tree { path, arch } => path.join(arch.image()),
         }
     }
-}
-
-fn tree(path: &Path) -> Result<Kernel> {
-    let kernel = Kernel::Tree(path.to_owned());
-    for needed in [path.join("Module.symvers"), kernel.image()] {
-        if !needed.is_file() {
-            return Err(Error::new(
-                Kind::Kernel,
-                format!("{} is not a built kernel", path.display()),
-                format!("{} is missing", needed.display()),
-                "build it first: make -C <kernel> LLVM=1 bzImage modules_prepare modules",
-            ));
-        }
-    }
-    Ok(kernel)
 }
 
 /// The name of a cache entry.
@@ -263,7 +200,12 @@ pub fn entry_name(dir: &Path) -> String {
 }
 
 /// The entries of the cache named `<prefix>-<release>-<digest>`, by release.
-pub fn entries(cache: &Cache, prefix: &str, digest: &str) -> BTreeMap<Release, PathBuf> {
+pub fn entries(
+    cache: &Cache,
+    prefix: &str,
+    arch: &Arch,
+    digest: &str,
+) -> BTreeMap<Release, PathBuf> {
     let (prefix, suffix) = (format!("{prefix}-"), format!("-{digest}"));
     fs::read_dir(cache.path("kernels"))
         .into_iter()
@@ -272,7 +214,7 @@ pub fn entries(cache: &Cache, prefix: &str, digest: &str) -> BTreeMap<Release, P
         .filter_map(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
             let release = name.strip_prefix(&prefix)?.strip_suffix(&suffix)?;
-            Some((Release::parse(release)?, entry.path()))
+            Some((Release::parse(release, arch)?, entry.path()))
         })
         .collect()
 }
@@ -306,27 +248,4 @@ pub fn fall_back(kernel: Prepared, error: &Error) -> Prepared {
     ));
     note(&error.to_string());
     kernel
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn choices() {
-        assert_eq!(Choice::parse("stock").unwrap(), Choice::Stock(None));
-        assert_eq!(
-            Choice::parse("stock:7.2").unwrap(),
-            Choice::Stock(Some("7.2".into()))
-        );
-        assert!(matches!(
-            Choice::parse("custom").unwrap(),
-            Choice::Own(flavour) if flavour.name == "custom"
-        ));
-        assert_eq!(Choice::parse("stock:1.0").unwrap_err().kind, Kind::Usage);
-        assert_eq!(
-            Choice::parse("/no/such/kernel").unwrap_err().kind,
-            Kind::Usage
-        );
-    }
 }

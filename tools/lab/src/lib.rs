@@ -2,39 +2,36 @@
 
 //! The lab: makes an environment and a kernel, builds the modules, runs them under QEMU.
 
-pub mod bench;
-pub mod boot_stall;
+pub mod arch;
 pub mod cache;
-pub mod check;
-pub mod check_driver;
+pub mod choice;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod console;
 pub mod debian;
-pub mod demo;
-pub mod determinism;
-pub mod docs;
 pub mod enter;
 pub mod environment;
 pub mod error;
 pub mod grafted;
 pub mod how;
 pub mod identity;
-pub mod in_tree;
 pub mod initramfs;
-pub mod install;
 pub mod instruments;
 pub mod kernel;
 pub mod ktap;
+pub mod machine;
 pub mod mirror;
 pub mod modules;
+pub mod options;
 pub mod own_kernel;
+pub mod packages;
+pub mod paths;
 pub mod process;
 pub mod programs;
 pub mod progress;
 pub mod project;
+pub mod qemu;
 pub mod session;
-pub mod sizes;
 pub mod stock;
 pub mod vm;
-pub mod wall;

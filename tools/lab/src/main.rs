@@ -8,7 +8,7 @@ use clap::Parser;
 
 use lab::cli::{Action, Cli};
 use lab::error::Result;
-use lab::{enter, process, session};
+use lab::{enter, process};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -24,9 +24,11 @@ fn main() -> ExitCode {
 fn act(cli: &Cli) -> Result<u8> {
     // These two must stay single-threaded: no handler, no progress.
     match &cli.action {
-        Action::Enter { stage, spec } => return enter::run(*stage, spec),
-        Action::Tether { parent, argv } => return enter::tether(*parent, argv),
-        _ => process::catch_signals(),
+        Action::Enter { stage, spec } => enter::run(*stage, spec),
+        Action::Tether { parent, argv } => enter::tether(*parent, argv),
+        Action::Command(command) => {
+            process::catch_signals();
+            command.run()
+        }
     }
-    session::run(cli)
 }

@@ -5,6 +5,7 @@
 use std::env;
 use std::process::Command;
 
+use crate::debian;
 use crate::error::{Error, Kind, Result};
 
 /// What to type when there is no mirror.
@@ -54,12 +55,7 @@ impl Mirror {
     pub fn sources(&self, suites: &[&str]) -> String {
         suites
             .iter()
-            .map(|suite| {
-                format!(
-                    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {} {suite} main\n",
-                    self.uri
-                )
-            })
+            .map(|suite| debian::source_line(&self.uri, suite))
             .collect()
     }
 }

@@ -11,9 +11,9 @@ use crate::enter::tethered;
 use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
+use crate::paths::name;
 use crate::process::{wait, Guarded};
 use crate::project::Project;
-use crate::session::name;
 
 /// The built modules.
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub struct Modules {
 impl Modules {
     /// Builds them; `variables` are passed to make as they are (`CLIPPY=1`, `W=1`).
     ///
-    /// make's own output goes to stderr: what it says is short, and errors in it are the developer's to read.
+    /// make's own output goes to stderr: what it says is short, and errors in it are the
+    /// developer's to read.
     pub fn build(
         project: &Project,
         kernel: &Kernel,
@@ -101,7 +102,8 @@ fn command(project: &Project, kernel: &Kernel, env: &Environment, variables: &[S
     match kernel {
         Kernel::Prepared(kernel) => {
             let words: Vec<String> = variables.iter().map(|word| quote(word)).collect();
-            // Type information of modules would need the whole vmlinux: kbuild would say so each time.
+            // Type information of modules would need the whole vmlinux: kbuild would say so each
+            // time.
             let script = format!(
                 "{} --no-print-directory CONFIG_DEBUG_INFO_BTF_MODULES= \
                  M=/lab/project MO=/lab/project/out/modules {} modules",
@@ -114,7 +116,7 @@ fn command(project: &Project, kernel: &Kernel, env: &Environment, variables: &[S
                 .workdir("/lab/project")
                 .command()
         }
-        Kernel::Tree(path) => {
+        Kernel::Tree { path, .. } => {
             let mut command = tethered("make");
             command.arg("-C").arg(path);
             command.arg(format!("M={}", project.top().display()));

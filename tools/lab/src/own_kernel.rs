@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use lifecycle::series::SERIES;
 
+use crate::arch::Arch;
 use crate::cache::digest;
 use crate::config::{settings, Config};
-use crate::debian::{self, Release};
+use crate::debian::{self, CLANG, GCC};
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop, GCC};
+use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop};
+use crate::packages::{self, Release};
 use crate::process::{indent, Logged};
 use crate::progress::note;
 use crate::stock;
@@ -25,18 +27,16 @@ pub struct Flavour {
     pub packages: &'static [&'static str],
     /// The configurations in `scripts/kernel`, which are merged into tinyconfig in this order.
     fragments: &'static [&'static str],
-    /// One more, of which only the image is kept: it must not change what modules are built against.
+    /// One more, of which only the image is kept: it must not change what modules are built
+    /// against.
     variant: Option<&'static str>,
     /// Whether the image of the variant is what is booted.
     boots_variant: bool,
     compiler: &'static str,
 }
 
-/// The compiler that can instrument C and Rust alike for KASAN.
-const CLANG: &str = "clang-19";
-
-/// It inlines functions of the driver core that recordings need, unless it is told to inline only those
-/// that are marked so. For gcc there is `CONFIG_READABLE_ASM`.
+/// It inlines functions of the driver core that recordings need, unless it is told to inline only
+/// those that are marked so. For gcc there is `CONFIG_READABLE_ASM`.
 const APART: &str = "CFLAGS_dd.o=-finline-hint-functions";
 
 const DEBUG: Flavour = Flavour {
@@ -92,11 +92,10 @@ pub const FLAVOURS: &[Flavour] = &[
     },
 ];
 
-/// Left out of the kernel source: what none of the configurations compiles, and is large.
+/// Left out of the kernel source, as the other architectures are: what none of the configurations
+/// compiles, and is large.
 const LEFT_OUT: &[&str] = &[
     "*/Documentation/[!r]*/*",
-    "*/arch/[!x]*/*",
-    "*/arch/xtensa/*",
     "*/drivers/accel/*",
     "*/drivers/gpu/drm/[!n]*/*",
     "*/drivers/iio/*",
@@ -133,7 +132,11 @@ const NEXT: &str = "read the log; then run the same command again";
 /// The kernel from the cache, built first if it is missing.
 pub fn ensure(flavour: &Flavour, shop: Workshop<'_>) -> Result<Prepared> {
     let base = stock::ensure(SERIES, false, &shop)?;
-    let fragments = Fragments::read(flavour, &shop.project.top().join("scripts/kernel"))?;
+    let fragments = Fragments::read(
+        flavour,
+        shop.arch,
+        &shop.project.top().join("scripts/kernel"),
+    )?;
     // The variant has the entry of the kernel that it is one of.
     let name = flavour.fragments.last().unwrap_or(&flavour.name);
     let entry = format!(
@@ -141,7 +144,7 @@ pub fn ensure(flavour: &Flavour, shop: Workshop<'_>) -> Result<Prepared> {
         base.meta.release,
         digest(&[
             RECIPE,
-            &source_recipe(),
+            &source_recipe(shop.arch),
             &flavour.compilation(),
             &fragments.all(),
             &fragments.variant
@@ -161,12 +164,13 @@ pub fn ensure(flavour: &Flavour, shop: Workshop<'_>) -> Result<Prepared> {
         }
     }
     Ok(Prepared {
-        source: cache.path(&source_entry(&base.meta)),
+        source: cache.path(&source_entry(&base)),
         image: dir.join(if flavour.boots_variant {
             "vmlinuz-variant"
         } else {
             "vmlinuz"
         }),
+        arch: base.arch,
         compiler: flavour.compiler,
         variant: if flavour.boots_variant {
             fragments.variant
@@ -185,7 +189,7 @@ struct Fragments {
 }
 
 impl Fragments {
-    fn read(flavour: &Flavour, dir: &Path) -> Result<Self> {
+    fn read(flavour: &Flavour, arch: &Arch, dir: &Path) -> Result<Self> {
         let read = |name: &&str| {
             let path = dir.join(format!("{name}.config"));
             fs::read_to_string(&path)
@@ -193,7 +197,12 @@ impl Fragments {
                 .map(|text| settings(&text))
         };
         Ok(Self {
-            texts: flavour.fragments.iter().map(read).collect::<Result<_>>()?,
+            texts: flavour
+                .fragments
+                .iter()
+                .chain([&arch.name])
+                .map(read)
+                .collect::<Result<_>>()?,
             variant: flavour.variant.as_ref().map_or(Ok(String::new()), read)?,
         })
     }
@@ -203,27 +212,32 @@ impl Fragments {
     }
 }
 
-fn source_recipe() -> String {
-    digest(&[LEFT_OUT, KEPT].concat())
+fn source_recipe(arch: &Arch) -> String {
+    digest(&[arch.others, LEFT_OUT, KEPT].concat())
 }
 
-fn source_entry(base: &Meta) -> String {
-    format!("kernels/source-{}-{}", base.release, source_recipe())
+fn source_entry(base: &Prepared) -> String {
+    format!(
+        "kernels/source-{}-{}",
+        base.meta.release,
+        source_recipe(base.arch)
+    )
 }
 
 /// The source of the stock kernel, unpacked as far as our kernels need it.
 fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
-    let entry = source_entry(&base.meta);
+    let entry = source_entry(base);
     let dir = shop.cache.path(&entry);
     if dir.is_dir() {
         return Ok(dir);
     }
     shop.cache.need(800)?;
-    let series = Release::parse(&base.meta.release).map_or(String::new(), |one| one.series());
-    let file = format!("linux-source-{series}_{}_all.deb", base.meta.version);
+    let series =
+        Release::parse(&base.meta.release, base.arch).map_or(String::new(), |one| one.series());
+    let file = format!("{}{series}_{}_all.deb", debian::SOURCE, base.meta.version);
     let debs = shop.cache.path("debs");
     if !debs.join(&file).is_file() {
-        let found = debian::find(&[&series], shop.env, shop.logs)?;
+        let found = packages::find(&[&series], base.arch, shop.env, shop.logs)?;
         let [_, _, package] = found.packages();
         if package.file() != file {
             return Err(Error::new(
@@ -233,7 +247,7 @@ fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
                 "out/target/debug/lab setup --refresh, then run the same command again",
             ));
         }
-        debian::download(&[package], shop.cache, &shop.lock, shop.env, shop.logs)?;
+        packages::download(&[package], shop.cache, &shop.lock, shop.env, shop.logs)?;
     }
     let partial = shop.cache.begin(&entry, &shop.lock)?;
     let globs = |option: &str, globs: &[&str]| -> String {
@@ -244,13 +258,13 @@ fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
     };
     // Twice through the archive, since tar's exclusions beat its inclusions.
     let script = format!(
-        "deb() {{ dpkg-deb --fsys-tarfile /lab/debs/{file} | \
-         tar -x -O ./usr/src/linux-source-{series}.tar.xz | xz -T0 -dc; }}\n\
+        "deb() {{ {archive} | xz -T0 -dc; }}\n\
          cd /lab/kernel\n\
          deb | tar -x --no-same-owner --strip-components=1 --wildcards {}\n\
          deb | tar -x --no-same-owner --strip-components=1 --wildcards --skip-old-files {}\n",
-        globs("--exclude=", LEFT_OUT),
+        globs("--exclude=", &[base.arch.others, LEFT_OUT].concat()),
         globs("", KEPT),
+        archive = debian::contents(&file, &debian::source_archive(&series)),
     );
     Logged {
         what: "unpacking the source of our own kernels",
@@ -295,7 +309,11 @@ fn build(
     }
     let path = dir.join("release");
     fs::write(&path, &meta.release).at(&path, "write")?;
-    let make = format!("{} {}", make_command(flavour.compiler), flavour.flags());
+    let make = format!(
+        "{} {}",
+        make_command(shop.arch, flavour.compiler),
+        flavour.flags()
+    );
     let step = |what: &str, log: &str, script: &str| {
         Logged {
             what,
@@ -332,8 +350,10 @@ fn build(
             &format!("building the kernel with {variant}.config (10 to 40 minutes)"),
             "kernel-build-variant.log",
             &format!(
-                "{make} bzImage\n\
-                 cp /lab/kernel/build/arch/x86/boot/bzImage /lab/kernel/vmlinuz-variant\n"
+                "{make} {}\n\
+                 cp /lab/kernel/build/{} /lab/kernel/vmlinuz-variant\n",
+                shop.arch.target,
+                shop.arch.image()
             ),
         )?;
     }
@@ -342,15 +362,18 @@ fn build(
         "building the kernel (5 to 40 minutes)",
         "kernel-build.log",
         &format!(
-            "{make} bzImage modules\n\
-             cp /lab/kernel/build/arch/x86/boot/bzImage /lab/kernel/vmlinuz\n"
+            "{make} {} modules\n\
+             cp /lab/kernel/build/{} /lab/kernel/vmlinuz\n",
+            shop.arch.target,
+            shop.arch.image()
         ),
     )?;
     write_meta(dir, &meta)?;
     partial.finish().map(drop)
 }
 
-/// Checks that each setting has survived: Kconfig drops in silence what its dependencies do not allow.
+/// Checks that each setting has survived: Kconfig drops in silence what its dependencies do not
+/// allow.
 fn complete(fragment: &str, path: &Path) -> Result<()> {
     let lost = Config::read(path)?.lacks(fragment);
     if lost.is_empty() {

@@ -9,13 +9,11 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
+use crate::arch::Arch;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::ktap::{Status, Test};
 use crate::process::{wait, Guarded};
 use crate::project::Project;
-
-/// Named explicitly, so that build scripts and macros are not built statically.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 fn cargo(project: &Project) -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -35,10 +33,11 @@ struct Message {
 }
 
 /// Builds the guest programs of a package; returns them sorted by name.
-pub fn build(project: &Project, package: &str) -> Result<Vec<PathBuf>> {
+pub fn build(project: &Project, arch: &Arch, package: &str) -> Result<Vec<PathBuf>> {
     let output = cargo(project)
         .args(["build", "--release", "--package", package, "--bins"])
-        .args(["--target", TARGET])
+        // Named explicitly, so that build scripts and macros are not built statically.
+        .args(["--target", arch.rust])
         .args(["--quiet", "--message-format=json-render-diagnostics"])
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .stderr(Stdio::inherit())

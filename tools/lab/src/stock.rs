@@ -5,22 +5,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cache::{digest, Cache};
-use crate::debian::{self, Package};
+use crate::arch::Arch;
+use crate::cache::digest;
+use crate::debian::{self, GCC};
+use crate::environment::quote;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::{
-    entries, fall_back, make_command, read_meta, write_meta, Meta, Prepared, Workshop, GCC,
+    entries, fall_back, make_command, read_meta, write_meta, Meta, Prepared, Workshop,
 };
+use crate::packages::{self, Package};
 use crate::process::{indent, Logged};
 use crate::progress::note;
 
-/// What is kept of the kernel source: enough to configure, to prepare Rust modules, and to check style.
+/// Stands for the directory of the architecture.
+const ARCH: &str = "*/arch/<arch>";
+
+/// What is kept of the kernel source: enough to configure, to prepare Rust modules, and to check
+/// style.
 const SOURCE_SUBSET: &[&str] = &[
     "*/.clippy.toml",
     "*/.rustfmt.toml",
     "*/Documentation/rust",
     "*/arch/Kconfig",
-    "*/arch/x86",
+    ARCH,
     "*/drivers/android",
     "*/drivers/base",
     "*/drivers/gpu/nova-core",
@@ -44,26 +51,36 @@ const SOURCE_NAMES: &[&str] = &["*/Kconfig*", "*/Makefile*", "*/Kbuild*"];
 /// Changed when the recipe below changes in a way that the tables above do not show.
 const RECIPE: &str = "1";
 
-fn recipe() -> String {
-    let parts: Vec<&str> = [RECIPE]
+/// [`SOURCE_SUBSET`] for an architecture.
+fn subset(arch: &Arch) -> Vec<String> {
+    let arch = format!("*/arch/{}", arch.kernel);
+    SOURCE_SUBSET
         .iter()
-        .chain(SOURCE_SUBSET)
-        .chain(SOURCE_NAMES)
-        .copied()
+        .map(|glob| glob.replace(ARCH, &arch))
+        .collect()
+}
+
+fn recipe(arch: &Arch) -> String {
+    let subset = subset(arch);
+    let parts: Vec<&str> = [RECIPE]
+        .into_iter()
+        .chain(subset.iter().map(String::as_str))
+        .chain(SOURCE_NAMES.iter().copied())
         .collect();
     digest(&parts)
 }
 
-/// The newest stock kernel of these series, the first of which is the newest; prepared first if it is missing.
+/// The newest stock kernel of these series, the first of which is the newest; prepared first if it
+/// is missing.
 pub fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Prepared> {
     // An older series that somebody asked for by name is no reason to stay with it.
     let newest = series.get(..1).unwrap_or_default();
     if !refresh {
-        if let Some(kernel) = cached(newest, shop.cache)? {
+        if let Some(kernel) = cached(newest, shop)? {
             return Ok(kernel);
         }
     }
-    prepare(series, shop).or_else(|error| match cached(series, shop.cache)? {
+    prepare(series, shop).or_else(|error| match cached(series, shop)? {
         Some(kernel) if !refresh && error.kind != Kind::Interrupted => {
             Ok(fall_back(kernel, &error))
         }
@@ -72,20 +89,21 @@ pub fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Pre
 }
 
 /// The newest prepared kernel of these series.
-fn cached(series: &[&str], cache: &Cache) -> Result<Option<Prepared>> {
-    entries(cache, "stock", &recipe())
+fn cached(series: &[&str], shop: &Workshop<'_>) -> Result<Option<Prepared>> {
+    entries(shop.cache, "stock", shop.arch, &recipe(shop.arch))
         .into_iter()
         .rev()
         .find(|(release, _)| series.contains(&release.series().as_str()))
-        .map(|(_, dir)| load(dir))
+        .map(|(_, dir)| load(dir, shop.arch))
         .transpose()
 }
 
 /// A prepared kernel of the cache.
-fn load(dir: PathBuf) -> Result<Prepared> {
+fn load(dir: PathBuf, arch: &'static Arch) -> Result<Prepared> {
     Ok(Prepared {
         source: dir.join("src"),
         image: dir.join("vmlinuz"),
+        arch,
         compiler: GCC,
         variant: String::new(),
         meta: read_meta(&dir)?,
@@ -99,20 +117,21 @@ fn prepare(series: &[&str], shop: &Workshop<'_>) -> Result<Prepared> {
         lock,
         env,
         logs,
+        arch,
         ..
     } = shop;
     cache.need(1400)?;
-    let found = debian::find(series, env, logs)?;
+    let found = packages::find(series, arch, env, logs)?;
     note(&format!(
         "kernel {} ({})",
         found.release, found.headers.version
     ));
-    let entry = format!("kernels/stock-{}-{}", found.release, recipe());
+    let entry = format!("kernels/stock-{}-{}", found.release, recipe(arch));
     if cache.path(&entry).is_dir() {
-        return load(cache.path(&entry));
+        return load(cache.path(&entry), arch);
     }
     let debs = cache.path("debs");
-    debian::download(&found.packages(), cache, lock, env, logs)?;
+    packages::download(&found.packages(), cache, lock, env, logs)?;
     let partial = cache.begin(&entry, lock)?;
     let dir = partial.path();
     let step = |what: &str, log: &str, script: &str| {
@@ -132,9 +151,9 @@ fn prepare(series: &[&str], shop: &Workshop<'_>) -> Result<Prepared> {
     step(
         "unpacking the kernel",
         "kernel-unpack.log",
-        &unpack(&found.release.to_string(), &found.packages()),
+        &unpack(&found.release.to_string(), &found.packages(), arch),
     )?;
-    let make = make_command(GCC);
+    let make = make_command(arch, GCC);
     step(
         "configuring the kernel",
         "kernel-config.log",
@@ -152,44 +171,47 @@ fn prepare(series: &[&str], shop: &Workshop<'_>) -> Result<Prepared> {
         rust_symbols: same_exports(dir)?,
     };
     write_meta(dir, &meta)?;
-    load(partial.finish()?)
+    load(partial.finish()?, arch)
 }
 
-fn unpack(release: &str, packages: &[&Package]) -> String {
+/// The script that unpacks configuration, symbol versions, image and source.
+fn unpack(release: &str, packages: &[&Package], arch: &Arch) -> String {
     let [headers, binary, source] = packages else {
         return String::from("false");
     };
-    let (subset, names) = (
-        SOURCE_SUBSET
-            .iter()
-            .map(|glob| format!("'{glob}'"))
-            .collect::<Vec<_>>()
-            .join(" "),
-        SOURCE_NAMES
-            .iter()
-            .map(|glob| format!("'{glob}'"))
-            .collect::<Vec<_>>()
-            .join(" "),
-    );
-    let series = source.name.trim_start_matches("linux-source-");
+    let quoted = |globs: Vec<String>| {
+        let globs: Vec<String> = globs.iter().map(|glob| quote(glob)).collect();
+        globs.join(" ")
+    };
+    let names = SOURCE_NAMES.iter().map(|glob| (*glob).to_owned()).collect();
+    let of_headers = |file: &str| {
+        let path = format!("{}/{file}", debian::headers_dir(release));
+        debian::contents(headers.file(), &path)
+    };
+    let image = format!("{}/vmlinuz", debian::modules_dir(release));
+    let series = source.name.trim_start_matches(debian::SOURCE);
     format!(
         "cd /lab/kernel; mkdir -p src build debian tmp\n\
-         dpkg-deb --fsys-tarfile /lab/debs/{headers} | tar -x -O ./usr/src/linux-headers-{release}/.config > debian/config\n\
-         dpkg-deb --fsys-tarfile /lab/debs/{headers} | tar -x -O ./usr/src/linux-headers-{release}/Module.symvers > debian/Module.symvers\n\
-         dpkg-deb --fsys-tarfile /lab/debs/{binary} | tar -x -O ./usr/lib/modules/{release}/vmlinuz > vmlinuz\n\
-         dpkg-deb --fsys-tarfile /lab/debs/{source} | tar -x -O ./usr/src/linux-source-{series}.tar.xz > tmp/source.tar.xz\n\
+         {config} > debian/config\n\
+         {symvers} > debian/Module.symvers\n\
+         {image} > vmlinuz\n\
+         {archive} > tmp/source.tar.xz\n\
          xz -T0 -dc tmp/source.tar.xz | tar -x --no-same-owner -C src --strip-components=1 \
              --wildcards --no-wildcards-match-slash {subset} --wildcards-match-slash {names}\n\
          rm -r tmp\n\
          cp debian/config build/.config; cp debian/Module.symvers build/\n\
          printf '%s' {release} > release\n",
-        headers = headers.file(),
-        binary = binary.file(),
-        source = source.file(),
+        config = of_headers(".config"),
+        symvers = of_headers("Module.symvers"),
+        image = debian::contents(binary.file(), &image),
+        archive = debian::contents(source.file(), &debian::source_archive(series)),
+        subset = quoted(subset(arch)),
+        names = quoted(names),
     )
 }
 
-/// A configuration that differs would give other symbols and other structures: never go on with one.
+/// A configuration that differs would give other symbols and other structures: never go on with
+/// one.
 fn same_config(dir: &Path) -> Result<()> {
     let read = |path: PathBuf| fs::read_to_string(&path).at(&path, "read");
     let ours = read(dir.join("build/.config"))?;
@@ -224,7 +246,8 @@ fn differing_lines(old: &str, new: &str) -> Vec<String> {
     lines
 }
 
-/// Checks that each Rust symbol that Debian's kernel exports is one that ours exports; returns how many.
+/// Checks that each Rust symbol that Debian's kernel exports is one that ours exports; returns how
+/// many.
 fn same_exports(dir: &Path) -> Result<usize> {
     let path = dir.join("debian/Module.symvers");
     let symvers = fs::read_to_string(&path).at(&path, "read")?;

@@ -5,75 +5,23 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::arch::Arch;
 use crate::cache::Lock;
 use crate::console::{Splat, Watcher};
 use crate::environment::{Environment, IMAGE};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::initramfs::Initramfs;
 use crate::kernel::Kernel;
+use crate::machine::{Accel, Machine, Time};
 use crate::process::{check_interrupted, indent, tail, Guarded};
-
-/// How the guest's clock runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Time {
-    /// The clock counts instructions; sleeping costs nothing; every run is the same.
-    Virtual,
-    /// The host's clock; processors run in parallel.
-    Wall,
-}
-
-/// What executes the guest's instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Accel {
-    /// QEMU's translator, which works everywhere.
-    Tcg,
-    /// The host's processor; real time only.
-    Kvm,
-}
-
-/// The machine, as the command line describes it.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Machine {
-    /// How the guest's clock runs
-    #[arg(long, value_enum, default_value_t = Time::Virtual, global = true)]
-    pub time: Time,
-    /// What executes the guest's instructions
-    #[arg(long, value_enum, default_value_t = Accel::Tcg, global = true)]
-    pub accel: Accel,
-    /// Virtual time: one instruction takes 2^SHIFT ns
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10), global = true)]
-    pub shift: u8,
-    /// Processors
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64), global = true)]
-    pub smp: u8,
-    /// NUMA nodes, which share processors and memory evenly
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8), global = true)]
-    pub nodes: u8,
-    /// Memory in MiB
-    #[arg(long, default_value_t = 1024, global = true)]
-    pub memory: u32,
-    /// What is random in the guest comes from it: the same seed gives the same run
-    #[arg(long, default_value_t = 1, global = true)]
-    pub seed: u64,
-    /// More for the kernel's command line
-    #[arg(long, default_value = "", global = true)]
-    pub append: String,
-    /// Seconds of guest time that a job may take
-    #[arg(long, default_value_t = 900, global = true)]
-    pub deadline: u32,
-    /// Seconds of wall time that the virtual machine may take
-    #[arg(long, default_value_t = 600, global = true)]
-    pub wall_deadline: u32,
-}
+use crate::qemu::{self, KVM_NEXT};
 
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);
-
-const KVM_NEXT: &str = "run without ACCEL=kvm: QEMU's translator works everywhere";
 
 /// Seconds before the job, so that the kernel's own work after boot is over. They cost nothing in
 /// virtual time.
@@ -83,11 +31,6 @@ const SETTLE: u32 = 5;
 const POWER_OFF: Duration = Duration::from_secs(60);
 
 const POLL: Duration = Duration::from_millis(10);
-
-/// The kernel's command line. That the ciphers test themselves at boot would take a second and a half
-/// of the host each time.
-const COMMAND_LINE: &str =
-    "console=ttyS0 rdinit=/init nokaslr oops=panic panic=-1 printk.devkmsg=on cryptomgr.notests";
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,7 +139,11 @@ impl Boot<'_> {
     /// Boots, runs `/job`, and hands each line of its output to `line` as it comes.
     pub fn run(&self, mut initramfs: Initramfs, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
         let _lock = Lock::directory(self.out)?;
-        initramfs.bytes("etc/lab", settings(&self.machine).as_bytes(), false);
+        initramfs.bytes(
+            "etc/lab",
+            settings(self.kernel.arch(), &self.machine).as_bytes(),
+            false,
+        );
         initramfs.write(&self.out.join("initramfs.cpio"))?;
         let (console, results, errors) = (
             self.out.join("console.log"),
@@ -207,7 +154,7 @@ impl Boot<'_> {
             File::create(path).at(path, "write")?;
         }
         let stderr = File::create(&errors).at(&errors, "write")?;
-        let mut command = self.command(&[
+        let mut command = self.command([
             "file,path=/lab/out/console.log",
             "file,path=/lab/out/results.log",
         ])?;
@@ -291,9 +238,10 @@ impl Boot<'_> {
     /// A shell on the guest's console, which is this terminal.
     pub fn shell(&self, mut initramfs: Initramfs) -> Result<()> {
         let _lock = Lock::directory(self.out)?;
-        initramfs.bytes("etc/lab", b"INTERACTIVE=1\n", false);
+        let interactive = format!("{}INTERACTIVE=1\n", serials(self.kernel.arch()));
+        initramfs.bytes("etc/lab", interactive.as_bytes(), false);
         initramfs.write(&self.out.join("initramfs.cpio"))?;
-        let mut command = self.command(&["stdio,signal=off", "null"])?;
+        let mut command = self.command(["stdio,signal=off", "null"])?;
         let mut qemu = Guarded::spawn(&mut command)?;
         loop {
             if qemu.try_wait()?.is_some() {
@@ -305,86 +253,24 @@ impl Boot<'_> {
     }
 
     /// QEMU, with its two serial lines on these character devices.
-    fn command(&self, serials: &[&str; 2]) -> Result<std::process::Command> {
-        let machine = &self.machine;
-        if machine.accel == Accel::Kvm && machine.time == Time::Virtual {
-            return Err(Error::new(
-                Kind::Usage,
-                "KVM cannot count instructions",
-                "virtual time is QEMU's translator only",
-                "add TIME=wall",
-            ));
-        }
-        let mut args: Vec<String> = Vec::new();
-        let mut add = |text: &str| args.extend(text.split(' ').map(str::to_owned));
-        add("qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -machine pc");
-        add(match machine.accel {
-            Accel::Kvm => "-accel kvm -cpu host",
-            Accel::Tcg if machine.time == Time::Wall => "-accel tcg,thread=multi -cpu max",
-            Accel::Tcg => "-accel tcg -cpu max,-rdrand,-rdseed -rtc base=2026-01-01,clock=vm",
-        });
-        if machine.time == Time::Virtual {
-            add(&format!("-icount shift={},sleep=off", machine.shift));
-        }
-        add(&format!("-seed {} -m {}M", machine.seed, machine.memory));
-        if machine.nodes == 1 {
-            add(&format!("-smp {}", machine.smp));
-        } else {
-            let nodes = machine.nodes;
-            // A socket a node, each with as many cores.
-            let cores = machine.smp.div_ceil(nodes).max(1);
-            add(&format!(
-                "-smp {},sockets={nodes},cores={cores},threads=1",
-                u16::from(cores) * u16::from(nodes)
-            ));
-            let memory = machine.memory / u32::from(nodes);
-            for node in 0..nodes {
-                // The first one has what is left.
-                let rest = if node == 0 {
-                    machine.memory % u32::from(nodes)
-                } else {
-                    0
-                };
-                add(&format!(
-                    "-object memory-backend-ram,id=m{node},size={}M \
-                     -numa node,nodeid={node},memdev=m{node} -numa cpu,node-id={node},socket-id={node}",
-                    memory + rest
-                ));
-            }
-        }
-        for (number, serial) in serials.iter().enumerate() {
-            let (backend, options) = serial.split_once(',').unwrap_or((serial, ""));
-            let comma = if options.is_empty() { "" } else { "," };
-            add(&format!(
-                "-chardev {backend},id=s{number}{comma}{options} -serial chardev:s{number}"
-            ));
-        }
-        add(&format!("-kernel {IMAGE}"));
-        add("-initrd /lab/out/initramfs.cpio -append");
-        // A busy host lets the check of the timer's interrupt time out, and the kernel panics.
-        let real = match machine.time {
-            Time::Wall => " no_timer_check",
-            Time::Virtual => "",
-        };
-        args.push(
-            format!("{COMMAND_LINE}{real} {}", machine.append)
-                .trim_end()
-                .to_owned(),
-        );
+    fn command(&self, serials: [&str; 2]) -> Result<Command> {
+        let argv = qemu::arguments(self.kernel.arch(), &self.machine, serials)?;
         Ok(self
             .env
-            .enter(args)
-            .bind(self.out, "/lab/out")
+            .enter(argv)
+            .bind(self.out, qemu::OUT)
             .bind(&self.kernel.image(), IMAGE)
             .command())
     }
 }
 
 /// What /init and the job know of the machine.
-fn settings(machine: &Machine) -> String {
+fn settings(arch: &Arch, machine: &Machine) -> String {
     let mut text = format!(
-        "DEADLINE={}\nexport ASYNC_PROBE_SEED={}\n",
-        machine.deadline, machine.seed
+        "{}DEADLINE={}\nexport ASYNC_PROBE_SEED={}\n",
+        serials(arch),
+        machine.deadline,
+        machine.seed
     );
     if machine.time == Time::Virtual {
         text.push_str(&format!(
@@ -393,6 +279,12 @@ fn settings(machine: &Machine) -> String {
         ));
     }
     text
+}
+
+/// The serial lines.
+fn serials(arch: &Arch) -> String {
+    let [console, results] = arch.serials;
+    format!("export CONSOLE={console} RESULTS={results}\n")
 }
 
 fn died(status: std::process::ExitStatus, errors: &Path) -> String {

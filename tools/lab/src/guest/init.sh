@@ -25,15 +25,15 @@ fi
 . /etc/lab
 
 if [ -n "$INTERACTIVE" ]; then
-	echo "lab: modules are in /modules, programs in /selftests; exit powers off" >/dev/ttyS0
-	setsid cttyhack sh </dev/ttyS0 >/dev/ttyS0 2>&1
+	echo "lab: modules are in /modules, programs in /selftests; exit powers off" >"/dev/$CONSOLE"
+	setsid cttyhack sh <"/dev/$CONSOLE" >"/dev/$CONSOLE" 2>&1
 	poweroff -f
 fi
 
 # Waits until all output is out, too: whatever the job left behind may hold the line open.
 cat >/bin/drain <<-'END'
 	#!/bin/sh
-	stty -F /dev/ttyS1 raw
+	stty -F "/dev/$RESULTS" raw
 END
 chmod 755 /bin/drain
 drain
@@ -43,7 +43,7 @@ cat >/bin/deadline <<-'END'
 	#!/bin/sh
 	sleep "$1"
 	echo w >/proc/sysrq-trigger
-	echo "lab: deadline $1" >/dev/ttyS1
+	echo "lab: deadline $1" >"/dev/$RESULTS"
 	drain
 	echo b >/proc/sysrq-trigger
 END
@@ -51,10 +51,10 @@ chmod 755 /bin/deadline
 
 deadline "$DEADLINE" &
 [ -n "$SETTLE" ] && sleep "$SETTLE"
-sh /job </dev/null >/dev/ttyS1 2>&1
+sh /job </dev/null >"/dev/$RESULTS" 2>&1
 code=$?
 
 # The job's last line may lack its end.
-printf '\nlab: exit %s\n' "$code" >/dev/ttyS1
+printf '\nlab: exit %s\n' "$code" >"/dev/$RESULTS"
 drain
 poweroff -f

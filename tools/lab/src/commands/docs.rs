@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The documentation as HTML: `Documentation`, and what rustdoc makes of the crate. What either warns
-//! about is an error, a link that leads nowhere above all.
+//! The documentation as HTML: `Documentation`, and what rustdoc makes of the crate. What either
+//! warns about is an error, a link that leads nowhere above all.
 
 use crate::cache::{remove_tree, Lock};
-use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::Kernel;
+use crate::options::KernelOptions;
 use crate::process::Logged;
 use crate::progress::result;
 use crate::session::Session;
@@ -31,9 +31,17 @@ export RUSTC_BOOTSTRAP=1 ASYNC_PROBE_OBJTREE=/lab/project/out/modules/rust/async
 eval \"$rustdoc -Dwarnings --output /lab/project/out/docs/rust\"
 ";
 
+/// Which kernel has the tools.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel
+    #[command(flatten)]
+    pub kernel: KernelOptions,
+}
+
 /// Makes them.
-pub fn run(cli: &Cli) -> Result<()> {
-    let session = Session::open(cli, false)?;
+pub fn run(args: &Args) -> Result<()> {
+    let session = Session::open(&args.kernel)?;
     let Kernel::Prepared(kernel) = &session.kernel else {
         return Err(Error::new(
             Kind::Usage,

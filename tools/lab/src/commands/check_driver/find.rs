@@ -12,7 +12,8 @@ use super::stock::Stock;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
 use crate::modules::Modules;
-use crate::session::{name as file_name, Session};
+use crate::paths::name as file_name;
+use crate::session::Session;
 
 /// A module with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl<'a> Finder<'a> {
             .collect();
         let symvers = match &session.kernel {
             Kernel::Prepared(kernel) => kernel.symvers(),
-            Kernel::Tree(path) => path.join("Module.symvers"),
+            Kernel::Tree { path, .. } => path.join("Module.symvers"),
         };
         let mut providers = BTreeMap::new();
         for file in [symvers, session.project.out("modules/Module.symvers")] {
@@ -69,7 +70,7 @@ impl<'a> Finder<'a> {
         }
         // Each of ours is built for the kernel that is booted.
         let vermagic = match ours.values().next() {
-            Some(path) => Module::read(path)?.vermagic,
+            Some(path) => Module::read(path, session.kernel.arch())?.vermagic,
             None => String::new(),
         };
         Ok(Self {
@@ -116,7 +117,7 @@ impl<'a> Finder<'a> {
     fn named(&self, word: &str) -> Result<Module> {
         let path = Path::new(word);
         let module = if word.contains('/') || path.is_file() {
-            Module::read(path).map_err(|error| {
+            Module::read(path, self.session.kernel.arch()).map_err(|error| {
                 if path.exists() {
                     error
                 } else {
@@ -150,7 +151,7 @@ impl<'a> Finder<'a> {
     fn known(&self, word: &str) -> Result<Option<Module>> {
         let name = name_of(word);
         if let Some(path) = self.ours.get(&name) {
-            return Module::read(path).map(Some);
+            return Module::read(path, self.session.kernel.arch()).map(Some);
         }
         let session = self.session;
         let stock = match self.stock.get() {
@@ -162,7 +163,7 @@ impl<'a> Finder<'a> {
             }
         };
         match stock.file(&name, &session.env, self.out)? {
-            Some(path) => Module::read(&path).map(Some),
+            Some(path) => Module::read(&path, self.session.kernel.arch()).map(Some),
             None => Ok(None),
         }
     }

@@ -13,14 +13,14 @@ use lifecycle::{Event, Timeline};
 use timeline::files::{Pictures, NAMES};
 use timeline::Heading;
 
-use crate::cli::Cli;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
+use crate::machine::Machine;
 use crate::modules::Modules;
+use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
-use crate::vm::Machine;
 
 const DEVICES: usize = 8;
 const FIRMWARE_MS: u32 = 2000;
@@ -39,14 +39,22 @@ const SCENARIOS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What to run it on.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+}
+
 /// Runs the demonstration and prints its report.
-pub fn run(cli: &Cli) -> Result<()> {
-    let session = Session::open(cli, false)?;
+pub fn run(args: &Args) -> Result<()> {
+    let session = Session::open(&args.boot.kernel)?;
     let modules = session.modules()?;
-    let identity = identity(&session, &cli.machine)?;
+    let identity = identity(&session, &args.boot.machine)?;
     let step = Step::begin("booting and running the scenarios");
     let out = session.project.out("run");
-    let log = boot(&session, &modules, &cli.machine, &out)?;
+    let log = boot(&session, &modules, &args.boot.machine, &out)?;
     step.done();
     let name = out.join("results.log").display().to_string();
     let read = log::parse(&log).map_err(|error| {

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::cache::remove_tree;
+use crate::commands::install;
 use crate::config::settings;
 use crate::error::{IoContext, Result};
 use crate::how::Program;
 use crate::initramfs::Initramfs;
-use crate::install;
 use crate::ktap::{Status, Test};
 use crate::modules::Modules;
 use crate::session::Session;
@@ -25,11 +25,7 @@ const TESTS: &[&str] = &[
 ];
 
 /// What the runner needs that busybox has in another form: `timeout` of coreutils.
-const FILES: &[&str] = &[
-    "usr/bin/timeout",
-    "lib64/ld-linux-x86-64.so.2",
-    "lib/x86_64-linux-gnu/libc.so.6",
-];
+const TIMEOUT: &str = "usr/bin/timeout";
 
 /// Runs the kernel's own runner of kselftests.
 pub(super) const KSELFTEST: &str = "kselftest.sh";
@@ -75,7 +71,7 @@ pub(super) fn add(
     let programs: Vec<Program> = programs.iter().filter(of_tree).cloned().collect();
     install::tree(session, modules, &programs, &tree)?;
     initramfs.tree("kselftest", &tree)?;
-    for file in FILES {
+    for file in session.kernel.arch().libc.iter().chain([&TIMEOUT]) {
         initramfs.file(file, &session.env.root().join(file), true);
     }
     Ok(())

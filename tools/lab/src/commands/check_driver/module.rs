@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
+use crate::arch::Arch;
 use crate::error::{Error, Kind, Result};
 
 /// A module's file.
@@ -27,7 +28,7 @@ pub struct Module {
 
 impl Module {
     /// Reads a file.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path, arch: &Arch) -> Result<Self> {
         let not = |why: String| {
             Error::new(
                 Kind::Usage,
@@ -37,12 +38,12 @@ impl Module {
             )
         };
         let bytes = fs::read(path).map_err(|error| not(error.to_string()))?;
-        Self::parse(path, &bytes).map_err(not)
+        Self::parse(path, &bytes, arch).map_err(not)
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> std::result::Result<Self, String> {
+    fn parse(path: &Path, bytes: &[u8], arch: &Arch) -> std::result::Result<Self, String> {
         let file = object::File::parse(bytes).map_err(|error| error.to_string())?;
-        if file.architecture() != object::Architecture::X86_64 {
+        if file.architecture() != arch.elf {
             return Err(format!("it is for {:?}", file.architecture()));
         }
         let info = file
@@ -84,6 +85,7 @@ pub fn name_of(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::ARCHES;
 
     #[test]
     fn names() {
@@ -99,11 +101,14 @@ mod tests {
     #[test]
     fn what_is_no_module_is_refused() {
         let itself = std::env::current_exe().unwrap();
-        let error = Module::read(&itself).unwrap_err();
+        let error = Module::read(&itself, &ARCHES[0]).unwrap_err();
         assert_eq!(error.why, "it has no section .modinfo");
-        assert!(Module::read(Path::new("/no/such.ko")).is_err());
+        assert!(Module::read(Path::new("/no/such.ko"), &ARCHES[0]).is_err());
         let mut text = tempfile::NamedTempFile::new().unwrap();
         std::io::Write::write_all(&mut text, b"#!/bin/sh\n").unwrap();
-        assert_eq!(Module::read(text.path()).unwrap_err().kind, Kind::Usage);
+        assert_eq!(
+            Module::read(text.path(), &ARCHES[0]).unwrap_err().kind,
+            Kind::Usage
+        );
     }
 }

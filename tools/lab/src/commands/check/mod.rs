@@ -15,18 +15,18 @@ use bench::Identity;
 use lifecycle::series::SERIES;
 
 use crate::cache::Lock;
-use crate::cli::Cli;
 use crate::error::{Error, Kind, Result};
 use crate::how::Program;
 use crate::identity::identity;
 use crate::ktap::{Status, Test};
+use crate::machine::{Machine, Time};
 use crate::modules::Modules;
+use crate::options::BootOptions;
 use crate::own_kernel::FLAVOURS;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
-use crate::vm::{Machine, Time};
 use boots::BOOTS;
 use guest::{Guest, Results, Took};
 use junit::Group;
@@ -34,19 +34,31 @@ use junit::Group;
 /// Guest seconds that a wall second is to cover, at least, where nothing else runs on the host.
 const GUEST_PER_WALL: f64 = 10.0;
 
+/// Which tests to run, and on what.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+    /// Part of a name
+    #[arg(default_value = "")]
+    pub tests: String,
+}
+
 /// Runs the tests whose names contain the filter.
-pub fn run(cli: &Cli, filter: &str) -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
+    let (machine, filter) = (&args.boot.machine, args.tests.as_str());
     let began = Instant::now();
-    let session = Session::open(cli, false)?;
+    let session = Session::open(&args.boot.kernel)?;
     let _lock = Lock::directory(&session.project.out("check"))?;
     let modules = session.modules()?;
     let programs = programs(&session)?;
-    let identity = identity(&session, &cli.machine)?;
+    let identity = identity(&session, machine)?;
     note(&identity.to_string());
     let step = Step::begin("running the tests of host and guest");
     let (host, guests) = thread::scope(|scope| {
         let host = scope.spawn(|| programs::host_tests(&session.project, filter));
-        let guests = guests(cli, &session, &modules, &programs, filter, &step);
+        let guests = guests(machine, &session, &modules, &programs, filter, &step);
         (host.join(), guests)
     });
     let mut host = joined(host)?;
@@ -66,7 +78,7 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
         },
         Group {
             tests: &tests,
-            properties: properties(&identity, &cli.machine),
+            properties: properties(&identity, machine),
         },
     ];
     junit::write(
@@ -77,20 +89,25 @@ pub fn run(cli: &Cli, filter: &str) -> Result<()> {
     let tests = [host, tests].concat();
     list(&tests, filter);
     programs_took(took);
-    times(cli, filter, guest_time, began.elapsed());
+    times(machine, filter, guest_time, began.elapsed());
     if filter.is_empty() {
-        left_out(cli);
+        left_out(args);
     }
     total(&tests)
 }
 
 /// Runs the guest's tests whose names contain the filter, with these modules.
-pub fn in_guest(cli: &Cli, session: &Session, modules: &Modules, filter: &str) -> Result<()> {
+pub fn in_guest(
+    machine: &Machine,
+    session: &Session,
+    modules: &Modules,
+    filter: &str,
+) -> Result<()> {
     let _lock = Lock::directory(&session.project.out("check"))?;
     let programs = programs(session)?;
-    note(&identity(session, &cli.machine)?.to_string());
+    note(&identity(session, machine)?.to_string());
     let step = Step::begin("running the tests of the guest");
-    let tests = guests(cli, session, modules, &programs, filter, &step)?.tests;
+    let tests = guests(machine, session, modules, &programs, filter, &step)?.tests;
     step.done();
     list(&tests, filter);
     total(&tests)
@@ -98,14 +115,14 @@ pub fn in_guest(cli: &Cli, session: &Session, modules: &Modules, filter: &str) -
 
 /// All programs of the guest.
 fn programs(session: &Session) -> Result<Vec<Program>> {
-    let mut programs = Program::all(&session.project)?;
+    let mut programs = Program::all(&session.project, session.kernel.arch())?;
     programs.push(Program::new(&session.project, kselftest::script(session))?);
     Ok(programs)
 }
 
 /// The guest's tests, in all ways to boot at the same time.
 fn guests(
-    cli: &Cli,
+    machine: &Machine,
     session: &Session,
     modules: &Modules,
     programs: &[Program],
@@ -125,7 +142,7 @@ fn guests(
                 let guest = Guest {
                     session,
                     modules,
-                    machine: boot.machine(&cli.machine),
+                    machine: boot.machine(machine),
                     boot,
                     step,
                     programs,
@@ -180,13 +197,13 @@ fn programs_took(mut took: Vec<Took>) {
 }
 
 /// Guest time of all boots against the wall time of everything.
-fn times(cli: &Cli, filter: &str, guest: Duration, wall: Duration) {
+fn times(machine: &Machine, filter: &str, guest: Duration, wall: Duration) {
     let (guest, wall) = (guest.as_secs_f64(), wall.as_secs_f64());
     let ratio = guest / wall;
     result(&format!(
         "guest time {guest:.0} s in wall time {wall:.0} s: {ratio:.1} guest seconds per wall second"
     ));
-    if cli.machine.time == Time::Virtual && filter.is_empty() && ratio < GUEST_PER_WALL {
+    if machine.time == Time::Virtual && filter.is_empty() && ratio < GUEST_PER_WALL {
         note(&format!(
             "fewer than {GUEST_PER_WALL} guest seconds per wall second: is the host busy, or cold?"
         ));
@@ -262,21 +279,22 @@ const ELSEWHERE: &[&str] = &[
     "make in-tree, boot-stall, bench, determinism, patch-series, style, docs",
 ];
 
-/// Says what this has left out: other kernels first, of which those of our own take long to build, too.
-fn left_out(cli: &Cli) {
+/// Says what this has left out: other kernels first, of which those of our own take long to build,
+/// too.
+fn left_out(args: &Args) {
     let stock = SERIES.iter().enumerate().map(|(at, series)| match at {
         0 => "stock".to_owned(),
         _ => format!("stock:{series}"),
     });
     let others: Vec<_> = stock
         .chain(FLAVOURS.iter().map(|flavour| flavour.name.to_owned()))
-        .filter(|name| *name != cli.kernel)
+        .filter(|name| *name != args.boot.kernel.kernel)
         .collect();
     result(&format!(
         "not run here: make check KERNEL={}",
         others.join(" | ")
     ));
-    let time = (cli.machine.time == Time::Virtual).then_some("make check TIME=wall");
+    let time = (args.boot.machine.time == Time::Virtual).then_some("make check TIME=wall");
     for other in time.iter().chain(ELSEWHERE) {
         result(&format!("              {other}"));
     }

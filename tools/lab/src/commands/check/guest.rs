@@ -10,16 +10,18 @@ use super::kselftest::{self, KSELFTEST};
 use crate::error::{Error, Kind, Result};
 use crate::how::Program;
 use crate::ktap::{Parser, Status, Test};
+use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::progress::Step;
 use crate::session::Session;
-use crate::vm::{Ended, Machine, Outcome, Time};
+use crate::vm::{Ended, Outcome};
 
-/// Seconds of guest time that one program may take on the stock kernel; as `settings` of the selftests says.
+/// Seconds of guest time that one program may take on the stock kernel; as `settings` of the
+/// selftests says.
 const PROGRAM_DEADLINE: u32 = 300;
 
-/// How long the slow probes of the tests take in virtual time, where to wait costs nothing; with more
-/// the longest program would come near its deadline. In real time the programs choose.
+/// How long the slow probes of the tests take in virtual time, where to wait costs nothing; with
+/// more the longest program would come near its deadline. In real time the programs choose.
 const SLOW_MS: &str = "ASYNC_PROBE_SLOW_MS=1200";
 
 /// The same where everything else takes several times as long: as much as the tests allow.
@@ -63,7 +65,8 @@ pub(super) struct Took {
 }
 
 impl Guest<'_> {
-    /// Runs the programs in one boot; when one takes the machine down, boots again for those after it.
+    /// Runs the programs in one boot; when one takes the machine down, boots again for those after
+    /// it.
     pub(super) fn all(&self, runs: &[Program]) -> Result<Results> {
         let mut results = Results::default();
         let mut left = runs;
@@ -170,7 +173,8 @@ impl Guest<'_> {
         let program = output.program;
         let mut tests = output.parser.finish();
         if output.code.is_some() && !self.filter.is_empty() && !program.contains(self.filter) {
-            // Nothing in it has such a name. What the instruments have found at its end counts all the same.
+            // Nothing in it has such a name. What the instruments have found at its end counts all
+            // the same.
             tests.retain(|test| test.name.contains(self.filter) || test.status == Status::Failed);
         }
         for test in &mut tests {

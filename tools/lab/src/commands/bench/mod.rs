@@ -3,6 +3,9 @@
 //! The benchmark: each number of devices in a machine of its own, so that none depends on what was
 //! measured before it.
 
+pub mod sizes;
+pub mod wall;
+
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -13,18 +16,78 @@ use bench::limits::judge;
 use bench::tables::{self, Style};
 use bench::{document, regression, Benchmark, Bus, Design, Measured};
 
-use crate::cli::{Bench, BenchCompare, Cli, Part};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
 use crate::modules::Modules;
+use crate::options::BootOptions;
+use crate::paths::name;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, Step};
 use crate::project::Project;
-use crate::session::{name, Session};
-use crate::sizes::sizes;
-use crate::vm::Machine;
-use crate::wall;
+use crate::session::Session;
+
+use crate::machine::Machine;
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+    /// Only these parts
+    #[arg(value_enum)]
+    pub parts: Vec<Part>,
+    /// Numbers of slow devices
+    #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "1,8,64,512,4096")]
+    pub devices: Vec<usize>,
+    /// Numbers of quick devices
+    #[arg(long, num_args = 0.., value_delimiter = ',', default_value = "10,100,1000,10000")]
+    pub quick: Vec<usize>,
+    /// How long the firmware of a slow device takes
+    #[arg(long, default_value_t = 2000)]
+    pub firmware_ms: u32,
+    /// Measures the wall time of make run and make check, too, which takes long
+    #[arg(long)]
+    pub wall: bool,
+    /// Shows and judges this file instead of measuring
+    #[arg(long)]
+    pub from: Option<PathBuf>,
+    /// Puts what was measured into the documentation: the tables, and the file that they are from
+    #[arg(long)]
+    pub document: bool,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Slow devices in all designs
+    Designs,
+    /// Quick devices in some designs
+    Bind,
+    /// Rust and C
+    Costs,
+    /// The size of the modules
+    Sizes,
+    /// The kernel's boot
+    Boot,
+    /// Upstream's own test of asynchronous probing
+    Upstream,
+}
+
+/// What to compare with.
+#[derive(Debug, clap::Args)]
+pub struct CompareArgs {
+    /// An older bench.json
+    #[arg(long, default_value = "Documentation/benchmark.json")]
+    pub base: PathBuf,
+    /// The newer one
+    #[arg(long, default_value = "out/bench.json")]
+    pub new: PathBuf,
+    /// Compares runs of different identity
+    #[arg(long)]
+    pub force: bool,
+}
 
 /// With more devices than this, designs that probe one after the other are left out.
 const FEW: usize = 16;
@@ -69,10 +132,10 @@ enum Boots {
 }
 
 /// Measures, or reads what was measured; shows it and judges it.
-pub fn run(cli: &Cli, args: &Bench) -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
     let (benchmark, path) = match &args.from {
         Some(path) => (read(path)?, path.clone()),
-        None => measure(cli, args)?,
+        None => measure(args)?,
     };
     if args.document {
         documents(&benchmark)?;
@@ -88,7 +151,7 @@ pub fn run(cli: &Cli, args: &Bench) -> Result<()> {
 }
 
 /// Compares two benchmarks.
-pub fn compare(args: &BenchCompare) -> Result<()> {
+pub fn compare(args: &CompareArgs) -> Result<()> {
     let (old, new) = (read(&args.base)?, read(&args.new)?);
     let differences = old.identity.differences(&new.identity);
     if !differences.is_empty() {
@@ -157,10 +220,10 @@ fn read(path: &Path) -> Result<Benchmark> {
 }
 
 /// Measures and writes `out/bench.json`.
-fn measure(cli: &Cli, args: &Bench) -> Result<(Benchmark, PathBuf)> {
-    let session = Session::open(cli, false)?;
+fn measure(args: &Args) -> Result<(Benchmark, PathBuf)> {
+    let session = Session::open(&args.boot.kernel)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project, "bench")?;
+    let programs = programs::build(&session.project, session.kernel.arch(), "bench")?;
     let has = |part| args.parts.is_empty() || args.parts.contains(&part);
     let mut boots: Vec<Boots> = Vec::new();
     if has(Part::Boot) {
@@ -180,10 +243,9 @@ fn measure(cli: &Cli, args: &Bench) -> Result<(Benchmark, PathBuf)> {
     if has(Part::Costs) {
         boots.extend(args.quick.iter().copied().map(Boots::Costs));
     }
-    let mut benchmark = Benchmark::new(identity(&session, &cli.machine)?);
+    let mut benchmark = Benchmark::new(identity(&session, &args.boot.machine)?);
     note(&benchmark.identity.to_string());
     let runner = Runner {
-        cli,
         args,
         session: &session,
         modules: &modules,
@@ -198,7 +260,7 @@ fn measure(cli: &Cli, args: &Bench) -> Result<(Benchmark, PathBuf)> {
         benchmark.add(devices, measured?);
     }
     if has(Part::Sizes) {
-        benchmark.sizes = sizes(&session, &modules)?;
+        benchmark.sizes = sizes::sizes(&session, &modules)?;
     }
     if args.wall {
         benchmark.wall = wall::times(&session)?;
@@ -226,8 +288,7 @@ fn bug(error: impl ToString) -> Error {
 
 /// What all boots have in common.
 struct Runner<'a> {
-    cli: &'a Cli,
-    args: &'a Bench,
+    args: &'a Args,
     session: &'a Session,
     modules: &'a Modules,
     programs: &'a [PathBuf],
@@ -315,7 +376,7 @@ impl Runner<'_> {
     }
 
     fn machine(&self, boot: &Boots) -> Machine {
-        let mut machine = self.cli.machine.clone();
+        let mut machine = self.args.boot.machine.clone();
         machine.append = format!("{APPEND} {}", machine.append).trim().to_owned();
         (machine.deadline, machine.wall_deadline) = DEADLINES;
         if let Boots::Costs(_) = boot {

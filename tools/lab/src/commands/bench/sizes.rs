@@ -9,7 +9,8 @@ use bench::benchmark::Size;
 use crate::environment::quote;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::modules::Modules;
-use crate::session::{name, Session};
+use crate::paths::name;
+use crate::session::Session;
 
 /// The sizes of the crate, the samples and the twins, by name.
 pub fn sizes(session: &Session, modules: &Modules) -> Result<Vec<Size>> {

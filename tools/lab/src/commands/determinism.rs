@@ -9,21 +9,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::cache::digest;
-use crate::cli::Cli;
-use crate::demo;
+use crate::commands::run as demo;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
+use crate::machine::Time;
+use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{result, Step};
 use crate::session::Session;
-use crate::vm::Time;
 
 /// What a run leaves: the kernel's console, and the output of the job.
 const CONSOLES: [&str; 2] = ["console.log", "results.log"];
 
+/// How often, and on what.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+    /// How often
+    #[arg(long, default_value_t = 10)]
+    pub runs: usize,
+}
+
 /// Runs the demonstration so many times, as many at once as there are processors.
-pub fn run(cli: &Cli, runs: usize) -> Result<()> {
-    if cli.machine.time == Time::Wall {
+pub fn run(args: &Args) -> Result<()> {
+    let (boot, runs) = (&args.boot, args.runs);
+    if boot.machine.time == Time::Wall {
         return Err(Error::new(
             Kind::Usage,
             "no two runs are the same in wall time",
@@ -31,9 +43,9 @@ pub fn run(cli: &Cli, runs: usize) -> Result<()> {
             "leave out TIME=wall",
         ));
     }
-    let session = Session::open(cli, false)?;
+    let session = Session::open(&boot.kernel)?;
     let modules = session.modules()?;
-    result(&identity(&session, &cli.machine)?.to_string());
+    result(&identity(&session, &boot.machine)?.to_string());
     let step = Step::begin(&format!("running the demonstration {runs} times"));
     let dir = |run: usize| session.project.out(&format!("determinism/{run}"));
     let next = AtomicUsize::new(1);
@@ -43,7 +55,7 @@ pub fn run(cli: &Cli, runs: usize) -> Result<()> {
             if run > runs {
                 return Ok(());
             }
-            demo::boot(&session, &modules, &cli.machine, &dir(run))?;
+            demo::boot(&session, &modules, &boot.machine, &dir(run))?;
             step.message(&format!("run {run}"));
         }
     };

@@ -12,15 +12,15 @@ use lifecycle::{Micros, Probing, Timeline, What};
 use timeline::files::Pictures;
 use timeline::Heading;
 
-use crate::cli::Cli;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::grafted;
 use crate::initramfs::Initramfs;
 use crate::instruments::Instruments;
+use crate::machine::Machine;
+use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
-use crate::vm::Machine;
 
 const DEVICES: usize = 8;
 
@@ -151,9 +151,17 @@ fn scenarios() -> Vec<Scenario> {
     platform.chain(bus).collect()
 }
 
+/// What to boot.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+}
+
 /// Boots each scenario, shows the table, and judges it.
-pub fn run(cli: &Cli) -> Result<()> {
-    let mut session = grafted::open(cli)?;
+pub fn run(args: &Args) -> Result<()> {
+    let mut session = grafted::open(&args.boot.kernel)?;
     grafted::build_in(&mut session)?;
     let step = Step::begin("booting each design");
     let mut rows = Vec::new();
@@ -166,7 +174,7 @@ pub fn run(cli: &Cli) -> Result<()> {
             continue;
         }
         step.message(&scenario.name);
-        rows.push(boot(&session, cli, scenario, number)?);
+        rows.push(boot(&session, &args.boot.machine, scenario, number)?);
     }
     step.done();
     result(&format!(
@@ -201,7 +209,7 @@ struct Row {
     broken: Option<String>,
 }
 
-fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Result<Row> {
+fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize) -> Result<Row> {
     let out = session.project.out(&format!("boot-stall/{number}"));
     let driver = &scenario.driver;
     let probing = session.instruments.probing;
@@ -211,11 +219,11 @@ fn boot(session: &Session, cli: &Cli, scenario: &Scenario, number: usize) -> Res
             "{ALWAYS} {} {} {module}.firmware_ms={firmware_ms} {}",
             driver.append,
             scenario.append,
-            cli.machine.append,
+            machine.append,
             module = driver.module,
             firmware_ms = times.firmware,
         ),
-        ..cli.machine.clone()
+        ..machine.clone()
     };
     let mut initramfs = Initramfs::new(&session.env)?;
     session.firmware(&mut initramfs);

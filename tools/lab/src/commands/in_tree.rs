@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! This tree as a directory of the kernel tree: built there without a warning, as modules and built in,
-//! and what is built there passes its tests.
+//! This tree as a directory of the kernel tree: built there without a warning, as modules and built
+//! in, and what is built there passes its tests.
 
 use std::fs;
 
@@ -9,16 +9,16 @@ use lifecycle::kunit;
 use lifecycle::parse::dmesg;
 
 use crate::cache::remove_tree;
-use crate::check;
-use crate::cli::Cli;
+use crate::commands::check;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::grafted::{self, parts, Form, Grafted, DIR, PLACE};
 use crate::initramfs::Initramfs;
+use crate::machine::Machine;
 use crate::modules::{with_extension, Modules};
+use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{result, Step};
 use crate::session::Session;
-use crate::vm::Machine;
 
 /// All that compilers can say.
 const STRICT: &str = "W=1 CLIPPY=1";
@@ -26,15 +26,26 @@ const STRICT: &str = "W=1 CLIPPY=1";
 /// What modinfo says of a module that was built in the kernel tree.
 const IN_TREE: &[u8] = b"intree=Y\0";
 
+/// What to build, and which tests to run.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+    /// Part of the name of a test
+    #[arg(default_value = "")]
+    pub tests: String,
+}
+
 /// Builds in both ways, and runs the guest's tests whose names contain the filter.
-pub fn run(cli: &Cli, filter: &str) -> Result<()> {
-    let mut session = grafted::open(cli)?;
+pub fn run(args: &Args) -> Result<()> {
+    let mut session = grafted::open(&args.boot.kernel)?;
     strict(&session, "strict-modules", Form::Modules)?;
     strict(&session, "strict-built-in", Form::BuiltIn)?;
     let modules = modules(&session)?;
-    check::in_guest(cli, &session, &modules, filter)?;
+    check::in_guest(&args.boot.machine, &session, &modules, &args.tests)?;
     grafted::build_in(&mut session)?;
-    unit_tests(cli, &session)
+    unit_tests(&args.boot.machine, &session)
 }
 
 /// Has all our files compiled once more, and fails if anything is said of one.
@@ -117,7 +128,7 @@ fn incomplete(why: String) -> Error {
 }
 
 /// Boots with all built in, and judges the unit tests, which run at boot.
-fn unit_tests(cli: &Cli, session: &Session) -> Result<()> {
+fn unit_tests(machine: &Machine, session: &Session) -> Result<()> {
     let crate_dir = session.project.top().join("rust/async_probe");
     let mut cases = Vec::new();
     for file in with_extension(&crate_dir, "rs")? {
@@ -127,8 +138,8 @@ fn unit_tests(cli: &Cli, session: &Session) -> Result<()> {
     }
     let step = Step::begin("booting with all built in");
     let machine = Machine {
-        append: format!("kunit.enable=1 {}", cli.machine.append),
-        ..cli.machine.clone()
+        append: format!("kunit.enable=1 {}", machine.append),
+        ..machine.clone()
     };
     let mut initramfs = Initramfs::new(&session.env)?;
     session.firmware(&mut initramfs);

@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::how::Program;
-use crate::vm::Machine;
+use crate::machine::Machine;
 
 /// The guest is booted in these ways, at the same time. To boot costs as much as ten programs do: a
 /// program that needs nothing else of its machine goes to the first, or to the second if it takes

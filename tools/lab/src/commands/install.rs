@@ -5,12 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Cli;
 use crate::error::{IoContext, Result};
 use crate::how::Program;
 use crate::modules::Modules;
+use crate::options::KernelOptions;
+use crate::paths::name;
 use crate::progress::note;
-use crate::session::{name, Session};
+use crate::session::Session;
 
 /// The collection, as in `tools/testing/selftests`.
 const COLLECTION: &str = "async_probe";
@@ -18,16 +19,26 @@ const COLLECTION: &str = "async_probe";
 /// Beside the programs: what they need of a kernel, and how long they may take.
 const FILES: &[&str] = &["config", "settings"];
 
+/// What to install, and where.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel
+    #[command(flatten)]
+    pub kernel: KernelOptions,
+    /// The directory
+    pub to: PathBuf,
+}
+
 /// Installs runner, programs and modules.
-pub fn run(cli: &Cli, to: &Path) -> Result<()> {
-    let session = Session::open(cli, false)?;
+pub fn run(args: &Args) -> Result<()> {
+    let session = Session::open(&args.kernel)?;
     let modules = session.modules()?;
-    let programs = Program::all(&session.project)?;
-    tree(&session, &modules, &programs, to)?;
+    let programs = Program::all(&session.project, session.kernel.arch())?;
+    tree(&session, &modules, &programs, &args.to)?;
     note(&format!(
         "as root on a machine that runs {}: {}/run_kselftest.sh",
         session.kernel.release()?,
-        to.display()
+        args.to.display()
     ));
     Ok(())
 }

@@ -12,14 +12,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cache::remove_tree;
-use crate::cli::{CheckDriver, Cli, STEP_DEADLINE};
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::machine::{Machine, Time};
 use crate::modules::Modules;
+use crate::options::BootOptions;
+use crate::paths::name;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, result, Step};
-use crate::session::{name, Session};
-use crate::vm::{Machine, Outcome, Time};
+use crate::session::Session;
+use crate::vm::Outcome;
 
 use find::{Files, Finder, Loaded};
 use life::Life;
@@ -31,8 +33,40 @@ const PROGRAM: &str = "check_driver";
 /// So many lines of the kernel are quoted with a failure.
 const QUOTED: usize = 8;
 
+/// Seconds of guest time that a step of the life of a driver takes at most, unless it is told
+/// otherwise.
+pub const STEP_DEADLINE: u32 = 100;
+
+/// A driver to check.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+    /// The file of its module, or the name of a module of this project or of the kernel
+    pub module: String,
+    /// Modules to load before it, each followed by its parameters: what brings devices
+    #[arg(long, default_value = "")]
+    pub with: String,
+    /// The parameters of the module
+    #[arg(long, default_value = "")]
+    pub params: String,
+    /// A command for the guest's shell before the driver is loaded
+    #[arg(long, default_value = "")]
+    pub before: String,
+    /// A command for the guest's shell each time after the driver has been loaded
+    #[arg(long, default_value = "")]
+    pub after: String,
+    /// What the guest sees in /lib/firmware
+    #[arg(long)]
+    pub firmware: Option<PathBuf>,
+    /// Seconds of guest time that each step may take
+    #[arg(long, default_value_t = STEP_DEADLINE)]
+    pub step_deadline: u32,
+}
+
 /// Checks the driver that the command line names.
-pub fn run(cli: &Cli, args: &CheckDriver) -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
     if args.module.is_empty() {
         return Err(Error::new(
             Kind::Usage,
@@ -41,16 +75,16 @@ pub fn run(cli: &Cli, args: &CheckDriver) -> Result<()> {
             "make check-driver MODULE=path/to/foo.ko",
         ));
     }
-    let session = Session::open(cli, false)?;
+    let session = Session::open(&args.boot.kernel)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project, "selftests")?;
+    let programs = programs::build(&session.project, session.kernel.arch(), "selftests")?;
     let out = session.project.out("check-driver");
     // If a step may take longer, so may all together.
     let times = args.step_deadline.div_ceil(STEP_DEADLINE);
     let machine = Machine {
-        deadline: cli.machine.deadline.saturating_mul(times),
-        wall_deadline: cli.machine.wall_deadline.saturating_mul(times),
-        ..cli.machine.clone()
+        deadline: args.boot.machine.deadline.saturating_mul(times),
+        wall_deadline: args.boot.machine.wall_deadline.saturating_mul(times),
+        ..args.boot.machine.clone()
     };
     let checked = check(&session, &modules, &programs, &machine, args, &out)?;
     if let Some(report) = checked.report.as_ref().filter(|report| report.tells()) {
@@ -79,7 +113,7 @@ pub fn check(
     modules: &Modules,
     programs: &[PathBuf],
     machine: &Machine,
-    args: &CheckDriver,
+    args: &Args,
     out: &Path,
 ) -> Result<Checked> {
     remove_tree(out)?;
@@ -310,7 +344,7 @@ fn in_guest(path: &Path) -> String {
 }
 
 /// What the guest is to do; `plan.rs` of its program has the format.
-fn plan(args: &CheckDriver, files: &Files) -> Result<String> {
+fn plan(args: &Args, files: &Files) -> Result<String> {
     let mut plan = format!("deadline {}\n", args.step_deadline);
     let mut line = |what: &str, loaded: &Loaded| {
         let Loaded { module, parameters } = loaded;

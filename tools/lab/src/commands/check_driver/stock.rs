@@ -13,8 +13,9 @@ use crate::debian;
 use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::{Kernel, Meta};
+use crate::packages;
+use crate::paths::name as file_name;
 use crate::process::Logged;
-use crate::session::name as file_name;
 
 /// The modules by name.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Stock {
             }
             // One of our own has no modules.
             Kernel::Prepared(_) => {}
-            Kernel::Tree(path) => {
+            Kernel::Tree { path, .. } => {
                 let order = path.join("modules.order");
                 // `drivers/net/dummy.o`
                 for line in fs::read_to_string(&order).at(&order, "read")?.lines() {
@@ -124,9 +125,9 @@ fn unpacked(meta: &Meta, env: &Environment, logs: &Path) -> Result<PathBuf> {
         return Ok(dir);
     }
     cache.need(300)?;
-    let name = format!("linux-modules-{}", meta.release);
-    let package = debian::package(&name, &meta.version, env, logs)?;
-    debian::download(&[&package], &cache, &lock, env, logs)?;
+    let name = debian::names(&meta.release, "").modules;
+    let package = packages::package(&name, &meta.version, env, logs)?;
+    packages::download(&[&package], &cache, &lock, env, logs)?;
     let partial = cache.begin(&entry, &lock)?;
     let debs = cache.path("debs");
     Logged {
@@ -138,9 +139,9 @@ fn unpacked(meta: &Meta, env: &Environment, logs: &Path) -> Result<PathBuf> {
     .run(
         env.script(&format!(
             "dpkg-deb --fsys-tarfile /lab/debs/{} | \
-             tar -x --no-same-owner -C /lab/out --strip-components=5 ./usr/lib/modules/{}",
+             tar -x --no-same-owner -C /lab/out --strip-components=5 ./{}",
             quote(package.file()),
-            quote(&meta.release)
+            quote(&debian::modules_dir(&meta.release))
         ))
         .bind(&debs, "/lab/debs")
         .bind(partial.path(), "/lab/out")

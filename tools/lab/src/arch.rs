@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The architectures of guests: the one table of them.
+//!
+//! A new one is a row here and a configuration of its name in `scripts/kernel`.
+
+/// An architecture: what the kernel, Debian, Rust and QEMU call it, and its machine.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Arch {
+    /// As `uname -m` prints it; the name of its configuration in `scripts/kernel`.
+    pub name: &'static str,
+    /// Its directory in the kernel's `arch`, and `ARCH=` of its make.
+    pub kernel: &'static str,
+    /// The triple of its compilers, `CROSS_COMPILE=` without the last hyphen.
+    pub triple: &'static str,
+    /// The target of the kernel's make that builds the bootable image.
+    pub target: &'static str,
+    /// That image, below the directory in `arch`.
+    pub image: &'static str,
+    /// Globs of the kernel's source: the directories of other architectures.
+    pub others: &'static [&'static str],
+    /// Debian's name.
+    pub debian: &'static str,
+    /// Debian's packages that the root file system needs for it.
+    pub packages: &'static [&'static str],
+    /// Files of the root file system that a program of it needs which is not static.
+    pub libc: &'static [&'static str],
+    /// The target of Rust for static programs.
+    pub rust: &'static str,
+    /// As ELF files have it.
+    pub elf: object::Architecture,
+    /// QEMU's program.
+    pub qemu: &'static str,
+    /// QEMU's machine.
+    pub machine: &'static str,
+    /// Taken from the processor in virtual time: the instructions whose results are random.
+    pub random: &'static str,
+    /// The device of the first serial line, and of the second.
+    pub serials: [&'static str; 2],
+    /// More for the kernel's command line in real time.
+    pub wall: &'static str,
+}
+
+/// All of them; the first is the default.
+pub const ARCHES: &[Arch] = &[Arch {
+    name: "x86_64",
+    kernel: "x86",
+    triple: "x86_64-linux-gnu",
+    target: "bzImage",
+    image: "boot/bzImage",
+    others: &["*/arch/[!x]*/*", "*/arch/xtensa/*"],
+    debian: "amd64",
+    packages: &["qemu-system-x86"],
+    libc: &[
+        "lib64/ld-linux-x86-64.so.2",
+        "lib/x86_64-linux-gnu/libc.so.6",
+    ],
+    rust: "x86_64-unknown-linux-gnu",
+    elf: object::Architecture::X86_64,
+    qemu: "qemu-system-x86_64",
+    machine: "pc",
+    random: ",-rdrand,-rdseed",
+    serials: ["ttyS0", "ttyS1"],
+    // A busy host lets the check of the timer's interrupt time out, and the kernel panics
+    // (arch/x86/kernel/apic/io_apic.c, check_timer()).
+    wall: "no_timer_check",
+}];
+
+impl Arch {
+    /// The architecture of a name, for the command line.
+    ///
+    /// # Errors
+    ///
+    /// The names that there are, if it is none of them.
+    pub fn named(name: &str) -> Result<&'static Self, String> {
+        let names: Vec<&str> = ARCHES.iter().map(|arch| arch.name).collect();
+        ARCHES
+            .iter()
+            .find(|arch| arch.name == name)
+            .ok_or_else(|| format!("expected one of {}", names.join(", ")))
+    }
+
+    /// The bootable image in a tree that was built.
+    pub fn image(&self) -> String {
+        format!("arch/{}/{}", self.kernel, self.image)
+    }
+
+    /// A compiler of its triple, as `gcc-14`.
+    pub fn compiler(&self, name: &str) -> String {
+        format!("{}-{name}", self.triple)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::Project;
+
+    #[test]
+    fn each_has_a_configuration() {
+        let dir = Project::locate().unwrap().top().join("scripts/kernel");
+        for arch in ARCHES {
+            assert_eq!(Arch::named(arch.name), Ok(arch));
+            let path = dir.join(format!("{}.config", arch.name));
+            assert!(path.is_file(), "{}", path.display());
+        }
+        assert!(Arch::named("vax").unwrap_err().contains(ARCHES[0].name));
+    }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Removes the downloads, the root file system and the kernels.
+
+use crate::cache::{remove_tree, Cache};
+use crate::error::Result;
+
+/// Removes them.
+pub fn run() -> Result<()> {
+    let cache = Cache::locate()?;
+    let _alone = cache.alone()?;
+    let _lock = cache.lock()?;
+    remove_tree(&cache.path(""))
+}

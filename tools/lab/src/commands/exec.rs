@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs a command in the root file system.
+
+use crate::error::Result;
+use crate::kernel::Kernel;
+use crate::options::KernelOptions;
+use crate::process::{wait, Guarded};
+use crate::session::Session;
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel
+    #[command(flatten)]
+    pub kernel: KernelOptions,
+    /// The command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub argv: Vec<String>,
+}
+
+/// Runs it; returns its exit code.
+pub fn run(args: &Args) -> Result<u8> {
+    let session = Session::open(&args.kernel)?;
+    let mut spec = session
+        .env
+        .enter(&args.argv)
+        .bind(session.project.top(), "/lab/project")
+        .workdir("/lab/project");
+    if let Kernel::Prepared(kernel) = &session.kernel {
+        spec = kernel.bind(spec);
+    }
+    let mut child = Guarded::spawn(&mut spec.command())?;
+    let status = wait(&mut child, || ())?;
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(255))
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The subcommands, each with its options in a file of its own.
+
+pub mod bench;
+pub mod boot_stall;
+pub mod check;
+pub mod check_driver;
+pub mod clean_cache;
+pub mod determinism;
+pub mod docs;
+pub mod exec;
+pub mod in_tree;
+pub mod install;
+pub mod modules;
+pub mod run;
+pub mod setup;
+pub mod shell;
+pub mod vm;
+
+use clap::Subcommand;
+
+use crate::error::Result;
+
+/// What the lab does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Makes the root file system and prepares the kernel
+    Setup(setup::Args),
+    /// Builds the modules
+    Modules(modules::Args),
+    /// Shows asynchronous probing: dmesg timing of the sample driver, and tables
+    Run(run::Args),
+    /// Runs all tests, or those whose names contain TESTS
+    Check(check::Args),
+    /// Measures designs and costs, and judges what was measured
+    Bench(bench::Args),
+    /// Fails if a figure of the last benchmark is worse than in an older one
+    BenchCompare(bench::CompareArgs),
+    /// Takes a driver through its life under the recorder, and judges it
+    CheckDriver(check_driver::Args),
+    /// Runs the demonstration several times, and fails if its consoles differ
+    Determinism(determinism::Args),
+    /// Boots with the samples built in, and shows how long each design stalls the boot
+    BootStall(boot_stall::Args),
+    /// Builds all in the kernel tree, as modules and built in, and runs the guest's tests with that
+    InTree(in_tree::Args),
+    /// Runs a job in the virtual machine
+    Vm(vm::Args),
+    /// Opens a shell in the virtual machine, in real time
+    Shell(shell::Args),
+    /// Makes the documentation, as HTML
+    Docs(docs::Args),
+    /// Installs programs and modules as a kselftest
+    Install(install::Args),
+    /// Removes the downloads, the root file system and the kernels
+    CleanCache,
+    /// Runs a command in the root file system, beside the checkout (/lab/project) and the kernel
+    /// (/lab/kernel)
+    Exec(exec::Args),
+}
+
+impl Command {
+    /// Does it; returns the exit code.
+    pub fn run(&self) -> Result<u8> {
+        match self {
+            Self::Setup(args) => setup::run(args),
+            Self::Modules(args) => modules::run(args),
+            Self::Run(args) => run::run(args),
+            Self::Check(args) => check::run(args),
+            Self::Bench(args) => bench::run(args),
+            Self::BenchCompare(args) => bench::compare(args),
+            Self::CheckDriver(args) => check_driver::run(args),
+            Self::Determinism(args) => determinism::run(args),
+            Self::BootStall(args) => boot_stall::run(args),
+            Self::InTree(args) => in_tree::run(args),
+            Self::Vm(args) => vm::run(args),
+            Self::Shell(args) => shell::run(args),
+            Self::Docs(args) => docs::run(args),
+            Self::Install(args) => install::run(args),
+            Self::CleanCache => clean_cache::run(),
+            Self::Exec(args) => return exec::run(args),
+        }
+        .map(|()| 0)
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Builds the modules.
+
+use crate::error::Result;
+use crate::modules::Modules;
+use crate::options::KernelOptions;
+use crate::session::Session;
+
+/// What to build them for, and how.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel
+    #[command(flatten)]
+    pub kernel: KernelOptions,
+    /// Passed to make: CLIPPY=1, W=1, V=1
+    pub variables: Vec<String>,
+}
+
+/// Builds them.
+pub fn run(args: &Args) -> Result<()> {
+    let session = Session::open(&args.kernel)?;
+    Modules::build(
+        &session.project,
+        &session.kernel,
+        &session.env,
+        &args.variables,
+    )?;
+    Ok(())
+}

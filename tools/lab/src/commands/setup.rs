@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Makes the root file system and prepares the kernel.
+
+use crate::error::Result;
+use crate::options::KernelOptions;
+use crate::progress::note;
+use crate::session::Session;
+
+/// Which kernel to prepare.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel
+    #[command(flatten)]
+    pub kernel: KernelOptions,
+    /// Looks for a newer kernel even though one is prepared
+    #[arg(long)]
+    pub refresh: bool,
+}
+
+/// Prepares it.
+pub fn run(args: &Args) -> Result<()> {
+    let session = if args.refresh {
+        Session::refresh(&args.kernel)?
+    } else {
+        Session::open(&args.kernel)?
+    };
+    note(&format!("ready: {}", session.kernel.name()));
+    Ok(())
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The virtual machine, as the command line describes it.
+
+/// How the guest's clock runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Time {
+    /// The clock counts instructions; sleeping costs nothing; every run is the same.
+    Virtual,
+    /// The host's clock; processors run in parallel.
+    Wall,
+}
+
+/// What executes the guest's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Accel {
+    /// QEMU's translator, which works everywhere.
+    Tcg,
+    /// The host's processor; real time only.
+    Kvm,
+}
+
+/// The machine.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Virtual machine")]
+pub struct Machine {
+    /// How the guest's clock runs
+    #[arg(long, value_enum, default_value_t = Time::Virtual)]
+    pub time: Time,
+    /// What executes the guest's instructions
+    #[arg(long, value_enum, default_value_t = Accel::Tcg)]
+    pub accel: Accel,
+    /// Virtual time: one instruction takes 2^SHIFT ns
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub shift: u8,
+    /// Processors
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub smp: u8,
+    /// NUMA nodes, which share processors and memory evenly
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub nodes: u8,
+    /// Memory in MiB
+    #[arg(long, default_value_t = 1024)]
+    pub memory: u32,
+    /// What is random in the guest comes from it: the same seed gives the same run
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// More for the kernel's command line
+    #[arg(long, default_value = "")]
+    pub append: String,
+    /// Seconds of guest time that a job may take
+    #[arg(long, default_value_t = 900)]
+    pub deadline: u32,
+    /// Seconds of wall time that the virtual machine may take
+    #[arg(long, default_value_t = 600)]
+    pub wall_deadline: u32,
+}
