@@ -11,8 +11,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::life::Kind;
 use crate::summary::Summary;
-use crate::timeline::Kind;
 use crate::{errno, Micros};
 
 /// The version of this format.
@@ -185,21 +185,21 @@ fn facts(summary: &Summary) -> Facts {
         }
     }
 
-    let timeline = &summary.timeline;
+    let life = &summary.life;
     for call in &summary.calls {
         let of = names.nth(call.what.clone());
         put(&of, "ms", Value::Time(call.took));
         put(&of, "waited", Value::Time(call.waited));
-        if let Some(ret) = timeline.bars[call.bar].ret {
+        if let Some(ret) = life.spans[call.span].ret {
             put(&of, "result", Value::Word(errno::name(ret)));
         }
     }
 
-    let mut bars: Vec<usize> = (0..timeline.bars.len()).collect();
-    bars.sort_by_key(|bar| (timeline.bars[*bar].begin, *bar));
+    let mut spans: Vec<usize> = (0..life.spans.len()).collect();
+    spans.sort_by_key(|span| (life.spans[*span].begin, *span));
     let mut order = 0;
-    for bar in bars {
-        let of = &timeline.bars[bar];
+    for span in spans {
+        let of = &life.spans[span];
         let what = match of.kind {
             Kind::Probe => "probe of",
             Kind::Waiting => "waiting of",
@@ -208,11 +208,11 @@ fn facts(summary: &Summary) -> Facts {
             Kind::Remove => "remove of",
             _ => continue,
         };
-        let Some(device) = of.device.map(|device| &timeline.devices[device].name) else {
+        let Some(device) = of.device.map(|device| &life.devices[device].name) else {
             continue;
         };
         let name = names.nth(format!("{what} {device}"));
-        put(&name, "ms", Value::Time(timeline.length(bar)));
+        put(&name, "ms", Value::Time(life.length(span)));
         if let Some(ret) = of.ret {
             put(&name, "result", Value::Word(errno::name(ret)));
         }
@@ -228,16 +228,16 @@ fn facts(summary: &Summary) -> Facts {
         }
     }
 
-    for wait in &timeline.waits {
+    for wait in &life.waits {
         let of = names.nth(format!("wait of {}", wait.doing));
         put(&of, "through", Value::Word(wait.through.to_string()));
         put(
             &of,
             "ms",
-            Value::Time(wait.end.unwrap_or(timeline.end) - wait.begin),
+            Value::Time(wait.end.unwrap_or(life.end) - wait.begin),
         );
         if let Some(last) = wait.on.last() {
-            let last = timeline.bars[*last].on.clone();
+            let last = life.spans[*last].on.clone();
             put(&of, "decided by", Value::Word(last));
         }
     }

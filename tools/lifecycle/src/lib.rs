@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event log of asynchronous probing: parsers, laws and timing.
+//! What logs tell of asynchronous probing.
 //!
 //! The kernel side prints its events (`Documentation/dmesg-timing.rst`), userspace adds when its
-//! own calls began and returned; [`parse`] reads both into one list of [`Event`]s. [`laws`] judges
-//! such a list, [`timing`] measures it and [`report`] prints what was measured; [`timeline`] is what
-//! there is to be drawn.
+//! own calls began and returned; [`parse`] reads them, recordings and `initcall_debug` into a list
+//! of [`Event`]s. A [`Life`] is what such a list shows; [`laws`] judge it, [`summary`] measures it
+//! and [`report`] prints what was measured.
 //!
 //! Nothing in this crate does I/O or looks at a clock: the same log gives the same answer on every
 //! machine.
@@ -18,6 +18,7 @@ pub mod errno;
 pub mod event;
 pub mod kunit;
 pub mod laws;
+pub mod life;
 pub mod micros;
 pub mod mutants;
 pub mod parse;
@@ -29,11 +30,10 @@ pub mod report;
 pub mod series;
 pub mod steps;
 pub mod summary;
-pub mod timeline;
 pub mod timing;
 
 pub use event::{Event, What};
+pub use life::Life;
 pub use micros::Micros;
 pub use probe_type::ProbeType;
 pub use probing::Probing;
-pub use timeline::Timeline;

@@ -361,7 +361,7 @@ proptest! {
     fn any_log_has_a_report(
         events in prop_oneof![plausible(), entangled()],
     ) {
-        let summary = Summary::of("log", &Log { sources: Vec::new(), kernel: None, events });
+        let summary = Summary::of("log", Log { sources: Vec::new(), kernel: None, events });
         let diff = Diff::of(&summary, &summary);
         prop_assert!(diff.changes.is_empty());
         for detail in [Detail::Folded, Detail::All] {
@@ -370,10 +370,10 @@ proptest! {
                 prop_assert!(widest <= Some(80), "{}", text);
             }
         }
-        let timeline = &summary.timeline;
-        for (at, bar) in timeline.bars.iter().enumerate() {
+        let timeline = &summary.life;
+        for (at, bar) in timeline.spans.iter().enumerate() {
             prop_assert!(timeline.begin <= bar.begin && timeline.end_of(at) <= timeline.end);
-            let outer = bar.parent.map(|outer| &timeline.bars[outer]);
+            let outer = bar.parent.map(|outer| &timeline.spans[outer]);
             prop_assert!(outer.is_none_or(|outer| outer.begin <= bar.begin));
         }
         for wait in &timeline.waits {

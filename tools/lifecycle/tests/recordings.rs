@@ -7,7 +7,7 @@ use lifecycle::event::{Fetched, Recorded, Side};
 use lifecycle::laws::recorded::{convoy, judge};
 use lifecycle::parse::recording::{self as text, parse};
 use lifecycle::parse::refusal::Reason;
-use lifecycle::{Event, Micros, ProbeType, Probing, Timeline, What};
+use lifecycle::{Event, Life, Micros, ProbeType, Probing, What};
 use proptest::prelude::*;
 
 /// Stock 7.3.4: the platform driver loaded plainly and with `async_probe`, rmmod refused and in
@@ -199,7 +199,7 @@ proptest! {
         let _ = parse(&String::from_utf8_lossy(&bytes));
         let _ = parse(&text::seal(text::header("7.3.4", Probing::Once) + &text));
         judge(&events, Probing::Once);
-        Timeline::of(&events);
+        Life::new(events.clone(), Probing::Once);
     }
 
     /// Damage goes deeper where the seal is right.

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use lifecycle::diff::Diff;
 use lifecycle::report::diff::report;
-use lifecycle::summary::Summary;
 
 use crate::cli;
 use crate::error::{Error, Kind, Result};
@@ -23,8 +22,7 @@ pub fn run(args: &cli::Diff) -> Result<u8> {
             "name a file for one of them",
         ));
     }
-    let summary = |path: &Path| Ok(Summary::of(&log::name(path), &log::read(path)?));
-    let diff = Diff::of(&summary(&args.a)?, &summary(&args.b)?);
+    let diff = Diff::of(&log::read(&args.a)?, &log::read(&args.b)?);
     if args.form.json {
         output::json(&diff);
     } else if !args.quiet {

@@ -6,9 +6,9 @@ use std::fs;
 use std::io::{stdin, Read};
 use std::path::Path;
 
-use lifecycle::parse::log::{self, Log};
+use lifecycle::parse::log;
 use lifecycle::parse::refusal::Reason;
-use lifecycle::Timeline;
+use lifecycle::summary::Summary;
 
 use crate::error::{Error, Kind, Result};
 
@@ -36,7 +36,7 @@ fn is_stdin(path: &Path) -> bool {
 ///
 /// [`Kind::Log`] if the file cannot be read or is no log that is understood, [`Kind::Nothing`] if it
 /// has nothing about probes, initcalls or calls.
-pub fn read(path: &Path) -> Result<Log> {
+pub fn read(path: &Path) -> Result<Summary> {
     let name = name(path);
     let mut bytes = Vec::new();
     let read = if is_stdin(path) {
@@ -64,7 +64,8 @@ pub fn read(path: &Path) -> Result<Log> {
         ),
     })?;
     // Init is there in every log of a boot.
-    if Timeline::of(&log.events).bars.is_empty() {
+    let summary = Summary::of(&name, log);
+    if summary.life.spans.is_empty() {
         return Err(nothing(
             &name,
             format!(
@@ -74,7 +75,7 @@ pub fn read(path: &Path) -> Result<Log> {
             ),
         ));
     }
-    Ok(log)
+    Ok(summary)
 }
 
 fn nothing(name: &str, why: String) -> Error {

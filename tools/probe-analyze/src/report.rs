@@ -3,7 +3,6 @@
 //! `probe-analyze report`.
 
 use lifecycle::report::log::{report, Detail};
-use lifecycle::summary::Summary;
 
 use crate::cli::{Form, Report};
 use crate::error::Result;
@@ -11,11 +10,10 @@ use crate::{log, output};
 
 /// Shows what a log tells.
 pub fn run(args: &Report) -> Result<()> {
-    let log = log::read(&args.log)?;
+    let summary = log::read(&args.log)?;
     if args.quiet {
         return Ok(());
     }
-    let summary = Summary::of(&log::name(&args.log), &log);
     if args.form.json {
         output::json(&summary);
     } else {

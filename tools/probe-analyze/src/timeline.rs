@@ -13,13 +13,13 @@ use crate::{interrupt, log, output};
 
 /// Draws a log.
 pub fn run(args: &cli::Timeline) -> Result<()> {
-    let log = log::read(&args.log)?;
-    let kernel = log.kernel.map(|kernel| format!("Linux {kernel}"));
+    let summary = log::read(&args.log)?;
+    let kernel = summary.kernel.map(|kernel| format!("Linux {kernel}"));
     let heading = Heading {
-        title: args.title.clone().unwrap_or_else(|| log::name(&args.log)),
+        title: args.title.clone().unwrap_or(summary.name),
         identity: kernel.unwrap_or_default(),
     };
-    let pictures = Pictures::of(&lifecycle::Timeline::of(&log.events), &heading);
+    let pictures = Pictures::of(&summary.life, &heading);
     interrupt::complete(|| pictures.write(&args.out))
         .map_err(|error| Error::storage(&args.out, &error))?;
     let files: Vec<PathBuf> = NAMES.iter().map(|name| args.out.join(name)).collect();

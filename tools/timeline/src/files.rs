@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use lifecycle::Timeline;
+use lifecycle::Life;
 
 use crate::{page::page, svg::svg, trace::trace, Heading};
 
@@ -19,7 +19,7 @@ pub struct Pictures([String; 3]);
 
 impl Pictures {
     /// Draws a timeline.
-    pub fn of(timeline: &Timeline, heading: &Heading) -> Self {
+    pub fn of(timeline: &Life, heading: &Heading) -> Self {
         Self([
             svg(timeline, heading),
             page(timeline, heading),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifecycle::timeline::Timeline;
+use lifecycle::life::Life;
 use lifecycle::Micros;
 
 use crate::lane::{Lane, Of};
@@ -39,7 +39,7 @@ impl Shown {
 ///
 /// Devices are alike that have the same drivers and came to the same results in the same ways; tasks
 /// that have the same name, apart from those where something else failed.
-pub fn fold(timeline: &Timeline, lanes: Vec<Lane>) -> Vec<Shown> {
+pub fn fold(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
     let mut shown = Vec::new();
     for of in [Of::Caller, Of::Device, Of::Worker] {
         let of_kind: Vec<Lane> = lanes.iter().filter(|lane| lane.of == of).cloned().collect();
@@ -52,7 +52,7 @@ pub fn fold(timeline: &Timeline, lanes: Vec<Lane>) -> Vec<Shown> {
     shown
 }
 
-fn fold_kind(timeline: &Timeline, lanes: Vec<Lane>) -> Vec<Shown> {
+fn fold_kind(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
     let mut alike: BTreeMap<Signature, Vec<usize>> = BTreeMap::new();
     for (at, lane) in lanes.iter().enumerate() {
         alike
@@ -79,7 +79,7 @@ fn fold_kind(timeline: &Timeline, lanes: Vec<Lane>) -> Vec<Shown> {
 }
 
 /// Which of a group to show one by one.
-fn one_by_one(timeline: &Timeline, lanes: &[Lane], group: &[usize]) -> BTreeSet<usize> {
+fn one_by_one(timeline: &Life, lanes: &[Lane], group: &[usize]) -> BTreeSet<usize> {
     if group.len() <= SHOWN + 1 {
         return group.iter().copied().collect();
     }
@@ -100,7 +100,7 @@ struct Signature {
 }
 
 impl Signature {
-    fn of(timeline: &Timeline, lane: &Lane) -> Self {
+    fn of(timeline: &Life, lane: &Lane) -> Self {
         let names = match lane.of {
             Of::Device => timeline.devices[lane.index].drivers.clone(),
             Of::Caller | Of::Worker => {
@@ -108,7 +108,7 @@ impl Signature {
                 vec![name.unwrap_or_default().to_owned()]
             }
         };
-        let bars = lane.bars.iter().map(|placed| &timeline.bars[placed.bar]);
+        let bars = lane.bars.iter().map(|placed| &timeline.spans[placed.bar]);
         let bars = bars
             .filter(|bar| lane.of == Of::Device || look::failed(bar) || bar.end.is_none())
             .map(|bar| (Look::of(bar), bar.ret, bar.end.is_none()));
@@ -120,7 +120,7 @@ impl Signature {
 }
 
 /// The shortest, the median and the longest of these lanes' longest.
-pub fn spread(timeline: &Timeline, lanes: &[Lane]) -> Option<[Micros; 3]> {
+pub fn spread(timeline: &Life, lanes: &[Lane]) -> Option<[Micros; 3]> {
     let mut longest: Vec<Micros> = lanes
         .iter()
         .filter_map(|lane| lane.longest(timeline))

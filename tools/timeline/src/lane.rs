@@ -2,7 +2,7 @@
 
 //! Lanes: one for each device and one for each task, and which bar is where in them.
 
-use lifecycle::timeline::{Kind, Timeline};
+use lifecycle::life::{Kind, Life, Span};
 use lifecycle::Micros;
 
 use crate::look;
@@ -70,10 +70,10 @@ pub enum Size {
 }
 
 /// All lanes of a timeline.
-pub fn lanes(timeline: &Timeline) -> Vec<Lane> {
+pub fn lanes(timeline: &Life) -> Vec<Lane> {
     let devices = timeline.devices.iter().enumerate().map(|(index, device)| {
-        let bars = device.bars.iter().copied();
-        let bars = bars.filter(|bar| of_device(timeline.bars[*bar].kind));
+        let bars = device.spans.iter().copied();
+        let bars = bars.filter(|bar| of_device(timeline.spans[*bar].kind));
         let marks = marks(timeline, |mark| mark.device == Some(index));
         lane(
             timeline,
@@ -99,7 +99,7 @@ pub fn lanes(timeline: &Timeline) -> Vec<Lane> {
             of,
             index,
             words::task(task),
-            task.bars.clone(),
+            task.spans.clone(),
             marks,
         )
     });
@@ -120,17 +120,17 @@ fn of_device(kind: Kind) -> bool {
     )
 }
 
-fn marks(timeline: &Timeline, wanted: impl Fn(&lifecycle::timeline::Mark) -> bool) -> Vec<usize> {
-    let marks = timeline.marks.iter().enumerate();
+fn marks(timeline: &Life, wanted: impl Fn(&Span) -> bool) -> Vec<usize> {
+    let marks = timeline.spans.iter().enumerate();
     marks
-        .filter(|(_, mark)| wanted(mark))
+        .filter(|(_, mark)| words::mark(mark).is_some() && wanted(mark))
         .map(|(at, _)| at)
         .collect()
 }
 
 /// Gives each bar a row: inner ones below outer ones, and none beside another that runs meanwhile.
 fn lane(
-    timeline: &Timeline,
+    timeline: &Life,
     of: Of,
     index: usize,
     name: String,
@@ -141,10 +141,10 @@ fn lane(
     // Until when each row is taken.
     let mut taken: Vec<Option<Micros>> = Vec::new();
     for at in bars {
-        let bar = &timeline.bars[at];
+        let bar = &timeline.spans[at];
         let around = placed.iter().rev().find(|outer| {
             outer.size == Size::Full
-                && timeline.bars[outer.bar].begin <= bar.begin
+                && timeline.spans[outer.bar].begin <= bar.begin
                 && timeline.end_of(at) <= timeline.end_of(outer.bar)
         });
         let (row, size) = match (bar.kind, around) {
@@ -180,19 +180,19 @@ fn lane(
 impl Lane {
     /// How long the longest probe of a device took, or the longest bar of a task, as far as the log
     /// goes.
-    pub fn longest(&self, timeline: &Timeline) -> Option<Micros> {
+    pub fn longest(&self, timeline: &Life) -> Option<Micros> {
         let counts = |kind| self.of != Of::Device || kind == Kind::Probe;
         let bars = self.bars.iter().map(|placed| placed.bar);
-        bars.filter(|bar| counts(timeline.bars[*bar].kind))
-            .map(|bar| timeline.end_of(bar) - timeline.bars[bar].begin)
+        bars.filter(|bar| counts(timeline.spans[*bar].kind))
+            .map(|bar| timeline.end_of(bar) - timeline.spans[bar].begin)
             .max()
     }
 
     /// Whether anything in it failed or has not ended.
-    pub fn stands_out(&self, timeline: &Timeline) -> bool {
+    pub fn stands_out(&self, timeline: &Life) -> bool {
         self.bars
             .iter()
-            .map(|placed| &timeline.bars[placed.bar])
+            .map(|placed| &timeline.spans[placed.bar])
             .any(|bar| look::failed(bar) || bar.end.is_none())
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pictures of a [`Timeline`](lifecycle::Timeline): who was busy with what, when, and who waited
+//! Pictures of a [`Life`](lifecycle::Life): who was busy with what, when, and who waited
 //! for whom.
 //!
 //! [`svg`] draws it for documents, [`page`] makes a page to look around in, and [`trace`] writes

@@ -2,7 +2,7 @@
 
 //! How bars look: one name for the style sheet, the legend and the patterns.
 
-use lifecycle::timeline::{Bar, Kind};
+use lifecycle::life::{Kind, Span};
 
 /// The looks of bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ impl Look {
     ];
 
     /// How this bar looks.
-    pub fn of(bar: &Bar) -> Self {
+    pub fn of(bar: &Span) -> Self {
         match (bar.kind, bar.asynchronous) {
             (Kind::Waiting, _) => Self::Waiting,
             (Kind::Probe, Some(true)) => Self::Async,
@@ -72,7 +72,8 @@ impl Look {
             (Kind::Register | Kind::Unregister, _) => Self::Register,
             (Kind::Flush, _) => Self::Flush,
             (Kind::AsyncWork, _) => Self::Work,
-            (Kind::Bind | Kind::Attach | Kind::Release | Kind::Add | Kind::Del, _) => Self::Core,
+            // The rest is the driver core's.
+            _ => Self::Core,
         }
     }
 
@@ -118,7 +119,7 @@ impl Look {
 }
 
 /// All classes of a bar: its look, whether it failed, whether the log ends before it does.
-pub fn classes(bar: &Bar) -> String {
+pub fn classes(bar: &Span) -> String {
     let mut classes = Look::of(bar).class().to_owned();
     if failed(bar) {
         classes.push_str(" failed");
@@ -134,7 +135,7 @@ pub fn classes(bar: &Bar) -> String {
 const NOT_MINE: [i32; 2] = [-19, -6];
 
 /// Whether it came to nothing. A deferred probe has too, for now.
-pub fn failed(bar: &Bar) -> bool {
+pub fn failed(bar: &Span) -> bool {
     let may_decline = matches!(bar.kind, Kind::Probe | Kind::Initcall);
     bar.ret
         .is_some_and(|ret| ret < 0 && !(may_decline && NOT_MINE.contains(&ret)))

@@ -2,7 +2,7 @@
 
 //! A timeline as a page to look around in: one file, with all its data and without a network.
 
-use lifecycle::timeline::Timeline;
+use lifecycle::life::Life;
 use lifecycle::Micros;
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ struct WaitData {
 }
 
 /// Makes the page.
-pub fn page(timeline: &Timeline, heading: &Heading) -> String {
+pub fn page(timeline: &Life, heading: &Heading) -> String {
     let data = Data {
         begin: timeline.begin,
         end: timeline.end,
@@ -64,10 +64,10 @@ pub fn page(timeline: &Timeline, heading: &Heading) -> String {
             .iter()
             .map(|lane| lane_data(timeline, lane))
             .collect(),
-        bars: (0..timeline.bars.len())
+        bars: (0..timeline.spans.len())
             .map(|at| BarData {
-                class: look::classes(&timeline.bars[at]),
-                begin: timeline.bars[at].begin,
+                class: look::classes(&timeline.spans[at]),
+                begin: timeline.spans[at].begin,
                 end: timeline.end_of(at),
                 details: words::details(timeline, at),
             })
@@ -76,7 +76,7 @@ pub fn page(timeline: &Timeline, heading: &Heading) -> String {
             .waits
             .iter()
             .map(|wait| WaitData {
-                bar: wait.bar,
+                bar: wait.span,
                 begin: wait.begin,
                 end: wait.end.unwrap_or(timeline.end),
                 on: wait.on.clone(),
@@ -105,7 +105,7 @@ pub fn page(timeline: &Timeline, heading: &Heading) -> String {
     )
 }
 
-fn lane_data(timeline: &Timeline, lane: &Lane) -> LaneData {
+fn lane_data(timeline: &Life, lane: &Lane) -> LaneData {
     let bars = lane.bars.iter().map(|placed| {
         let size = match placed.size {
             Size::Full => "full",
@@ -115,9 +115,9 @@ fn lane_data(timeline: &Timeline, lane: &Lane) -> LaneData {
         let labels = words::labels(timeline, placed.bar, lane.of == Of::Device);
         (placed.bar, placed.row, size, labels)
     });
-    let marks = lane.marks.iter().map(|at| {
-        let mark = &timeline.marks[*at];
-        (mark.time, words::mark(mark))
+    let marks = lane.marks.iter().filter_map(|at| {
+        let mark = &timeline.spans[*at];
+        Some((mark.begin, words::mark(mark)?))
     });
     LaneData {
         of: lane.of.heading(),

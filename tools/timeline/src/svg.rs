@@ -8,7 +8,7 @@ mod layout;
 mod legend;
 mod waits;
 
-use lifecycle::timeline::Timeline;
+use lifecycle::life::Life;
 use svg::node::element::{Group, Rectangle, Style, Title};
 use svg::Document;
 
@@ -31,7 +31,7 @@ pub fn style() -> String {
 }
 
 /// Draws a timeline.
-pub fn svg(timeline: &Timeline, heading: &Heading) -> String {
+pub fn svg(timeline: &Life, heading: &Heading) -> String {
     let (legend, below_legend) = legend::legend(timeline, MARGIN, 66.0, WIDTH - MARGIN);
     let layout = Layout::new(timeline, below_legend + 26.0);
     let scale = Scale::new(timeline.begin, timeline.end, GUTTER, RIGHT - GUTTER);
@@ -68,7 +68,7 @@ pub fn svg(timeline: &Timeline, heading: &Heading) -> String {
 }
 
 /// The legend by itself, with what the style sheet refers to.
-pub fn legend(timeline: &Timeline) -> String {
+pub fn legend(timeline: &Life) -> String {
     let (legend, height) = legend::legend(timeline, 0.0, 14.0, WIDTH);
     let picture = Document::new()
         .set("viewBox", (0, 0, WIDTH, px(height)))

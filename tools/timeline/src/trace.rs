@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle::timeline::Timeline;
+use lifecycle::life::Life;
 use lifecycle::Micros;
 use serde::Serialize;
 
@@ -99,7 +99,7 @@ impl Event {
 }
 
 /// Writes a timeline.
-pub fn trace(timeline: &Timeline, heading: &Heading) -> String {
+pub fn trace(timeline: &Life, heading: &Heading) -> String {
     let lanes = lanes(timeline);
     let mut events = Vec::new();
     for of in [Of::Caller, Of::Device, Of::Worker] {
@@ -137,8 +137,9 @@ pub fn trace(timeline: &Timeline, heading: &Heading) -> String {
                 events.extend(flows.slice(timeline, lane.of, slice, track));
             }
             for mark in lane.marks.iter().filter(|_| number == 0) {
-                let mark = &timeline.marks[*mark];
-                let mut event = Event::new(words::mark(mark), Phase::Instant, mark.time, track);
+                let mark = &timeline.spans[*mark];
+                let name = words::mark(mark).unwrap_or_default();
+                let mut event = Event::new(name, Phase::Instant, mark.begin, track);
                 event.s = Some("t");
                 events.push(event);
             }
@@ -165,7 +166,7 @@ fn process(of: Of) -> usize {
 }
 
 /// The track of a lane: a task's own number, or one that no task has.
-fn track(timeline: &Timeline, lane: &Lane, number: usize, used: &mut usize) -> Track {
+fn track(timeline: &Life, lane: &Lane, number: usize, used: &mut usize) -> Track {
     let pid = match lane.of {
         Of::Device => None,
         Of::Caller | Of::Worker => timeline.tasks[lane.index].pid,
@@ -195,10 +196,10 @@ enum Slice {
 }
 
 /// Slices of a track must lie within each other or apart: those that overlap get a track more.
-fn nested(timeline: &Timeline, lane: &Lane, flows: &Flows) -> Vec<Vec<Slice>> {
+fn nested(timeline: &Life, lane: &Lane, flows: &Flows) -> Vec<Vec<Slice>> {
     let bars = lane.bars.iter().map(|placed| {
         let bar = placed.bar;
-        let (begin, end) = (timeline.bars[bar].begin, timeline.end_of(bar));
+        let (begin, end) = (timeline.spans[bar].begin, timeline.end_of(bar));
         (begin, end, Slice::Bar(bar))
     });
     let woken = flows.woken(timeline, lane);
@@ -235,7 +236,7 @@ struct Flows {
 }
 
 impl Flows {
-    fn of(timeline: &Timeline) -> Self {
+    fn of(timeline: &Life) -> Self {
         let mut flows = Self::default();
         let mut id = 0;
         for (at, wait) in timeline.waits.iter().enumerate() {
@@ -244,7 +245,7 @@ impl Flows {
             };
             for probe in &wait.on {
                 // Two CPUs may stamp the end of a probe before its beginning.
-                let bar = &timeline.bars[*probe];
+                let bar = &timeline.spans[*probe];
                 if bar.device.is_some() && bar.begin <= end {
                     id += 1;
                     flows.from.entry(*probe).or_default().push(id);
@@ -258,7 +259,7 @@ impl Flows {
     /// The waits that end in this lane.
     fn woken<'a>(
         &'a self,
-        timeline: &'a Timeline,
+        timeline: &'a Life,
         lane: &'a Lane,
     ) -> impl Iterator<Item = (Micros, usize)> + 'a {
         let waits = self.to.keys().map(|at| (&timeline.waits[*at], *at));
@@ -268,11 +269,11 @@ impl Flows {
     }
 
     /// A slice, with the flows that begin or end in it.
-    fn slice(&self, timeline: &Timeline, of: Of, slice: Slice, track: Track) -> Vec<Event> {
+    fn slice(&self, timeline: &Life, of: Of, slice: Slice, track: Track) -> Vec<Event> {
         let none = Vec::new();
         let (mut event, details, phase, ids) = match slice {
             Slice::Bar(at) => {
-                let bar = &timeline.bars[at];
+                let bar = &timeline.spans[at];
                 let mut event = Event::new(words::what(bar), Phase::Complete, bar.begin, track);
                 event.cat = Look::of(bar).class();
                 event.dur = Some((timeline.end_of(at) - bar.begin).0);

@@ -3,34 +3,14 @@
 //! Bars, waits and marks in words.
 
 use lifecycle::errno;
-use lifecycle::timeline::{Bar, Kind, Mark, MarkKind, Task, Timeline, Wait};
+use lifecycle::life::{Kind, Life, Span, Task, Wait};
 use lifecycle::Micros;
 
 /// What a bar is: `probe of slow_platform.0`.
-pub fn what(bar: &Bar) -> String {
-    let what = match bar.kind {
-        Kind::Waiting => "probe is due",
-        Kind::Probe => "probe",
-        Kind::Firmware => "firmware",
-        Kind::SecondPhase => "second phase",
-        Kind::Remove => "remove",
-        Kind::Init => "init",
-        Kind::Initcall => "initcall",
-        Kind::Boot => "boot",
-        Kind::Rmmod => "rmmod",
-        Kind::Register => "registration",
-        Kind::Unregister => "unregistration",
-        Kind::Bind => "bind",
-        Kind::Attach => "attach",
-        Kind::Release => "release",
-        Kind::Add => "add",
-        Kind::Del => "del",
-        Kind::Flush => "flush",
-        Kind::AsyncWork => "async work",
-        Kind::Call(call) => call.name(),
-    };
+pub fn what(bar: &Span) -> String {
+    let what = bar.kind.to_string();
     match (bar.kind, bar.on.as_str()) {
-        (_, "") => what.to_owned(),
+        (_, "") => what,
         (Kind::Flush, on) => format!("{what} by {on}"),
         (Kind::Boot, on) => format!("{what} until {on}"),
         (Kind::Waiting, on) => format!("{what}: {on}"),
@@ -40,8 +20,8 @@ pub fn what(bar: &Bar) -> String {
 }
 
 /// What can stand on a bar, the longest first. In the lane of its device that is not named again.
-pub fn labels(timeline: &Timeline, at: usize, in_device_lane: bool) -> Vec<String> {
-    let bar = &timeline.bars[at];
+pub fn labels(timeline: &Life, at: usize, in_device_lane: bool) -> Vec<String> {
+    let bar = &timeline.spans[at];
     let what = match bar.kind {
         Kind::Waiting => return Vec::new(),
         Kind::Probe if !in_device_lane => bar.on.clone(),
@@ -58,8 +38,8 @@ pub fn labels(timeline: &Timeline, at: usize, in_device_lane: bool) -> Vec<Strin
 }
 
 /// All that is known of a bar, by keys.
-pub fn details(timeline: &Timeline, at: usize) -> Vec<(&'static str, String)> {
-    let bar = &timeline.bars[at];
+pub fn details(timeline: &Life, at: usize) -> Vec<(&'static str, String)> {
+    let bar = &timeline.spans[at];
     let mut details = vec![("what", what(bar))];
     if let Some(device) = bar.device {
         details.push(("device", timeline.devices[device].name.clone()));
@@ -109,7 +89,7 @@ pub fn lines(details: &[(&'static str, String)]) -> String {
 }
 
 /// All that is known of a wait, by keys.
-pub fn wait_details(timeline: &Timeline, wait: &Wait) -> Vec<(&'static str, String)> {
+pub fn wait_details(timeline: &Life, wait: &Wait) -> Vec<(&'static str, String)> {
     let mut details = vec![("what", wait.doing.clone())];
     if let Some(task) = wait.task {
         details.push(("task", self::task(&timeline.tasks[task])));
@@ -128,11 +108,11 @@ pub fn wait_details(timeline: &Timeline, wait: &Wait) -> Vec<(&'static str, Stri
 }
 
 /// For whom a task waited: the last to end decided.
-pub fn awaited(timeline: &Timeline, wait: &Wait) -> String {
+pub fn awaited(timeline: &Life, wait: &Wait) -> String {
     let Some(last) = wait.on.last() else {
         return "nobody".to_owned();
     };
-    let last = what(&timeline.bars[*last]);
+    let last = what(&timeline.spans[*last]);
     match wait.on.len() {
         1 => last,
         probes => format!("{probes} probes, the last of them: {last}"),
@@ -149,20 +129,23 @@ pub fn task(task: &Task) -> String {
     }
 }
 
-/// What a mark is.
-pub fn mark(mark: &Mark) -> String {
-    let what = match mark.kind {
-        MarkKind::Scheduled => "scheduled",
-        MarkKind::Bound => "bound",
-        MarkKind::Unbound => "driver data dropped",
-        MarkKind::Uevent => "uevent",
-        MarkKind::Freed => "device freed",
-        MarkKind::ModuleFreed => "module freed",
-    };
-    match mark.on.as_str() {
-        "" => what.to_owned(),
+/// What a mark is, if it is shown.
+pub fn mark(mark: &Span) -> Option<String> {
+    let shown = matches!(
+        mark.kind,
+        Kind::Scheduled
+            | Kind::Bound
+            | Kind::Unbound
+            | Kind::Uevent
+            | Kind::Freed
+            | Kind::ModuleFreed
+            | Kind::Stray
+    );
+    let what = shown.then(|| mark.kind.to_string())?;
+    Some(match mark.on.as_str() {
+        "" => what,
         on => format!("{what}: {on}"),
-    }
+    })
 }
 
 /// A time as dmesg prints it.
@@ -171,11 +154,11 @@ pub fn since_boot(time: Micros) -> String {
 }
 
 /// What there is, on what machine, and since when.
-pub fn subtitle(timeline: &Timeline, identity: &str) -> String {
+pub fn subtitle(timeline: &Life, identity: &str) -> String {
     let parts = [
         identity.to_owned(),
         count(timeline.devices.len(), "device"),
-        count(timeline.tasks.len(), "task"),
+        count(timeline.lanes(), "task"),
         format!("0 is {} after boot", since_boot(timeline.begin)),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();

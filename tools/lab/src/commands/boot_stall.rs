@@ -8,7 +8,7 @@ use lifecycle::designs::Design;
 use lifecycle::event::Initcall;
 use lifecycle::laws::boot_waits::{self, Boot};
 use lifecycle::parse::dmesg;
-use lifecycle::{Micros, Probing, Timeline, What};
+use lifecycle::{Life, Micros, Probing, What};
 use timeline::files::Pictures;
 use timeline::Heading;
 
@@ -252,7 +252,7 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
         title: scenario.name.clone(),
         identity: format!("Linux {}", session.kernel.release()?),
     };
-    Pictures::of(&Timeline::of(&events), &heading)
+    Pictures::of(&Life::new(events.clone(), probing), &heading)
         .write(&out)
         .at(&out, "write the timeline into")?;
     let events = probing.fold(&events);

@@ -9,7 +9,7 @@ use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
 use lifecycle::timing::runs;
-use lifecycle::{Event, Timeline};
+use lifecycle::Event;
 use timeline::files::{Pictures, NAMES};
 use timeline::Heading;
 
@@ -70,13 +70,14 @@ pub fn run(args: &Args) -> Result<()> {
         identity: identity.machine(),
     };
     result(&format!("{}\n{identity}\n", heading.title));
-    let waits = short(&Summary::of(&name, &read));
-    result(format!("{}\n{waits}", report(&log, &read.events)?).trim_end());
+    let summary = Summary::of(&name, read);
+    let scenarios = report(&log, &summary.life.events)?;
+    result(format!("{scenarios}\n{}", short(&summary)).trim_end());
     note(&format!(
         "the whole log: {name}; more about it: make report"
     ));
     let dir = session.project.out("timeline");
-    Pictures::of(&Timeline::of(&read.events), &heading)
+    Pictures::of(&summary.life, &heading)
         .write(&dir)
         .at(&dir, "write the timeline into")?;
     let names = NAMES.join(", ");

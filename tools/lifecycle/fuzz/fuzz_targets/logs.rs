@@ -39,7 +39,7 @@ fn summed_up(log: &str) {
     let Ok(log) = log::parse(log) else {
         return;
     };
-    let summary = Summary::of("log", &log);
+    let summary = Summary::of("log", log);
     let _ = report(&summary, Detail::All);
     assert_eq!(Diff::of(&summary, &summary).changes, []);
 }

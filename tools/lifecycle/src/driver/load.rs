@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::event::Call;
-use crate::recording::{spans, Point};
-use crate::timeline::{Bar, Kind, Timeline};
-use crate::{Event, Micros, ProbeType};
+use crate::life::{Kind, Life, Span};
+use crate::{Micros, ProbeType};
 
 /// Who runs a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -99,41 +98,33 @@ impl Load {
 }
 
 /// The loads of a module whose drivers have these names.
-pub fn loads(events: &[Event], module: &str, drivers: &[&str]) -> Vec<Load> {
-    let timeline = Timeline::of(events);
-    let spans = spans(events);
-    let insmods: Vec<_> = timeline
-        .bars
-        .iter()
-        .filter(|bar| bar.kind == Kind::Call(Call::Insmod) && bar.on == module)
+pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
+    let insmods: Vec<&Span> = life
+        .of(Kind::Call(Call::Insmod))
+        .map(|(_, span)| span)
+        .filter(|span| span.on == module)
         .collect();
     let mut loads = Vec::new();
     for (number, insmod) in insmods.iter().enumerate() {
         let next = insmods
             .get(number + 1)
             .map_or(Micros(u64::MAX), |next| next.begin);
-        let probes = timeline.bars.iter().enumerate().filter(|(_, bar)| {
-            let driver = bar.driver.as_deref().unwrap_or_default();
-            bar.kind == Kind::Probe
-                && drivers.contains(&driver)
-                && (insmod.begin..next).contains(&bar.begin)
-        });
-        let registered = spans.iter().filter(|span| {
-            let since = events[span.began].time;
-            span.point == Point::Register && (insmod.begin..next).contains(&since)
-        });
+        let ours = |span: &Span| {
+            let driver = span.driver.as_deref().unwrap_or_default();
+            drivers.contains(&driver) && (insmod.begin..next).contains(&span.begin)
+        };
         loads.push(Load {
             took: insmod.end.map(|end| end - insmod.begin),
             ret: insmod.ret,
-            probe_types: registered
-                .filter_map(|span| {
-                    let driver = span.fetched.driver.clone()?;
-                    let ours = drivers.contains(&driver.as_str());
-                    ours.then_some((driver, span.fetched.probe_type?))
-                })
+            probe_types: life
+                .of(Kind::Register)
+                .filter(|(_, span)| ours(span))
+                .filter_map(|(_, span)| Some((span.driver.clone()?, span.facts.probe_type?)))
                 .collect(),
-            probes: probes
-                .map(|(at, _)| probe(&timeline, at, insmod.begin, next))
+            probes: life
+                .of(Kind::Probe)
+                .filter(|(_, span)| ours(span))
+                .map(|(at, _)| probe(life, at, insmod.begin, next))
                 .collect(),
         });
     }
@@ -141,16 +132,15 @@ pub fn loads(events: &[Event], module: &str, drivers: &[&str]) -> Vec<Load> {
 }
 
 /// A probe, seen from the beginning of an insmod until the next.
-fn probe(timeline: &Timeline, at: usize, loaded: Micros, next: Micros) -> Probe {
-    let probe = &timeline.bars[at];
+fn probe(life: &Life, at: usize, loaded: Micros, next: Micros) -> Probe {
+    let probe = &life.spans[at];
     let of_device = |kind: Kind| {
-        timeline
-            .bars
+        life.spans
             .iter()
-            .filter(move |bar| bar.kind == kind && bar.device == probe.device)
+            .filter(move |span| span.kind == kind && span.device == probe.device)
     };
-    let length = |bar: &Bar| Some(bar.end? - bar.begin);
-    let end = probe.end.unwrap_or(timeline.end);
+    let length = |span: &Span| Some(span.end? - span.begin);
+    let end = probe.end.unwrap_or(life.end);
     // The next probe of the same device has its own remove.
     let again = of_device(Kind::Probe)
         .map(|again| again.begin)
@@ -164,7 +154,7 @@ fn probe(timeline: &Timeline, at: usize, loaded: Micros, next: Micros) -> Probe 
     Probe {
         device: probe.on.clone(),
         driver: probe.driver.clone().unwrap_or_default(),
-        how: how(timeline, probe),
+        how: how(life, probe),
         added: of_device(Kind::Add)
             .find(|add| (loaded..=probe.begin).contains(&add.begin))
             .map(|add| add.begin - loaded),
@@ -182,19 +172,19 @@ fn probe(timeline: &Timeline, at: usize, loaded: Micros, next: Micros) -> Probe 
 }
 
 /// Who has run a probe.
-fn how(timeline: &Timeline, probe: &Bar) -> How {
+fn how(life: &Life, probe: &Span) -> How {
     if probe.asynchronous == Some(true) {
         return How::Async;
     }
     let mut by_hand = false;
     let mut outer = probe.parent;
-    while let Some(bar) = outer.map(|outer| &timeline.bars[outer]) {
-        match bar.kind {
+    while let Some(span) = outer.map(|outer| &life.spans[outer]) {
+        match span.kind {
             Kind::Init => return How::Sync,
             Kind::Bind | Kind::Attach => by_hand = true,
             _ => {}
         }
-        outer = bar.parent;
+        outer = span.parent;
     }
     if by_hand {
         How::Manual
@@ -236,10 +226,14 @@ mod tests {
         return insmod m 9 -19
     ";
 
+    fn life(events: &[crate::Event]) -> Life {
+        Life::new(events.to_vec(), crate::Probing::Once)
+    }
+
     #[test]
     fn a_life() {
         let events = recording(LIFE);
-        let loads = loads(&events, "m", &["d"]);
+        let loads = loads(&life(&events), "m", &["d"]);
         let [first, second] = loads.as_slice() else {
             panic!("{loads:?}");
         };
@@ -271,8 +265,8 @@ mod tests {
     #[test]
     fn of_others_nothing() {
         let events = recording(LIFE);
-        assert_eq!(loads(&events, "nobody", &["d"]), []);
-        let load = &loads(&events, "m", &["nobody"])[0];
+        assert_eq!(loads(&life(&events), "nobody", &["d"]), []);
+        let load = &loads(&life(&events), "m", &["nobody"])[0];
         assert_eq!((load.probe_type("nobody"), load.probes.len()), (None, 0));
     }
 }

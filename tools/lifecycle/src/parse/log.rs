@@ -44,6 +44,18 @@ impl Source {
             _ => Self::Timing,
         }
     }
+
+    /// The sources of these events, in the order in which they appear.
+    pub fn all_of(events: &[Event]) -> Vec<Self> {
+        let mut sources = Vec::new();
+        for event in events {
+            let source = Self::of(&event.what);
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        sources
+    }
 }
 
 impl fmt::Display for Source {
@@ -71,15 +83,8 @@ pub fn parse(text: &str) -> Result<Log, Refusal> {
     if events.is_empty() {
         return Err(Refusal::of_all(Reason::Nothing(text.lines().count())));
     }
-    let mut sources = Vec::new();
-    for event in &events {
-        let source = Source::of(&event.what);
-        if !sources.contains(&source) {
-            sources.push(source);
-        }
-    }
     Ok(Log {
-        sources,
+        sources: Source::all_of(&events),
         kernel: kernel(text).map(str::to_owned),
         events,
     })

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use super::{fold, heading, print, table, wrap};
+use crate::life::{Kind, Wait};
 use crate::summary::{Summary, Wave};
-use crate::timeline::{Kind, Wait};
 use crate::{errno, Micros};
 
 /// How many rows a table has before it is folded.
@@ -47,7 +47,7 @@ pub fn short(summary: &Summary) -> String {
 }
 
 fn head(summary: &Summary) -> String {
-    let timeline = &summary.timeline;
+    let life = &summary.life;
     let total = summary.total;
     let sources: Vec<String> = summary.sources.iter().map(ToString::to_string).collect();
     let kernel = summary.kernel.as_ref();
@@ -58,9 +58,9 @@ fn head(summary: &Summary) -> String {
             "{}: {}; {kernel}{} ms, {} devices, {} tasks",
             summary.name,
             sources.join(", "),
-            timeline.end - timeline.begin,
-            timeline.devices.len(),
-            timeline.tasks.len(),
+            life.end - life.begin,
+            life.devices.len(),
+            life.lanes(),
         ),
     );
     if total.probes > 0 {
@@ -105,7 +105,7 @@ fn waves(summary: &Summary, detail: Detail) -> String {
         let total = wave.total;
         let mut row = vec![
             driver(wave.driver.as_deref()),
-            (wave.begin - summary.timeline.begin).to_string(),
+            (wave.begin - summary.life.begin).to_string(),
             total.bound.to_string(),
         ];
         row.extend(failed.then(|| total.failed.to_string()));
@@ -125,7 +125,7 @@ fn waves(summary: &Summary, detail: Detail) -> String {
 }
 
 fn calls(summary: &Summary, detail: Detail) -> String {
-    let timeline = &summary.timeline;
+    let life = &summary.life;
     let rows = fold(&summary.calls, detail, |call| call.took);
     if rows.is_empty() {
         return String::new();
@@ -136,16 +136,16 @@ fn calls(summary: &Summary, detail: Detail) -> String {
         &[2, 3, 4],
     );
     for call in rows.rows {
-        let bar = &timeline.bars[call.bar];
-        let result = match bar.ret {
+        let span = &life.spans[call.span];
+        let result = match span.ret {
             Some(ret) => errno::name(ret),
-            None if bar.end.is_none() => "running".to_owned(),
+            None if span.end.is_none() => "running".to_owned(),
             None => "-".to_owned(),
         };
         table.add_row([
             call.what.clone(),
-            task(summary, bar.task),
-            (bar.begin - timeline.begin).to_string(),
+            task(summary, span.task),
+            (span.begin - life.begin).to_string(),
             call.took.to_string(),
             dash(call.waited),
             result,
@@ -166,7 +166,7 @@ fn dash(micros: Micros) -> String {
 
 /// `insmod-42`
 fn task(summary: &Summary, task: Option<usize>) -> String {
-    let task = task.map(|task| &summary.timeline.tasks[task]);
+    let task = task.map(|task| &summary.life.tasks[task]);
     let Some(task) = task else {
         return "?".to_owned();
     };
@@ -178,26 +178,29 @@ fn task(summary: &Summary, task: Option<usize>) -> String {
 }
 
 fn devices(summary: &Summary, detail: Detail) -> String {
-    let timeline = &summary.timeline;
-    let mut probes: Vec<usize> = timeline.bars_of(Kind::Probe).collect();
-    probes.sort_by_key(|bar| (timeline.bars[*bar].begin, *bar));
-    let rows = fold(&probes, detail, |bar| timeline.length(*bar));
+    let life = &summary.life;
+    let mut probes: Vec<usize> = life.spans_of(Kind::Probe).collect();
+    probes.sort_by_key(|span| (life.spans[*span].begin, *span));
+    let rows = fold(&probes, detail, |span| life.length(*span));
     if rows.is_empty() {
         return String::new();
     }
     // What belongs to a probe: by its device and time.
     let mut of_device: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
-    for (at, bar) in timeline.bars.iter().enumerate() {
-        if matches!(bar.kind, Kind::Waiting | Kind::Firmware | Kind::SecondPhase) {
-            of_device.entry(bar.device).or_default().push(at);
+    for (at, span) in life.spans.iter().enumerate() {
+        if matches!(
+            span.kind,
+            Kind::Waiting | Kind::Firmware | Kind::SecondPhase
+        ) {
+            of_device.entry(span.device).or_default().push(at);
         }
     }
     let part = |probe: usize, kind: Kind| {
-        let of = &timeline.bars[probe];
-        let end = timeline.end_of(probe);
-        let bars = of_device.get(&of.device)?;
-        let found = bars.iter().copied().find(|bar| {
-            let bar_of = &timeline.bars[*bar];
+        let of = &life.spans[probe];
+        let end = life.end_of(probe);
+        let spans = of_device.get(&of.device)?;
+        let found = spans.iter().copied().find(|span| {
+            let bar_of = &life.spans[*span];
             bar_of.kind == kind
                 && match kind {
                     Kind::Waiting => bar_of.end == Some(of.begin),
@@ -205,15 +208,15 @@ fn devices(summary: &Summary, detail: Detail) -> String {
                     _ => bar_of.begin == end || bar_of.begin == of.begin,
                 }
         });
-        found.map(|bar| timeline.length(bar))
+        found.map(|span| life.length(span))
     };
     let ms = |micros: Option<Micros>| micros.map_or("-".to_owned(), |micros| micros.to_string());
     let second = |probe: &usize| part(*probe, Kind::SecondPhase);
     let two_phases = probes.iter().any(|probe| second(probe).is_some());
-    let first = timeline.bars[probes[0]].driver.as_deref();
+    let first = life.spans[probes[0]].driver.as_deref();
     let one_driver = probes
         .iter()
-        .all(|probe| timeline.bars[*probe].driver.as_deref() == first);
+        .all(|probe| life.spans[*probe].driver.as_deref() == first);
     let title = match first {
         Some(driver) if one_driver => format!("Devices, all of driver {driver}"),
         _ => "Devices".to_owned(),
@@ -229,23 +232,23 @@ fn devices(summary: &Summary, detail: Detail) -> String {
     header.push("result");
     let mut table = table(&header, &numbers);
     for probe in rows.rows {
-        let bar = &timeline.bars[*probe];
-        let how = match bar.asynchronous {
+        let span = &life.spans[*probe];
+        let how = match span.asynchronous {
             Some(true) => "async",
             Some(false) => "sync",
             None => "?",
         };
-        let mut row = vec![bar.on.clone()];
-        row.extend((!one_driver).then(|| driver(bar.driver.as_deref())));
+        let mut row = vec![span.on.clone()];
+        row.extend((!one_driver).then(|| driver(span.driver.as_deref())));
         row.extend([
             how.to_owned(),
-            (bar.begin - timeline.begin).to_string(),
+            (span.begin - life.begin).to_string(),
             ms(part(*probe, Kind::Waiting)),
             ms(part(*probe, Kind::Firmware)),
-            timeline.length(*probe).to_string(),
+            life.length(*probe).to_string(),
         ]);
         row.extend(two_phases.then(|| ms(second(probe))));
-        row.push(bar.ret.map_or("running".to_owned(), errno::name));
+        row.push(span.ret.map_or("running".to_owned(), errno::name));
         table.add_row(row);
     }
     text += &print(&table);
@@ -253,9 +256,9 @@ fn devices(summary: &Summary, detail: Detail) -> String {
 }
 
 fn waits(summary: &Summary, detail: Detail) -> String {
-    let timeline = &summary.timeline;
-    let length = |wait: &Wait| wait.end.unwrap_or(timeline.end) - wait.begin;
-    let rows = fold(&timeline.waits, detail, length);
+    let life = &summary.life;
+    let length = |wait: &Wait| wait.end.unwrap_or(life.end) - wait.begin;
+    let rows = fold(&life.waits, detail, length);
     if rows.is_empty() {
         return String::new();
     }
@@ -273,8 +276,8 @@ fn waits(summary: &Summary, detail: Detail) -> String {
             ),
         );
         // The last one decided.
-        let mut on = wait.on.iter().rev().map(|bar| {
-            let of = &timeline.bars[*bar];
+        let mut on = wait.on.iter().rev().map(|span| {
+            let of = &life.spans[*span];
             let by = of.driver.as_deref().map(|driver| format!(" by {driver}"));
             let what = match of.kind {
                 Kind::Probe => "probe of",
@@ -285,7 +288,7 @@ fn waits(summary: &Summary, detail: Detail) -> String {
                 of.on,
                 by.unwrap_or_default(),
                 task(summary, of.task),
-                timeline.length(*bar)
+                life.length(*span)
             )
         });
         let last = on.next().unwrap_or_default();
@@ -297,9 +300,7 @@ fn waits(summary: &Summary, detail: Detail) -> String {
             continue;
         }
         let others = wait.on.iter().rev().skip(1);
-        let named = others
-            .take(NAMED)
-            .map(|bar| timeline.bars[*bar].on.as_str());
+        let named = others.take(NAMED).map(|span| life.spans[*span].on.as_str());
         let mut named: Vec<String> = named.map(str::to_owned).collect();
         let rest = wait.on.len() - 1 - named.len();
         if rest > 0 {
@@ -318,7 +319,7 @@ fn path(summary: &Summary, detail: Detail) -> String {
     };
     let length = |step: &crate::summary::Step| step.end - step.begin;
     let rows = fold(&path.steps, detail, length);
-    let timeline = &summary.timeline;
+    let life = &summary.life;
     let Some(first) = path.steps.first() else {
         return String::new();
     };
@@ -327,7 +328,7 @@ fn path(summary: &Summary, detail: Detail) -> String {
         &format!(
             "What decided when {} ended (began {})",
             path.what,
-            first.begin - timeline.begin
+            first.begin - life.begin
         ),
         &rows,
         "longest",

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a timeline comes to: drivers, calls, and what decided how long it took.
+//! What a life comes to: drivers, calls, and what decided how long it took.
 
 mod path;
 mod wave;
 
 use serde::{Deserialize, Serialize};
 
+use crate::life::Kind;
 use crate::parse::log::{Log, Source};
-use crate::timeline::Kind;
-use crate::{Micros, Timeline};
+use crate::{Life, Micros, Probing};
 pub use path::{Path, Step};
 pub use wave::Wave;
 
-/// The version of this format, and of the timeline in it.
-pub use crate::timeline::VERSION;
+/// The version of this format, and of the life in it.
+pub use crate::life::VERSION;
 
 /// All that is known of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,8 @@ pub struct Summary {
     pub calls: Vec<Call>,
     /// What decided when the longest of it all ended.
     pub path: Option<Path>,
-    /// All of it. What is above refers to its bars.
-    pub timeline: Timeline,
+    /// All of it. What is above refers to its spans.
+    pub life: Life,
 }
 
 /// All probes together.
@@ -61,8 +61,8 @@ pub struct Total {
 pub struct Call {
     /// What, in words: `insmod of slow_bus`.
     pub what: String,
-    /// Its bar.
-    pub bar: usize,
+    /// Its span.
+    pub span: usize,
     /// How long it took; until the end of the log if it has not returned.
     pub took: Micros,
     /// How much of that it waited for others.
@@ -71,42 +71,42 @@ pub struct Call {
 
 impl Summary {
     /// Sums a log up.
-    pub fn of(name: &str, log: &Log) -> Self {
-        let timeline = Timeline::of(&log.events);
-        let probes: Vec<usize> = timeline.bars_of(Kind::Probe).collect();
-        let waves = wave::waves(&timeline);
-        let calls = calls(&timeline);
-        let path = path::path(&timeline, &waves, &calls);
+    pub fn of(name: &str, log: Log) -> Self {
+        let life = Life::new(log.events, Probing::Once);
+        let probes: Vec<usize> = life.spans_of(Kind::Probe).collect();
+        let waves = wave::waves(&life);
+        let calls = calls(&life);
+        let path = path::path(&life, &waves, &calls);
         Self {
             version: VERSION,
             name: name.to_owned(),
-            sources: log.sources.clone(),
-            kernel: log.kernel.clone(),
-            total: Total::of(&timeline, &probes),
+            sources: log.sources,
+            kernel: log.kernel,
+            total: Total::of(&life, &probes),
             waves,
             calls,
             path,
-            timeline,
+            life,
         }
     }
 }
 
 impl Total {
     /// Sums probes up.
-    fn of(timeline: &Timeline, probes: &[usize]) -> Self {
-        let ret = |bar: &&usize| timeline.bars[**bar].ret;
+    fn of(life: &Life, probes: &[usize]) -> Self {
+        let ret = |span: &&usize| life.spans[**span].ret;
         let mut spans: Vec<(Micros, Micros)> = probes
             .iter()
-            .map(|bar| (timeline.bars[*bar].begin, timeline.end_of(*bar)))
+            .map(|span| (life.spans[*span].begin, life.end_of(*span)))
             .collect();
         Self {
             probes: probes.len(),
-            bound: probes.iter().filter(|bar| ret(bar) == Some(0)).count(),
+            bound: probes.iter().filter(|span| ret(span) == Some(0)).count(),
             failed: probes
                 .iter()
-                .filter(|bar| ret(bar).is_some_and(|ret| ret != 0))
+                .filter(|span| ret(span).is_some_and(|ret| ret != 0))
                 .count(),
-            sum: probes.iter().map(|bar| timeline.length(*bar)).sum(),
+            sum: probes.iter().map(|span| life.length(*span)).sum(),
             at_once: at_once(&spans),
             covered: covered(&mut spans),
         }
@@ -141,44 +141,45 @@ fn covered(spans: &mut [(Micros, Micros)]) -> Micros {
     sum
 }
 
-/// What a bar is called, if it is a call.
-fn name(timeline: &Timeline, bar: usize) -> Option<String> {
-    let of = &timeline.bars[bar];
+/// What a span is called, if it is a call.
+fn name(life: &Life, span: usize) -> Option<String> {
+    let of = &life.spans[span];
+    let outermost = life.bar_around(span).is_none();
     Some(match of.kind {
         Kind::Init => format!("insmod of {}", of.on),
         Kind::Rmmod => format!("rmmod of {}", of.on),
         Kind::Boot => format!("boot until {}", of.on),
         Kind::Call(call) => format!("{call} of {}", of.on),
         // What is in a call is a part of it.
-        Kind::Initcall if of.parent.is_none() => format!("initcall {}", of.on),
-        Kind::Bind if of.parent.is_none() => format!("bind of {}", of.on),
-        Kind::Attach if of.parent.is_none() => format!("attach of {}", of.on),
-        Kind::Release if of.parent.is_none() => format!("unbind of {}", of.on),
+        Kind::Initcall if outermost => format!("initcall {}", of.on),
+        Kind::Bind if outermost => format!("bind of {}", of.on),
+        Kind::Attach if outermost => format!("attach of {}", of.on),
+        Kind::Release if outermost => format!("unbind of {}", of.on),
         _ => return None,
     })
 }
 
-fn calls(timeline: &Timeline) -> Vec<Call> {
-    let mut calls: Vec<Call> = (0..timeline.bars.len())
-        .filter_map(|bar| {
-            let what = name(timeline, bar)?;
-            let of = &timeline.bars[bar];
-            let end = timeline.end_of(bar);
-            let mut waits: Vec<(Micros, Micros)> = timeline
+fn calls(life: &Life) -> Vec<Call> {
+    let mut calls: Vec<Call> = (0..life.spans.len())
+        .filter_map(|span| {
+            let what = name(life, span)?;
+            let of = &life.spans[span];
+            let end = life.end_of(span);
+            let mut waits: Vec<(Micros, Micros)> = life
                 .waits
                 .iter()
                 .filter(|wait| wait.task == of.task && of.begin <= wait.begin)
-                .map(|wait| (wait.begin, wait.end.unwrap_or(timeline.end)))
+                .map(|wait| (wait.begin, wait.end.unwrap_or(life.end)))
                 .filter(|(_, until)| *until <= end)
                 .collect();
             Some(Call {
                 what,
-                bar,
-                took: timeline.length(bar),
+                span,
+                took: life.length(span),
                 waited: covered(&mut waits),
             })
         })
         .collect();
-    calls.sort_by_key(|call| (timeline.bars[call.bar].begin, call.bar));
+    calls.sort_by_key(|call| (life.spans[call.span].begin, call.span));
     calls
 }

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{wave, Call, Wave};
-use crate::timeline::{Kind, Wait};
-use crate::{Micros, Timeline};
+use crate::life::{Kind, Life, Wait};
+use crate::Micros;
 
 /// The steps that decided when something ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,26 +34,26 @@ pub struct Step {
     pub begin: Micros,
     /// When it ended.
     pub end: Micros,
-    /// The bar of it, if it is one.
-    pub bar: Option<usize>,
+    /// The span of it, if it is one.
+    pub span: Option<usize>,
 }
 
 /// The path of what took longest: a call, the probes of a driver, or the boot.
-pub(super) fn path(timeline: &Timeline, waves: &[Wave], calls: &[Call]) -> Option<Path> {
+pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> {
     let call = calls
         .iter()
         // The boot has a path of its own, if it waits for anybody.
-        .filter(|call| timeline.bars[call.bar].kind != Kind::Boot)
-        .max_by_key(|call| (call.took, call.bar));
+        .filter(|call| life.spans[call.span].kind != Kind::Boot)
+        .max_by_key(|call| (call.took, call.span));
     let wave = waves
         .iter()
         .filter_map(|wave| Some((wave.until_bound?, wave)))
         .max_by_key(|(until_bound, wave)| (*until_bound, wave.begin));
-    let boot = boot(timeline);
+    let boot = boot(life);
     let took = |call: Option<&Call>| call.map_or(Micros(0), |call| call.took);
     let walk = Walk {
-        timeline,
-        waiting: wave::waiting(timeline),
+        life,
+        waiting: wave::waiting(life),
         steps: Vec::new(),
     };
     if let Some((task, begin, end)) = boot.filter(|(_, begin, end)| *end - *begin > took(call)) {
@@ -62,44 +62,44 @@ pub(super) fn path(timeline: &Timeline, waves: &[Wave], calls: &[Call]) -> Optio
     match wave {
         Some((until_bound, wave)) if until_bound > took(call) => {
             let last = wave.probes.iter().copied();
-            let last = last.max_by_key(|bar| (timeline.end_of(*bar), *bar))?;
+            let last = last.max_by_key(|span| (life.end_of(*span), *span))?;
             let driver = wave.driver.as_deref().unwrap_or("unknown driver");
             Some(walk.of_probe(format!("the last probe of {driver}"), last))
         }
         _ => {
             let call = call?;
-            let bar = &timeline.bars[call.bar];
-            let end = timeline.end_of(call.bar);
-            let tasks = tasks(timeline, call.bar);
-            Some(walk.of_tasks(call.what.clone(), &tasks, bar.begin, end))
+            let span = &life.spans[call.span];
+            let end = life.end_of(call.span);
+            let tasks = tasks(life, call.span);
+            Some(walk.of_tasks(call.what.clone(), &tasks, span.begin, end))
         }
     }
 }
 
 /// Who does what a call asks for: its task, and the one that it has started for that. A shell that
 /// tells of its calls starts insmod.
-fn tasks(timeline: &Timeline, call: usize) -> Vec<usize> {
-    let is_insmod = |bar: &usize| {
+fn tasks(life: &Life, call: usize) -> Vec<usize> {
+    let is_insmod = |span: &usize| {
         matches!(
-            timeline.bars[*bar].kind,
+            life.spans[*span].kind,
             Kind::Call(crate::event::Call::Insmod)
         )
     };
     let is_in = |inner: usize, outer: usize| {
-        timeline.bars[outer].begin <= timeline.bars[inner].begin
-            && timeline.end_of(inner) <= timeline.end_of(outer)
+        life.spans[outer].begin <= life.spans[inner].begin
+            && life.end_of(inner) <= life.end_of(outer)
     };
-    let calls: Vec<usize> = (0..timeline.bars.len()).filter(is_insmod).collect();
-    let started = timeline
-        .bars_of(Kind::Register)
+    let calls: Vec<usize> = (0..life.spans.len()).filter(is_insmod).collect();
+    let started = life
+        .spans_of(Kind::Register)
         .filter(|_| calls.contains(&call))
         // With two at once, it may be of either.
-        .filter(|bar| {
-            let mut around = calls.iter().filter(|around| is_in(*bar, **around));
+        .filter(|span| {
+            let mut around = calls.iter().filter(|around| is_in(*span, **around));
             around.next() == Some(&call) && around.next().is_none()
         })
-        .filter_map(|bar| timeline.bars[bar].task);
-    let mut tasks: Vec<usize> = timeline.bars[call].task.into_iter().collect();
+        .filter_map(|span| life.spans[span].task);
+    let mut tasks: Vec<usize> = life.spans[call].task.into_iter().collect();
     tasks.extend(started);
     tasks.sort_unstable();
     tasks.dedup();
@@ -108,28 +108,28 @@ fn tasks(timeline: &Timeline, call: usize) -> Vec<usize> {
 
 /// The boot of the kernel: its initcalls, all by one task, and what it does until it runs init, if it waits
 /// for somebody then.
-fn boot(timeline: &Timeline) -> Option<(usize, Micros, Micros)> {
-    let task = timeline.tasks.iter().position(|task| task.pid == Some(1))?;
-    let mut of_boot = timeline
-        .bars_of(Kind::Initcall)
-        .filter(|bar| timeline.bars[*bar].task == Some(task));
+fn boot(life: &Life) -> Option<(usize, Micros, Micros)> {
+    let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
+    let mut of_boot = life
+        .spans_of(Kind::Initcall)
+        .filter(|span| life.spans[*span].task == Some(task));
     let first = of_boot.next()?;
-    let waits = |bar: &usize| timeline.waits.iter().any(|wait| wait.bar == *bar);
-    let last = match timeline.bars_of(Kind::Boot).find(waits) {
+    let waits = |span: &usize| life.waits.iter().any(|wait| wait.span == *span);
+    let last = match life.spans_of(Kind::Boot).find(waits) {
         Some(boot) => boot,
         None => of_boot.last()?,
     };
-    Some((task, timeline.bars[first].begin, timeline.end_of(last)))
+    Some((task, life.spans[first].begin, life.end_of(last)))
 }
 
 /// What was found to have come last.
 enum Last<'t> {
-    Bar(usize),
+    Span(usize),
     Wait(&'t Wait),
 }
 
 struct Walk<'t> {
-    timeline: &'t Timeline,
+    life: &'t Life,
     waiting: HashMap<usize, usize>,
     /// From the end.
     steps: Vec<Step>,
@@ -142,7 +142,7 @@ impl<'t> Walk<'t> {
     }
 
     fn of_probe(mut self, what: String, probe: usize) -> Path {
-        let end = self.timeline.end_of(probe);
+        let end = self.life.end_of(probe);
         let (asked, by) = self.probe(probe, end);
         self.before(asked, by);
         self.done(what, end)
@@ -157,18 +157,18 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn step(&mut self, what: impl Into<String>, begin: Micros, end: Micros, bar: Option<usize>) {
+    fn step(&mut self, what: impl Into<String>, begin: Micros, end: Micros, span: Option<usize>) {
         let what = what.into();
         match self.steps.last_mut() {
             _ if begin >= end => {}
-            Some(after) if bar.is_none() && after.bar.is_none() && after.what == what => {
+            Some(after) if span.is_none() && after.span.is_none() && after.what == what => {
                 after.begin = begin;
             }
             _ => self.steps.push(Step {
                 what,
                 begin,
                 end,
-                bar,
+                span,
             }),
         }
     }
@@ -182,20 +182,20 @@ impl<'t> Walk<'t> {
             };
             self.step(what, ended, until, None);
             until = match last {
-                Last::Bar(bar) => {
+                Last::Span(span) => {
                     self.step(
-                        self.name(bar),
-                        self.timeline.bars[bar].begin,
+                        self.name(span),
+                        self.life.spans[span].begin,
                         ended,
-                        Some(bar),
+                        Some(span),
                     );
-                    self.timeline.bars[bar].begin
+                    self.life.spans[span].begin
                 }
                 Last::Wait(wait) => {
                     let Some(probe) = wait.on.last().copied() else {
                         return;
                     };
-                    let woken = self.timeline.end_of(probe).min(ended);
+                    let woken = self.life.end_of(probe).min(ended);
                     self.step(what, woken, ended, None);
                     let (asked, by) = self.probe(probe, woken);
                     if asked <= begin || until <= asked {
@@ -212,35 +212,35 @@ impl<'t> Walk<'t> {
 
     /// What ended last in these tasks, between these times.
     fn last(&self, tasks: &[usize], begin: Micros, until: Micros) -> Option<(Micros, Last<'t>)> {
-        let timeline = self.timeline;
-        let bar = tasks
+        let life = self.life;
+        let span = tasks
             .iter()
-            .flat_map(|task| timeline.tasks[*task].bars.iter().copied())
-            .filter(|bar| {
-                let of = &timeline.bars[*bar];
+            .flat_map(|task| life.tasks[*task].spans.iter().copied())
+            .filter(|span| {
+                let of = &life.spans[*span];
                 matches!(of.kind, Kind::Probe | Kind::Initcall)
                     && begin <= of.begin
-                    && of.begin < timeline.end_of(*bar)
-                    && timeline.end_of(*bar) <= until
+                    && of.begin < life.end_of(*span)
+                    && life.end_of(*span) <= until
             })
             // Of those that end together the longest: the others are in it.
-            .max_by_key(|bar| {
-                let of = &timeline.bars[*bar];
-                (timeline.end_of(*bar), std::cmp::Reverse(of.begin), *bar)
+            .max_by_key(|span| {
+                let of = &life.spans[*span];
+                (life.end_of(*span), std::cmp::Reverse(of.begin), *span)
             });
-        let wait = timeline
+        let wait = life
             .waits
             .iter()
             .filter(|wait| wait.task.is_some_and(|task| tasks.contains(&task)))
             .filter(|wait| begin <= wait.begin)
-            .map(|wait| (wait.end.unwrap_or(timeline.end), wait))
+            .map(|wait| (wait.end.unwrap_or(life.end), wait))
             .filter(|(end, wait)| wait.begin < *end && *end <= until)
             .max_by_key(|(end, _)| *end);
-        let bar = bar.map(|bar| (timeline.end_of(bar), Last::Bar(bar)));
+        let span = span.map(|span| (life.end_of(span), Last::Span(span)));
         let wait = wait.map(|(end, wait)| (end, Last::Wait(wait)));
-        match (bar, wait) {
-            (Some(bar), Some(wait)) => Some(if wait.0 < bar.0 { bar } else { wait }),
-            (bar, wait) => bar.or(wait),
+        match (span, wait) {
+            (Some(span), Some(wait)) => Some(if wait.0 < span.0 { span } else { wait }),
+            (span, wait) => span.or(wait),
         }
     }
 
@@ -248,19 +248,19 @@ impl<'t> Walk<'t> {
     /// the probe that was.
     fn probe(&mut self, mut probe: usize, mut end: Micros) -> (Micros, usize) {
         loop {
-            let begin = self.timeline.bars[probe].begin;
+            let begin = self.life.spans[probe].begin;
             self.step(self.name(probe), begin, end, Some(probe));
             let Some(waiting) = self.waiting.get(&probe).copied() else {
                 return (begin, probe);
             };
-            let asked = self.timeline.bars[waiting].begin;
-            let task = self.timeline.bars[probe].task;
+            let asked = self.life.spans[waiting].begin;
+            let task = self.life.spans[probe].task;
             let tasks: Vec<usize> = task.into_iter().collect();
             let before = match self.last(&tasks, Micros(0), begin) {
-                Some((ended, Last::Bar(before))) if asked < ended => Some((ended, before)),
+                Some((ended, Last::Span(before))) if asked < ended => Some((ended, before)),
                 _ => None,
             };
-            let device = &self.timeline.bars[probe].on;
+            let device = &self.life.spans[probe].on;
             let Some((ended, before)) = before else {
                 self.step(format!("{device} waits"), asked, begin, Some(waiting));
                 return (asked, probe);
@@ -277,27 +277,27 @@ impl<'t> Walk<'t> {
 
     /// What led to a probe's being asked for: the call that its driver was registered in.
     fn before(&mut self, asked: Micros, probe: usize) {
-        let timeline = self.timeline;
-        let driver = timeline.bars[probe].driver.as_deref();
-        let registration = timeline
-            .bars_of(Kind::Register)
-            .filter(|bar| timeline.bars[*bar].driver.as_deref() == driver)
-            .find(|bar| timeline.bars[*bar].begin <= asked && asked <= timeline.end_of(*bar));
+        let life = self.life;
+        let driver = life.spans[probe].driver.as_deref();
+        let registration = life
+            .spans_of(Kind::Register)
+            .filter(|span| life.spans[*span].driver.as_deref() == driver)
+            .find(|span| life.spans[*span].begin <= asked && asked <= life.end_of(*span));
         let Some(mut outer) = registration else {
             return;
         };
-        while let Some(parent) = timeline.bars[outer].parent {
-            outer = parent;
+        while let Some(around) = life.bar_around(outer) {
+            outer = around;
         }
-        let bar = &timeline.bars[outer];
-        let what = super::name(timeline, outer).unwrap_or_else(|| self.name(outer));
-        let tasks: Vec<usize> = bar.task.into_iter().collect();
-        self.tasks(&what, &tasks, bar.begin, asked);
+        let span = &life.spans[outer];
+        let what = super::name(life, outer).unwrap_or_else(|| self.name(outer));
+        let tasks: Vec<usize> = span.task.into_iter().collect();
+        self.tasks(&what, &tasks, span.begin, asked);
     }
 
-    /// A bar in words.
-    fn name(&self, bar: usize) -> String {
-        let of = &self.timeline.bars[bar];
+    /// A span in words.
+    fn name(&self, span: usize) -> String {
+        let of = &self.life.spans[span];
         match of.kind {
             Kind::Initcall => format!("initcall {}", of.on),
             Kind::Register => format!("registration of {}", of.on),

@@ -6,10 +6,10 @@
 //! The logs are of `make boot-stall`: out/boot-stall/0, 3 and 9, without the lines of others.
 
 use lifecycle::laws::boot_waits::{self, Boot};
+use lifecycle::life::Kind;
 use lifecycle::parse::dmesg;
 use lifecycle::report::log::{report, Detail};
-use lifecycle::timeline::Kind;
-use lifecycle::{Micros, Timeline};
+use lifecycle::{Life, Micros, Probing};
 
 use crate::samples::summary;
 
@@ -144,9 +144,9 @@ fn reported() {
         (include_str!("boot_probes.txt"), false),
         (include_str!("boot_goes_on.txt"), false),
     ] {
-        let timeline = Timeline::of(&dmesg::parse(log).unwrap());
-        let boot = timeline.bars_of(Kind::Boot).next().unwrap();
-        let wait = timeline.waits.iter().find(|wait| wait.bar == boot);
+        let timeline = Life::new(dmesg::parse(log).unwrap(), Probing::Once);
+        let boot = timeline.spans_of(Kind::Boot).next().unwrap();
+        let wait = timeline.waits.iter().find(|wait| wait.span == boot);
         assert_eq!(wait.is_some(), waits);
         let Some(wait) = wait else { continue };
         assert!(wait.inferred);

@@ -4,6 +4,6 @@
 
 mod boots;
 mod diff;
+mod life;
 mod report;
 mod samples;
-mod timeline;

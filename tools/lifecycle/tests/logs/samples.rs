@@ -34,7 +34,7 @@ pub(crate) fn read(text: &str) -> Log {
 
 /// Sums a log up.
 pub(crate) fn summary(name: &str, text: &str) -> Summary {
-    Summary::of(name, &read(text))
+    Summary::of(name, read(text))
 }
 
 /// A dmesg of so many devices in one insmod, each of which takes half a second, with names as given.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle::timeline::Timeline;
+use lifecycle::life::Life;
 use svg::node::element::path::Data;
 use svg::node::element::{Group, Line, Path, Rectangle, Text, Title};
 
@@ -77,7 +77,7 @@ pub(super) fn room(width: f64) -> usize {
 }
 
 /// A lane, or many in the place of one.
-pub(super) fn strip(timeline: &Timeline, scale: &Scale, strip: &Strip) -> Group {
+pub(super) fn strip(timeline: &Life, scale: &Scale, strip: &Strip) -> Group {
     let mut group = Group::new().set("class", "lane");
     if let Some(of) = strip.heading {
         group = group
@@ -96,7 +96,7 @@ pub(super) fn strip(timeline: &Timeline, scale: &Scale, strip: &Strip) -> Group 
     }
 }
 
-fn one(timeline: &Timeline, scale: &Scale, strip: &Strip, lane: &Lane, group: Group) -> Group {
+fn one(timeline: &Life, scale: &Scale, strip: &Strip, lane: &Lane, group: Group) -> Group {
     let name = shorten(&lane.name, room(GUTTER - MARGIN - 8.0));
     let mut group =
         group.add(text(MARGIN, strip.top + 14.0, "name", &name).add(Title::new(clean(&lane.name))));
@@ -121,7 +121,7 @@ fn one(timeline: &Timeline, scale: &Scale, strip: &Strip, lane: &Lane, group: Gr
         let y = place.top + 9.8;
         if let Some(label) = fits(width - 7.0) {
             group = group.add(text(x + 4.0, y, "on", label));
-        } else if look::failed(&timeline.bars[placed.bar]) {
+        } else if look::failed(&timeline.spans[placed.bar]) {
             // Beside it, up to the next one: a failure is told.
             let next = lane.bars[at + 1..]
                 .iter()
@@ -136,19 +136,19 @@ fn one(timeline: &Timeline, scale: &Scale, strip: &Strip, lane: &Lane, group: Gr
 }
 
 /// From where to where a bar goes.
-fn extent(timeline: &Timeline, scale: &Scale, at: usize) -> (f64, f64) {
-    let x = scale.x(timeline.bars[at].begin);
+fn extent(timeline: &Life, scale: &Scale, at: usize) -> (f64, f64) {
+    let x = scale.x(timeline.spans[at].begin);
     let width = scale.x(timeline.end_of(at)) - x;
     (x, width.max(NARROWEST))
 }
 
-fn bar(timeline: &Timeline, scale: &Scale, at: usize, place: Place) -> Rectangle {
+fn bar(timeline: &Life, scale: &Scale, at: usize, place: Place) -> Rectangle {
     let (x, width) = extent(timeline, scale, at);
     let details = words::lines(&words::details(timeline, at));
     Rectangle::new()
         .set(
             "class",
-            format!("bar {}", look::classes(&timeline.bars[at])),
+            format!("bar {}", look::classes(&timeline.spans[at])),
         )
         .set("x", px(x))
         .set("y", px(place.top))
@@ -159,7 +159,7 @@ fn bar(timeline: &Timeline, scale: &Scale, at: usize, place: Place) -> Rectangle
 
 /// Each lane is a thin line here, so that nothing is lost.
 fn many(
-    timeline: &Timeline,
+    timeline: &Life,
     scale: &Scale,
     strip: &Strip,
     lanes: &[Lane],
@@ -172,10 +172,10 @@ fn many(
         for placed in lane.bars.iter().filter(|placed| placed.size == Size::Full) {
             let (x, width) = extent(timeline, scale, placed.bar);
             let path = paths
-                .remove(&look::classes(&timeline.bars[placed.bar]))
+                .remove(&look::classes(&timeline.spans[placed.bar]))
                 .unwrap_or_default();
             paths.insert(
-                look::classes(&timeline.bars[placed.bar]),
+                look::classes(&timeline.spans[placed.bar]),
                 path.move_to((px(x), px(place.top)))
                     .horizontal_line_by(px(width))
                     .vertical_line_by(px(place.height))

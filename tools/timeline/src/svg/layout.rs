@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use lifecycle::timeline::Timeline;
+use lifecycle::life::Life;
 
 use crate::fold::{fold, Shown};
 use crate::lane::{lanes, Of, Size};
@@ -102,7 +102,7 @@ pub(super) fn among(top: f64, height: f64, number: usize, all: usize) -> Place {
 
 impl Layout {
     /// Lays out the lanes below `top`.
-    pub(super) fn new(timeline: &Timeline, top: f64) -> Self {
+    pub(super) fn new(timeline: &Life, top: f64) -> Self {
         let mut layout = Self {
             strips: Vec::new(),
             bottom: top,

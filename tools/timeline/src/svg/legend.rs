@@ -2,23 +2,23 @@
 
 //! What the looks mean, and the patterns that they are filled with.
 
-use lifecycle::timeline::Timeline;
+use lifecycle::life::Life;
 use svg::node::element::{Circle, Definitions, Group, Line, Marker, Path, Pattern, Rectangle};
 
 use super::draw::{line, px, text, CHARACTER};
 use crate::look::{self, Look};
 
 /// The legend of what occurs, from `top` on between `left` and `right`, and where it ends.
-pub(super) fn legend(timeline: &Timeline, left: f64, top: f64, right: f64) -> (Group, f64) {
+pub(super) fn legend(timeline: &Life, left: f64, top: f64, right: f64) -> (Group, f64) {
     let mut entries: Vec<(String, &str)> = Look::ALL
         .into_iter()
-        .filter(|look| timeline.bars.iter().any(|bar| Look::of(bar) == *look))
+        .filter(|look| timeline.spans.iter().any(|bar| Look::of(bar) == *look))
         .map(|look| (format!("bar {}", look.class()), look.legend()))
         .collect();
-    if timeline.bars.iter().any(look::failed) {
+    if timeline.spans.iter().any(look::failed) {
         entries.push(("bar failed".to_owned(), "failed"));
     }
-    if timeline.bars.iter().any(|bar| bar.end.is_none()) {
+    if timeline.spans.iter().any(|bar| bar.end.is_none()) {
         entries.push(("bar open".to_owned(), "the log ends first"));
     }
     if timeline.waits.iter().any(|wait| !wait.inferred) {

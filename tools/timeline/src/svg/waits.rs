@@ -3,7 +3,7 @@
 //! Draws who waited for whom: a strip on what the task was doing, and an arrow from the end of each
 //! probe that it waited for.
 
-use lifecycle::timeline::{Timeline, Wait};
+use lifecycle::life::{Life, Wait};
 use svg::node::element::path::Data;
 use svg::node::element::{Group, Path, Rectangle, Title};
 
@@ -15,10 +15,10 @@ use crate::words;
 /// A wait for more probes has only the arrow of the last one, which decided.
 const ARROWS: usize = 12;
 
-pub(super) fn waits(timeline: &Timeline, scale: &Scale, layout: &Layout) -> Group {
+pub(super) fn waits(timeline: &Life, scale: &Scale, layout: &Layout) -> Group {
     let mut group = Group::new().set("class", "waits");
     for wait in &timeline.waits {
-        let Some(waiter) = layout.in_task.get(&wait.bar) else {
+        let Some(waiter) = layout.in_task.get(&wait.span) else {
             continue;
         };
         let title = clean(&words::lines(&words::wait_details(timeline, wait)));
@@ -41,7 +41,7 @@ fn classes(wait: &Wait, class: &str) -> String {
     format!("{class}{inferred}")
 }
 
-fn strip(timeline: &Timeline, scale: &Scale, wait: &Wait, waiter: Place) -> Rectangle {
+fn strip(timeline: &Life, scale: &Scale, wait: &Wait, waiter: Place) -> Rectangle {
     let x = scale.x(wait.begin);
     let width = scale.x(wait.end.unwrap_or(timeline.end)) - x;
     let height = EDGE.min(waiter.height);
@@ -54,7 +54,7 @@ fn strip(timeline: &Timeline, scale: &Scale, wait: &Wait, waiter: Place) -> Rect
 }
 
 fn arrow(
-    timeline: &Timeline,
+    timeline: &Life,
     scale: &Scale,
     wait: &Wait,
     probe: usize,

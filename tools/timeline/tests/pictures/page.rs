@@ -3,7 +3,7 @@
 //! The page: its data, held against the events of the log. What its script makes of them is looked
 //! at by hand.
 
-use lifecycle::{Event, Timeline};
+use lifecycle::{Event, Life, Probing};
 use serde_json::Value;
 use timeline::page::page;
 use timeline::Heading;
@@ -15,7 +15,7 @@ fn write(events: &[Event]) -> String {
         title: "</title><script>alert(1)</script>".to_owned(),
         identity: "Linux {{data}}".to_owned(),
     };
-    page(&Timeline::of(events), &heading)
+    page(&Life::new(events.to_vec(), Probing::Once), &heading)
 }
 
 /// The data in a page.
@@ -60,7 +60,7 @@ fn all_samples() {
     for (name, events) in samples::all() {
         let data = data(&write(&events));
         check(&events, &data).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
-        let waits = Timeline::of(&events).waits.len();
+        let waits = Life::new(events.to_vec(), Probing::Once).waits.len();
         assert_eq!(data["waits"].as_array().unwrap().len(), waits);
     }
 }

@@ -2,7 +2,7 @@
 
 //! The SVG picture.
 
-use lifecycle::{Event, Micros, Timeline};
+use lifecycle::{Event, Micros};
 use proptest::prelude::*;
 use timeline::svg::svg;
 use timeline::Heading;
@@ -21,7 +21,7 @@ fn draw(events: &[Event]) -> String {
         title: "a <title> & more".to_owned(),
         identity: "Linux".to_owned(),
     };
-    svg(&Timeline::of(events), &heading)
+    svg(&expected::life(events), &heading)
 }
 
 /// Holds a picture against the events of its log; what is wrong with it, if anything is.
@@ -43,7 +43,11 @@ fn bars(events: &[Event], drawing: &Drawing) -> Result<(), String> {
 
 /// All bars of the timeline are drawn, and nothing else.
 fn all_bars(events: &[Event], drawing: &Drawing) -> Result<(), String> {
-    compare(drawing, |_| true, expected::bars_of(&Timeline::of(events)))
+    compare(
+        drawing,
+        |_| true,
+        expected::bars_of(&expected::life(events)),
+    )
 }
 
 fn compare(

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifecycle::{Event, Timeline};
+use lifecycle::{Event, Life, Probing};
 use proptest::prelude::*;
 use serde_json::Value;
 use timeline::trace::trace;
@@ -34,7 +34,7 @@ fn write(events: &[Event]) -> String {
         title: "a \"title\"".to_owned(),
         identity: "Linux".to_owned(),
     };
-    trace(&Timeline::of(events), &heading)
+    trace(&Life::new(events.to_vec(), Probing::Once), &heading)
 }
 
 /// Reads a trace; panics at everything that the format does not allow.

@@ -8,7 +8,6 @@ use lifecycle::call::{calls, Kind};
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load};
 use lifecycle::laws::recorded::judge;
 use lifecycle::parse::recording;
-use lifecycle::timeline::Timeline;
 use lifecycle::{errno, Event, Micros};
 use serde::Serialize;
 
@@ -98,11 +97,12 @@ impl Report {
             .collect();
         let first = |part: &str| {
             let events = parts.get(part)?;
-            loads(events, &subject.module, &names).into_iter().next()
+            let life = lifecycle::Life::new(events.clone(), lifecycle::Probing::Once);
+            loads(&life, &subject.module, &names).into_iter().next()
         };
         let (plain, async_probe) = (first("load"), first("async_probe"));
         let unrelated_waited = parts.get("in_flight").and_then(|events| {
-            Timeline::of(events)
+            lifecycle::Life::new(events.clone(), lifecycle::Probing::Once)
                 .waits
                 .iter()
                 .filter(|wait| wait.doing.ends_with(" of unrelated") && !wait.on.is_empty())

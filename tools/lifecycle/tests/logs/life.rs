@@ -2,25 +2,25 @@
 
 //! Timelines of real logs.
 
+use lifecycle::life::Kind;
 use lifecycle::parse::dmesg;
-use lifecycle::timeline::Kind;
-use lifecycle::{Event, Micros, Timeline};
+use lifecycle::{Event, Life, Micros, Probing};
 
 use crate::samples::{read, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
 
-fn recorded() -> (Vec<Event>, Timeline) {
+fn recorded() -> (Vec<Event>, Life) {
     let events = read(PLATFORM_AND_BUS).events;
-    let timeline = Timeline::of(&events);
+    let timeline = Life::new(events.clone(), Probing::Once);
     (events, timeline)
 }
 
 /// What must be true of the timeline of any log.
-fn whole(events: &[Event], timeline: &Timeline) {
+fn whole(events: &[Event], timeline: &Life) {
     let within = timeline.begin..=timeline.end;
-    for bar in &timeline.bars {
+    for bar in &timeline.spans {
         assert!(within.contains(&bar.begin), "{bar:?}");
     }
-    for (at, bar) in timeline.bars.iter().enumerate() {
+    for (at, bar) in timeline.spans.iter().enumerate() {
         assert!(bar.events.is_sorted() && !bar.events.is_empty(), "{bar:?}");
         let times: Vec<Micros> = bar.events.iter().map(|at| events[*at].time).collect();
         // It begins at an event, or as long before one as that says.
@@ -34,23 +34,31 @@ fn whole(events: &[Event], timeline: &Timeline) {
         assert!(bar.end.is_none_or(|end| times.contains(&end)), "{bar:?}");
         assert!(bar.end.is_none_or(|end| bar.begin <= end), "{bar:?}");
         let lanes = |lanes: &[usize]| lanes.iter().filter(|lane| **lane == at).count();
-        let devices = timeline.devices.iter().map(|device| lanes(&device.bars));
-        assert_eq!(devices.sum::<usize>(), usize::from(bar.device.is_some()));
-        let tasks = timeline.tasks.iter().map(|task| lanes(&task.bars));
-        assert_eq!(tasks.sum::<usize>(), usize::from(bar.task.is_some()));
+        let devices = timeline.devices.iter().map(|device| lanes(&device.spans));
+        assert_eq!(
+            devices.sum::<usize>(),
+            usize::from(bar.kind.is_bar() && bar.device.is_some())
+        );
+        let tasks = timeline.tasks.iter().map(|task| lanes(&task.spans));
+        assert_eq!(
+            tasks.sum::<usize>(),
+            usize::from(bar.kind.is_bar() && bar.task.is_some())
+        );
         if let Some(parent) = bar.parent {
-            assert_eq!(timeline.bars[parent].task, bar.task);
-            assert!(timeline.bars[parent].begin <= bar.begin);
+            assert_eq!(timeline.spans[parent].task, bar.task);
+            assert!(timeline.spans[parent].begin <= bar.begin);
             assert!(timeline.end_of(at) <= timeline.end_of(parent));
         }
     }
     for device in &timeline.devices {
         assert!(device
-            .bars
-            .is_sorted_by_key(|bar| timeline.bars[*bar].begin));
+            .spans
+            .is_sorted_by_key(|bar| timeline.spans[*bar].begin));
     }
     for task in &timeline.tasks {
-        assert!(task.bars.is_sorted_by_key(|bar| timeline.bars[*bar].begin));
+        assert!(task
+            .spans
+            .is_sorted_by_key(|bar| timeline.spans[*bar].begin));
     }
     assert!(timeline.waits.is_sorted_by_key(|wait| wait.begin));
     for wait in &timeline.waits {
@@ -61,16 +69,17 @@ fn whole(events: &[Event], timeline: &Timeline) {
         assert!(wait.begin <= last && last <= end, "{wait:?}");
     }
     let json = serde_json::to_string(timeline).unwrap();
-    assert_eq!(serde_json::from_str::<Timeline>(&json).unwrap(), *timeline);
+    let read: Life = serde_json::from_str(&json).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), json);
 }
 
 /// Waits in words.
-fn waits(timeline: &Timeline) -> Vec<String> {
-    let wait = |wait: &lifecycle::timeline::Wait| {
+fn waits(timeline: &Life) -> Vec<String> {
+    let wait = |wait: &lifecycle::life::Wait| {
         let on: Vec<&str> = wait
             .on
             .iter()
-            .map(|bar| timeline.bars[*bar].on.as_str())
+            .map(|bar| timeline.spans[*bar].on.as_str())
             .collect();
         let took = wait.end.unwrap_or(timeline.end) - wait.begin;
         let inferred = if wait.inferred { " (inferred)" } else { "" };
@@ -88,7 +97,7 @@ fn waits(timeline: &Timeline) -> Vec<String> {
 fn all_logs() {
     for (_, log) in ALL {
         let log = read(log);
-        whole(&log.events, &Timeline::of(&log.events));
+        whole(&log.events, &Life::new(log.events.clone(), Probing::Once));
     }
 }
 
@@ -96,7 +105,7 @@ fn all_logs() {
 #[test]
 fn a_driver_in_c() {
     let waits = |log| {
-        let waits = waits(&Timeline::of(&read(log).events));
+        let waits = waits(&Life::new(read(log).events, Probing::Once));
         // Which of the devices was the last is not the point here.
         let without_names = |wait: &String| wait.split(": kthread").next().unwrap().to_owned();
         waits.iter().map(without_names).collect::<Vec<_>>()
@@ -137,7 +146,7 @@ fn a_recording_that_is_cut() {
     let (events, _) = recorded();
     for cut in 0..events.len() {
         let cut = &events[..cut];
-        whole(cut, &Timeline::of(cut));
+        whole(cut, &Life::new(cut.to_vec(), Probing::Once));
     }
 }
 
@@ -151,10 +160,10 @@ fn its_dmesg() {
         .map(|event| format!("{event}\n"))
         .collect();
     let events = dmesg::parse(&log).unwrap();
-    let of_dmesg = Timeline::of(&events);
+    let of_dmesg = Life::new(events.clone(), Probing::Once);
     whole(&events, &of_dmesg);
-    let probes = |timeline: &Timeline| -> Vec<(String, Option<Micros>)> {
-        let probes = timeline.bars.iter().filter(|bar| bar.kind == Kind::Probe);
+    let probes = |timeline: &Life| -> Vec<(String, Option<Micros>)> {
+        let probes = timeline.spans.iter().filter(|bar| bar.kind == Kind::Probe);
         let mut probes: Vec<_> = probes.map(|bar| (bar.on.clone(), bar.took)).collect();
         probes.sort();
         probes
@@ -179,7 +188,7 @@ fn waits_that_only_fit_are_inferred() {
 [    1.604500] lifecycle: call_returned call=insmod on=d pid=9 ret=0
 ";
     let events = dmesg::parse(log).unwrap();
-    let timeline = Timeline::of(&events);
+    let timeline = Life::new(events.clone(), Probing::Once);
     whole(&events, &timeline);
     assert_eq!(
         waits(&timeline),
@@ -193,7 +202,7 @@ fn waits_that_only_fit_are_inferred() {
     let free = log.replace("[    1.504000] lifecycle: call_returned call=unbind", "[    1.503500] lifecycle: call_returned call=insmod on=unrelated pid=10 ret=0\n[    1.504000] lifecycle: call_returned call=unbind")
         .replace("[    1.604000] lifecycle: call_returned call=insmod on=unrelated pid=10 ret=0\n", "");
     let events = dmesg::parse(&free).unwrap();
-    let timeline = Timeline::of(&events);
+    let timeline = Life::new(events.clone(), Probing::Once);
     assert!(waits(&timeline)
         .iter()
         .all(|wait| !wait.contains("unrelated")));

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The spans of what `initcall_debug` prints.
+//!
+//! The lines say when something ended and how long it took. Only the lines of initcalls and of async
+//! work name the task; a probe is taken to be in the task of what was under way and began last
+//! before it.
+
+use std::collections::HashMap;
+
+use super::build::Builder;
+use super::model::Kind;
+use crate::event::{Initcall, Symbol};
+use crate::{Micros, What};
+
+/// What is under way, with the events that began it.
+#[derive(Default)]
+struct Open<'a> {
+    /// Initcalls, by function: the tasks and where they began.
+    initcalls: HashMap<&'a Symbol, Vec<(u32, usize)>>,
+    /// The same, in the order in which they began.
+    last: Vec<(u32, usize)>,
+    /// Async work, by number: the worker and the span.
+    works: HashMap<u64, (u32, usize)>,
+    /// Waits, by task.
+    waiting: HashMap<u32, usize>,
+    /// The init of a module, by task, that may have to wait: where it began, and its result.
+    loaded: HashMap<u32, (&'a str, usize, i32)>,
+    /// Where the kernel's last initcall returned, and by which task.
+    returned: Option<(u32, usize)>,
+    /// Whether the log tells of async work at all.
+    works_are_told: bool,
+    /// The probes of each device that a recording or the driver itself has told.
+    told: HashMap<String, Vec<usize>>,
+}
+
+/// Makes the spans.
+pub(super) fn spans(builder: &mut Builder<'_>) {
+    let events = builder.events;
+    let mut open = Open {
+        works_are_told: events
+            .iter()
+            .any(|event| matches!(event.what, What::Initcall(Initcall::WorkBegan { .. }))),
+        ..Open::default()
+    };
+    for (at, span) in builder.life.spans.iter().enumerate() {
+        if span.kind == Kind::Probe {
+            open.told.entry(span.on.clone()).or_default().push(at);
+        }
+    }
+    for (at, event) in events.iter().enumerate() {
+        let What::Initcall(initcall) = &event.what else {
+            continue;
+        };
+        match initcall {
+            Initcall::Calling { function, pid } => {
+                open.loaded.remove(pid);
+                let of = open.initcalls.entry(function).or_default();
+                of.push((*pid, at));
+                open.last.push((*pid, at));
+            }
+            Initcall::Returned { function, ret, .. } => {
+                let of = open.initcalls.get_mut(function);
+                if let Some((pid, began)) = of.and_then(Vec::pop) {
+                    open.last.retain(|(_, of)| *of != began);
+                    initcall_span(builder, pid, function, began, Some(at), Some(*ret));
+                    match &function.module {
+                        Some(module) => {
+                            open.loaded.insert(pid, (module, began, *ret));
+                        }
+                        None => open.returned = Some((pid, at)),
+                    }
+                }
+            }
+            Initcall::Probed { .. } => probe_span(builder, &open, initcall, at),
+            Initcall::WorkBegan {
+                cookie,
+                function,
+                pid,
+            } => {
+                let task = builder.task(Some(*pid), None);
+                let span = builder.span(Kind::AsyncWork, function.function(), at, None);
+                builder.life.spans[span].task = Some(task);
+                open.works.insert(*cookie, (*pid, span));
+            }
+            Initcall::WorkEnded { cookie, .. } => {
+                if let Some((_, span)) = open.works.remove(cookie) {
+                    let of = &mut builder.life.spans[span];
+                    of.end = Some(event.time);
+                    of.ended = Some(at);
+                    builder.evidence(span, [at]);
+                }
+            }
+            Initcall::RunInit { program } => {
+                if let Some((pid, began)) = open.returned.take() {
+                    let task = builder.task(Some(pid), None);
+                    let span = builder.span(Kind::Boot, program, began, Some(at));
+                    builder.life.spans[span].task = Some(task);
+                }
+            }
+            Initcall::Waiting { pid } => {
+                open.waiting.insert(*pid, at);
+            }
+            Initcall::Continuing { pid, .. } => {
+                if let Some(began) = open.waiting.remove(pid) {
+                    flush_span(builder, &mut open, *pid, began, Some(at));
+                }
+            }
+        }
+    }
+    let mut initcalls: Vec<_> = std::mem::take(&mut open.initcalls).into_iter().collect();
+    initcalls.retain(|(_, of)| !of.is_empty());
+    initcalls.sort_unstable_by_key(|(_, of)| of[0].1);
+    for (function, of) in initcalls {
+        for (pid, began) in of {
+            initcall_span(builder, pid, function, began, None, None);
+        }
+    }
+    let mut waiting: Vec<_> = std::mem::take(&mut open.waiting).into_iter().collect();
+    waiting.sort_unstable();
+    for (pid, began) in waiting {
+        flush_span(builder, &mut open, pid, began, None);
+    }
+}
+
+fn initcall_span(
+    builder: &mut Builder<'_>,
+    pid: u32,
+    function: &Symbol,
+    began: usize,
+    ended: Option<usize>,
+    ret: Option<i32>,
+) {
+    let task = builder.task(Some(pid), None);
+    let on = match &function.module {
+        Some(module) => format!("{} [{module}]", function.function()),
+        None => function.function().to_owned(),
+    };
+    let span = builder.span(Kind::Initcall, on, began, ended);
+    builder.life.spans[span].task = Some(task);
+    builder.life.spans[span].ret = ret;
+}
+
+/// A wait for async work. That of a module's loader comes right after the module's init, and insmod
+/// takes as long as both.
+fn flush_span(
+    builder: &mut Builder<'_>,
+    open: &mut Open<'_>,
+    pid: u32,
+    began: usize,
+    ended: Option<usize>,
+) {
+    let task = builder.task(Some(pid), None);
+    if let Some((module, init, ret)) = open.loaded.remove(&pid) {
+        let span = builder.span(Kind::Init, module, init, ended);
+        builder.life.spans[span].task = Some(task);
+        builder.life.spans[span].ret = Some(ret);
+    }
+    let span = builder.span(Kind::Flush, "", began, ended);
+    builder.life.spans[span].task = Some(task);
+}
+
+fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initcall, at: usize) {
+    let Initcall::Probed {
+        device,
+        driver,
+        ret,
+        took,
+        pid,
+    } = probed
+    else {
+        return;
+    };
+    let end = builder.time(at);
+    let begin = end - *took;
+    let lane = builder.device(device);
+    let told = open.told.get(device).into_iter().flatten().rfind(|told| {
+        let told = builder.life.spans[**told].end;
+        told.is_some_and(|told| begin <= told && told <= end)
+    });
+    if let Some(told) = told {
+        builder.evidence(*told, [at]);
+        return;
+    }
+    let spans = &builder.life.spans;
+    let work = open
+        .works
+        .values()
+        .filter(|(_, work)| spans[*work].on.ends_with("_attach_async_helper"))
+        .filter(|(_, work)| spans[*work].begin <= begin + Micros(1))
+        .min_by_key(|(_, work)| (spans[*work].begin.0.abs_diff(begin.0), *work))
+        .map(|(pid, _)| *pid);
+    let initcall = match open.last.as_slice() {
+        [(pid, began)] if builder.time(*began) <= begin + Micros(1) => Some(*pid),
+        _ => None,
+    };
+    let task = pid.or(work).or(initcall);
+    let task = task.map(|pid| builder.task(Some(pid), None));
+    let span = builder.span_until(Kind::Probe, device, *took, at);
+    let of = &mut builder.life.spans[span];
+    of.device = Some(lane);
+    of.driver.clone_from(driver);
+    of.task = task;
+    of.asynchronous = open.works_are_told.then_some(work.is_some());
+    of.ret = Some(ret.saturating_abs().saturating_neg());
+}

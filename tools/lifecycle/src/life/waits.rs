@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who waited for whom.
+//!
+//! A recording shows it: a flush of async work that was under way, or a function that takes the
+//! lock of a device while that is being probed. `initcall_debug` shows the flushes. Other logs show
+//! only that a call of userspace ended just when async probes did; such a wait is marked as inferred.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::model::{function, Kind, Life, Span, Through, Wait};
+use crate::event::Call;
+use crate::{Micros, What};
+
+/// A call that waited returns this soon after what it waited for: there is the rest of the call,
+/// and the time that the kernel takes to wake its task.
+const SOON: Micros = Micros(20_000);
+
+/// Finds all waits.
+pub(super) fn waits(life: &Life) -> Vec<Wait> {
+    let mut found = flushes(life);
+    found.extend(locks(life));
+    found.extend(unregistrations(life));
+    found.extend(flush_lines(life));
+    if found.is_empty() {
+        found.extend(inferred(life));
+        found.extend(boot(life));
+    }
+    found.sort_by_key(|wait| (wait.begin, wait.events.first().copied()));
+    found
+}
+
+/// An async probe: where it was scheduled, and what has come of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsyncProbe {
+    /// The mark of the scheduling, or where no source shows that, what set the probe off.
+    pub scheduled: usize,
+    /// The driver core's helper that the worker runs, or where no source shows that, the probe. None
+    /// if it has not begun.
+    pub run: Option<usize>,
+}
+
+impl Life {
+    /// The async probes that the driver core has scheduled, in this order.
+    pub fn async_probes(&self) -> Vec<AsyncProbe> {
+        let runs: HashMap<usize, usize> = self
+            .spans
+            .iter()
+            .enumerate()
+            .filter(|(_, span)| matches!(span.kind, Kind::DriverAttach | Kind::DeviceAttach))
+            .filter_map(|(at, span)| Some((span.cause?, at)))
+            .collect();
+        let mut probes: Vec<AsyncProbe> = self
+            .of(Kind::Scheduled)
+            .filter(|(_, span)| span.on.ends_with("_attach_async_helper"))
+            .map(|(scheduled, _)| AsyncProbe {
+                scheduled,
+                run: runs.get(&scheduled).copied(),
+            })
+            .collect();
+        let unrecorded = self.of(Kind::Probe).filter_map(|(at, probe)| {
+            let unseen = probe.facts.at.is_none() && probe.asynchronous == Some(true);
+            let scheduled = probe.cause.filter(|_| unseen)?;
+            Some(AsyncProbe {
+                scheduled,
+                run: Some(at),
+            })
+        });
+        probes.extend(unrecorded);
+        probes
+    }
+}
+
+/// The flushes of all domains during async probes, and those of one domain.
+fn flushes(life: &Life) -> Vec<Wait> {
+    let spans = &life.spans;
+    let probes = life.async_probes();
+    // Of the work that a worker does: the probe in it.
+    let probe_in: HashMap<usize, usize> = life
+        .of(Kind::Probe)
+        .filter_map(|(at, _)| {
+            let work = life.within(at, |outer| {
+                matches!(
+                    outer.kind,
+                    Kind::DriverAttach | Kind::DeviceAttach | Kind::AsyncWork
+                )
+            });
+            Some((work?, at))
+        })
+        .collect();
+    let domains: HashSet<u64> = life
+        .of(Kind::Scheduled)
+        .filter_map(|(_, span)| span.facts.domain)
+        .collect();
+    let mut waits = Vec::new();
+    for (at, flush) in life.of(Kind::Flush) {
+        let Some(domain) = flush.facts.domain else {
+            continue;
+        };
+        let (on, scheduled): (Vec<usize>, Vec<usize>) = if domain == 0 {
+            probes
+                .iter()
+                .filter(|probe| {
+                    let run = probe.run.map(|run| &spans[run]);
+                    spans[probe.scheduled].began < flush.began
+                        && flush.began < run.map_or(usize::MAX, Span::end_place)
+                        && run.is_none_or(|run| run.task != flush.task)
+                })
+                .filter_map(|probe| {
+                    let on = probe_in.get(&probe.run?)?;
+                    Some((*on, spans[probe.scheduled].began))
+                })
+                .unzip()
+        } else if domains.contains(&domain) {
+            // Which work is in which domain is not recorded: this is the work that a driver has
+            // scheduled itself, and that has ended meanwhile.
+            life.of(Kind::AsyncWork)
+                .filter(|(_, run)| run.task != flush.task)
+                .filter(|(_, run)| {
+                    flush.began < run.end_place() && run.end_place() < flush.end_place()
+                })
+                .filter_map(|(at, run)| Some((*probe_in.get(&at)?, run.began)))
+                .unzip()
+        } else {
+            continue;
+        };
+        if on.is_empty() {
+            continue;
+        }
+        let mut events: Vec<usize> = scheduled;
+        events.push(flush.began);
+        events.extend(flush.ended);
+        let caller = flush.facts.caller.as_deref().map(function);
+        let through = caller.map_or(Through::AsyncWork, |caller| {
+            Through::Flush(caller.to_owned())
+        });
+        waits.extend(
+            wait(life, at, through, flush.ended, on, events).map(|wait| Wait {
+                inferred: domain != 0,
+                ..wait
+            }),
+        );
+    }
+    waits
+}
+
+/// The functions that take the lock of a device while another task probes it.
+fn locks(life: &Life) -> Vec<Wait> {
+    let spans = &life.spans;
+    let mut probes: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (at, probe) in life.of(Kind::Probe) {
+        if let Some(device) = probe.facts.at {
+            probes.entry(device).or_default().push(at);
+        }
+    }
+    let mut waits = Vec::new();
+    for (at, span) in spans.iter().enumerate() {
+        let locks = matches!(
+            span.kind,
+            Kind::Release
+                | Kind::Bind
+                | Kind::Attach
+                | Kind::Del
+                | Kind::DriverAttach
+                | Kind::DeviceAttach
+        );
+        let probes = span.facts.at.and_then(|device| probes.get(&device));
+        let Some(probes) = probes.filter(|_| locks) else {
+            continue;
+        };
+        let blocking = probes
+            .iter()
+            .copied()
+            .find(|probe| spans[*probe].spans(span.began) && spans[*probe].task != span.task);
+        let Some(blocking) = blocking else {
+            continue;
+        };
+        // The first that the task does when it has the lock.
+        let ended = spans[blocking].ended.and_then(|ended| {
+            let goes_on = spans[at..]
+                .iter()
+                .take_while(|of| of.began < span.end_place())
+                .find(|of| of.task == span.task && ended < of.began);
+            goes_on.map(|of| of.began).or(span.ended)
+        });
+        let mut events = vec![spans[blocking].began, span.began];
+        events.extend(spans[blocking].ended);
+        events.extend(ended);
+        waits.extend(wait(
+            life,
+            at,
+            Through::DeviceLock,
+            ended,
+            vec![blocking],
+            events,
+        ));
+    }
+    waits
+}
+
+/// The unregistrations that could not begin to detach the driver while it probed.
+fn unregistrations(life: &Life) -> Vec<Wait> {
+    let mut waits = Vec::new();
+    for (at, span) in life.of(Kind::Unregister) {
+        if span.facts.by.is_none() {
+            continue;
+        }
+        let detach = life.inside(Kind::Detach, at).next();
+        let began = detach.map(|(_, detach)| detach.began);
+        let blocking: Vec<usize> = life
+            .of(Kind::Probe)
+            .take_while(|(_, probe)| probe.began < span.began)
+            .filter(|(_, probe)| probe.task != span.task)
+            .filter(|(_, probe)| probe.same_driver(span) && probe.spans(span.began))
+            .filter(|(_, probe)| began.is_none_or(|began| probe.end_place() < began))
+            // What was scheduled when the driver was registered knows its driver.
+            .filter(|(probe, _)| {
+                let attach = life.within(*probe, |outer| outer.kind == Kind::DriverAttach);
+                attach.is_none()
+            })
+            .map(|(probe, _)| probe)
+            .collect();
+        if blocking.is_empty() {
+            continue;
+        }
+        let places = blocking
+            .iter()
+            .flat_map(|probe| [Some(life.spans[*probe].began), life.spans[*probe].ended]);
+        let events = places.flatten().chain([span.began]).chain(began).collect();
+        waits.extend(wait(
+            life,
+            at,
+            Through::DriverInUse,
+            began,
+            blocking,
+            events,
+        ));
+    }
+    waits
+}
+
+/// A wait that a span shows.
+fn wait(
+    life: &Life,
+    at: usize,
+    through: Through,
+    ended: Option<usize>,
+    mut on: Vec<usize>,
+    mut events: Vec<usize>,
+) -> Option<Wait> {
+    // The outermost function of the kernel that the task was in.
+    let is_function = |span: &Span| span.kind.is_bar() && !matches!(span.kind, Kind::Call(_));
+    let mut outermost = is_function(&life.spans[at]).then_some(at);
+    let mut inner = at;
+    while let Some(outer) = life.within(inner, is_function) {
+        outermost = Some(outer);
+        inner = outer;
+    }
+    let span = outermost?;
+    on.sort_by_key(|on| (life.end_of(*on), *on));
+    events.sort_unstable();
+    events.dedup();
+    Some(Wait {
+        task: life.spans[span].task,
+        doing: doing_what(life, &life.spans[span]),
+        span,
+        through,
+        begin: life.events[life.spans[at].began].time,
+        end: ended.map(|ended| life.events[ended].time),
+        on,
+        inferred: false,
+        events,
+    })
+}
+
+/// In words.
+fn doing_what(life: &Life, span: &Span) -> String {
+    let on = match span.on.as_str() {
+        "" => "(no name)",
+        on => on,
+    };
+    let task = span.task.and_then(|task| life.tasks[task].name.as_deref());
+    let task = task.unwrap_or("a task");
+    match span.kind {
+        Kind::Init => format!("insmod of {on}"),
+        Kind::Rmmod => format!("rmmod of {on}"),
+        Kind::Release => format!("unbind of {on}"),
+        Kind::Bind => format!("bind of {on}"),
+        Kind::Attach => format!("attach of {on}"),
+        Kind::Del => format!("removal of {on}"),
+        Kind::Add => format!("addition of {on}"),
+        Kind::AsyncWork => format!("async work of {task}"),
+        Kind::Register => format!("register of {task}"),
+        Kind::Unregister => format!("unregister of {task}"),
+        Kind::Probe => format!("probe of {task}"),
+        Kind::Firmware => format!("firmware of {task}"),
+        Kind::Flush => format!("flush of {task}"),
+        _ => task.to_owned(),
+    }
+}
+
+/// The waits for async work that `initcall_debug` prints, for the work that ended meanwhile.
+fn flush_lines(life: &Life) -> Vec<Wait> {
+    let spans = &life.spans;
+    let is_line = |span: &Span| matches!(life.events[span.events[0]].what, What::Initcall(_));
+    // The work by its end, and where a work is a probe, that.
+    let mut probes: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
+    for (at, probe) in life.of(Kind::Probe) {
+        probes.entry(probe.task).or_default().push(at);
+    }
+    let mut by_end: BTreeMap<(Micros, usize), usize> = BTreeMap::new();
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for (work, span) in life.of(Kind::AsyncWork).filter(|(_, span)| is_line(span)) {
+        let probe = probes.get(&span.task).and_then(|probes| {
+            let within = |probe: &&usize| {
+                let probe = &spans[**probe];
+                span.begin <= probe.begin + Micros(1)
+                    && span.end.is_none_or(|end| probe.end <= Some(end))
+            };
+            probes.iter().rfind(within)
+        });
+        let on = probe.copied().unwrap_or(work);
+        match span.end {
+            Some(end) => {
+                by_end.insert((end, work), on);
+            }
+            None => open.push((work, on)),
+        }
+    }
+    let mut waits = Vec::new();
+    for (at, flush) in life.of(Kind::Flush).filter(|(_, span)| is_line(span)) {
+        let end = life.end_of(at);
+        let meanwhile = by_end.range((flush.begin, usize::MAX)..=(end, usize::MAX));
+        let meanwhile = meanwhile.map(|((_, work), on)| (*work, *on));
+        let (works, mut on): (Vec<usize>, Vec<usize>) = meanwhile
+            .chain(open.iter().copied())
+            .filter(|(work, _)| spans[*work].task != flush.task && spans[*work].begin <= end)
+            .unzip();
+        if on.is_empty() {
+            continue;
+        }
+        let mut events = flush.events.clone();
+        events.extend(works.iter().flat_map(|work| spans[*work].events.clone()));
+        events.sort_unstable();
+        on.sort_by_key(|on| (life.end_of(*on), *on));
+        // The boot waits for async work after its last initcall, too.
+        let around = life.within(at, |outer| {
+            matches!(outer.kind, Kind::Boot) || outer.kind == Kind::Init && outer.end == flush.end
+        });
+        let doing = match around.map(|around| &spans[around]) {
+            Some(boot) if boot.kind == Kind::Boot => format!("boot until {}", boot.on),
+            Some(init) => format!("insmod of {}", init.on),
+            None => match life.pid_of(flush) {
+                Some(1) => "the kernel's init".to_owned(),
+                pid => format!("task {}", pid.unwrap_or_default()),
+            },
+        };
+        waits.push(Wait {
+            task: flush.task,
+            doing,
+            span: around.unwrap_or(at),
+            through: Through::AsyncWork,
+            begin: flush.begin,
+            end: flush.end,
+            on,
+            inferred: false,
+            events,
+        });
+    }
+    waits
+}
+
+/// The kernel's own wait for async probes before it runs init, where no line tells of it: the last of
+/// those that ended before was not long before.
+fn boot(life: &Life) -> Option<Wait> {
+    let (at, boot) = life.of(Kind::Boot).next()?;
+    let end = boot.end?;
+    let mut on: Vec<usize> = life
+        .of(Kind::Probe)
+        .filter(|(_, probe)| probe.asynchronous == Some(true))
+        .filter(|(_, probe)| {
+            let ended = probe.end;
+            ended.is_some_and(|ended| boot.begin < ended && ended <= end)
+        })
+        .map(|(at, _)| at)
+        .collect();
+    on.sort_by_key(|probe| (life.end_of(*probe), *probe));
+    let last = life.end_of(*on.last()?);
+    if last + SOON < end {
+        return None;
+    }
+    Some(Wait {
+        task: boot.task,
+        doing: format!("boot until {}", boot.on),
+        span: at,
+        through: Through::AsyncWork,
+        begin: boot.begin,
+        end: Some(last),
+        events: evidence(life, &boot.events, &on),
+        on,
+        inferred: true,
+    })
+}
+
+/// The events of a wait, in the order of the log.
+fn evidence(life: &Life, own: &[usize], on: &[usize]) -> Vec<usize> {
+    let others = on.iter().flat_map(|on| &life.spans[*on].events);
+    let mut events: Vec<usize> = own.iter().chain(others).copied().collect();
+    events.sort_unstable();
+    events.dedup();
+    events
+}
+
+/// The calls of userspace that ended when async probes did.
+fn inferred(life: &Life) -> Vec<Wait> {
+    let calls = life.spans.iter().enumerate();
+    calls
+        .filter_map(|(at, call)| match call.kind {
+            Kind::Call(kind) => inferred_wait(life, kind, at),
+            _ => None,
+        })
+        .collect()
+}
+
+fn inferred_wait(life: &Life, kind: Call, at: usize) -> Option<Wait> {
+    let call = &life.spans[at];
+    let returned = call.end?;
+    let before = |probe: &Span| probe.begin <= call.begin;
+    let ended_meanwhile = |probe: &Span| {
+        probe
+            .end
+            .is_some_and(|end| call.begin < end && end <= returned)
+    };
+    let (through, mut on): (Through, Vec<usize>) = match kind {
+        Call::Insmod | Call::Rmmod => {
+            let asynchronous = || {
+                let probes = life.of(Kind::Probe);
+                probes.filter(|(_, probe)| probe.asynchronous == Some(true))
+            };
+            // One that was there before and goes on shows that the call did not wait for all.
+            let outlived =
+                asynchronous().any(|(probe, span)| life.end_of(probe) > returned && before(span));
+            if outlived {
+                return None;
+            }
+            let awaited = asynchronous().filter(|(_, probe)| ended_meanwhile(probe));
+            (Through::AsyncWork, awaited.map(|(at, _)| at).collect())
+        }
+        Call::Bind | Call::Unbind | Call::DriversProbe => {
+            let awaited = life.of(Kind::Probe).filter(|(_, probe)| {
+                probe.on == call.on && before(probe) && ended_meanwhile(probe)
+            });
+            (Through::DeviceLock, awaited.map(|(at, _)| at).collect())
+        }
+        _ => return None,
+    };
+    on.sort_by_key(|probe| (life.spans[*probe].end, *probe));
+    let last = life.spans[*on.last()?].end?;
+    if through == Through::AsyncWork && returned - last > SOON {
+        return None;
+    }
+    // Its own registration comes before the waiting.
+    let registered = life
+        .of(Kind::Register)
+        .chain(life.of(Kind::Unregister))
+        .filter_map(|(_, span)| span.end)
+        .filter(|end| call.begin < *end && *end < last)
+        .filter(|_| kind == Call::Insmod)
+        .max();
+    Some(Wait {
+        task: call.task,
+        doing: format!("{kind} of {}", call.on),
+        span: at,
+        through,
+        begin: registered.unwrap_or(call.begin).max(call.begin),
+        end: Some(last),
+        events: evidence(life, &call.events, &on),
+        on,
+        inferred: true,
+    })
+}
