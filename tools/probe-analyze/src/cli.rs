@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::boot_line::loaders::Loader;
 use crate::error::{exit_codes, Kind};
 use crate::output::Color;
 
@@ -15,7 +16,8 @@ use crate::output::Color;
 /// the dmesg interface of async_probe prints, or a recording.
 #[derive(Debug, Parser)]
 #[command(name = "probe-analyze", version, after_help = exit_codes(&[
-    Kind::Different, Kind::Usage, Kind::Storage, Kind::Log, Kind::Nothing, Kind::Interrupted,
+    Kind::Different, Kind::Usage, Kind::Storage, Kind::Log, Kind::Nothing, Kind::Unrecordable,
+    Kind::Interrupted,
 ]))]
 pub struct Cli {
     /// What to do
@@ -44,6 +46,11 @@ pub enum Action {
         Kind::Different, Kind::Usage, Kind::Log, Kind::Nothing, Kind::Interrupted,
     ]))]
     Diff(Diff),
+    /// Prints what to add to the kernel's command line so that the kernel records its boot
+    #[command(args_override_self = true, after_help = exit_codes(&[
+        Kind::Usage, Kind::Log, Kind::Unrecordable, Kind::Interrupted,
+    ]))]
+    BootLine(BootLine),
 }
 
 /// What to report on.
@@ -90,6 +97,40 @@ pub struct Diff {
     pub form: Form,
     /// Prints nothing: the exit code says whether the logs differ
     #[arg(short, long, conflicts_with_all = ["json", "all"])]
+    pub quiet: bool,
+}
+
+/// For which kernel.
+#[derive(Debug, Args)]
+pub struct BootLine {
+    /// The release of the kernel, as uname -r prints it [default: the running kernel]
+    #[arg(long, value_name = "RELEASE")]
+    pub kernel: Option<String>,
+    /// The architecture of the kernel, as uname -m prints it [default: that of this program]
+    #[arg(long)]
+    pub arch: Option<String>,
+    /// The symbols of the kernel: its System.map, or a copy of its /proc/kallsyms
+    #[arg(long, value_name = "FILE")]
+    pub system_map: Option<PathBuf>,
+    /// A copy of the kernel's /sys/kernel/debug/kprobes/blacklist
+    #[arg(long, value_name = "FILE")]
+    pub blacklist: Option<PathBuf>,
+    /// The command line that the kernel has without the addition [default: /proc/cmdline]
+    #[arg(long, value_name = "TEXT")]
+    pub command_line: Option<String>,
+    /// Prints the addition alone, as the configuration of this boot loader has it
+    #[arg(
+        long = "for",
+        value_enum,
+        value_name = "LOADER",
+        conflicts_with = "json"
+    )]
+    pub loader: Option<Loader>,
+    /// Prints all there is as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Prints the addition alone
+    #[arg(short, long, conflicts_with_all = ["json", "loader"])]
     pub quiet: bool,
 }
 

@@ -18,6 +18,8 @@ pub enum Kind {
     Log,
     /// A log has nothing about probes.
     Nothing,
+    /// A kernel cannot be recorded.
+    Unrecordable,
     /// A signal asked the program to stop.
     Interrupted,
 }
@@ -35,6 +37,7 @@ impl Kind {
             Self::Storage => (7, "a file cannot be written"),
             Self::Log => (8, "a log cannot be read or understood"),
             Self::Nothing => (9, "a log has nothing about probes"),
+            Self::Unrecordable => (10, "the kernel cannot be recorded"),
             Self::Interrupted => (130, "interrupted by a signal"),
         }
     }
@@ -100,8 +103,16 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_own_exit_code() {
-        use Kind::{Different, Interrupted, Log, Nothing, Storage, Usage};
-        let kinds = [Different, Usage, Storage, Log, Nothing, Interrupted];
+        use Kind::{Different, Interrupted, Log, Nothing, Storage, Unrecordable, Usage};
+        let kinds = [
+            Different,
+            Usage,
+            Storage,
+            Log,
+            Nothing,
+            Unrecordable,
+            Interrupted,
+        ];
         let mut codes: Vec<u8> = kinds.iter().map(|kind| kind.exit_code()).collect();
         codes.sort_unstable();
         codes.dedup();

@@ -5,6 +5,7 @@
 //!
 //! It needs a log and nothing else: no kernel, no root file system, no virtual machine.
 
+pub mod boot_line;
 pub mod cli;
 pub mod diff;
 pub mod error;

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use probe_analyze::cli::{Action, Cli};
 use probe_analyze::error::Result;
-use probe_analyze::{diff, interrupt, output, report, timeline};
+use probe_analyze::{boot_line, diff, interrupt, output, report, timeline};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -28,6 +28,7 @@ fn act(action: &Action) -> Result<u8> {
         Action::Report(args) => report::run(args)?,
         Action::Timeline(args) => timeline::run(args)?,
         Action::Diff(args) => return diff::run(args),
+        Action::BootLine(args) => boot_line::run(args)?,
     }
     Ok(0)
 }
