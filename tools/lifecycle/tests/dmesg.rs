@@ -3,7 +3,7 @@
 //! Properties of the parser, and of what is made of its events, that hold for every log.
 
 use lifecycle::diff::Diff;
-use lifecycle::event::{Call, Initcall, Symbol, KERNEL_PREFIX, USER_PREFIX};
+use lifecycle::event::{Call, Initcall, Outcome, SmolStr, Symbol, KERNEL_PREFIX, USER_PREFIX};
 use lifecycle::laws::one_at_a_time;
 use lifecycle::parse::dmesg::{parse, Parser};
 use lifecycle::parse::log::Log;
@@ -14,13 +14,13 @@ use lifecycle::summary::Summary;
 use lifecycle::{Event, Micros, ProbeType, What};
 use proptest::prelude::*;
 
-fn name() -> impl Strategy<Value = String> {
-    "[a-zA-Z0-9_.:=-]{1,20}"
+fn name() -> impl Strategy<Value = SmolStr> {
+    "[a-zA-Z0-9_.:=-]{1,20}".prop_map(Into::into)
 }
 
 /// The kernel prints names of tasks escaped, so that only printable ASCII comes out.
-fn task() -> impl Strategy<Value = String> {
-    "[ -~]{0,15}"
+fn task() -> impl Strategy<Value = SmolStr> {
+    "[ -~]{0,15}".prop_map(Into::into)
 }
 
 fn ret() -> impl Strategy<Value = i32> {
@@ -101,7 +101,10 @@ fn symbol() -> impl Strategy<Value = Symbol> {
         "[a-z][a-z_0-9]{0,9}\\+0x[0-9a-f]/0x[0-9a-f]",
         "0x[0-9a-f]{16}"
     ];
-    (text, proptest::option::of("[a-z_]{1,9}")).prop_map(|(text, module)| Symbol { text, module })
+    (text, proptest::option::of("[a-z_]{1,9}")).prop_map(|(text, module)| Symbol {
+        text: text.into(),
+        module: module.map(Into::into),
+    })
 }
 
 fn initcall() -> impl Strategy<Value = What> {
@@ -123,9 +126,10 @@ fn initcall() -> impl Strategy<Value = What> {
             micros()
         )
             .prop_map(|(device, driver, ret, took)| Initcall::Probed {
-                device,
-                driver,
+                device: device.into(),
+                driver: driver.map(Into::into),
                 ret,
+                outcome: Outcome::since_5_14(ret),
                 took,
                 pid: None,
             }),
@@ -145,7 +149,9 @@ fn initcall() -> impl Strategy<Value = What> {
         }),
         any::<u32>().prop_map(|pid| Initcall::Waiting { pid }),
         (any::<u32>(), micros()).prop_map(|(pid, took)| Initcall::Continuing { pid, took }),
-        "/[a-z]{1,9}".prop_map(|program| Initcall::RunInit { program }),
+        "/[a-z]{1,9}".prop_map(|program| Initcall::RunInit {
+            program: program.into()
+        }),
     ];
     one.prop_map(What::Initcall)
 }
@@ -201,7 +207,7 @@ fn took(what: &mut What) -> Option<&mut Micros> {
 
 /// The events of few devices, drivers and tasks, close to each other, so that they belong together.
 fn entangled() -> impl Strategy<Value = Vec<Event>> {
-    let few = |name: &mut String| *name = ["a", "b"][name.len() % 2].to_owned();
+    let few = |name: &mut SmolStr| *name = ["a", "b"][name.len() % 2].into();
     prop::collection::vec((any_event(), 0_u64..1000), 0..40).prop_map(move |mut events| {
         let mut time = Micros(1_000_000);
         for (event, later) in &mut events {
@@ -247,17 +253,17 @@ fn entangled() -> impl Strategy<Value = Vec<Event>> {
 fn few_initcalls(initcall: &mut Initcall) {
     match initcall {
         Initcall::Calling { function, pid } => {
-            function.text = "f+0x0/0x1".to_owned();
+            function.text = "f+0x0/0x1".into();
             *pid %= 4;
         }
-        Initcall::Returned { function, .. } => function.text = "f+0x0/0x1".to_owned(),
-        Initcall::Probed { device, .. } => *device = ["a", "b"][device.len() % 2].to_owned(),
+        Initcall::Returned { function, .. } => function.text = "f+0x0/0x1".into(),
+        Initcall::Probed { device, .. } => *device = ["a", "b"][device.len() % 2].into(),
         Initcall::WorkBegan {
             cookie,
             function,
             pid,
         } => {
-            function.text = "__driver_attach_async_helper+0x0/0x1".to_owned();
+            function.text = "__driver_attach_async_helper+0x0/0x1".into();
             *cookie %= 4;
             *pid %= 4;
         }
@@ -292,8 +298,8 @@ fn kmsg(events: &[Event], first: u64) -> String {
 
 /// A device's whole life, `n` times over, its events in order.
 fn lives(device: usize, rets: &[i32]) -> Vec<What> {
-    let device = format!("d.{device}");
-    let driver = "d".to_owned();
+    let device: SmolStr = format!("d.{device}").into();
+    let driver: SmolStr = "d".into();
     let mut lives = Vec::new();
     for ret in rets {
         let (device, driver) = (device.clone(), driver.clone());
@@ -303,7 +309,7 @@ fn lives(device: usize, rets: &[i32]) -> Vec<What> {
             asynchronous: true,
             cpu: 0,
             pid: 1,
-            task: "kworker/u8:1".to_owned(),
+            task: "kworker/u8:1".into(),
         });
         lives.push(What::ProbeEnded {
             device: device.clone(),

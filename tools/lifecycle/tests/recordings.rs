@@ -3,7 +3,7 @@
 //! Recordings of real kernels, and properties of the parser that hold for every recording.
 
 use lifecycle::event::point::{Definition, Returns, Value, DEFINITIONS};
-use lifecycle::event::{Fetched, Recorded, Side};
+use lifecycle::event::{Fetched, Recorded, Side, SmolStr};
 use lifecycle::laws::recorded::{convoy, judge};
 use lifecycle::parse::recording::{self as text, parse};
 use lifecycle::parse::refusal::Reason;
@@ -61,12 +61,12 @@ fn beside_an_exclusive_domain_nobody_waits() {
     assert!(convoy::check_free(&events, "unrelated", Micros(5000)).is_err());
 }
 
-fn name() -> impl Strategy<Value = Option<String>> {
-    proptest::option::of("[a-zA-Z0-9_.:=/-]{1,20}")
+fn name() -> impl Strategy<Value = Option<SmolStr>> {
+    proptest::option::of("[a-zA-Z0-9_.:=/-]{1,20}".prop_map(Into::into))
 }
 
-fn symbol() -> impl Strategy<Value = String> {
-    "[a-z_]{1,20}\\+0x[0-9a-f]{1,3}/0x[0-9a-f]{1,3}"
+fn symbol() -> impl Strategy<Value = SmolStr> {
+    "[a-z_]{1,20}\\+0x[0-9a-f]{1,3}/0x[0-9a-f]{1,3}".prop_map(Into::into)
 }
 
 prop_compose! {
@@ -122,7 +122,7 @@ fn events(
     let mut open: Vec<&Definition> = Vec::new();
     let mut push = |point, side| {
         let what = What::Recorded(Recorded {
-            task: task.to_owned(),
+            task: task.into(),
             pid: 42,
             cpu: 3,
             point,
@@ -134,7 +134,7 @@ fn events(
         });
     };
     for (fetched, definition, back) in steps {
-        push(definition.point, Side::Begins(fetched));
+        push(definition.point, Side::Begins(fetched.into()));
         if definition.returns != Returns::Unseen {
             open.push(definition);
         }
@@ -142,7 +142,7 @@ fn events(
             push(
                 definition.point,
                 Side::Returns {
-                    caller: caller.to_owned(),
+                    caller: caller.into(),
                     ret: (definition.returns == Returns::Result).then_some(ret),
                 },
             );

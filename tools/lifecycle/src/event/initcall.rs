@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use crate::micros::Micros;
 
 /// One line.
@@ -35,11 +37,13 @@ pub enum Initcall {
     /// `probe of slow.0 with driver slow returned 0 after 7 usecs`: a driver has tried a device.
     Probed {
         /// Name of the device.
-        device: String,
+        device: SmolStr,
         /// Name of the driver, since 7.3.
-        driver: Option<String>,
-        /// The result.
+        driver: Option<SmolStr>,
+        /// The number in the line. What it means depends on the kernel.
         ret: i32,
+        /// What it means.
+        outcome: Outcome,
         /// How long it took.
         took: Micros,
         /// The task, if the line has its caller.
@@ -78,17 +82,48 @@ pub enum Initcall {
     /// `Run /init as init process`: the boot is over. It comes without `initcall_debug`, too.
     RunInit {
         /// The program.
-        program: String,
+        program: SmolStr,
     },
+}
+
+/// What became of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The device is bound.
+    Bound,
+    /// The device is not bound: the errno, negative, if the log has it.
+    Failed(Option<i32>),
+    /// Bound or failed: the log does not say which kernel has printed it, and its number is 0 or 1.
+    Unknown,
+}
+
+impl Outcome {
+    /// What the number means since 5.14: 0 is bound, and a driver's errno is positive
+    /// (`drivers/base/dd.c`, `really_probe()`).
+    pub fn since_5_14(ret: i32) -> Self {
+        match ret.saturating_abs().saturating_neg() {
+            0 => Self::Bound,
+            errno => Self::Failed(Some(errno)),
+        }
+    }
+
+    /// The result of the probe in the convention of C, if it is known.
+    pub fn ret(self) -> Option<i32> {
+        match self {
+            Self::Bound => Some(0),
+            Self::Failed(errno) => errno,
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// A function as the kernel prints it: `init_module+0x0/0x10 [mod]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Symbol {
     /// The function, `init_module+0x0/0x10`, or an address.
-    pub text: String,
+    pub text: SmolStr,
     /// The module that it is in.
-    pub module: Option<String>,
+    pub module: Option<SmolStr>,
 }
 
 impl Symbol {

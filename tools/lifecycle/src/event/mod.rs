@@ -10,9 +10,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// A name in an event: short ones take no memory of their own, and a clone is cheap.
+pub use smol_str::SmolStr;
+
 use crate::micros::Micros;
 use crate::probe_type::ProbeType;
-pub use initcall::{Initcall, Symbol};
+pub use initcall::{Initcall, Outcome, Symbol};
 pub use point::Point;
 pub(crate) use recorded::write_fetched;
 pub use recorded::{Fetched, Recorded, Side};
@@ -39,7 +42,7 @@ pub enum What {
     /// The registration of a driver returned in its module's init.
     Registered {
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
         /// What the driver asked for.
         probe_type: ProbeType,
         /// Result of the registration.
@@ -50,9 +53,9 @@ pub enum What {
     /// A probe began.
     ProbeBegan {
         /// Name of the device.
-        device: String,
+        device: SmolStr,
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
         /// Whether the task is an async worker.
         asynchronous: bool,
         /// The CPU that runs it at its beginning.
@@ -60,14 +63,14 @@ pub enum What {
         /// The task that runs it.
         pid: u32,
         /// The name of that task.
-        task: String,
+        task: SmolStr,
     },
     /// The request of the firmware returned.
     FirmwareArrived {
         /// Name of the device.
-        device: String,
+        device: SmolStr,
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
         /// Length of the firmware, 0 if there is none.
         bytes: u64,
         /// Result of the request.
@@ -78,9 +81,9 @@ pub enum What {
     /// A probe ended.
     ProbeEnded {
         /// Name of the device.
-        device: String,
+        device: SmolStr,
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
         /// Result of the probe.
         ret: i32,
         /// How long the probe took.
@@ -89,9 +92,9 @@ pub enum What {
     /// What a probe in two phases left to be done has ended.
     Ready {
         /// Name of the device.
-        device: String,
+        device: SmolStr,
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
         /// Result of the second phase.
         ret: i32,
         /// How long both phases took, from the beginning of the probe.
@@ -100,28 +103,28 @@ pub enum What {
     /// The driver's remove callback runs.
     Removing {
         /// Name of the device.
-        device: String,
+        device: SmolStr,
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
     },
     /// The driver data has been dropped.
     Unbound {
         /// Name of the device.
-        device: String,
+        device: SmolStr,
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
     },
     /// The resources that the driver left to devres have been released.
     DevresReleased {
         /// Name of the device.
-        device: String,
+        device: SmolStr,
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
     },
     /// The unregistration of a driver returned in its module's exit.
     Unregistered {
         /// Name of the driver.
-        driver: String,
+        driver: SmolStr,
         /// How long the unregistration took.
         took: Micros,
     },
@@ -130,7 +133,7 @@ pub enum What {
         /// What it asks for.
         call: Call,
         /// The module or the device that the call is about.
-        on: String,
+        on: SmolStr,
         /// The calling task.
         pid: u32,
     },
@@ -139,7 +142,7 @@ pub enum What {
         /// What was asked for.
         call: Call,
         /// The module or the device that the call is about.
-        on: String,
+        on: SmolStr,
         /// The calling task.
         pid: u32,
         /// Result of the call.
@@ -348,5 +351,14 @@ impl fmt::Display for Event {
             self.time.subsec_micros(),
             self.what
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// A log of 200 MB has millions of events.
+    #[test]
+    fn an_event_is_small() {
+        assert!(size_of::<super::Event>() <= 104);
     }
 }

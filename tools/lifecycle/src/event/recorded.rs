@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use super::point::{Definition, Point, Value};
 use crate::probe_type::ProbeType;
 
@@ -11,7 +13,7 @@ use crate::probe_type::ProbeType;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The name of the task.
-    pub task: String,
+    pub task: SmolStr,
     /// The task.
     pub pid: u32,
     /// The CPU it ran on.
@@ -26,11 +28,11 @@ pub struct Recorded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Side {
     /// It begins.
-    Begins(Fetched),
+    Begins(Box<Fetched>),
     /// It returns.
     Returns {
         /// To whom: a symbol, or an address in a module that was gone when the log was read.
-        caller: String,
+        caller: SmolStr,
         /// Its result, where it has one.
         ret: Option<i32>,
     },
@@ -41,11 +43,11 @@ pub enum Side {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
     /// Name of the device.
-    pub device: Option<String>,
+    pub device: Option<SmolStr>,
     /// Where the device is in memory, or the data of scheduled work.
     pub at: Option<u64>,
     /// Name of the driver.
-    pub driver: Option<String>,
+    pub driver: Option<SmolStr>,
     /// Where the driver is in memory.
     pub by: Option<u64>,
     /// Where the bus is in memory.
@@ -53,15 +55,15 @@ pub struct Fetched {
     /// What the driver asks of the driver core.
     pub probe_type: Option<ProbeType>,
     /// The drivers that the command line wants to be probed asynchronously.
-    pub asked: Option<String>,
+    pub asked: Option<SmolStr>,
     /// Name of a module, of a bus or of a firmware file, or the action of a uevent.
-    pub name: Option<String>,
+    pub name: Option<SmolStr>,
     /// The function that is scheduled.
-    pub function: Option<String>,
+    pub function: Option<SmolStr>,
     /// The async domain; 0 for all that are registered.
     pub domain: Option<u64>,
     /// The caller.
-    pub caller: Option<String>,
+    pub caller: Option<SmolStr>,
     /// The NUMA node that work is queued for; -1 for none.
     pub node: Option<i32>,
 }
@@ -93,7 +95,7 @@ pub(crate) fn write_fetched(
     definition: &Definition,
     fetched: &Fetched,
 ) -> fmt::Result {
-    let quoted = |f: &mut fmt::Formatter<'_>, text: &Option<String>| match text {
+    let quoted = |f: &mut fmt::Formatter<'_>, text: &Option<SmolStr>| match text {
         Some(text) => write!(f, "\"{text}\""),
         None => f.write_str("(fault)"),
     };

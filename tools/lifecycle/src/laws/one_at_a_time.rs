@@ -216,7 +216,7 @@ mod tests {
     fn another_driver_ends_it() {
         let mut events = log("async 0\n ended 0 0");
         if let What::ProbeEnded { driver, .. } = &mut events[1].what {
-            *driver = "e".to_owned();
+            *driver = "e".into();
         }
         assert_broken(check(&events), "driver=e");
     }

@@ -211,7 +211,7 @@ mod tests {
         assert_broken(altered(6..7, &["sync 0 8"]), "pid=8");
         let mut events = log(&GOOD.join("\n"));
         if let What::ProbeBegan { driver, .. } = &mut events[6].what {
-            "e".clone_into(driver);
+            *driver = "e".into();
         }
         assert_broken(check(&events, "d", 1), "driver=e");
     }

@@ -94,7 +94,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
             Initcall::RunInit { program } => {
                 if let Some((pid, began)) = open.returned.take() {
                     let task = builder.task(Some(pid), None);
-                    let span = builder.span(Kind::Boot, program, began, Some(at));
+                    let span = builder.span(Kind::Boot, program.as_str(), began, Some(at));
                     builder.life.spans[span].task = Some(task);
                 }
             }
@@ -164,9 +164,10 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initca
     let Initcall::Probed {
         device,
         driver,
-        ret,
+        outcome,
         took,
         pid,
+        ..
     } = probed
     else {
         return;
@@ -174,10 +175,15 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initca
     let end = builder.time(at);
     let begin = end - *took;
     let lane = builder.device(device);
-    let told = open.told.get(device).into_iter().flatten().rfind(|told| {
-        let told = builder.life.spans[**told].end;
-        told.is_some_and(|told| begin <= told && told <= end)
-    });
+    let told = open
+        .told
+        .get(device.as_str())
+        .into_iter()
+        .flatten()
+        .rfind(|told| {
+            let told = builder.life.spans[**told].end;
+            told.is_some_and(|told| begin <= told && told <= end)
+        });
     if let Some(told) = told {
         builder.evidence(*told, [at]);
         return;
@@ -196,11 +202,11 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initca
     };
     let task = pid.or(work).or(initcall);
     let task = task.map(|pid| builder.task(Some(pid), None));
-    let span = builder.span_until(Kind::Probe, device, *took, at);
+    let span = builder.span_until(Kind::Probe, device.as_str(), *took, at);
     let of = &mut builder.life.spans[span];
     of.device = Some(lane);
-    of.driver.clone_from(driver);
+    of.driver = driver.as_ref().map(ToString::to_string);
     of.task = task;
     of.asynchronous = open.works_are_told.then_some(work.is_some());
-    of.ret = Some(ret.saturating_abs().saturating_neg());
+    of.ret = outcome.ret();
 }

@@ -129,7 +129,7 @@ fn begins<'a>(
     });
     let of = &mut builder.life.spans[span];
     of.device = device;
-    of.driver.clone_from(&fetched.driver);
+    of.driver = fetched.driver.as_ref().map(ToString::to_string);
     of.task = Some(task);
     of.cpu = Some(recorded.cpu);
     of.asynchronous = asynchronous;
@@ -138,11 +138,11 @@ fn begins<'a>(
         by: fetched.by,
         bus: fetched.bus,
         probe_type: fetched.probe_type,
-        asked: fetched.asked.clone(),
+        asked: fetched.asked.as_ref().map(ToString::to_string),
         module: (point == Point::Register)
-            .then(|| fetched.name.clone())
+            .then(|| fetched.name.as_ref().map(ToString::to_string))
             .flatten(),
-        caller: fetched.caller.clone(),
+        caller: fetched.caller.as_ref().map(ToString::to_string),
         domain: fetched.domain,
         node: fetched.node,
         ..Facts::default()

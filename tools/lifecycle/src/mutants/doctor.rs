@@ -81,7 +81,7 @@ impl Draft {
     fn insert(&mut self, at: usize, pid: u32, point: Point, side: Side) {
         let time = self.0[at].time;
         let what = What::Recorded(Recorded {
-            task: "stranger".to_owned(),
+            task: "stranger".into(),
             pid,
             cpu: 0,
             point,
@@ -115,7 +115,7 @@ impl Draft {
 
 fn returns(ret: Option<i32>) -> Side {
     Side::Returns {
-        caller: "doctored+0x0/0x10".to_owned(),
+        caller: "doctored+0x0/0x10".into(),
         ret,
     }
 }
@@ -153,11 +153,11 @@ pub fn registration_waits(events: &[Event]) -> Option<Vec<Event>> {
     let mut draft = Draft::of(events);
     let flush = Fetched {
         domain: Some(0),
-        caller: Some("doctored+0x0/0x10".to_owned()),
+        caller: Some("doctored+0x0/0x10".into()),
         ..Fetched::default()
     };
     draft.insert(at, register.pid, Point::Flush, returns(None));
-    draft.insert(at, register.pid, Point::Flush, Side::Begins(flush));
+    draft.insert(at, register.pid, Point::Flush, Side::Begins(flush.into()));
     Some(draft.0)
 }
 
@@ -228,7 +228,7 @@ pub fn two_probes(events: &[Event]) -> Option<Vec<Event>> {
         at,
         STRANGER,
         Point::Probe,
-        Side::Begins(probe.fetched.clone()),
+        Side::Begins(probe.fetched.clone().into()),
     );
     Some(draft.0)
 }
@@ -291,7 +291,7 @@ pub fn probe_after_exit(events: &[Event]) -> Option<Vec<Event>> {
         gone + 1,
         STRANGER,
         Point::Probe,
-        Side::Begins(probe.fetched.clone()),
+        Side::Begins(probe.fetched.clone().into()),
     );
     Some(draft.0)
 }
@@ -352,7 +352,12 @@ pub fn bound_after_failure(events: &[Event]) -> Option<Vec<Event>> {
         at: probe.fetched.at,
         ..Fetched::default()
     };
-    draft.insert(cleanup.began, probe.pid, Point::Bound, Side::Begins(bound));
+    draft.insert(
+        cleanup.began,
+        probe.pid,
+        Point::Bound,
+        Side::Begins(bound.into()),
+    );
     Some(draft.0)
 }
 
@@ -424,7 +429,7 @@ pub fn tried_unasked(events: &[Event]) -> Option<Vec<Event>> {
         ..Fetched::default()
     };
     for point in [Point::Cleanup, Point::Remove] {
-        draft.insert(at, probe.pid, point, Side::Begins(device.clone()));
+        draft.insert(at, probe.pid, point, Side::Begins(device.clone().into()));
     }
     Some(draft.0)
 }

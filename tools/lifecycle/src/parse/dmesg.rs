@@ -29,7 +29,7 @@ use super::initcall_debug;
 use super::prefix::{unescape, Line, Record};
 use super::refusal::{Reason, Refusal};
 use super::timing::{kernel_event, user_event};
-use crate::event::{Call, Event, Initcall, What, KERNEL_PREFIX, USER_PREFIX};
+use crate::event::{Call, Event, Initcall, SmolStr, What, KERNEL_PREFIX, USER_PREFIX};
 use crate::micros::Micros;
 
 /// How much earlier than the line before it a line may be. A CPU stamps a line before it puts it
@@ -46,7 +46,7 @@ pub struct Parser {
     /// The events that are not earlier than that by more than [`SKEW`].
     recent: Vec<Event>,
     /// The call that each task is in, if any, from the first that has been seen of it.
-    calls: BTreeMap<u32, Option<(Call, String)>>,
+    calls: BTreeMap<u32, Option<(Call, SmolStr)>>,
 }
 
 /// Reads a whole log.
@@ -211,8 +211,8 @@ mod tests {
         Event {
             time: Micros(time),
             what: What::ProbeEnded {
-                device: "d.0".to_owned(),
-                driver: "d".to_owned(),
+                device: "d.0".into(),
+                driver: "d".into(),
                 ret: -2,
                 took: Micros(417),
             },

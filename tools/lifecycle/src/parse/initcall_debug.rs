@@ -3,7 +3,7 @@
 //! The lines of `initcall_debug`.
 
 use super::number::digits;
-use crate::event::{Initcall, Symbol};
+use crate::event::{Initcall, Outcome, Symbol};
 use crate::micros::Micros;
 
 const CALLING: &str = "calling  ";
@@ -53,13 +53,15 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
         let (text, took) = after(text, " usecs")?;
         let (name, ret) = text.rsplit_once(" returned ")?;
         let (device, driver) = match name.rsplit_once(" with driver ") {
-            Some((device, driver)) => (device, Some(driver.to_owned())),
+            Some((device, driver)) => (device, Some(driver.into())),
             None => (name, None),
         };
+        let ret = ret.parse().ok()?;
         return Some(Initcall::Probed {
-            device: device.to_owned(),
+            device: device.into(),
             driver,
-            ret: ret.parse().ok()?,
+            ret,
+            outcome: Outcome::since_5_14(ret),
             took,
             pid: caller,
         });
@@ -71,7 +73,7 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
         return program
             .strip_suffix(AS_INIT)
             .map(|program| Initcall::RunInit {
-                program: program.to_owned(),
+                program: program.into(),
             });
     }
     let (pid, took) = after(text.strip_prefix(CONTINUING)?, " usec")?;
@@ -89,12 +91,12 @@ pub fn find(line: &str) -> Option<usize> {
 /// `<function>`, with ` [<module>]` if it is in one.
 fn symbol(text: &str) -> Option<Symbol> {
     let (text, module) = match text.split_once(" [") {
-        Some((text, module)) => (text, Some(module.strip_suffix(']')?.to_owned())),
+        Some((text, module)) => (text, Some(module.strip_suffix(']')?.into())),
         None => (text, None),
     };
     let plain = !text.is_empty() && !text.contains(' ') && module.as_deref() != Some("");
     plain.then(|| Symbol {
-        text: text.to_owned(),
+        text: text.into(),
         module,
     })
 }
@@ -117,17 +119,18 @@ mod tests {
 
     fn function(text: &str, module: Option<&str>) -> Symbol {
         Symbol {
-            text: text.to_owned(),
-            module: module.map(str::to_owned),
+            text: text.into(),
+            module: module.map(Into::into),
         }
     }
 
     #[test]
     fn reads_what_it_prints() {
         let probed = |device: &str, driver: Option<&str>, ret| Initcall::Probed {
-            device: device.to_owned(),
-            driver: driver.map(str::to_owned),
+            device: device.into(),
+            driver: driver.map(Into::into),
             ret,
+            outcome: Outcome::since_5_14(ret),
             took: Micros(7),
             pid: None,
         };
@@ -180,7 +183,7 @@ mod tests {
             (
                 "Run /init as init process",
                 Initcall::RunInit {
-                    program: "/init".to_owned(),
+                    program: "/init".into(),
                 },
             ),
             (

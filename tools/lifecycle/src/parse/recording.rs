@@ -38,7 +38,7 @@ use super::dmesg;
 use super::number::{digits, seconds};
 use super::refusal::{Reason, Refusal};
 use crate::event::point::{Definition, Point, Returns, Value, DEFINITIONS};
-use crate::event::{write_fetched, Event, Fetched, Recorded, Side, What};
+use crate::event::{write_fetched, Event, Fetched, Recorded, Side, SmolStr, What};
 use crate::micros::Micros;
 use crate::probe_type::ProbeType;
 use crate::probing::Probing;
@@ -346,19 +346,19 @@ impl<'a> Head<'a> {
                 .split_once('+')
                 .ok_or(Reason::Expected("a place in a function"))?;
             same_function(definition, function)?;
-            Side::Begins(fetched(definition, rest)?)
+            Side::Begins(Box::new(fetched(definition, rest)?))
         } else {
             let (caller, function) = place
                 .split_once(" <- ")
                 .ok_or(Reason::Expected("a caller"))?;
             same_function(definition, function)?;
             Side::Returns {
-                caller: caller.to_owned(),
+                caller: caller.into(),
                 ret: result(definition, rest)?,
             }
         };
         Ok(Recorded {
-            task: self.task.to_owned(),
+            task: self.task.into(),
             pid: self.pid,
             cpu: self.cpu,
             point: definition.point,
@@ -459,13 +459,13 @@ fn put(fetched: &mut Fetched, value: Value, text: &str) -> Result<(), Reason> {
     Ok(())
 }
 
-fn string(text: &str) -> Result<Option<String>, Reason> {
+fn string(text: &str) -> Result<Option<SmolStr>, Reason> {
     if text == "(fault)" {
         return Ok(None);
     }
     text.strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'))
-        .map(|text| Some(text.to_owned()))
+        .map(|text| Some(text.into()))
         .ok_or(Reason::Expected("a string"))
 }
 
@@ -487,11 +487,11 @@ fn pointer(text: &str) -> Result<u64, Reason> {
         .ok_or(Reason::Expected("a pointer"))
 }
 
-fn symbol(text: &str) -> Result<String, Reason> {
+fn symbol(text: &str) -> Result<SmolStr, Reason> {
     if text.is_empty() || text.contains('=') {
         Err(Reason::Expected("a symbol"))
     } else {
-        Ok(text.to_owned())
+        Ok(text.into())
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::number::{digits, number};
 use super::refusal::Reason;
-use crate::event::{Call, What};
+use crate::event::{Call, SmolStr, What};
 use crate::micros::Micros;
 use crate::probe_type::ProbeType;
 
@@ -137,9 +137,9 @@ impl<'a> Keys<'a> {
         })
     }
 
-    fn name(&mut self, key: &'static str) -> Result<String, Reason> {
+    fn name(&mut self, key: &'static str) -> Result<SmolStr, Reason> {
         self.parsed(key, "a name", |value| {
-            (!value.is_empty()).then(|| value.to_owned())
+            (!value.is_empty()).then(|| value.into())
         })
     }
 
@@ -185,8 +185,8 @@ impl<'a> Keys<'a> {
     }
 
     /// The value of the last key, which may contain spaces.
-    fn tail(mut self, key: &'static str) -> Result<String, Reason> {
-        self.rest(key).map(str::to_owned)
+    fn tail(mut self, key: &'static str) -> Result<SmolStr, Reason> {
+        self.rest(key).map(SmolStr::from)
     }
 
     /// Nothing follows.

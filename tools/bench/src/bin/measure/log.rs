@@ -71,7 +71,7 @@ impl Log {
 pub(crate) fn mark(module: &str) -> Result<()> {
     let what = What::CallBegan {
         call: Call::Insmod,
-        on: module.to_owned(),
+        on: module.into(),
         pid: process::id(),
     };
     let mut file = OpenOptions::new().write(true).open(KMSG)?;

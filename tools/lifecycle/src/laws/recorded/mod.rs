@@ -178,6 +178,7 @@ const AROUND: usize = 5;
 pub(crate) mod tests_support {
     use super::super::tests_support::log;
     use crate::event::point::{Value, DEFINITIONS};
+    use crate::event::SmolStr;
     use crate::parse::recording as text;
     use crate::recording::{Fetched, Recorded, Side};
     use crate::{Event, Micros, ProbeType, What};
@@ -213,7 +214,7 @@ pub(crate) mod tests_support {
             .unwrap_or_else(|| panic!("what is `{event}`?"));
         let (unusual, words): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.contains('='));
         let unusual = |key: &str| {
-            let value = |word: &&str| word.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
+            let value = |word: &&str| word.strip_prefix(key)?.strip_prefix('=').map(SmolStr::from);
             unusual.iter().find_map(value)
         };
         let side = if event == definition.event {
@@ -221,7 +222,7 @@ pub(crate) mod tests_support {
             let mut words = words.iter().copied();
             for (_, _, value) in definition.fetch {
                 match value {
-                    Value::Device => fetched.device = words.next().map(|n| format!("d.{n}")),
+                    Value::Device => fetched.device = words.next().map(|n| format!("d.{n}").into()),
                     Value::At => {
                         let number = match &fetched.device {
                             Some(device) => device[2..].parse::<u64>(),
@@ -229,9 +230,9 @@ pub(crate) mod tests_support {
                         };
                         fetched.at = Some(0xd00 + number.unwrap());
                     }
-                    Value::Driver => fetched.driver = unusual("drv").or(Some("d".to_owned())),
+                    Value::Driver => fetched.driver = unusual("drv").or(Some("d".into())),
                     Value::By => {
-                        let of = |name: String| u64::from(name.as_bytes()[0]);
+                        let of = |name: SmolStr| u64::from(name.as_bytes()[0]);
                         fetched.by = Some(unusual("drv").map_or(0xb, of));
                     }
                     Value::Bus => {
@@ -239,19 +240,19 @@ pub(crate) mod tests_support {
                         fetched.bus = Some(0xb00 + bus);
                     }
                     Value::ProbeType => {
-                        let name = unusual("type").unwrap_or("prefer".to_owned());
-                        let named = |of: &ProbeType| of.name().starts_with(&name);
+                        let name = unusual("type").unwrap_or("prefer".into());
+                        let named = |of: &ProbeType| of.name().starts_with(name.as_str());
                         fetched.probe_type = ProbeType::ALL.into_iter().find(named);
                     }
-                    Value::Asked => fetched.asked = unusual("asked").or(Some(String::new())),
+                    Value::Asked => fetched.asked = unusual("asked").or(Some("".into())),
                     Value::Name if definition.event == "register" => {
                         fetched.name = unusual("mod");
                     }
                     Value::Name => {
                         let name = words.next().unwrap();
                         fetched.name = Some(match definition.event {
-                            "uevent" => format!("ACTION={name}"),
-                            _ => name.to_owned(),
+                            "uevent" => format!("ACTION={name}").into(),
+                            _ => (*name).into(),
                         });
                     }
                     Value::Function => {
@@ -259,27 +260,27 @@ pub(crate) mod tests_support {
                             "schedule" => "__driver_attach_async_helper+0x0/0xf0",
                             _ => "__device_attach_async_helper+0x0/0x110",
                         };
-                        fetched.function = Some(helper.to_owned());
+                        fetched.function = Some(helper.into());
                     }
                     Value::Domain => {
                         fetched.domain = Some(words.next().map_or(0, |n| n.parse().unwrap()));
                     }
                     Value::Caller => {
-                        let from = unusual("from").unwrap_or("someone".to_owned());
-                        fetched.caller = Some(format!("{from}+0x1/0x10"));
+                        let from = unusual("from").unwrap_or("someone".into());
+                        fetched.caller = Some(format!("{from}+0x1/0x10").into());
                     }
                     Value::Node => fetched.node = words.next().map(|n| n.parse().unwrap()),
                 }
             }
-            Side::Begins(fetched)
+            Side::Begins(fetched.into())
         } else {
             Side::Returns {
-                caller: "someone+0x1/0x10".to_owned(),
+                caller: "someone+0x1/0x10".into(),
                 ret: words.first().map(|ret| ret.parse().unwrap()),
             }
         };
         What::Recorded(Recorded {
-            task: "task".to_owned(),
+            task: "task".into(),
             pid,
             cpu: 0,
             point: definition.point,

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
-use lifecycle::event::Call;
+use lifecycle::event::{Call, SmolStr};
 use lifecycle::parse::dmesg::Parser;
 use lifecycle::{Event, Probing, What};
 use nix::errno::Errno;
@@ -197,7 +197,7 @@ pub fn around(
     make: impl FnOnce() -> Result<(), Errno>,
 ) -> Result<Result<(), Errno>, Failure> {
     let pid = gettid().as_raw().unsigned_abs();
-    let on = on.to_owned();
+    let on = SmolStr::from(on);
     write(&What::CallBegan {
         call,
         on: on.clone(),
