@@ -6,9 +6,11 @@
 //! `drivers/base/core.c`, `device_del()`: `kill_device()` and, through `bus_remove_device()`,
 //! `device_release_driver()` take the device lock, which the probe holds (`drivers/base/dd.c`).
 
-use super::{unbind_waits, Violation};
+use super::violation::Court;
+use super::Violation;
 use crate::call::Kind;
-use crate::Event;
+use crate::probe::probes;
+use crate::{Event, What};
 
 /// Judges the only call of `kind` on `on` that removes `device`, made while its probe is under way.
 ///
@@ -16,7 +18,69 @@ use crate::Event;
 ///
 /// How the law was broken.
 pub fn check(events: &[Event], kind: Kind, on: &str, device: &str) -> Result<(), Violation> {
-    unbind_waits::check_as("gone_during_probe", events, kind, on, device)
+    check_as("gone_during_probe", events, kind, on, device)
+}
+
+/// For a law in which a call of `kind` on `on` unbinds the device.
+fn check_as(
+    law: &'static str,
+    events: &[Event],
+    kind: Kind,
+    on: &str,
+    device: &str,
+) -> Result<(), Violation> {
+    let court = Court { law, events };
+    let (call, returned) = court.call(kind, on)?;
+    let probe = probes(events)
+        .into_iter()
+        .rfind(|probe| probe.device == device && probe.began < call.began);
+    let Some(probe) = probe else {
+        return Err(court.broken("a probe under way", court.at(call.began)));
+    };
+    court.demand(
+        probe.ended.is_some_and(|ended| call.began < ended),
+        format!("{kind} of {on} during the probe of {device}"),
+        court.at(call.began),
+    )?;
+    court.demand(
+        probe.ret == Some(0) && call.ret == Some(0),
+        format!("probe and {kind} to succeed"),
+        court.at(returned),
+    )?;
+
+    // All that happens to the device from the end of the probe until unbind returns.
+    let ended = probe.ended.unwrap_or(usize::MAX);
+    let happened: Vec<_> = events
+        .iter()
+        .enumerate()
+        .filter(|(at, event)| {
+            probe.began < *at && (event.what.device() == Some(device) || *at == returned)
+        })
+        .filter(|(at, event)| *at >= ended || !matches!(event.what, What::FirmwareArrived { .. }))
+        .take(5)
+        .collect();
+    let in_order = matches!(
+        happened
+            .iter()
+            .map(|(_, event)| &event.what)
+            .collect::<Vec<_>>()[..],
+        [
+            What::ProbeEnded { .. },
+            What::Removing { .. },
+            What::Unbound { .. },
+            What::DevresReleased { .. },
+            What::CallReturned { .. }
+        ]
+    );
+    court.demand(
+        in_order,
+        format!("probe_ended, removing, unbound, devres_released, return of {kind}"),
+        happened
+            .iter()
+            .map(|(_, event)| event.to_string())
+            .collect::<Vec<_>>()
+            .join("; "),
+    )
 }
 
 #[cfg(test)]

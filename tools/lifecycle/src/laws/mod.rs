@@ -12,6 +12,8 @@ pub mod convoy;
 pub mod default_type;
 pub mod deferral;
 pub mod designs;
+#[allow(dead_code)]
+pub(crate) mod doctor;
 pub mod domain_sync;
 pub mod drop_order;
 pub mod failed_probe;
@@ -20,7 +22,9 @@ pub mod force_sync;
 pub mod gone_before_probe;
 pub mod gone_during_probe;
 pub mod insmod_waits;
+pub mod law;
 pub mod manual_bind_sync;
+pub mod mutant;
 pub mod one_at_a_time;
 pub mod order_of_arrival;
 pub mod parallel_efficiency;
@@ -36,8 +40,30 @@ mod violation;
 
 use crate::call::{calls, Call, Kind};
 use crate::probe::{first_probes, Probe};
+use crate::Life;
+pub use law::{Law, Verdict, Violation};
 use violation::Court;
-pub use violation::Violation;
+
+/// All of them, by name.
+pub static LAWS: &[&Law] = &[&unbind_waits::LAW];
+
+/// Holds a life against all laws.
+pub fn judge(life: &Life) -> Vec<(&'static str, Verdict)> {
+    let laws = LAWS.iter().map(|law| (law.name, law.verdict(life)));
+    let mut verdicts: Vec<_> = laws.collect();
+    if life.sources.contains(&crate::parse::log::Source::Recording) {
+        let old = recorded::judge(&life.events, life.probing).into_iter();
+        verdicts.extend(old.map(|(law, verdict)| {
+            let verdict = match verdict {
+                Ok(0) => Verdict::NoCase,
+                Ok(cases) => Verdict::Kept(cases),
+                Err(violation) => Verdict::Broken(violation),
+            };
+            (law, verdict)
+        }));
+    }
+    verdicts
+}
 
 impl<'a> Court<'a> {
     /// The first probe of each device by `driver`, of which there are `devices`, all ended.
@@ -171,6 +197,39 @@ mod tests_support {
                 violation.seen.contains(seen),
                 "expected `{seen}` in\n{violation}"
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod test_life {
+    use super::law::{Law, Verdict};
+    pub(crate) use super::recorded::tests_support::altered;
+    use super::recorded::tests_support::recording;
+    use crate::{Life, Probing};
+
+    /// The life of these lines, in the short form of [`recording`].
+    pub(crate) fn life(lines: &str) -> Life {
+        Life::new(recording(lines), Probing::Once)
+    }
+
+    /// The law is kept in so many cases.
+    pub(crate) fn assert_kept(law: &Law, lines: &str, cases: usize) {
+        match law.verdict(&life(lines)) {
+            Verdict::Kept(seen) => assert_eq!(seen, cases, "{lines}"),
+            Verdict::NoCase => assert_eq!(0, cases, "{lines}"),
+            other => panic!("{other:?}: {lines}"),
+        }
+    }
+
+    /// The law is broken, and what it saw contains `seen`.
+    pub(crate) fn assert_broken(law: &Law, lines: &str, seen: &str) {
+        match law.verdict(&life(lines)) {
+            Verdict::Broken(violation) => assert!(
+                violation.seen.contains(seen),
+                "expected `{seen}` in\n{violation}"
+            ),
+            other => panic!("{other:?}: {lines}"),
         }
     }
 }

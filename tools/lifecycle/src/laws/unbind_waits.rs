@@ -1,95 +1,162 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Unbind during a probe waits for it; then remove, then the Rust driver data is dropped, then
-//! devres is released, and only then unbind returns.
-//!
-//! `drivers/base/dd.c`: `device_driver_detach()` takes the device lock, which the probe holds.
-//! `__device_release_driver()` then calls `device_remove()` and `device_unbind_cleanup()`, which
-//! drops the driver data (`post_unbind_rust`) before `devres_release_all()`.
+//! Unbind during a probe waits for it.
 
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::probe::probes;
-use crate::{Event, What};
+use super::doctor::Draft;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight, Span};
+use crate::Event;
 
-/// Judges the only write of `device` to `unbind`, made while its probe is under way.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(events: &[Event], device: &str) -> Result<(), Violation> {
-    check_as("unbind_waits", events, Kind::Unbind, device, device)
+/// The law.
+pub static LAW: Law = Law {
+    name: "unbind_waits",
+    promise: "Unbind during a probe waits for it. Then come the remove callback, the drop of the \
+              driver data and the release of devres, in this order, and only then does unbind return.",
+    kernel: "drivers/base/dd.c: device_release_driver_internal() takes the device lock, which the \
+             probe holds; __device_release_driver() calls device_remove(), then \
+             device_unbind_cleanup(), which drops Rust driver data before devres_release_all().",
+    mend: "A bus that calls the remove callback of its drivers itself, or later from a work item, \
+           breaks it. Leave the call to the driver core: set bus_type.remove and return from it when \
+           the driver's callback has returned.",
+    needs: &[Sight::Probes, Sight::Removes, Sight::Sysfs],
+    check,
+    mutants: &[
+        Mutant::live("devres_first").also(&["one_at_a_time"]),
+        Mutant::live("remove_later").also(&["one_at_a_time"]),
+        Mutant::doctored("remove_during_probe", remove_during_probe).also(&["one_at_a_time"]),
+        Mutant::doctored("cleanup_first", cleanup_first).also(&["one_at_a_time"]),
+    ],
+};
+
+/// Whether a call of userspace unbinds the device that it names.
+fn unbinds(kind: Kind) -> bool {
+    matches!(kind, Kind::Call(Call::Unbind))
 }
 
-/// The same for another law, in which a call of `kind` on `on` unbinds the device.
-pub(super) fn check_as(
-    law: &'static str,
-    events: &[Event],
-    kind: Kind,
-    on: &str,
-    device: &str,
-) -> Result<(), Violation> {
-    let court = Court { law, events };
-    let (call, returned) = court.call(kind, on)?;
-    let probe = probes(events)
-        .into_iter()
-        .rfind(|probe| probe.device == device && probe.began < call.began);
-    let Some(probe) = probe else {
-        return Err(court.broken("a probe under way", court.at(call.began)));
-    };
-    court.demand(
-        probe.ended.is_some_and(|ended| call.began < ended),
-        format!("{kind} of {on} during the probe of {device}"),
-        court.at(call.began),
-    )?;
-    court.demand(
-        probe.ret == Some(0) && call.ret == Some(0),
-        format!("probe and {kind} to succeed"),
-        court.at(returned),
-    )?;
+/// Judges every release of a device from its driver; the cases are those during a probe.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for (at, release) in life.spans.iter().enumerate() {
+        let of_release = |span: &Span| match release.kind {
+            Kind::Release => span.same_device(release),
+            _ => life.device_of(span) == release.on,
+        };
+        // A recording shows the release in the call.
+        let called = unbinds(release.kind) && life.inside(Kind::Release, at).next().is_none();
+        if release.kind != Kind::Release && !called {
+            continue;
+        }
+        let step = |kind: Kind| {
+            let after = life.of(kind).map(|(_, span)| span);
+            let mut inside = after.filter(|span| release.spans(span.began));
+            let own = |span: &&Span| span.task.is_none() || span.task == release.task;
+            inside.find(|span| of_release(span) && own(span))
+        };
+        let remove = step(Kind::Remove).map(|remove| remove.began);
+        let data = step(Kind::Cleanup).or(step(Kind::Unbound));
+        let devres = step(Kind::Cleanup).or(step(Kind::DevresReleased));
+        let [data, devres] = [data, devres].map(|step| step.map(|step| step.began));
+        let places = [Some(release.began), remove, data, devres, release.ended];
+        let places: Vec<usize> = places.into_iter().flatten().collect();
+        court.demand(
+            release.ended.is_none() || remove.is_some() == data.is_some(),
+            format!("remove and clean-up of {} together", release.on),
+            &places,
+        )?;
+        court.demand(
+            data.is_none() || remove < data && data <= devres,
+            format!(
+                "remove, then the driver data, then devres of {}",
+                release.on
+            ),
+            &places,
+        )?;
+        let probe = life.of(Kind::Probe).map(|(_, probe)| probe).find(|probe| {
+            of_release(probe) && probe.spans(release.began) && probe.task != release.task
+        });
+        let Some(probe) = probe else {
+            continue;
+        };
+        cases += 1;
+        let under_way = release.ended.is_none() && remove.is_none();
+        let first = remove.unwrap_or(release.end_place());
+        court.demand(
+            under_way || probe.end_place() < first,
+            format!("the unbind of {} to wait for its probe", release.on),
+            &[&places[..], &[probe.began, probe.end_place()]].concat(),
+        )?;
+        // What a probe has bound, unbind takes off.
+        court.demand(
+            !called || probe.ret != Some(0) || release.ret != Some(0) || devres.is_some(),
+            format!(
+                "the unbind of {} to return after its devres is released",
+                release.on
+            ),
+            &places,
+        )?;
+    }
+    Ok(cases)
+}
 
-    // All that happens to the device from the end of the probe until unbind returns.
-    let ended = probe.ended.unwrap_or(usize::MAX);
-    let happened: Vec<_> = events
-        .iter()
-        .enumerate()
-        .filter(|(at, event)| {
-            probe.began < *at && (event.what.device() == Some(device) || *at == returned)
-        })
-        .filter(|(at, event)| *at >= ended || !matches!(event.what, What::FirmwareArrived { .. }))
-        .take(5)
-        .collect();
-    let in_order = matches!(
-        happened
-            .iter()
-            .map(|(_, event)| &event.what)
-            .collect::<Vec<_>>()[..],
-        [
-            What::ProbeEnded { .. },
-            What::Removing { .. },
-            What::Unbound { .. },
-            What::DevresReleased { .. },
-            What::CallReturned { .. }
-        ]
-    );
-    court.demand(
-        in_order,
-        format!("probe_ended, removing, unbound, devres_released, return of {kind}"),
-        happened
-            .iter()
-            .map(|(_, event)| event.to_string())
-            .collect::<Vec<_>>()
-            .join("; "),
-    )
+/// A release that waits for a probe that succeeds.
+fn waiting_release(life: &Life) -> Option<(&Span, usize, &Span)> {
+    life.of(Kind::Release).find_map(|(at, release)| {
+        let mut probes = life.of(Kind::Probe).map(|(_, probe)| probe);
+        let probe = probes.find(|probe| {
+            probe.same_device(release)
+                && probe.task != release.task
+                && probe.spans(release.began)
+                && probe.ret == Some(0)
+        })?;
+        Some((release, at, probe))
+    })
+}
+
+/// Unbind removes before the probe has ended.
+fn remove_during_probe(life: &Life) -> Option<Vec<Event>> {
+    let (_, release, probe) = waiting_release(life)?;
+    let (_, remove) = life.inside(Kind::Remove, release).next()?;
+    let mut draft = Draft::of(life);
+    draft.shift(remove.began, probe.ended?);
+    Some(draft.done())
+}
+
+/// Driver data and devres are gone before the remove.
+fn cleanup_first(life: &Life) -> Option<Vec<Event>> {
+    let (remove, cleanup) = life.of(Kind::Release).find_map(|(at, _)| {
+        let (_, remove) = life.inside(Kind::Remove, at).next()?;
+        let (_, cleanup) = life.inside(Kind::Cleanup, at).next()?;
+        Some((remove, cleanup))
+    })?;
+    let mut draft = Draft::of(life);
+    draft.shift(cleanup.began, remove.began);
+    Some(draft.done())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        30 probe 0
+        9 release 0
+        30 probe_end 0
+        9 remove 0
+        9 cleanup 0
+        9 release_end
+        8 release 0
+        8 release_end
+        31 probe 1
+        7 release 1
+        31 probe_end 2
+        7 release_end
+    ";
+
+    const PRINTED: &str = "
         async 0
         async 1
         call unbind d.0 9
@@ -105,51 +172,45 @@ mod tests {
 
     #[test]
     fn holds() {
-        check(&log(GOOD), "d.0").unwrap();
+        assert_kept(&LAW, RECORDED, 2);
+        assert_kept(&LAW, PRINTED, 1);
     }
 
     #[test]
-    fn every_other_order_is_broken() {
-        let lines: Vec<_> = GOOD
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .collect();
-        // From the end of the probe of d.0 to the return of unbind.
-        for first in 5..9 {
-            let mut swapped = lines.clone();
-            swapped.swap(first, first + 1);
-            let verdict = check(&log(&swapped.join("\n")), "d.0");
-            assert!(verdict.is_err(), "{swapped:?}");
+    fn does_not_wait() {
+        let late = altered(RECORDED, "30 probe_end 0", "");
+        let late = altered(&late, "9 cleanup 0", "9 cleanup 0\n 30 probe_end 0");
+        assert_broken(&LAW, &late, "probe_end");
+        let late = altered(RECORDED, "31 probe_end 2", "");
+        let late = altered(&late, "7 release_end", "7 release_end\n 31 probe_end 2");
+        assert_broken(&LAW, &late, "probe_end");
+        let late = altered(PRINTED, "ended 0 0", "");
+        let late = altered(
+            &late,
+            "return unbind d.0 9 0",
+            "return unbind d.0 9 0\n ended 0 0",
+        );
+        assert_broken(&LAW, &late, "call_returned");
+    }
+
+    #[test]
+    fn half_an_unbind() {
+        for (line, seen) in [("9 remove 0", "cleanup"), ("9 cleanup 0", "remove")] {
+            assert_broken(&LAW, &altered(RECORDED, line, ""), seen);
         }
-    }
-
-    #[test]
-    fn what_is_missing_or_twice() {
         for line in ["removing 0", "unbound 0", "devres_released 0"] {
-            assert_broken(check(&doctored(GOOD, line, ""), "d.0"), "probe_ended");
-            let twice = format!("{line}\n{line}");
-            assert_broken(check(&doctored(GOOD, line, &twice), "d.0"), "probe_ended");
+            assert_broken(&LAW, &altered(PRINTED, line, ""), "call_returned");
         }
+        let turned = altered(RECORDED, "9 cleanup 0", "");
+        let turned = altered(&turned, "9 remove 0", "9 cleanup 0\n 9 remove 0");
+        assert_broken(&LAW, &turned, "cleanup");
     }
 
     #[test]
     fn unbind_came_late() {
-        let events = log("
-            async 0
-            ended 0 0
-            call unbind d.0 9
-            removing 0
-            unbound 0
-            devres_released 0
-            return unbind d.0 9 0
-        ");
-        assert_broken(check(&events, "d.0"), "call_began");
-    }
-
-    #[test]
-    fn nothing_to_judge() {
-        assert_broken(check(&log(""), "d.0"), "0 of them");
-        assert_broken(check(&doctored(GOOD, "async 0", ""), "d.0"), "call_began");
+        let late = altered(PRINTED, "arrived 0 0", "");
+        let late = altered(&late, "ended 0 0", "");
+        let late = altered(&late, "call unbind d.0 9", "ended 0 0\n call unbind d.0 9");
+        assert_kept(&LAW, &late, 0);
     }
 }

@@ -2,46 +2,8 @@
 
 //! How a law was broken.
 
-use std::fmt;
-
+use super::law::Violation;
 use crate::Event;
-
-/// How many events a violation prints at most: its first and last halves.
-const PRINTED: usize = 80;
-
-/// A law, what it expected, what was seen instead, and the log.
-///
-/// `Display` prints one line each for the law, the expectation and what was seen, then the events.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Violation {
-    /// The law's name.
-    pub law: &'static str,
-    /// What the law expected.
-    pub expected: String,
-    /// What was seen instead.
-    pub seen: String,
-    /// The log that the law was held against.
-    pub events: Vec<Event>,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "law: {}", self.law)?;
-        writeln!(f, "expected: {}", self.expected)?;
-        write!(f, "seen: {}", self.seen)?;
-
-        let events = &self.events;
-        let left_out = events.len().saturating_sub(PRINTED);
-        for (at, event) in events.iter().enumerate() {
-            if at < PRINTED / 2 || at >= PRINTED / 2 + left_out {
-                write!(f, "\n{event}")?;
-            } else if at == PRINTED / 2 {
-                write!(f, "\n({left_out} events left out)")?;
-            }
-        }
-        Ok(())
-    }
-}
 
 /// A law at work on a log: makes the violations.
 #[derive(Clone, Copy)]

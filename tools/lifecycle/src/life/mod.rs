@@ -11,6 +11,7 @@ mod build;
 mod initcall;
 mod model;
 mod recorded;
+mod sight;
 mod timing;
 mod trial;
 mod waits;
@@ -20,6 +21,7 @@ use crate::probing::Probing;
 use crate::{Event, Micros};
 use build::Builder;
 pub use model::{function, Device, Facts, Kind, Life, Span, Task, Through, Wait, VERSION};
+pub use sight::Sight;
 pub use waits::AsyncProbe;
 
 impl Life {

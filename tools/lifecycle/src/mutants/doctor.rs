@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::laws::recorded::judge;
+use super::{Kind, Mutant};
+use crate::laws::{judge, Verdict};
 use crate::parse::recording as text;
 use crate::parse::refusal::Refusal;
 use crate::probing::recorded_trial;
 use crate::recording::{async_probes, spans, Fetched, Point, Recorded, Side, Span};
-use crate::{Event, ProbeType, Probing, What};
+use crate::{Event, Life, ProbeType, Probing, What};
 
 /// An edit; `None` if the recording has no place for it.
 pub type Edit = fn(&[Event]) -> Option<Vec<Event>>;
@@ -28,10 +29,19 @@ const EBUSY: i32 = -16;
 /// What the parser finds wrong.
 pub fn broken(events: &[Event], probing: Probing) -> Result<BTreeSet<&'static str>, Refusal> {
     let events = text::parse(&text::write("7.3.4", events))?;
-    let verdicts = judge(&events, probing).into_iter();
+    let verdicts = judge(&Life::new(events, probing)).into_iter();
     Ok(verdicts
-        .filter_map(|(law, verdict)| verdict.is_err().then_some(law))
+        .filter_map(|(law, verdict)| matches!(verdict, Verdict::Broken(_)).then_some(law))
         .collect())
+}
+
+/// The edit of a mutant, if it is one and the recording has a place for it.
+pub fn edit(mutant: &Mutant, events: &[Event], probing: Probing) -> Option<Vec<Event>> {
+    match mutant.kind {
+        Kind::Recording(edit) => edit(events),
+        Kind::Life(edit) => edit(&Life::new(events.to_vec(), probing)),
+        Kind::Live | Kind::Console(_) => None,
+    }
 }
 
 /// A span's end, if it is in the log.
@@ -239,41 +249,6 @@ pub fn two_removes(events: &[Event]) -> Option<Vec<Event>> {
     let remove = of(&spans, Point::Remove).next()?;
     let mut draft = Draft::of(events);
     draft.0.insert(remove.began, events[remove.began].clone());
-    Some(draft.0)
-}
-
-/// A release that waits for a probe.
-fn waiting_release<'s, 'a>(spans: &'s [Span<'a>]) -> Option<(&'s Span<'a>, &'s Span<'a>)> {
-    of(spans, Point::Release).find_map(|release| {
-        let probe = of(spans, Point::Probe).find(|probe| {
-            probe.is_at(release.fetched.at)
-                && probe.pid != release.pid
-                && probe.spans(release.began)
-                && probe.ret == Some(0)
-        })?;
-        Some((release, probe))
-    })
-}
-
-/// Unbind removes before the probe has ended.
-pub fn remove_during_probe(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (release, probe) = waiting_release(&spans)?;
-    let remove = inside(&spans, Point::Remove, release)?;
-    let mut draft = Draft::of(events);
-    draft.shift(remove.began, end(probe)?);
-    Some(draft.0)
-}
-
-/// Driver data and devres are gone before the remove.
-pub fn cleanup_first(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (remove, cleanup) = of(&spans, Point::Release).find_map(|release| {
-        let remove = inside(&spans, Point::Remove, release)?;
-        Some((remove, inside(&spans, Point::Cleanup, release)?))
-    })?;
-    let mut draft = Draft::of(events);
-    draft.shift(cleanup.began, remove.began);
     Some(draft.0)
 }
 

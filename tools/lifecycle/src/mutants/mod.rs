@@ -9,19 +9,23 @@
 
 pub mod doctor;
 
+use std::sync::LazyLock;
+
 use doctor::Edit;
+
+use crate::laws::mutant::{self, MutantKind};
+use crate::laws::LAWS;
 
 use crate::Probing;
 
 /// The laws that can be broken on any kernel that is booted as usual.
-pub const LAWS: &[&str] = &[
+const NAMES: &[&str] = &[
     "register_returns",
     "insmod_waits",
     "force_sync",
     "default_type",
     "manual_bind_sync",
     "one_at_a_time",
-    "unbind_waits",
     "rmmod_waits",
     "rmmod_refused",
     "provider_pinned",
@@ -76,6 +80,8 @@ pub enum Kind {
     Live,
     /// An edit of a recording.
     Recording(Edit),
+    /// The same, by its life.
+    Life(mutant::Edit),
     /// An edit of what the console has printed.
     Console(fn(&str) -> Option<String>),
 }
@@ -112,8 +118,36 @@ const fn on(probing: Probing, mutant: Mutant) -> Mutant {
     }
 }
 
+/// The laws that can be broken on any kernel that is booted as usual.
+pub fn laws() -> Vec<&'static str> {
+    let new = LAWS.iter().filter(|law| !law.mutants.is_empty());
+    NAMES
+        .iter()
+        .copied()
+        .chain(new.map(|law| law.name))
+        .collect()
+}
+
 /// All of them.
-pub const MUTANTS: &[Mutant] = &[
+pub static MUTANTS: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
+    let new = LAWS.iter().flat_map(|law| {
+        let of_law = |mutant: &mutant::Mutant| Mutant {
+            law: law.name,
+            name: mutant.name,
+            kind: match mutant.kind {
+                MutantKind::Live => Kind::Live,
+                MutantKind::Recording(edit) => Kind::Life(edit),
+                MutantKind::Console(edit) => Kind::Console(edit),
+            },
+            also: mutant.also,
+            on: mutant.on,
+        };
+        law.mutants.iter().map(of_law)
+    });
+    OLD.iter().copied().chain(new).collect()
+});
+
+const OLD: &[Mutant] = &[
     live("register_returns", "match_waits", &[]),
     live("register_returns", "match_probes", &[]),
     doctored(
@@ -145,20 +179,6 @@ pub const MUTANTS: &[Mutant] = &[
     live("one_at_a_time", "remove_twice", &[]),
     doctored("one_at_a_time", "two_probes", doctor::two_probes, &[]),
     doctored("one_at_a_time", "two_removes", doctor::two_removes, &[]),
-    live("unbind_waits", "devres_first", &["one_at_a_time"]),
-    live("unbind_waits", "remove_later", &["one_at_a_time"]),
-    doctored(
-        "unbind_waits",
-        "remove_during_probe",
-        doctor::remove_during_probe,
-        &["one_at_a_time"],
-    ),
-    doctored(
-        "unbind_waits",
-        "cleanup_first",
-        doctor::cleanup_first,
-        &["one_at_a_time"],
-    ),
     live("rmmod_waits", "work_is_left", &["one_at_a_time"]),
     live("rmmod_waits", "driver_is_left", &[]),
     doctored(
@@ -289,21 +309,20 @@ mod tests {
     #[test]
     fn every_law_has_a_mutant() {
         for probing in [Probing::Once, Probing::Twice] {
-            for law in LAWS {
-                let breaks = |mutant: &Mutant| {
-                    mutant.law == *law && mutant.on.is_none_or(|on| on == probing)
-                };
+            for law in laws() {
+                let breaks =
+                    |mutant: &Mutant| mutant.law == law && mutant.on.is_none_or(|on| on == probing);
                 assert!(MUTANTS.iter().any(breaks), "{law} if {probing:?}");
             }
         }
-        for mutant in MUTANTS {
+        for mutant in MUTANTS.iter() {
             for law in mutant.also.iter().chain([&mutant.law]) {
-                assert!(LAWS.contains(law), "{law}");
+                assert!(laws().contains(law), "{law}");
             }
         }
         // What a recording is held against is a law.
         for (law, _) in recorded::judge(&[], Probing::Once) {
-            assert!(LAWS.contains(&law), "{law}");
+            assert!(laws().contains(&law), "{law}");
         }
     }
 
@@ -344,14 +363,11 @@ mod tests {
         for (probing, events) in [(Probing::Once, once), (Probing::Twice, twice)] {
             assert_eq!(doctor::broken(&events, probing), Ok(BTreeSet::new()));
             let mut caught = 0;
-            for mutant in MUTANTS {
-                let Kind::Recording(edit) = mutant.kind else {
-                    continue;
-                };
+            for mutant in MUTANTS.iter() {
                 if mutant.on.is_some_and(|on| on != probing) {
                     continue;
                 }
-                let Some(events) = edit(&events) else {
+                let Some(events) = doctor::edit(mutant, &events, probing) else {
                     continue;
                 };
                 let broken = doctor::broken(&events, probing).unwrap();

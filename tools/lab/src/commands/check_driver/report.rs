@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use lifecycle::call::{calls, Kind};
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load};
-use lifecycle::laws::recorded::judge;
+use lifecycle::laws::{judge, Verdict};
 use lifecycle::parse::recording;
 use lifecycle::{errno, Event, Micros};
 use serde::Serialize;
@@ -227,15 +227,17 @@ fn judge_all(life: &Life, parts: &Parts) -> Vec<Law> {
     for part in &life.parts {
         let probing = recording::probing(&part.recording);
         let events = parts.get(&part.name);
-        for (law, verdict) in events.map_or(vec![], |events| judge(events, probing)) {
+        let life = events.map(|events| lifecycle::Life::new(events.clone(), probing));
+        for (law, verdict) in life.as_ref().map_or(vec![], judge) {
             let of = laws.entry(law).or_insert(Law {
                 law,
                 cases: 0,
                 broken: None,
             });
             match verdict {
-                Ok(cases) => of.cases += cases,
-                Err(violation) => {
+                Verdict::Kept(cases) => of.cases += cases,
+                Verdict::NoCase | Verdict::CannotBeSeen(_) => {}
+                Verdict::Broken(violation) => {
                     let broken = format!("in {}.txt: {violation}", part.name);
                     of.broken.get_or_insert(broken);
                 }

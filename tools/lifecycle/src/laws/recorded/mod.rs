@@ -25,7 +25,6 @@ pub mod rmmod_refused;
 pub mod rmmod_waits;
 pub mod single_slot;
 pub mod uevent_order;
-pub mod unbind_waits;
 
 use super::violation::Court;
 use super::Violation;
@@ -56,7 +55,6 @@ pub const LAWS: &[(&str, Law)] = &[
     ("rmmod_waits", rmmod_waits::check),
     ("single_slot", single_slot::check),
     ("uevent_order", uevent_order::check),
-    ("unbind_waits", unbind_waits::check),
 ];
 
 /// The law on the trials of kernels that probe twice, and on all that do not.
@@ -294,7 +292,7 @@ pub(crate) mod tests_support {
     }
 
     /// The lines of it.
-    pub(super) fn altered(lines: &str, from: &str, to: &str) -> String {
+    pub(crate) fn altered(lines: &str, from: &str, to: &str) -> String {
         let matching = lines.lines().filter(|line| line.trim() == from).count();
         assert_eq!(matching, 1, "`{from}` occurs {matching} times");
         let lines: Vec<_> = lines

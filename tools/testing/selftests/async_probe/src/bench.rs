@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use firmware::encode;
 use lifecycle::event::Call;
-use lifecycle::laws::{one_at_a_time, probe_remove_probe};
-use lifecycle::{Event, ProbeType, Probing, What};
+use lifecycle::laws::{one_at_a_time, probe_remove_probe, Law};
+use lifecycle::{Event, Life, ProbeType, Probing, What};
 use nix::errno::Errno;
 
 use crate::firmware_dir::FirmwareDir;
@@ -436,6 +436,24 @@ impl<'a> Bench<'a> {
             }
         }
         verdict.and(self.log.catch_up())
+    }
+
+    /// What the log shows until now.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the kernel's log.
+    pub fn life(&mut self) -> Result<Life, Failure> {
+        Ok(Life::new(self.printed()?.to_vec(), probing()))
+    }
+
+    /// Demands that the law was kept until now, in so many cases at least.
+    ///
+    /// # Errors
+    ///
+    /// How the law was broken.
+    pub fn keeps(&mut self, law: &Law, at_least: usize) -> Result<(), Failure> {
+        Ok(law.demand(&self.life()?, at_least)?)
     }
 
     /// Holds the whole log against what is true of every run.

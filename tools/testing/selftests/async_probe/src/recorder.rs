@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use lifecycle::event::point::{Definition, DEFINITIONS};
-use lifecycle::laws::recorded::judge;
+use lifecycle::laws::{judge, Verdict};
 use lifecycle::parse::recording::{self, Buffer};
-use lifecycle::Event;
+use lifecycle::{Event, Life};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::kmod::{delete_module, DeleteModuleFlags};
@@ -223,10 +223,18 @@ impl Recorder {
     pub fn judge(self) -> Result<Recording, Failure> {
         let events = self.events()?;
         let mut cases = BTreeMap::new();
-        for (law, verdict) in judge(&events, probing()) {
-            cases.insert(law, verdict?);
+        let life = Life::new(events, probing());
+        for (law, verdict) in judge(&life) {
+            match verdict {
+                Verdict::Kept(kept) => cases.insert(law, kept),
+                Verdict::Broken(violation) => return Err(violation.into()),
+                Verdict::NoCase | Verdict::CannotBeSeen(_) => cases.insert(law, 0),
+            };
         }
-        Ok(Recording { events, cases })
+        Ok(Recording {
+            events: life.events,
+            cases,
+        })
     }
 
     /// Removes the instance and the kprobes, whoever left them behind.

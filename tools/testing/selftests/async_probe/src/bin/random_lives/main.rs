@@ -19,7 +19,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use lifecycle::laws::recorded::judge;
+use lifecycle::laws::{judge, Verdict};
+use lifecycle::Life;
 use nix::errno::Errno;
 use selftests::bench::good_image;
 use selftests::firmware_dir::FirmwareDir;
@@ -125,8 +126,13 @@ fn life(
     left?;
     tally.operations += OPERATIONS * usize::try_from(THREADS).unwrap_or(0);
     tally.events += events.len();
-    for (law, verdict) in judge(&events, probing()) {
-        *tally.cases.entry(law).or_default() += verdict?;
+    for (law, verdict) in judge(&Life::new(events, probing())) {
+        let cases = tally.cases.entry(law).or_default();
+        match verdict {
+            Verdict::Kept(kept) => *cases += kept,
+            Verdict::Broken(violation) => return Err(violation.into()),
+            Verdict::NoCase | Verdict::CannotBeSeen(_) => {}
+        }
     }
     Ok(())
 }

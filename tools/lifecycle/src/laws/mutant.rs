@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What breaks a law: a checker that has never caught anything proves nothing.
+//!
+//! A mutant is a wrong driver or bus on a running kernel (`test_modules/mutants/`), or, where the
+//! kernel makes that impossible, a log of a real kernel that has been changed by one small edit. The
+//! program `mutants` of the selftests runs them all: each must be caught by its law, and no other
+//! law may complain but those that the mutant names.
+
+use crate::life::Life;
+use crate::{Event, Probing};
+
+/// An edit of a recording; `None` if the recording has no place for it.
+pub type Edit = fn(&Life) -> Option<Vec<Event>>;
+
+/// Something that breaks a law.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutant {
+    /// Its name: of a wrong driver, the value of the parameter `mutant=`.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: MutantKind,
+    /// The laws that may complain besides, because they overlap.
+    pub also: &'static [&'static str],
+    /// On which kernels it breaks the law, if not on all.
+    pub on: Option<Probing>,
+}
+
+/// What a mutant is.
+#[derive(Clone, Copy, Debug)]
+pub enum MutantKind {
+    /// A wrong driver or bus on the running kernel.
+    Live,
+    /// An edit of a recording.
+    Recording(Edit),
+    /// An edit of what the console has printed.
+    Console(fn(&str) -> Option<String>),
+}
+
+impl Mutant {
+    const fn new(name: &'static str, kind: MutantKind) -> Self {
+        Self {
+            name,
+            kind,
+            also: &[],
+            on: None,
+        }
+    }
+
+    /// A wrong driver or bus.
+    pub const fn live(name: &'static str) -> Self {
+        Self::new(name, MutantKind::Live)
+    }
+
+    /// An edit of a recording.
+    pub const fn doctored(name: &'static str, edit: Edit) -> Self {
+        Self::new(name, MutantKind::Recording(edit))
+    }
+
+    /// An edit of what the console has printed.
+    pub const fn console(name: &'static str, edit: fn(&str) -> Option<String>) -> Self {
+        Self::new(name, MutantKind::Console(edit))
+    }
+
+    /// The same, about which these laws may complain besides.
+    pub const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
+    }
+
+    /// The same, on kernels that probe so often.
+    pub const fn on(self, probing: Probing) -> Self {
+        Self {
+            on: Some(probing),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the sources of a life can show.
+
+use std::fmt;
+
+use super::model::Life;
+use crate::parse::log::Source;
+
+/// Something that a law has to see. Without it the law can neither be kept nor broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sight {
+    /// When a probe of a device begins and ends, by which driver, in which task.
+    Probes,
+    /// When a driver lets go of a device.
+    Removes,
+    /// When a driver is registered and unregistered, and what it asks of the driver core.
+    Registrations,
+    /// When modules are loaded and unloaded.
+    Modules,
+    /// When sysfs is asked to bind and to unbind a device.
+    Sysfs,
+    /// When firmware is requested.
+    Firmware,
+    /// When a second phase ends.
+    SecondPhases,
+    /// When devices are added, removed and freed.
+    Devices,
+    /// Which async work is scheduled, and which task waits for it.
+    AsyncWork,
+    /// When uevents are sent.
+    Uevents,
+    /// When init functions are called, and when the kernel runs init.
+    Boot,
+}
+
+impl fmt::Display for Sight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Probes => "probes with their tasks",
+            Self::Removes => "removes",
+            Self::Registrations => "registrations of drivers",
+            Self::Modules => "loading and unloading of modules",
+            Self::Sysfs => "writes to bind and unbind",
+            Self::Firmware => "requests for firmware",
+            Self::SecondPhases => "second phases",
+            Self::Devices => "addition and removal of devices",
+            Self::AsyncWork => "async work and the waits for it",
+            Self::Uevents => "uevents",
+            Self::Boot => "initcalls and the start of init",
+        })
+    }
+}
+
+impl Life {
+    /// Whether the sources of this life show it.
+    pub fn sees(&self, sight: Sight) -> bool {
+        let has = |source| self.sources.contains(&source);
+        let (recording, timing) = (has(Source::Recording), has(Source::Timing));
+        match sight {
+            Sight::Probes | Sight::Removes | Sight::Registrations | Sight::Firmware => {
+                recording || timing
+            }
+            Sight::Modules | Sight::Sysfs => recording || has(Source::Calls),
+            Sight::SecondPhases => timing,
+            Sight::Devices | Sight::AsyncWork | Sight::Uevents => recording,
+            Sight::Boot => has(Source::InitcallDebug),
+        }
+    }
+}
