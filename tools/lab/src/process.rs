@@ -3,13 +3,14 @@
 //! Child processes: started with their output in a log, watched, and never left behind.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{kill, Signal};
+use nix::sys::signal::{killpg, Signal};
 use nix::unistd::Pid;
 
 use crate::error::{Error, IoContext, Kind, Result, STORAGE_NEXT};
@@ -37,17 +38,28 @@ pub fn check_interrupted() -> Result<()> {
     Ok(())
 }
 
-/// A child that is killed when dropped.
+/// A child that is killed when dropped, with all that it has started.
 #[derive(Debug)]
 pub struct Guarded(Child);
 
 impl Guarded {
-    /// Starts the command.
+    /// Starts the command in a process group of its own: a Ctrl-C reaches the lab only, which ends the
+    /// group, so that no child is taken for one that failed.
     pub fn spawn(command: &mut Command) -> Result<Self> {
         let program = command.get_program().to_os_string();
         command
+            .process_group(0)
             .spawn()
             .map(Self)
+            .at(Path::new(&program), "start the program")
+    }
+
+    /// Starts the command, gives it the terminal until it ends, and returns its exit status: of the
+    /// processes of a terminal only those of the foreground group may read.
+    pub fn foreground(command: &mut Command) -> Result<ExitStatus> {
+        let program = command.get_program().to_os_string();
+        command
+            .status()
             .at(Path::new(&program), "start the program")
     }
 
@@ -58,16 +70,13 @@ impl Guarded {
 
     /// Ends the child: politely, so that it can clean up, then for good.
     pub fn stop(&mut self) {
-        let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap_or(i32::MAX));
+        let group = Pid::from_raw(i32::try_from(self.0.id()).unwrap_or(i32::MAX));
         let began = Instant::now();
-        let _ = kill(pid, Signal::SIGTERM);
-        while began.elapsed() < GRACE {
-            if !matches!(self.0.try_wait(), Ok(None)) {
-                return;
-            }
+        let _ = killpg(group, Signal::SIGTERM);
+        while began.elapsed() < GRACE && matches!(self.0.try_wait(), Ok(None)) {
             thread::sleep(POLL);
         }
-        let _ = self.0.kill();
+        let _ = killpg(group, Signal::SIGKILL);
         let _ = self.0.wait();
     }
 }
@@ -84,8 +93,6 @@ impl Drop for Guarded {
 pub fn wait(child: &mut Guarded, mut tick: impl FnMut()) -> Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {
-            // A Ctrl-C reaches the whole foreground group: the child may be gone before we notice.
-            check_interrupted()?;
             return Ok(status);
         }
         check_interrupted()?;
@@ -175,4 +182,37 @@ pub fn indent(text: &str) -> String {
         .map(|line| format!("        {line}"))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::kill;
+
+    #[test]
+    fn nothing_that_a_child_has_started_outlives_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pid");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "sleep 1000 & echo $! >$1.new; mv $1.new $1; wait", "sh"])
+            .arg(&file);
+        let child = Guarded::spawn(&mut command).unwrap();
+        while !file.exists() {
+            thread::sleep(POLL);
+        }
+        let pid: i32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        let began = Instant::now();
+        drop(child);
+        assert!(began.elapsed() < GRACE / 2);
+        while kill(Pid::from_raw(pid), None).is_ok() {
+            // Its new parent may take a moment to wait for it.
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            assert!(stat.is_empty() || stat.contains(") Z ") || began.elapsed() < GRACE / 2);
+            if stat.contains(") Z ") {
+                break;
+            }
+            thread::sleep(POLL);
+        }
+    }
 }
