@@ -11,6 +11,9 @@ LAB := out/target/debug/lab
 quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(2)),--$(1)=$(call quoted,$(2)))
 
+# make -s says less, V=1 more.
+SAYS = $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),--quiet) $(if $(V),--verbose)
+
 KERNEL_FLAGS = $(call option,kernel,KERNEL)
 LAB_FLAGS = $(KERNEL_FLAGS) $(call option,time,TIME) $(call option,accel,ACCEL) \
 	$(call option,shift,SHIFT) $(call option,seed,SEED)
@@ -32,38 +35,38 @@ modules:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(CURDIR)/out/modules $(KBUILD_VARIABLES) modules
 else
 modules: lab
-	@$(LAB) modules $(KERNEL_FLAGS) $(KBUILD_VARIABLES)
+	@$(LAB) $(SAYS) modules $(KERNEL_FLAGS) $(KBUILD_VARIABLES)
 endif
 
 run shell: lab
-	@$(LAB) $@ $(LAB_FLAGS)
+	@$(LAB) $(SAYS) $@ $(LAB_FLAGS)
 
 setup docs: lab
-	@$(LAB) $@ $(KERNEL_FLAGS)
+	@$(LAB) $(SAYS) $@ $(KERNEL_FLAGS)
 
 check: lab
-	@$(LAB) check $(LAB_FLAGS) -- $(call quoted,TESTS)
+	@$(LAB) $(SAYS) check $(LAB_FLAGS) $(if $(LIST),--list) $(if $(JSON),--json) -- $(call quoted,TESTS)
 
 check-driver: lab
-	@$(LAB) check-driver $(LAB_FLAGS) $(call option,with,WITH) $(call option,params,PARAMS) \
+	@$(LAB) $(SAYS) check-driver $(LAB_FLAGS) $(call option,with,WITH) $(call option,params,PARAMS) \
 		$(call option,before,BEFORE) $(call option,after,AFTER) $(call option,firmware,FIRMWARE) \
 		$(call option,step-deadline,DEADLINE) -- $(call quoted,MODULE)
 
 bench: lab
-	@$(LAB) bench $(LAB_FLAGS) $(BENCH) $(call option,devices,DEVICES) $(call option,quick,QUICK) \
+	@$(LAB) $(SAYS) bench $(LAB_FLAGS) $(BENCH) $(call option,devices,DEVICES) $(call option,quick,QUICK) \
 		$(if $(WALL),--wall) $(if $(DOCUMENT),--document)
 
 bench-compare: lab
-	@$(LAB) bench-compare $(call option,base,BASE) $(if $(FORCE),--force)
+	@$(LAB) $(SAYS) bench-compare $(call option,base,BASE) $(if $(FORCE),--force)
 
 determinism: lab
-	@$(LAB) determinism $(LAB_FLAGS) $(call option,runs,N)
+	@$(LAB) $(SAYS) determinism $(LAB_FLAGS) $(call option,runs,N)
 
 boot-stall: lab
-	@$(LAB) boot-stall $(LAB_FLAGS)
+	@$(LAB) $(SAYS) boot-stall $(LAB_FLAGS)
 
 in-tree: lab
-	@$(LAB) in-tree $(LAB_FLAGS) -- $(call quoted,TESTS)
+	@$(LAB) $(SAYS) in-tree $(LAB_FLAGS) -- $(call quoted,TESTS)
 
 # A kernel tree: where it is not given, what KERNEL=custom was built from.
 ifndef LINUX
@@ -92,13 +95,13 @@ style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
 
 kselftest-install: lab
-	@$(LAB) install $(KERNEL_FLAGS) -- $(if $(value INSTALL_PATH),$(call quoted,INSTALL_PATH),out/kselftest)
+	@$(LAB) $(SAYS) install $(KERNEL_FLAGS) -- $(if $(value INSTALL_PATH),$(call quoted,INSTALL_PATH),out/kselftest)
 
 clean:
 	rm -rf out
 
 clean-cache: lab
-	@$(LAB) clean-cache
+	@$(LAB) $(SAYS) clean-cache
 
 lab:
 	@$(CARGO) build --quiet --manifest-path=tools/Cargo.toml --package=lab --target-dir=out/target
@@ -129,7 +132,8 @@ help:
 	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went'
 	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1'
 	@echo '  make diff A=FILE B=FILE what is different between two logs'
-	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some'
+	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some,'
+	@echo '                          LIST=1 prints their names, JSON=1 the results as JSON'
 	@echo '  make check-driver       any driver: its laws, its timing, whether it would gain; MODULE=foo.ko'
 	@echo '                          WITH="bar.ko a=1" PARAMS="b=2" BEFORE= AFTER= FIRMWARE=DIR DEADLINE=100'
 	@echo '  make bench              designs, Rust against C, memory, sizes; BENCH=costs measures a part,'
@@ -170,3 +174,4 @@ help:
 	@echo '  DEBIAN_MIRROR=URL                   where packages come from (default: as apt on this host)'
 	@echo '  XDG_CACHE_HOME=DIR                  the cache is in DIR/async-probe (default ~/.cache; 3 GB, with all kernels 9 GB)'
 	@echo '  CLIPPY=1 W=1 V=1 C=1                passed on to kbuild'
+	@echo '  make -s, V=1                        only failures and results; all that is said'

@@ -12,6 +12,12 @@ use crate::error::EXIT_CODES;
 #[derive(Debug, Parser)]
 #[command(name = "lab", version, after_help = exit_codes())]
 pub struct Cli {
+    /// Says what failed and what was asked for, and nothing else
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Says all that programs and tests say
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
     /// What to do
     #[command(subcommand)]
     pub action: Action,

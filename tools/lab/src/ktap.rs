@@ -41,7 +41,7 @@ impl Test {
 }
 
 /// A level of nesting.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Level {
     planned: Option<usize>,
     seen: usize,
@@ -49,7 +49,7 @@ struct Level {
 }
 
 /// Reads line by line.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Parser {
     levels: Vec<Level>,
     comments: Vec<String>,

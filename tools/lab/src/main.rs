@@ -8,6 +8,7 @@ use clap::Parser;
 
 use lab::cli::{Action, Cli};
 use lab::error::Result;
+use lab::progress::{self, Verbosity};
 use lab::{enter, process};
 
 fn main() -> ExitCode {
@@ -27,6 +28,11 @@ fn act(cli: &Cli) -> Result<u8> {
         Action::Enter { stage, spec } => enter::run(*stage, spec),
         Action::Tether { parent, argv } => enter::tether(*parent, argv),
         Action::Command(command) => {
+            progress::set_verbosity(match (cli.quiet, cli.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (_, true) => Verbosity::Verbose,
+                _ => Verbosity::Normal,
+            });
             process::catch_signals();
             command.run()
         }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::cache::{remove_tree, Lock};
 use crate::enter::tethered;
@@ -12,7 +12,8 @@ use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
 use crate::paths::name;
-use crate::process::{wait, Guarded};
+use crate::process::{build, Line};
+use crate::progress::say;
 use crate::project::Project;
 
 /// The built modules.
@@ -24,15 +25,14 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// Builds them; `variables` are passed to make as they are (`CLIPPY=1`, `W=1`).
-    ///
-    /// make's own output goes to stderr: what it says is short, and errors in it are the
-    /// developer's to read.
+    /// Builds them; `variables` are passed to make as they are (`CLIPPY=1`, `W=1`). Errors and
+    /// warnings go to stderr, and so do all lines of make if `shown`.
     pub fn build(
         project: &Project,
         kernel: &Kernel,
         env: &Environment,
-        variables: &[String],
+        variables: &[&str],
+        shown: bool,
     ) -> Result<Self> {
         let dir = project.out("modules");
         fs::create_dir_all(&dir).at(&dir, "create the directory")?;
@@ -44,8 +44,14 @@ impl Modules {
             fs::write(&stamp, kernel.name()).at(&stamp, "write")?;
         }
         let mut command = command(project, kernel, env, variables);
-        command.stdin(Stdio::null()).stdout(std::io::stderr());
-        let status = wait(&mut Guarded::spawn(&mut command)?, || ())?;
+        let status = build(
+            "building the modules",
+            &mut command,
+            &mut |line, step| match line {
+                Line::Output(line) if !shown => step.message(line.trim()),
+                Line::Output(line) | Line::Error(line) => say(line),
+            },
+        )?;
         if !status.success() {
             return Err(Error::new(
                 Kind::Build,
@@ -73,6 +79,11 @@ impl Modules {
         }
     }
 
+    /// The file of one.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.ko"))
+    }
+
     /// The module files, by name.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
         let mut files = with_extension(&self.dir, "ko")?;
@@ -98,7 +109,7 @@ pub fn with_extension(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn command(project: &Project, kernel: &Kernel, env: &Environment, variables: &[String]) -> Command {
+fn command(project: &Project, kernel: &Kernel, env: &Environment, variables: &[&str]) -> Command {
     match kernel {
         Kernel::Prepared(kernel) => {
             let words: Vec<String> = variables.iter().map(|word| quote(word)).collect();

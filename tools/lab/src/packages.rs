@@ -14,7 +14,7 @@ use crate::debian::{self, HEADERS};
 use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::process::Logged;
-use crate::progress::note;
+use crate::progress::{megabytes, note};
 
 const OFFLINE: &str = "the first run needs the network: check it and the mirror \
                        (DEBIAN_MIRROR=http://<mirror>/debian), then run the same command again";
@@ -68,6 +68,7 @@ pub struct Package {
     pub version: String,
     filename: String,
     sha256: String,
+    size: u64,
 }
 
 impl Package {
@@ -203,6 +204,7 @@ fn packages(text: &str) -> BTreeMap<String, Package> {
                 version: field("Version")?,
                 filename: field("Filename")?,
                 sha256: field("SHA256")?,
+                size: field("Size")?.parse().ok()?,
             };
             Some((package.name.clone(), package))
         })
@@ -250,21 +252,25 @@ pub fn download(
             fs::remove_file(&file).at(&file, "remove")?;
         }
         let aside = cache.begin("debs/download", lock)?;
-        Logged {
-            what: &format!("downloading {}", package.name),
+        let size = megabytes(package.size);
+        let logged = Logged {
+            what: &format!("downloading {} ({size})", package.name),
             log: logs.join(format!("download-{}.log", package.name)),
             kind: Kind::Kernel,
             next: OFFLINE,
-        }
-        .run(
-            env.script(&format!(
-                "apt-get download {}",
-                quote(&format!("{}={}", package.name, package.version))
-            ))
+        };
+        let script = format!(
+            "apt-get download {}",
+            quote(&format!("{}={}", package.name, package.version))
+        );
+        let command = env
+            .script(&script)
             .bind(aside.path(), "/lab/debs")
             .workdir("/lab/debs")
-            .command(),
-        )?;
+            .command();
+        logged.run_showing(command, &|| {
+            format!("{} of {size}", megabytes(bytes_in(aside.path())))
+        })?;
         if !intact(package, aside.path(), env)? {
             return Err(Error::new(
                 Kind::Kernel,
@@ -277,6 +283,13 @@ pub fn download(
         fs::rename(&whole, &file).at(&file, "rename the download to")?;
     }
     Ok(())
+}
+
+/// The size of all files in a directory.
+fn bytes_in(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let sizes = entries.filter_map(|entry| entry.metadata().ok());
+    sizes.map(|metadata| metadata.len()).sum()
 }
 
 /// Whether a file has the digest that the archive's signed index gives it.
@@ -340,5 +353,6 @@ mod tests {
         let packages = packages(text);
         assert_eq!(packages.len(), 1);
         assert_eq!(packages["a"].file(), "a_1-1_all.deb");
+        assert_eq!(packages["a"].size, 5);
     }
 }

@@ -3,14 +3,16 @@
 //! Child processes: started with their output in a log, watched, and never left behind.
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{killpg, Signal};
+use nix::sys::signal::{kill, killpg, Signal};
 use nix::unistd::Pid;
 
 use crate::error::{Error, IoContext, Kind, Result, STORAGE_NEXT};
@@ -38,52 +40,65 @@ pub fn check_interrupted() -> Result<()> {
     Ok(())
 }
 
-/// A child that is killed when dropped, with all that it has started.
+/// A child that is ended when dropped, with all that it has started.
 #[derive(Debug)]
-pub struct Guarded(Child);
+pub struct Guarded {
+    child: Child,
+    /// Whether it has a process group of its own.
+    alone: bool,
+}
 
 impl Guarded {
     /// Starts the command in a process group of its own: a Ctrl-C reaches the lab only, which ends the
     /// group, so that no child is taken for one that failed.
     pub fn spawn(command: &mut Command) -> Result<Self> {
-        let program = command.get_program().to_os_string();
-        command
-            .process_group(0)
-            .spawn()
-            .map(Self)
-            .at(Path::new(&program), "start the program")
+        Self::start(command.process_group(0), true)
     }
 
-    /// Starts the command, gives it the terminal until it ends, and returns its exit status: of the
-    /// processes of a terminal only those of the foreground group may read.
-    pub fn foreground(command: &mut Command) -> Result<ExitStatus> {
+    /// Starts the command in the group of the lab: of the processes of a terminal only those of the
+    /// foreground group may read what is typed.
+    pub fn foreground(command: &mut Command) -> Result<Self> {
+        Self::start(command, false)
+    }
+
+    fn start(command: &mut Command, alone: bool) -> Result<Self> {
         let program = command.get_program().to_os_string();
-        command
-            .status()
+        let child = command.spawn();
+        child
+            .map(|child| Self { child, alone })
             .at(Path::new(&program), "start the program")
     }
 
     /// The exit status, once there is one.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
-        self.0.try_wait().at(Path::new("/proc"), "wait for a child")
+        self.child
+            .try_wait()
+            .at(Path::new("/proc"), "wait for a child")
     }
 
     /// Ends the child: politely, so that it can clean up, then for good.
     pub fn stop(&mut self) {
-        let group = Pid::from_raw(i32::try_from(self.0.id()).unwrap_or(i32::MAX));
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
+        let send = |signal| {
+            let _ = if self.alone {
+                killpg(pid, signal)
+            } else {
+                kill(pid, signal)
+            };
+        };
         let began = Instant::now();
-        let _ = killpg(group, Signal::SIGTERM);
-        while began.elapsed() < GRACE && matches!(self.0.try_wait(), Ok(None)) {
+        send(Signal::SIGTERM);
+        while began.elapsed() < GRACE && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(POLL);
         }
-        let _ = killpg(group, Signal::SIGKILL);
-        let _ = self.0.wait();
+        send(Signal::SIGKILL);
+        let _ = self.child.wait();
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(None)) {
+        if matches!(self.child.try_wait(), Ok(None)) {
             self.stop();
         }
     }
@@ -98,6 +113,55 @@ pub fn wait(child: &mut Guarded, mut tick: impl FnMut()) -> Result<ExitStatus> {
         check_interrupted()?;
         tick();
         thread::sleep(POLL);
+    }
+}
+
+/// A line that a child has written.
+#[derive(Debug)]
+pub enum Line<'a> {
+    /// To stdout.
+    Output(&'a str),
+    /// To stderr.
+    Error(&'a str),
+}
+
+/// Runs a step whose lines are handed on as they come.
+pub fn build(
+    what: &str,
+    command: &mut Command,
+    each: &mut (dyn FnMut(Line<'_>, &Step) + Send),
+) -> Result<ExitStatus> {
+    let step = Step::begin(what);
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Guarded::spawn(command)?;
+    let (output, errors) = (child.child.stdout.take(), child.child.stderr.take());
+    let each = Mutex::new(each);
+    let hand_on = |line: Line<'_>| {
+        let mut each = each.lock().unwrap_or_else(PoisonError::into_inner);
+        each(line, &step);
+    };
+    let status = thread::scope(|scope| {
+        // It ends with this closure, and so do its pipes and who reads them.
+        let mut child = child;
+        scope.spawn(|| each_line(output, |line| hand_on(Line::Output(line))));
+        scope.spawn(|| each_line(errors, |line| hand_on(Line::Error(line))));
+        wait(&mut child, || ())
+    })?;
+    if status.success() {
+        step.done();
+    }
+    Ok(status)
+}
+
+/// Hands on each line of what a child writes to a pipe.
+fn each_line(pipe: Option<impl Read>, mut each: impl FnMut(&str)) {
+    let lines = pipe.map(BufReader::new).into_iter();
+    for line in lines
+        .flat_map(|reader| reader.split(b'\n'))
+        .map_while(std::result::Result::ok)
+    {
+        each(&String::from_utf8_lossy(&line));
     }
 }
 
@@ -116,7 +180,12 @@ pub struct Logged<'a> {
 
 impl Logged<'_> {
     /// Runs the command to its end, with its last line of output as the progress message.
-    pub fn run(&self, mut command: Command) -> Result<()> {
+    pub fn run(&self, command: Command) -> Result<()> {
+        self.run_showing(command, &|| tail(&self.log, 1).trim().to_owned())
+    }
+
+    /// The same with another progress message.
+    pub fn run_showing(&self, mut command: Command, message: &dyn Fn() -> String) -> Result<()> {
         let step = Step::begin(self.what);
         if let Some(parent) = self.log.parent() {
             fs::create_dir_all(parent).at(parent, "create the directory")?;
@@ -129,7 +198,7 @@ impl Logged<'_> {
         let status = wait(&mut child, || {
             if shown.elapsed() > Duration::from_millis(200) {
                 shown = Instant::now();
-                step.message(tail(&self.log, 1).trim());
+                step.message(&message());
             }
         })?;
         if status.success() {
@@ -187,7 +256,6 @@ pub fn indent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::signal::kill;
 
     #[test]
     fn nothing_that_a_child_has_started_outlives_it() {
@@ -195,7 +263,11 @@ mod tests {
         let file = dir.path().join("pid");
         let mut command = Command::new("sh");
         command
-            .args(["-c", "sleep 1000 & echo $! >$1.new; mv $1.new $1; wait", "sh"])
+            .args([
+                "-c",
+                "sleep 1000 & echo $! >$1.new; mv $1.new $1; wait",
+                "sh",
+            ])
             .arg(&file);
         let child = Guarded::spawn(&mut command).unwrap();
         while !file.exists() {

@@ -4,26 +4,43 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use crate::arch::Arch;
+use crate::enter::tethered;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::ktap::{Status, Test};
-use crate::process::{wait, Guarded};
+use crate::process::{self, wait, Guarded, Line};
+use crate::progress::say;
 use crate::project::Project;
 
 fn cargo(project: &Project) -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
+    let mut command = tethered(&program.to_string_lossy());
     command
         .current_dir(project.top().join("tools"))
         .env("CARGO_TARGET_DIR", project.out("target"))
         .env("CARGO_TERM_COLOR", "never")
         .stdin(Stdio::null());
     command
+}
+
+/// Whether cargo only says what it does.
+fn is_progress(line: &str) -> bool {
+    let words = [
+        "Compiling",
+        "Finished",
+        "Downloaded",
+        "Downloading",
+        "Locking",
+        "Updating",
+    ];
+    let word = line.split_whitespace().next().unwrap_or_default();
+    words.contains(&word)
 }
 
 /// The part of cargo's messages that we read.
@@ -34,24 +51,32 @@ struct Message {
 
 /// Builds the guest programs of a package; returns them sorted by name.
 pub fn build(project: &Project, arch: &Arch, package: &str) -> Result<Vec<PathBuf>> {
-    let output = cargo(project)
+    let mut command = cargo(project);
+    command
         .args(["build", "--release", "--package", package, "--bins"])
         // Named explicitly, so that build scripts and macros are not built statically.
         .args(["--target", arch.rust])
-        .args(["--quiet", "--message-format=json-render-diagnostics"])
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .stderr(Stdio::inherit())
-        .output()
-        .at(Path::new("cargo"), "run")?;
-    if !output.status.success() {
+        .args(["--message-format=json-render-diagnostics"])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    let mut messages = String::new();
+    let what = format!("building the guest programs of {package}");
+    let status = process::build(&what, &mut command, &mut |line, step| match line {
+        Line::Output(line) => {
+            messages += line;
+            messages.push('\n');
+        }
+        Line::Error(line) if is_progress(line) => step.message(line.trim()),
+        Line::Error(line) => say(line),
+    })?;
+    if !status.success() {
         return Err(Error::new(
             Kind::Build,
             "the guest programs do not build",
-            format!("cargo: {}; its messages are above", output.status),
+            format!("cargo: {status}; its messages are above"),
             format!("mend the package {package}, then run the same command again"),
         ));
     }
-    let mut programs: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout)
+    let mut programs: Vec<PathBuf> = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
         .collect();
@@ -59,21 +84,18 @@ pub fn build(project: &Project, arch: &Arch, package: &str) -> Result<Vec<PathBu
     Ok(programs)
 }
 
-/// Runs the host's tests whose names contain the filter.
-pub fn host_tests(project: &Project, filter: &str) -> Result<Vec<Test>> {
-    let log = project.out("log/host-tests.log");
-    if let Some(dir) = log.parent() {
-        fs::create_dir_all(dir).at(dir, "create the directory")?;
-    }
-    let file = fs::File::create(&log).at(&log, "write")?;
-    let copy = file.try_clone().at(&log, "write")?;
-    let mut command = cargo(project);
-    command
-        .args(["test", "--workspace", "--no-fail-fast", "--", filter])
-        .stdout(file)
-        .stderr(copy);
-    let status = wait(&mut Guarded::spawn(&mut command)?, || ())?;
-    let text = fs::read_to_string(&log).at(&log, "read")?;
+/// Runs the host's tests whose names contain the filter; hands on those that have passed as they
+/// come.
+pub fn host_tests(project: &Project, filter: &str, passed: &dyn Fn(&Test)) -> Result<Vec<Test>> {
+    let mut shown = 0;
+    let (status, text) = cargo_test(project, &["--no-fail-fast", "--", filter], &mut |text| {
+        let tests = results(text);
+        let new = tests.get(shown..).unwrap_or_default();
+        new.iter()
+            .filter(|test| test.status == Status::Passed)
+            .for_each(passed);
+        shown = tests.len();
+    })?;
     let mut tests = results(&text);
     let failed = tests.iter().any(|test| test.status == Status::Failed);
     if !status.success() && !failed {
@@ -92,23 +114,85 @@ pub fn host_tests(project: &Project, filter: &str) -> Result<Vec<Test>> {
     Ok(tests)
 }
 
+/// The names of the host's tests.
+pub fn host_names(project: &Project) -> Result<Vec<String>> {
+    let (status, text) = cargo_test(project, &["--", "--list", "--format=terse"], &mut |_| ())?;
+    if !status.success() {
+        return Err(Error::new(
+            Kind::Build,
+            "the host's tests do not build",
+            format!("cargo: {status}"),
+            "cd tools && cargo test --no-run shows its messages",
+        ));
+    }
+    Ok(listed(&text))
+}
+
+/// Runs `cargo test` for all packages, with its output in a log; returns that. What has come of it
+/// so far is handed on about once a second.
+fn cargo_test(
+    project: &Project,
+    args: &[&str],
+    so_far: &mut dyn FnMut(&str),
+) -> Result<(ExitStatus, String)> {
+    let log = project.out("log/host-tests.log");
+    if let Some(dir) = log.parent() {
+        fs::create_dir_all(dir).at(dir, "create the directory")?;
+    }
+    let file = fs::File::create(&log).at(&log, "write")?;
+    let copy = file.try_clone().at(&log, "write")?;
+    let mut command = cargo(project);
+    command
+        .args(["test", "--workspace"])
+        .args(args)
+        .stdout(file)
+        .stderr(copy);
+    let read = || fs::read(&log).at(&log, "read");
+    let mut last = Instant::now();
+    let status = wait(&mut Guarded::spawn(&mut command)?, || {
+        if last.elapsed() > Duration::from_secs(1) {
+            last = Instant::now();
+            let text = read().unwrap_or_default();
+            // A line may be half written.
+            let whole = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+            so_far(&String::from_utf8_lossy(&text[..whole]));
+        }
+    })?;
+    Ok((status, String::from_utf8_lossy(&read()?).into_owned()))
+}
+
+/// The name of what cargo says that it runs.
+fn unit(line: &str) -> Option<String> {
+    if let Some(rest) = line.strip_prefix("Running ") {
+        let file = rest.rsplit(['/', '(']).next()?.trim_end_matches(')');
+        let name = file.rsplit_once('-').map_or(file, |(name, _hash)| name);
+        return Some(name.to_owned());
+    }
+    let name = line.strip_prefix("Doc-tests ")?;
+    Some(format!("{name} (documentation)"))
+}
+
+/// Reads what `cargo test -- --list` prints.
+fn listed(text: &str) -> Vec<String> {
+    let mut of = String::new();
+    let mut names = Vec::new();
+    for line in text.lines().map(str::trim_start) {
+        if let Some(unit) = unit(line) {
+            of = unit;
+        } else if let Some(name) = line.strip_suffix(": test") {
+            names.push(format!("{of}: {name}"));
+        }
+    }
+    names
+}
+
 /// Reads what cargo test prints.
 fn results(text: &str) -> Vec<Test> {
-    let mut unit = String::new();
+    let mut of = String::new();
     let mut tests: Vec<Test> = Vec::new();
     for line in text.lines() {
-        let words = line.trim_start();
-        if let Some(rest) = words.strip_prefix("Running ") {
-            rest.rsplit(['/', '('])
-                .next()
-                .unwrap_or(rest)
-                .trim_end_matches(')')
-                .clone_into(&mut unit);
-            if let Some((name, _hash)) = unit.rsplit_once('-') {
-                unit = name.to_owned();
-            }
-        } else if let Some(name) = words.strip_prefix("Doc-tests ") {
-            unit = format!("{name} (documentation)");
+        if let Some(unit) = unit(line.trim_start()) {
+            of = unit;
         } else if let Some((name, verdict)) = line
             .strip_prefix("test ")
             .and_then(|rest| rest.rsplit_once(" ... "))
@@ -124,7 +208,7 @@ fn results(text: &str) -> Vec<Test> {
                 _ => Status::Failed,
             };
             tests.push(Test {
-                name: format!("{unit}: {name}"),
+                name: format!("{of}: {name}"),
                 status,
                 comments: vec![],
                 time: None,
@@ -133,7 +217,7 @@ fn results(text: &str) -> Vec<Test> {
             .strip_prefix("---- ")
             .and_then(|rest| rest.strip_suffix(" stdout ----"))
         {
-            unit_output(&mut tests, &unit, name, text);
+            unit_output(&mut tests, &of, name, text);
         }
     }
     tests
@@ -179,6 +263,16 @@ test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out
    Doc-tests firmware
 test ../samples/firmware/lib.rs - (line 8) ... ok
 ";
+
+    #[test]
+    fn host_names() {
+        let text = "   Compiling x v1\n     Running unittests src/lib.rs (/x/deps/lab-0a)\n\
+                    a::b: test\nc: benchmark\n   Doc-tests lab\nsrc/x.rs - (line 8): test\n";
+        assert_eq!(
+            listed(text),
+            ["lab: a::b", "lab (documentation): src/x.rs - (line 8)"]
+        );
+    }
 
     #[test]
     fn host_results() {

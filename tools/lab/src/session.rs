@@ -2,7 +2,7 @@
 
 //! A checkout with an environment and a kernel: what subcommands work with.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Lock};
 use crate::choice::Choice;
@@ -15,6 +15,7 @@ use crate::machine::Machine;
 use crate::modules::Modules;
 use crate::options::KernelOptions;
 use crate::paths::name;
+use crate::progress::{says, Verbosity};
 use crate::project::Project;
 use crate::vm::Boot;
 
@@ -74,15 +75,30 @@ impl Session {
 
     /// Builds the modules.
     pub fn modules(&self) -> Result<Modules> {
-        Modules::build(&self.project, &self.kernel, &self.env, &[])
+        self.build(&[])
+    }
+
+    /// Builds the crate and the samples only.
+    pub fn samples(&self) -> Result<Modules> {
+        self.build(&["ASYNC_PROBE_SAMPLES_ONLY=1"])
+    }
+
+    fn build(&self, variables: &[&str]) -> Result<Modules> {
+        let shown = says(Verbosity::Verbose);
+        Modules::build(&self.project, &self.kernel, &self.env, variables, shown)
     }
 
     /// The guest's files that every job gets: the modules, and firmware for their devices.
     pub fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
+        self.initramfs_with(&modules.files()?)
+    }
+
+    /// The same with these modules.
+    pub fn initramfs_with(&self, modules: &[PathBuf]) -> Result<Initramfs> {
         let mut initramfs = Initramfs::new(&self.env)?;
         self.firmware(&mut initramfs);
-        for file in modules.files()? {
-            initramfs.file(&format!("modules/{}", name(&file)), &file, false);
+        for file in modules {
+            initramfs.file(&format!("modules/{}", name(file)), file, false);
         }
         Ok(initramfs)
     }

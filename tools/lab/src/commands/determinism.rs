@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
         ));
     }
     let session = Session::open(&boot.kernel)?;
-    let modules = session.modules()?;
+    let modules = session.samples()?;
     result(&identity(&session, &boot.machine)?.to_string());
     let step = Step::begin(&format!("running the demonstration {runs} times"));
     let dir = |run: usize| session.project.out(&format!("determinism/{run}"));

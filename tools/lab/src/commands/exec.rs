@@ -5,7 +5,7 @@
 use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::options::KernelOptions;
-use crate::process::Guarded;
+use crate::process::{wait, Guarded};
 use crate::session::Session;
 
 /// What to run.
@@ -30,7 +30,8 @@ pub fn run(args: &Args) -> Result<u8> {
     if let Kernel::Prepared(kernel) = &session.kernel {
         spec = kernel.bind(spec);
     }
-    let status = Guarded::foreground(&mut spec.command())?;
+    let mut child = Guarded::foreground(&mut spec.command())?;
+    let status = wait(&mut child, || ())?;
     Ok(status
         .code()
         .and_then(|code| u8::try_from(code).ok())

@@ -5,6 +5,7 @@
 use crate::error::Result;
 use crate::modules::Modules;
 use crate::options::KernelOptions;
+use crate::progress::{says, Verbosity};
 use crate::session::Session;
 
 /// What to build them for, and how.
@@ -20,11 +21,13 @@ pub struct Args {
 /// Builds them.
 pub fn run(args: &Args) -> Result<()> {
     let session = Session::open(&args.kernel)?;
-    Modules::build(
-        &session.project,
-        &session.kernel,
-        &session.env,
-        &args.variables,
-    )?;
-    Ok(())
+    let variables: Vec<&str> = args.variables.iter().map(String::as_str).collect();
+    let Session {
+        project,
+        kernel,
+        env,
+        ..
+    } = &session;
+    let shown = says(Verbosity::Normal);
+    Modules::build(project, kernel, env, &variables, shown).map(drop)
 }

@@ -25,6 +25,13 @@ use crate::session::Session;
 const DEVICES: usize = 8;
 const FIRMWARE_MS: u32 = 2000;
 
+/// What is loaded, the driver last.
+const MODULES: [&str; 3] = [
+    "async_probe",
+    "slow_platform_devices",
+    "slow_platform_driver",
+];
+
 /// One insmod of the driver each: its name in the table, and its parameters.
 const SCENARIOS: &[(&str, &str)] = &[
     ("prefer", "probe_type=prefer_asynchronous"),
@@ -50,7 +57,7 @@ pub struct Args {
 /// Runs the demonstration and prints its report.
 pub fn run(args: &Args) -> Result<()> {
     let session = Session::open(&args.boot.kernel)?;
-    let modules = session.modules()?;
+    let modules = session.samples()?;
     let identity = identity(&session, &args.boot.machine)?;
     let step = Step::begin("booting and running the scenarios");
     let out = session.project.out("run");
@@ -87,7 +94,8 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Runs the scenarios in a machine of their own, and returns the guest's log.
 pub fn boot(session: &Session, modules: &Modules, machine: &Machine, out: &Path) -> Result<String> {
-    let mut initramfs = session.initramfs(modules)?;
+    let loaded = MODULES.map(|module| modules.file(module));
+    let mut initramfs = session.initramfs_with(&loaded)?;
     initramfs.bytes("job", job().as_bytes(), true);
     let mut log = String::new();
     let outcome = session.boot(machine, out).run(initramfs, &mut |line| {

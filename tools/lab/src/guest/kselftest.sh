@@ -78,6 +78,15 @@ for test; do
 	name "$test" && planned=$((planned + 1))
 done
 echo "KTAP version 1"
+if [ -n "$ASYNC_PROBE_LIST" ] || [ "$planned" = 0 ]; then
+	for test; do
+		echo "# test: kselftest: $(echo "$test" | tr _ ' ')"
+	done
+fi
+if [ -n "$ASYNC_PROBE_LIST" ]; then
+	echo "1..0 # SKIP only listed"
+	exit 4
+fi
 echo "1..$planned"
 number=0
 failed=0

@@ -5,8 +5,10 @@
 use std::fs;
 use std::time::Duration;
 
+use super::board::Board;
 use super::boots::Boot;
 use super::kselftest::{self, KSELFTEST};
+use super::names::NAMED;
 use crate::error::{Error, Kind, Result};
 use crate::how::Program;
 use crate::ktap::{Parser, Status, Test};
@@ -40,12 +42,25 @@ pub(super) struct Guest<'a> {
     /// All programs that there are.
     pub(super) programs: &'a [Program],
     pub(super) filter: &'a str,
+    pub(super) board: &'a Board<'a>,
+    pub(super) what: What,
+}
+
+/// What the programs are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Their tests.
+    Tests,
+    /// The names of their tests.
+    Names,
 }
 
 /// What came of a way to boot.
 #[derive(Debug, Default)]
 pub(super) struct Results {
     pub(super) tests: Vec<Test>,
+    /// The names of tests that programs have and did not run.
+    pub(super) names: Vec<String>,
     /// What each program printed.
     pub(super) ktap: Vec<(String, String)>,
     /// How long the guest has run, by its own clock.
@@ -101,7 +116,9 @@ impl Guest<'_> {
                 if line.starts_with("lab: begin ") {
                     self.step.message(line);
                 }
-                collect(&mut outputs, line);
+                if collect(&mut outputs, line) {
+                    self.show(outputs.last());
+                }
             })?;
         results.guest += outcome.guest;
         let tests = &mut results.tests;
@@ -110,7 +127,10 @@ impl Guest<'_> {
             let file = format!("{}-{number}-{}", self.boot.name, run.name());
             results.ktap.push((file, output.text.clone()));
             results.took.extend(output.took(self.machine.smp));
-            tests.extend(self.judge(run, output, &outcome));
+            results.names.extend(output.names.iter().cloned());
+            if self.what == What::Tests {
+                tests.extend(self.judge(run, &output, &outcome));
+            }
         }
         // Of what happened outside all programs, nothing may be lost.
         tests.extend(complaints(&outcome, None));
@@ -137,6 +157,9 @@ impl Guest<'_> {
         if self.machine.time == Time::Virtual {
             let slow = if times > 1 { SLOWER_MS } else { SLOW_MS };
             job.push_str(&format!("export {slow}\n"));
+        }
+        if self.what == What::Names {
+            job.push_str("export ASYNC_PROBE_LIST=1\n");
         }
         for run in runs {
             let program = run.name();
@@ -168,21 +191,36 @@ impl Guest<'_> {
         job
     }
 
-    /// The tests of one program.
-    fn judge(&self, run: &Program, output: Output, outcome: &Outcome) -> Vec<Test> {
-        let program = output.program;
-        let mut tests = output.parser.finish();
+    /// Shows the tests of a program that has ended.
+    fn show(&self, output: Option<&Output>) {
+        if self.what == What::Tests {
+            let tests = output.map(|output| self.tests(output));
+            tests
+                .iter()
+                .flatten()
+                .for_each(|test| self.board.show(test));
+        }
+    }
+
+    /// The tests of one program, as it tells them.
+    fn tests(&self, output: &Output) -> Vec<Test> {
+        let program = &output.program;
+        let mut tests = output.parser.clone().finish();
         if output.code.is_some() && !self.filter.is_empty() && !program.contains(self.filter) {
             // Nothing in it has such a name. What the instruments have found at its end counts all
             // the same.
             tests.retain(|test| test.name.contains(self.filter) || test.status == Status::Failed);
         }
         for test in &mut tests {
-            // Names that begin with their program's are whole already.
-            if !test.name.starts_with(&program) {
-                test.name = format!("{program}: {}", test.name);
-            }
+            test.name = whole_name(program, &test.name);
         }
+        tests
+    }
+
+    /// The tests of one program, and what came of it.
+    fn judge(&self, run: &Program, output: &Output, outcome: &Outcome) -> Vec<Test> {
+        let program = &output.program;
+        let mut tests = self.tests(output);
         let failed = tests.iter().any(|test| test.status == Status::Failed);
         let complaint = match output.code {
             Some(0 | 4) => None,
@@ -199,8 +237,17 @@ impl Guest<'_> {
             }),
         };
         tests.extend(complaint.map(|text| Test::failed(format!("{program}: {text}"), vec![])));
-        tests.extend(complaints(outcome, Some(&program)));
+        tests.extend(complaints(outcome, Some(program)));
         tests
+    }
+}
+
+/// The name of a test with that of its program. Names that begin with it are whole already.
+fn whole_name(program: &str, name: &str) -> String {
+    if name.starts_with(program) {
+        name.to_owned()
+    } else {
+        format!("{program}: {name}")
     }
 }
 
@@ -240,6 +287,8 @@ struct Output {
     program: String,
     text: String,
     parser: Parser,
+    /// The names of tests that it has and did not run.
+    names: Vec<String>,
     /// The guest's clock before and after it, and the idle time of the processors.
     clock: Vec<(f64, f64)>,
     code: Option<i32>,
@@ -266,26 +315,34 @@ fn clock(line: &str) -> Option<(f64, f64)> {
     Some((up.parse().ok()?, idle.parse().ok()?))
 }
 
-/// Sorts a line of the guest's output to the program that printed it.
-fn collect(outputs: &mut Vec<Output>, line: &str) {
+/// Sorts a line of the guest's output to the program that printed it; tells if that has ended.
+fn collect(outputs: &mut Vec<Output>, line: &str) -> bool {
     if let Some(program) = line.strip_prefix("lab: begin ") {
         outputs.push(Output {
             program: program.to_owned(),
             text: String::new(),
             parser: Parser::default(),
+            names: Vec::new(),
             clock: Vec::new(),
             code: None,
         });
     } else if let Some(output) = outputs.last_mut() {
         if let Some(clock) = clock(line) {
             output.clock.push(clock);
-            return;
+            return false;
+        }
+        if let Some(name) = line.strip_prefix(NAMED) {
+            output.names.push(whole_name(&output.program, name));
+            return false;
         }
         match line
             .strip_prefix("lab: end ")
             .and_then(|rest| rest.rsplit_once(' '))
         {
-            Some((program, code)) if program == output.program => output.code = code.parse().ok(),
+            Some((program, code)) if program == output.program => {
+                output.code = code.parse().ok();
+                return true;
+            }
             _ => {
                 output.text.push_str(line);
                 output.text.push('\n');
@@ -293,6 +350,7 @@ fn collect(outputs: &mut Vec<Output>, line: &str) {
             }
         }
     }
+    false
 }
 
 #[cfg(test)]
@@ -312,16 +370,18 @@ mod tests {
             "lab: clock 12.00 22.75",
             "lab: end a 0",
             "lab: begin b",
+            "# test: z",
             "KTAP version 1",
             "1..2",
             "ok 1 y",
         ] {
-            collect(&mut outputs, line);
+            assert_eq!(collect(&mut outputs, line), line == "lab: end a 0");
         }
         assert_eq!(outputs.len(), 2);
         let took = outputs[0].took(2).unwrap();
         assert_eq!((took.seconds, took.busy), (1.5, 0.25));
         assert!(outputs[1].took(2).is_none());
+        assert_eq!(outputs[1].names, ["b: z"]);
         assert_eq!((outputs[0].code, outputs[1].code), (Some(0), None));
         let b = outputs.pop().unwrap().parser.finish();
         assert_eq!(b.len(), 2);

@@ -2,10 +2,13 @@
 
 //! All tests: the host's under cargo, the guest's in the virtual machine.
 
+mod board;
 mod boots;
 mod guest;
+mod json;
 mod junit;
 mod kselftest;
+mod names;
 mod readers;
 
 use std::thread::{self, ScopedJoinHandle};
@@ -23,12 +26,12 @@ use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::options::BootOptions;
 use crate::own_kernel::FLAVOURS;
-use crate::process::indent;
 use crate::programs;
-use crate::progress::{note, result, Step};
+use crate::progress::{note, result, says, Step, Verbosity};
 use crate::session::Session;
+use board::Board;
 use boots::BOOTS;
-use guest::{Guest, Results, Took};
+use guest::{Guest, Results, Took, What};
 use junit::Group;
 
 /// Guest seconds that a wall second is to cover, at least, where nothing else runs on the host.
@@ -40,6 +43,12 @@ pub struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
+    /// Prints the names of the tests, and runs none
+    #[arg(long)]
+    pub list: bool,
+    /// Prints the results as JSON, at the end
+    #[arg(long, conflicts_with = "list")]
+    pub json: bool,
     /// Part of a name
     #[arg(default_value = "")]
     pub tests: String,
@@ -55,15 +64,37 @@ pub fn run(args: &Args) -> Result<()> {
     let programs = programs(&session)?;
     let identity = identity(&session, machine)?;
     note(&identity.to_string());
-    let step = Step::begin("running the tests of host and guest");
+    let board = Board::new(filter, !args.json);
+    let step = Step::begin(if args.list {
+        "asking for the names of all tests"
+    } else {
+        "running the tests of host and guest"
+    });
+    let guests_of = Guests {
+        session: &session,
+        modules: &modules,
+        machine,
+        step: &step,
+        board: &board,
+        programs: &programs,
+        filter,
+    };
+    if args.list {
+        let mut found = programs::host_names(&session.project)?;
+        found.extend(guests_of.run(What::Names)?.names);
+        step.done();
+        return names::list(found, filter);
+    }
     let (host, guests) = thread::scope(|scope| {
-        let host = scope.spawn(|| programs::host_tests(&session.project, filter));
-        let guests = guests(machine, &session, &modules, &programs, filter, &step);
+        let host = scope
+            .spawn(|| programs::host_tests(&session.project, filter, &|test| board.show(test)));
+        let guests = guests_of.run(What::Tests);
         (host.join(), guests)
     });
     let mut host = joined(host)?;
     let Results {
         tests,
+        names,
         ktap,
         guest: guest_time,
         took,
@@ -87,13 +118,25 @@ pub fn run(args: &Args) -> Result<()> {
         began.elapsed(),
     )?;
     let tests = [host, tests].concat();
-    list(&tests, filter);
-    programs_took(took);
-    times(machine, filter, guest_time, began.elapsed());
-    if filter.is_empty() {
-        left_out(args);
+    if tests.is_empty() {
+        let host = programs::host_names(&session.project)?;
+        return Err(names::none(&[host, names].concat(), filter));
     }
-    total(&tests)
+    board.rest(&tests);
+    if args.json {
+        let results = json::Results::new(&identity, &tests, began.elapsed(), guest_time);
+        result(&serde_json::to_string(&results).unwrap_or_default());
+        return verdict(&tests);
+    }
+    if says(Verbosity::Normal) {
+        programs_took(took);
+        times(machine, filter, guest_time, began.elapsed());
+        if filter.is_empty() {
+            left_out(args);
+        }
+    }
+    result(&total(&tests));
+    verdict(&tests)
 }
 
 /// Runs the guest's tests whose names contain the filter, with these modules.
@@ -106,11 +149,25 @@ pub fn in_guest(
     let _lock = Lock::directory(&session.project.out("check"))?;
     let programs = programs(session)?;
     note(&identity(session, machine)?.to_string());
+    let board = Board::new(filter, true);
     let step = Step::begin("running the tests of the guest");
-    let tests = guests(machine, session, modules, &programs, filter, &step)?.tests;
+    let guests = Guests {
+        session,
+        modules,
+        machine,
+        step: &step,
+        board: &board,
+        programs: &programs,
+        filter,
+    };
+    let Results { tests, names, .. } = guests.run(What::Tests)?;
     step.done();
-    list(&tests, filter);
-    total(&tests)
+    if tests.is_empty() {
+        return Err(names::none(&names, filter));
+    }
+    board.rest(&tests);
+    result(&total(&tests));
+    verdict(&tests)
 }
 
 /// All programs of the guest.
@@ -120,48 +177,61 @@ fn programs(session: &Session) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// The guest's tests, in all ways to boot at the same time.
-fn guests(
-    machine: &Machine,
-    session: &Session,
-    modules: &Modules,
-    programs: &[Program],
-    filter: &str,
-    step: &Step,
-) -> Result<Results> {
-    let config = session.kernel.config()?;
-    // Who names a program wants to boot for no other.
-    let mut asked = programs.to_vec();
-    asked.retain(|program| program.name() == filter);
-    let asked = if asked.is_empty() { programs } else { &asked };
-    let guests: Vec<_> = thread::scope(|scope| {
-        let guests: Vec<_> = BOOTS
-            .iter()
-            .filter(|boot| boot.is_for(&config))
-            .map(|boot| {
-                let guest = Guest {
-                    session,
-                    modules,
-                    machine: boot.machine(machine),
-                    boot,
-                    step,
-                    programs,
-                    filter,
-                };
-                scope.spawn(move || guest.all(&boot.runs(asked)))
-            })
-            .collect();
-        guests.into_iter().map(ScopedJoinHandle::join).collect()
-    });
-    let mut all = Results::default();
-    for guest in guests {
-        let results = joined(guest)?;
-        all.guest += results.guest;
-        merge(&mut all.tests, results.tests);
-        all.ktap.extend(results.ktap);
-        all.took.extend(results.took);
+/// What all boots have in common.
+struct Guests<'a> {
+    session: &'a Session,
+    modules: &'a Modules,
+    machine: &'a Machine,
+    step: &'a Step,
+    board: &'a Board<'a>,
+    programs: &'a [Program],
+    filter: &'a str,
+}
+
+impl Guests<'_> {
+    /// Boots in all ways at the same time.
+    fn run(&self, what: What) -> Result<Results> {
+        let config = self.session.kernel.config()?;
+        // Who names a program wants to boot for no other.
+        let mut asked = self.programs.to_vec();
+        asked.retain(|program| program.name() == self.filter);
+        let asked = if asked.is_empty() || what == What::Names {
+            self.programs
+        } else {
+            &asked
+        };
+        let guests: Vec<_> = thread::scope(|scope| {
+            let guests: Vec<_> = BOOTS
+                .iter()
+                .filter(|boot| boot.is_for(&config))
+                .map(|boot| {
+                    let guest = Guest {
+                        session: self.session,
+                        modules: self.modules,
+                        machine: boot.machine(self.machine),
+                        boot,
+                        step: self.step,
+                        board: self.board,
+                        programs: self.programs,
+                        filter: self.filter,
+                        what,
+                    };
+                    scope.spawn(move || guest.all(&boot.runs(asked)))
+                })
+                .collect();
+            guests.into_iter().map(ScopedJoinHandle::join).collect()
+        });
+        let mut all = Results::default();
+        for guest in guests {
+            let results = joined(guest)?;
+            all.guest += results.guest;
+            merge(&mut all.tests, results.tests);
+            all.names.extend(results.names);
+            all.ktap.extend(results.ktap);
+            all.took.extend(results.took);
+        }
+        Ok(all)
     }
-    Ok(all)
 }
 
 /// What identifies a run of the guest's tests.
@@ -243,36 +313,6 @@ fn rank(test: &Test) -> u8 {
     }
 }
 
-/// What a test says of what it has measured.
-const FIGURE: &str = "figure: ";
-
-/// One line per test, with its figures; all that those of a program say that was asked for by its
-/// name comes with them.
-fn list(tests: &[Test], filter: &str) {
-    for test in tests {
-        match &test.status {
-            Status::Passed => {
-                result(&format!("ok    {}", test.name));
-                let all = test.name.split(':').next() == Some(filter);
-                for line in &test.comments {
-                    match line.strip_prefix(FIGURE) {
-                        Some(figure) => result(&indent(figure)),
-                        None if all => result(&indent(line)),
-                        None => {}
-                    }
-                }
-            }
-            Status::Skipped(reason) => result(&format!("skip  {} # {reason}", test.name)),
-            Status::Failed => {
-                result(&format!("FAIL  {}", test.name));
-                if !test.comments.is_empty() {
-                    result(&indent(&test.comments.join("\n")));
-                }
-            }
-        }
-    }
-}
-
 /// What else there is to run, each of which takes long.
 const ELSEWHERE: &[&str] = &[
     "make check TESTS=random_lives | stress",
@@ -300,13 +340,19 @@ fn left_out(args: &Args) {
     }
 }
 
-/// The totals, and the verdict.
-fn total(tests: &[Test]) -> Result<()> {
-    let count = |wanted: u8| tests.iter().filter(|test| rank(test) == wanted).count();
-    let (skipped, passed, failed) = (count(0), count(1), count(2));
-    result(&format!(
-        "total: {passed} passed, {failed} failed, {skipped} skipped"
-    ));
+fn count(tests: &[Test], wanted: u8) -> usize {
+    tests.iter().filter(|test| rank(test) == wanted).count()
+}
+
+/// The last line of a run.
+fn total(tests: &[Test]) -> String {
+    let [skipped, passed, failed] = [0, 1, 2].map(|rank| count(tests, rank));
+    format!("total: {passed} passed, {failed} failed, {skipped} skipped")
+}
+
+/// Success, or how many have failed.
+fn verdict(tests: &[Test]) -> Result<()> {
+    let failed = count(tests, rank(&Test::failed("", vec![])));
     if failed == 0 {
         return Ok(());
     }

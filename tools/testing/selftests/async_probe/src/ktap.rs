@@ -43,7 +43,8 @@ impl Test {
 
 /// Runs the tests and prints their results; the exit code is that of a kselftest.
 ///
-/// With an argument, runs those tests only whose names contain it. Where the kernel has lockdep and
+/// With an argument, runs those tests only whose names contain it; if there is none, or with
+/// `ASYNC_PROBE_LIST` in the environment, it prints the names of all. Where the kernel has lockdep and
 /// kmemleak, a last test for each says that it has nothing to complain about.
 pub fn run(tests: Vec<Test>) -> ExitCode {
     run_with(tests, last::begin)
@@ -63,11 +64,21 @@ pub fn skip(reason: &str) -> ExitCode {
 }
 
 fn run_with(mut tests: Vec<Test>, last: fn() -> Vec<Last>) -> ExitCode {
-    if let Some(part) = std::env::args().nth(1) {
-        tests.retain(|test| test.name.contains(&part));
-    }
     let mut out = Output(io::stdout());
     out.line("KTAP version 1");
+
+    let part = std::env::args().nth(1).unwrap_or_default();
+    let list = std::env::var_os("ASYNC_PROBE_LIST").is_some();
+    if list || !tests.iter().any(|test| test.name.contains(&part)) {
+        for test in &tests {
+            out.comment(&format!("test: {}", test.name));
+        }
+    }
+    if list {
+        out.line("1..0 # SKIP only listed");
+        return SKIP.into();
+    }
+    tests.retain(|test| test.name.contains(&part));
 
     if let Err(error) = slow::check() {
         out.line(&format!("Bail out! {error}"));

@@ -264,7 +264,11 @@ fn table(statistics: &Statistics) -> Vec<String> {
 
 fn main() -> ExitCode {
     println!("KTAP version 1");
-    let Some(plan) = Plan::read() else {
+    let list = std::env::var_os("ASYNC_PROBE_LIST").is_some();
+    let Some(plan) = Plan::read().filter(|_| !list) else {
+        for test in TESTS {
+            println!("# test: {test}");
+        }
         println!("1..0 # SKIP no test has such a name");
         return SKIP.into();
     };
