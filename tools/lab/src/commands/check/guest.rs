@@ -3,7 +3,7 @@
 //! The tests of the guest: booted, collected, judged.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::boots::Boot;
@@ -29,8 +29,8 @@ const SLOW_MS: &str = "ASYNC_PROBE_SLOW_MS=1200";
 /// The same where everything else takes several times as long: as much as the tests allow.
 const SLOWER_MS: &str = "ASYNC_PROBE_SLOW_MS=2000";
 
-/// Prints the guest's clock, and how long its processors were idle until then.
-const CLOCK: &str = "read up idle </proc/uptime; echo \"lab: clock $up $idle\"";
+/// Prints the guest's clock.
+const CLOCK: &str = "read up idle </proc/uptime; echo \"lab: clock $up\"";
 
 /// The tests of the guest, in one way to boot.
 pub(super) struct Guest<'a> {
@@ -69,14 +69,13 @@ pub(super) struct Results {
     pub(super) took: Vec<Took>,
 }
 
-/// How long a program has run, in seconds of the guest's clock.
+/// How long a program has run, in seconds.
 #[derive(Debug)]
 pub(super) struct Took {
     pub(super) program: String,
-    pub(super) seconds: f64,
-    /// How long processors were busy meanwhile, all of them together: in virtual time this, and not
-    /// the waiting, is what the host has to work for.
-    pub(super) busy: f64,
+    /// By the guest's clock, in which waiting costs the host nothing if time is virtual.
+    pub(super) guest: f64,
+    pub(super) wall: f64,
 }
 
 impl Guest<'_> {
@@ -126,7 +125,7 @@ impl Guest<'_> {
         for (run, output) in left.iter().zip(outputs) {
             let file = format!("{}-{number}-{}", self.boot.name, run.name());
             results.ktap.push((file, output.text.clone()));
-            results.took.extend(output.took(self.machine.smp));
+            results.took.extend(output.took());
             results.names.extend(output.names.iter().cloned());
             if self.what == What::Tests {
                 tests.extend(self.judge(run, &output, &outcome));
@@ -289,30 +288,23 @@ struct Output {
     parser: Parser,
     /// The names of tests that it has and did not run.
     names: Vec<String>,
-    /// The guest's clock before and after it, and the idle time of the processors.
-    clock: Vec<(f64, f64)>,
+    /// The guest's clock and the host's, before and after it.
+    clocks: Vec<(f64, Instant)>,
     code: Option<i32>,
 }
 
 impl Output {
     /// How long the program has run, if it has ended.
-    fn took(&self, cpus: u8) -> Option<Took> {
-        let [(began, idle_before), (ended, idle)] = self.clock[..] else {
+    fn took(&self) -> Option<Took> {
+        let [(began, wall_began), (ended, wall_ended)] = self.clocks[..] else {
             return None;
         };
-        let seconds = ended - began;
         Some(Took {
             program: self.program.clone(),
-            seconds,
-            busy: f64::from(cpus) * seconds - (idle - idle_before),
+            guest: ended - began,
+            wall: (wall_ended - wall_began).as_secs_f64(),
         })
     }
-}
-
-/// Reads what [`CLOCK`] has printed.
-fn clock(line: &str) -> Option<(f64, f64)> {
-    let (up, idle) = line.strip_prefix("lab: clock ")?.split_once(' ')?;
-    Some((up.parse().ok()?, idle.parse().ok()?))
 }
 
 /// Sorts a line of the guest's output to the program that printed it; tells if that has ended.
@@ -323,12 +315,14 @@ fn collect(outputs: &mut Vec<Output>, line: &str) -> bool {
             text: String::new(),
             parser: Parser::default(),
             names: Vec::new(),
-            clock: Vec::new(),
+            clocks: Vec::new(),
             code: None,
         });
     } else if let Some(output) = outputs.last_mut() {
-        if let Some(clock) = clock(line) {
-            output.clock.push(clock);
+        if let Some(up) = line.strip_prefix("lab: clock ") {
+            output
+                .clocks
+                .extend(up.parse().map(|up| (up, Instant::now())));
             return false;
         }
         if let Some(name) = line.strip_prefix(NAMED) {
@@ -363,11 +357,11 @@ mod tests {
         for line in [
             "noise",
             "lab: begin a",
-            "lab: clock 10.50 20.00",
+            "lab: clock 10.50",
             "KTAP version 1",
             "1..1",
             "ok 1 x",
-            "lab: clock 12.00 22.75",
+            "lab: clock 12.00",
             "lab: end a 0",
             "lab: begin b",
             "# test: z",
@@ -378,9 +372,8 @@ mod tests {
             assert_eq!(collect(&mut outputs, line), line == "lab: end a 0");
         }
         assert_eq!(outputs.len(), 2);
-        let took = outputs[0].took(2).unwrap();
-        assert_eq!((took.seconds, took.busy), (1.5, 0.25));
-        assert!(outputs[1].took(2).is_none());
+        assert_eq!(outputs[0].took().unwrap().guest, 1.5);
+        assert!(outputs[1].took().is_none());
         assert_eq!(outputs[1].names, ["b: z"]);
         assert_eq!((outputs[0].code, outputs[1].code), (Some(0), None));
         let b = outputs.pop().unwrap().parser.finish();

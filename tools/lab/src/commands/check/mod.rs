@@ -252,17 +252,17 @@ fn properties(identity: &Identity, machine: &Machine) -> Vec<(&'static str, Stri
     properties
 }
 
-/// How long each program has run, the ones that keep the processors busy longest first.
+/// How long each program has run, the slowest first.
 fn programs_took(mut took: Vec<Took>) {
-    took.sort_by(|one, other| other.busy.total_cmp(&one.busy));
-    result("guest seconds of each program, and for how many of them a processor was busy:");
+    took.sort_by(|one, other| other.wall.total_cmp(&one.wall));
+    result("each program, in seconds of wall time and of guest time:");
     for Took {
         program,
-        seconds,
-        busy,
+        guest,
+        wall,
     } in took
     {
-        result(&format!("  {program:<20} {seconds:>7.1} {busy:>6.1}"));
+        result(&format!("  {program:<20} {wall:>6.1} {guest:>7.1}"));
     }
 }
 

@@ -7,18 +7,17 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use firmware::encode;
 use lifecycle::event::Call;
 use lifecycle::laws::{one_at_a_time, probe_remove_probe, Law};
-use lifecycle::{Event, Life, ProbeType, Probing, What};
+use lifecycle::{Event, Life, Probing, What};
 use nix::errno::Errno;
 
 use crate::firmware_dir::FirmwareDir;
 use crate::kernel::probing;
 use crate::kmsg::Log;
-use crate::modules::{self, Modules, DEVICES, DRIVER};
-use crate::slow::slow_ms;
-use crate::{ensure, slow_bus, sysfs, Failure};
+use crate::modules::{self, Modules};
+use crate::samples::{self, Bus, Driver};
+use crate::{ensure, Failure};
 
 /// How long to wait for what must come. Far longer than any probe of the tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,14 +34,6 @@ pub enum Order {
 impl Order {
     /// Both of them.
     pub const BOTH: [Self; 2] = [Self::DevicesFirst, Self::DriverFirst];
-
-    /// The module that comes second and so sets off the probes.
-    pub fn second(self) -> &'static str {
-        match self {
-            Self::DevicesFirst => DRIVER,
-            Self::DriverFirst => DEVICES,
-        }
-    }
 }
 
 impl fmt::Display for Order {
@@ -51,61 +42,6 @@ impl fmt::Display for Order {
             Self::DevicesFirst => "devices first",
             Self::DriverFirst => "driver first",
         })
-    }
-}
-
-/// The parameters of the driver's module.
-#[derive(Clone, Copy, Debug)]
-pub struct Driver {
-    /// `probe_type=`.
-    pub probe_type: ProbeType,
-    /// `firmware_ms=`.
-    pub firmware_ms: u32,
-    /// `firmware=device`: each device has a file of its own.
-    pub own_files: bool,
-}
-
-impl Driver {
-    /// A slow driver of this probe type whose devices share a file.
-    pub fn slow(probe_type: ProbeType) -> Self {
-        Self {
-            probe_type,
-            firmware_ms: slow_ms(),
-            own_files: false,
-        }
-    }
-
-    /// The same with a file for each device.
-    #[must_use]
-    pub fn own_files(self) -> Self {
-        Self {
-            own_files: true,
-            ..self
-        }
-    }
-
-    /// The same, as quick as it goes.
-    #[must_use]
-    pub fn quick(self) -> Self {
-        Self {
-            firmware_ms: 0,
-            ..self
-        }
-    }
-}
-
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            probe_type,
-            firmware_ms,
-            own_files,
-        } = self;
-        let firmware = if *own_files { "device" } else { "driver" };
-        write!(
-            f,
-            "probe_type={probe_type} firmware_ms={firmware_ms} firmware={firmware}"
-        )
     }
 }
 
@@ -120,11 +56,6 @@ pub struct Bench<'a> {
     comments: Vec<String>,
 }
 
-/// A good image, small enough to cost no time.
-pub fn good_image() -> Vec<u8> {
-    encode::image(&encode::payload(64, 1)).expect("the payload has a length that is allowed")
-}
-
 impl<'a> Bench<'a> {
     /// An empty bench with good firmware for the drivers.
     ///
@@ -133,8 +64,8 @@ impl<'a> Bench<'a> {
     /// [`Failure::Io`] or [`Failure::Skip`] if the machine does not let it.
     pub fn new(modules: &'a Modules) -> Result<Self, Failure> {
         let firmware = FirmwareDir::new()?;
-        for driver in [sysfs::DRIVER, slow_bus::DRIVER] {
-            firmware.put(driver, &good_image())?;
+        for bus in Bus::BOTH {
+            firmware.put_good(bus.driver)?;
         }
         Ok(Self {
             modules,
@@ -214,13 +145,6 @@ impl<'a> Bench<'a> {
         }));
     }
 
-    /// Writes to sysfs in a thread of its own. [`join()`](Self::join) waits for it.
-    pub fn write_in_background(&mut self, call: Call, device: &str) {
-        let device = device.to_owned();
-        self.background
-            .push(std::thread::spawn(move || sysfs::write(call, &device)));
-    }
-
     /// Does `work` in a thread of its own. [`join()`](Self::join) waits for it.
     pub fn in_background(
         &mut self,
@@ -250,29 +174,86 @@ impl<'a> Bench<'a> {
         verdict
     }
 
-    /// Loads devices and driver in this order; `second` is appended to the parameters of the
-    /// module that comes second.
+    /// Loads devices and driver in this order. `more` is appended to the parameters of the module
+    /// that comes second; where no module does, as devices are added to the sample bus, to those of
+    /// the driver.
     ///
     /// # Errors
     ///
-    /// The test fails if a module does.
+    /// The test fails if the kernel refuses something.
     pub fn load(
         &mut self,
         order: Order,
         devices: usize,
         driver: Driver,
-        second: &str,
+        more: &str,
     ) -> Result<(), Failure> {
-        let mut parameters = [
-            (DEVICES, format!("devices={devices}")),
-            (DRIVER, driver.to_string()),
-        ];
-        if order == Order::DriverFirst {
-            parameters.reverse();
+        let sample = driver.sample;
+        let bus = sample.bus();
+        let with_more = |parameters: String| format!("{parameters} {more}").trim_end().to_owned();
+        match (order, sample.second(order).0) {
+            (Order::DevicesFirst, _) => {
+                self.insmod(bus.devices, &sample.devices(devices))?;
+                bus.wait_for_devices(devices)?;
+                self.insmod(bus.module, &with_more(driver.to_string()))
+            }
+            (Order::DriverFirst, Call::Insmod) => {
+                self.insmod(bus.module, &driver.to_string())?;
+                self.insmod(bus.devices, &with_more(sample.devices(devices)))
+            }
+            (Order::DriverFirst, call) => {
+                self.insmod(bus.devices, "devices=0")?;
+                self.insmod(bus.module, &with_more(driver.to_string()))?;
+                // `module_init` registers when insmod has returned.
+                bus.wait_until_registered()?;
+                self.add(call, devices)
+            }
         }
-        let [(first, of_first), (then, of_second)] = parameters;
-        self.insmod(first, &of_first)?;
-        self.insmod(then, format!("{of_second} {second}").trim_end())
+    }
+
+    /// Loads devices and driver in this order, up to the probe of device 0, which is under way then.
+    /// The call that would wait for it goes on in the background.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the kernel refuses something, or if no probe begins.
+    pub fn take_off(
+        &mut self,
+        order: Order,
+        devices: usize,
+        driver: Driver,
+    ) -> Result<(), Failure> {
+        let sample = driver.sample;
+        let bus = sample.bus();
+        if !sample.probes_in_caller(order) {
+            self.load(order, devices, driver, "async_probe")?;
+            return self.wait_for_probe(&bus.device(0));
+        }
+        match (order, sample.second(order).0) {
+            (Order::DevicesFirst, _) => {
+                self.insmod(bus.devices, &sample.devices(devices))?;
+                self.insmod_in_background(bus.module, &driver.to_string());
+            }
+            (Order::DriverFirst, Call::Insmod) => {
+                self.insmod(bus.module, &driver.to_string())?;
+                self.insmod_in_background(bus.devices, &sample.devices(devices));
+            }
+            (Order::DriverFirst, call) => {
+                self.load(order, 0, driver, "")?;
+                self.in_background(move || samples::add(call, devices));
+            }
+        }
+        self.wait_for_probe(&bus.device(0))
+    }
+
+    /// Adds as many devices to the sample bus, with [`Call::Add`] or [`Call::AddAsync`].
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the kernel refuses.
+    pub fn add(&mut self, call: Call, devices: usize) -> Result<(), Failure> {
+        samples::add(call, devices)?
+            .map_err(|errno| Failure::assertion(format!("{call} to succeed"), errno))
     }
 
     /// Unloads a module.
@@ -305,13 +286,16 @@ impl<'a> Bench<'a> {
         ensure(&format!("rmmod {module}"), &result, &Err(errno))
     }
 
-    /// Writes the device's name to `bind`, `unbind` or `drivers_probe`.
+    /// Does to a device what `call` says.
     ///
     /// # Errors
     ///
     /// The test fails if the kernel refuses.
     pub fn write(&mut self, call: Call, device: &str) -> Result<(), Failure> {
-        sysfs::write(call, device)?
+        if matches!(call, Call::Bind | Call::Unbind) {
+            Bus::of(device).wait_until_registered()?;
+        }
+        samples::write(call, device)?
             .map_err(|errno| Failure::assertion(format!("{call} of {device} to succeed"), errno))
     }
 
@@ -389,18 +373,13 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// Waits until as many probes have ended, whatever came of them.
+    /// Waits until as many probes have ended, with any result.
     ///
     /// # Errors
     ///
     /// The test fails if they do not.
     pub fn wait_for_ends(&mut self, probes: usize) -> Result<(), Failure> {
-        self.wait(&format!("{probes} probes to end"), |events| {
-            let ends = events
-                .iter()
-                .filter(|event| matches!(event.what, What::ProbeEnded { .. }));
-            ends.count() >= probes
-        })
+        self.wait_for_ends_since(0, probes)
     }
 
     /// Waits until as many probes have ended since the log had `from` events.
@@ -409,11 +388,21 @@ impl<'a> Bench<'a> {
     ///
     /// The test fails if they do not.
     pub fn wait_for_ends_since(&mut self, from: usize, probes: usize) -> Result<(), Failure> {
-        self.wait(&format!("{probes} more probes to end"), |events| {
-            let ends = events[from..]
-                .iter()
-                .filter(|event| matches!(event.what, What::ProbeEnded { .. }));
-            ends.count() >= probes
+        self.wait(&format!("{probes} probes to end"), |events| {
+            let ended = |event: &&Event| matches!(event.what, What::ProbeEnded { .. });
+            events[from..].iter().filter(ended).count() >= probes
+        })
+    }
+
+    /// Waits until as many second phases have ended.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if they do not.
+    pub fn wait_until_ready(&mut self, devices: usize) -> Result<(), Failure> {
+        self.wait(&format!("{devices} devices to be ready"), |events| {
+            let ready = |event: &&Event| matches!(event.what, What::Ready { .. });
+            events.iter().filter(ready).count() >= devices
         })
     }
 
@@ -487,32 +476,5 @@ impl Drop for Bench<'_> {
     fn drop(&mut self) {
         // After a clean-up there is nothing left to do.
         let _ = self.clean_up();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_of_the_driver() {
-        let driver = Driver::slow(ProbeType::ForceSynchronous);
-        assert_eq!(
-            driver.to_string(),
-            format!(
-                "probe_type=force_synchronous firmware_ms={} firmware=driver",
-                slow_ms()
-            )
-        );
-        assert_eq!(
-            driver.quick().own_files().to_string(),
-            "probe_type=force_synchronous firmware_ms=0 firmware=device"
-        );
-    }
-
-    #[test]
-    fn the_second_module_sets_off_the_probes() {
-        assert_eq!(Order::DevicesFirst.second(), DRIVER);
-        assert_eq!(Order::DriverFirst.second(), DEVICES);
     }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use firmware::encode;
 use tempfile::TempDir;
 
 use crate::{sysfs, Failure};
@@ -57,6 +58,15 @@ impl FirmwareDir {
         fs::write(&file, image).map_err(|error| Failure::io("write", file, error))
     }
 
+    /// Puts a good image there, small enough to cost no time.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Io`] if that cannot be done.
+    pub fn put_good(&self, name: &str) -> Result<(), Failure> {
+        self.put(name, &good_image())
+    }
+
     /// Takes the image away, if there is one.
     ///
     /// # Errors
@@ -72,19 +82,30 @@ impl FirmwareDir {
         }
     }
 
-    /// Whether the machine itself has firmware of this name, which a missing file would not hide.
-    pub fn machine_has(name: &str) -> bool {
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let release = release.trim();
-        [
-            format!("/lib/firmware/updates/{release}"),
-            "/lib/firmware/updates".to_owned(),
-            format!("/lib/firmware/{release}"),
-            "/lib/firmware".to_owned(),
-        ]
-        .iter()
-        .any(|directory| PathBuf::from(directory).join(firmware_name(name)).exists())
+    /// Skips a test that wants the firmware of this name to be missing if the machine itself has it:
+    /// the kernel looks there, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Skip`] with the file.
+    pub fn machine_must_lack(name: &str) -> Result<(), Failure> {
+        let release = sysfs::read("/proc/sys/kernel/osrelease")?;
+        let below =
+            ["updates", "."].map(|directory| PathBuf::from("/lib/firmware").join(directory));
+        let files = below.iter().flat_map(|directory| {
+            [directory.join(&release), directory.clone()]
+                .map(|directory| directory.join(firmware_name(name)))
+        });
+        match files.into_iter().find(|file| file.exists()) {
+            Some(file) => Err(Failure::Skip(format!("there is {}", file.display()))),
+            None => Ok(()),
+        }
     }
+}
+
+/// A good image.
+pub fn good_image() -> Vec<u8> {
+    encode::image(&encode::payload(64, 1)).expect("the payload has a length that is allowed")
 }
 
 /// What the driver asks the kernel for.

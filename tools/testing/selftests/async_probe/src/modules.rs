@@ -16,17 +16,11 @@ use lifecycle::event::Call;
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
-use crate::{kernel, kmsg, slow_bus, Failure};
+use crate::samples::{BUS, PLATFORM};
+use crate::{kernel, kmsg, Failure};
 
 /// The crate's module, on which the others depend.
 pub const ASYNC_PROBE: &str = "async_probe";
-/// The module that registers the platform devices.
-pub const DEVICES: &str = "slow_platform_devices";
-/// The module of the platform driver.
-pub const DRIVER: &str = "slow_platform_driver";
-
-/// All of them, those that are depended on first.
-const ALL: [&str; 3] = [ASYNC_PROBE, DEVICES, DRIVER];
 
 /// The directory of the modules, with [`ASYNC_PROBE`] loaded.
 #[derive(Debug)]
@@ -46,23 +40,19 @@ impl Modules {
         if !nix::unistd::geteuid().is_root() {
             return skip("must run as root".to_owned());
         }
-        for module in [
-            DEVICES,
-            DRIVER,
-            slow_bus::BUS_MODULE,
-            slow_bus::DRIVER_MODULE,
-        ] {
+        let samples = [PLATFORM.devices, PLATFORM.module, BUS.devices, BUS.module];
+        for module in samples {
             if is_loaded(module) {
                 return skip(format!("{module} is loaded already: rmmod it first"));
             }
         }
         let Some(directory) = candidates().find(|dir| {
-            ALL.iter()
-                .all(|module| dir.join(format!("{module}.ko")).is_file())
+            let is_there = |module: &str| dir.join(format!("{module}.ko")).is_file();
+            is_there(ASYNC_PROBE) && is_there(PLATFORM.devices) && is_there(PLATFORM.module)
         }) else {
             return skip(format!(
-                "no directory with {}.ko: set ASYNC_PROBE_MODULES",
-                ALL.join(".ko, ")
+                "no directory with {ASYNC_PROBE}.ko, {}.ko and {}.ko: set ASYNC_PROBE_MODULES",
+                PLATFORM.devices, PLATFORM.module
             ));
         };
 

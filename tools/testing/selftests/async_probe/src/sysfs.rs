@@ -1,39 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The platform bus in sysfs.
+//! Files of sysfs.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use lifecycle::event::Call;
 use nix::errno::Errno;
 
 use crate::{kmsg, Failure};
-
-/// The driver's name.
-pub const DRIVER: &str = "slow_platform";
-
-const BUS: &str = "/sys/bus/platform";
-
-/// The name of the device with this number.
-pub fn device(number: usize) -> String {
-    format!("slow_platform.{number}")
-}
-
-/// Writes the device's name to the driver's `bind` or `unbind`, or to the bus's `drivers_probe`,
-/// and leaves in the log when.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
-pub fn write(call: Call, device: &str) -> Result<Result<(), Errno>, Failure> {
-    let path = match call {
-        Call::DriversProbe => format!("{BUS}/drivers_probe"),
-        call => format!("{BUS}/drivers/{DRIVER}/{call}"),
-    };
-    write_to(&path, call, device, device)
-}
 
 /// Writes `text` to the file at `path`, and leaves in the log when: as `call` on `device`.
 ///
@@ -67,36 +45,32 @@ pub fn names(directory: impl AsRef<Path>) -> Vec<String> {
     names
 }
 
-fn errno(error: io::Error) -> Errno {
+/// The error that the kernel has answered with.
+pub fn errno(error: io::Error) -> Errno {
     error
         .raw_os_error()
         .map_or(Errno::UnknownErrno, Errno::from_raw)
 }
 
-/// The driver that the device is bound to, if it is bound.
-pub fn driver_of(device: &str) -> Option<String> {
-    driver_on(BUS, device)
-}
-
-/// The same on the bus at `bus`.
-pub(crate) fn driver_on(bus: &str, device: &str) -> Option<String> {
+/// The driver that the device on the bus at `bus` is bound to, if it is bound.
+pub fn driver_on(bus: &str, device: &str) -> Option<String> {
     let link = fs::read_link(Path::new(bus).join("devices").join(device).join("driver")).ok()?;
     Some(link.file_name()?.to_string_lossy().into_owned())
 }
 
-/// Whether the bus has the device.
-pub fn exists(device: &str) -> bool {
-    Path::new(BUS).join("devices").join(device).exists()
-}
-
-/// Whether the driver's directory has a link to the device.
-pub fn driver_lists(device: &str) -> bool {
-    Path::new(BUS)
-        .join("drivers")
-        .join(DRIVER)
-        .join(device)
-        .symlink_metadata()
-        .is_ok()
+/// Waits until `is_there`, which is about sysfs and leaves nothing in the log.
+///
+/// # Errors
+///
+/// The test fails if it does not come to be within 20 seconds.
+pub fn wait_for(wanted: &str, is_there: impl Fn() -> bool) -> Result<(), Failure> {
+    for _ in 0..2000 {
+        if is_there() {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(10));
+    }
+    Err(Failure::assertion(wanted, "nothing of it after 20 seconds"))
 }
 
 /// How many NUMA nodes the kernel counts: one more than the highest number of a node.
@@ -116,21 +90,33 @@ pub fn nodes() -> u32 {
 ///
 /// [`Failure::Io`] if that cannot be read.
 pub fn references(module: &str) -> Result<String, Failure> {
-    let path = format!("/sys/module/{module}/refcnt");
-    fs::read_to_string(&path)
-        .map(|value| value.trim_end().to_owned())
-        .map_err(|error| Failure::io("read", path, error))
+    read(&format!("/sys/module/{module}/refcnt"))
 }
 
-/// A module's parameter, without the line feed.
+/// A module's parameter.
 ///
 /// # Errors
 ///
 /// [`Failure::Io`] if it cannot be read.
 pub fn parameter(module: &str, parameter: &str) -> Result<String, Failure> {
-    let path = format!("/sys/module/{module}/parameters/{parameter}");
-    match fs::read_to_string(&path) {
-        Ok(value) => Ok(value.strip_suffix('\n').unwrap_or(&value).to_owned()),
-        Err(error) => Err(Failure::io("read", path, error)),
-    }
+    read(&format!("/sys/module/{module}/parameters/{parameter}"))
+}
+
+/// A file, without the line feed at its end.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if it cannot be read.
+pub fn read(path: &str) -> Result<String, Failure> {
+    let value = fs::read_to_string(path).map_err(|error| Failure::io("read", path, error))?;
+    Ok(value.strip_suffix('\n').unwrap_or(&value).to_owned())
+}
+
+/// Writes to a file, with one call.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if the kernel refuses.
+pub fn put(path: &str, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::io("write", path, error))
 }

@@ -2,10 +2,7 @@
 
 //! The modules below `test_modules/`, and what they print.
 
-use nix::errno::Errno;
-
-use crate::modules::ASYNC_PROBE;
-use crate::{ensure, sysfs, Bench, Failure};
+use crate::{sysfs, Bench, Failure};
 
 /// Tests of asynchronous domains.
 pub const DOMAIN_TEST: &str = "domain_test";
@@ -29,24 +26,6 @@ impl Bench<'_> {
         self.insmod(module, &format!("scenario={scenario}"))?;
         self.rmmod(module)?;
         self.said(module, from)
-    }
-
-    /// Does `work`, after which the crate's module must be in use.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the kernel does not refuse to unload it.
-    pub fn pins_the_crate(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        ensure(
-            "references to async_probe",
-            &sysfs::references(ASYNC_PROBE)?.as_str(),
-            &"0",
-        )?;
-        work(self)?;
-        self.rmmod_refused(ASYNC_PROBE, Errno::EWOULDBLOCK)
     }
 
     /// What a module has printed from this line of the log on, without its name.

@@ -17,10 +17,11 @@ const GONE: &str = "unregistered";
 /// The line of a device's data that is dropped.
 const FREED: &str = "freed ";
 
-/// What the scenario is expected to print.
+/// The scenario prints these lines.
 ///
-/// Memory is freed by a work, and later still with `CONFIG_DEBUG_KOBJECT_RELEASE`: such a line may come later
-/// than expected, but not when the bus is gone.
+/// A worker frees memory, beside the task that prints, and later still with
+/// `CONFIG_DEBUG_KOBJECT_RELEASE`: a line that says so stands in `expected` where it may come at the
+/// earliest. It must come before the bus is gone.
 fn scenario(bench: &mut Bench, scenario: &str, expected: &[&str]) -> Result<(), Failure> {
     let said = bench.play(BUS_TEST, scenario)?;
     let said: Vec<_> = said.iter().map(String::as_str).collect();
@@ -93,11 +94,11 @@ fn main() -> ExitCode {
             "names that exist are refused and nothing leaks",
             "exists",
             &[
-                "device ret=-17",
                 "freed 1",
+                "device ret=-17",
                 "again ret=-16",
-                "async ret=0",
                 "freed 2",
+                "async ret=0",
                 "driver ret=-16",
                 "freed 0",
                 "unregistered",

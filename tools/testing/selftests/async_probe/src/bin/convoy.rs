@@ -12,14 +12,15 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use lifecycle::call::calls;
+use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::convoy;
 use lifecycle::laws::insmod_waits::Insmod;
-use lifecycle::{Micros, What};
+use lifecycle::{Micros, ProbeType};
 use selftests::kernel::wants_quick_first_phase;
+use selftests::samples::{Driver, Sample, BUS};
 use selftests::slow::slow_ms;
-use selftests::slow_bus::{self, Design, Driver};
-use selftests::{kernel, ktap, modules, sysfs, Bench, Failure, Order, Test};
+use selftests::{kernel, ktap, modules, Bench, Failure, Order, Test};
 
 /// A module that has nothing to do with the others.
 const UNRELATED: &str = "unrelated";
@@ -80,78 +81,45 @@ fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
     Ok((insmod, longest + (longest - shortest)))
 }
 
-/// Loads and unloads the unrelated module beside the probes that are under way.
-fn beside(
-    bench: &mut Bench,
-    (insmod, rmmod): (Micros, Micros),
-    from: usize,
-    driver: &str,
-    phases: u32,
-    expected: Insmod,
-) -> Result<(), Failure> {
+/// Loads and unloads the unrelated module beside the probes, or the second phases, of this driver.
+fn beside(bench: &mut Bench, driver: Driver, expected: Insmod) -> Result<(), Failure> {
+    if driver.two_phases {
+        wants_quick_first_phase()?;
+    }
+    let (insmod, rmmod) = idle(bench)?;
+    let from = bench.events()?.len();
+    // The order in which the probes are not those of the caller.
+    bench.take_off(driver.sample.order(), DEVICES, driver)?;
     bench.insmod(UNRELATED, "")?;
     if expected == Insmod::Returns {
         bench.rmmod(UNRELATED)?;
     }
     bench.wait_for_ends_since(from, DEVICES)?;
-    if phases == 2 {
-        bench.wait("all devices to be ready", |events| {
-            let ready = events
-                .iter()
-                .filter(|event| matches!(event.what, What::Ready { .. }));
-            ready.count() == DEVICES
-        })?;
+    if driver.two_phases {
+        bench.wait_until_ready(DEVICES)?;
     }
-    let judged = [(Call::Insmod, insmod), (Call::Rmmod, rmmod)];
-    for (kind, idle) in judged {
+    let name = driver.sample.bus().driver;
+    for (kind, idle) in [(Call::Insmod, insmod), (Call::Rmmod, rmmod)] {
         if kind == Call::Insmod || expected == Insmod::Returns && !rmmod_is_delayed() {
             let at_most = Micros(idle.0 + longer().0);
             let events = &bench.events()?[from..];
-            convoy::check(events, kind, UNRELATED, driver, expected, at_most)?;
+            convoy::check(events, kind, UNRELATED, name, expected, at_most)?;
         }
     }
     Ok(())
-}
-
-fn beside_the_bus(bench: &mut Bench, design: Design, expected: Insmod) -> Result<(), Failure> {
-    let idle = idle(bench)?;
-    let from = bench.events()?.len();
-    let order = match design {
-        Design::DeviceRegister => Order::DriverFirst,
-        _ => Order::DevicesFirst,
-    };
-    bench.load_bus(order, DEVICES, Driver::slow(design), "async_probe")?;
-    bench.wait_for_probe(&slow_bus::device(0))?;
-    beside(bench, idle, from, slow_bus::DRIVER, 1, expected)
-}
-
-fn beside_the_platform(bench: &mut Bench, phases: u32, expected: Insmod) -> Result<(), Failure> {
-    if phases == 2 {
-        wants_quick_first_phase()?;
-    }
-    let idle = idle(bench)?;
-    let from = bench.events()?.len();
-    bench.insmod(modules::DEVICES, &format!("devices={DEVICES}"))?;
-    bench.insmod(
-        modules::DRIVER,
-        &format!("phases={phases} firmware_ms={} async_probe", slow_ms()),
-    )?;
-    bench.wait_for_probe(&sysfs::device(0))?;
-    beside(bench, idle, from, sysfs::DRIVER, phases, expected)
 }
 
 /// rmmod beside PREFER probes waits, too.
 fn rmmod_waits(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod(UNRELATED, "")?;
     let driver = Driver::slow(Design::PreferAsync);
-    bench.load_bus(Order::DevicesFirst, DEVICES, driver, "async_probe")?;
-    bench.wait_for_probe(&slow_bus::device(0))?;
+    bench.take_off(Order::DevicesFirst, DEVICES, driver)?;
     bench.rmmod(UNRELATED)?;
     convoy::check(
         bench.events()?,
         Call::Rmmod,
         UNRELATED,
-        slow_bus::DRIVER,
+        BUS.driver,
         Insmod::Waits,
         LONGER,
     )?;
@@ -159,24 +127,28 @@ fn rmmod_waits(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 fn main() -> ExitCode {
-    let mut tests = Vec::new();
-    for (design, expected) in [
-        (Design::PreferAsync, Insmod::Waits),
-        (Design::DriverAttach, Insmod::Returns),
-        (Design::DeviceRegister, Insmod::Returns),
-        (Design::ModuleInit, Insmod::Returns),
-        (Design::ExclusiveAttach, Insmod::Returns),
-    ] {
-        tests.push(Test::new(format!("convoy: {design}"), move |bench| {
-            beside_the_bus(bench, design, expected)
-        }));
-    }
-    for (phases, expected) in [(1, Insmod::Waits), (2, Insmod::Returns)] {
-        tests.push(Test::new(
-            format!("convoy: platform, phases={phases}"),
-            move |bench| beside_the_platform(bench, phases, expected),
-        ));
-    }
+    let one_phase = Driver::slow(ProbeType::PreferAsynchronous);
+    let platform = [("1", one_phase), ("2", one_phase.two_phases())];
+    let platform = platform.map(|(phases, driver)| (format!("platform, phases={phases}"), driver));
+    let designs = Design::ALL.into_iter().filter(|one| *one != Design::Sync);
+    let bus = designs.map(|design| (design.to_string(), Driver::slow(design)));
+    let mut tests: Vec<Test> = bus
+        .chain(platform)
+        .map(|(name, driver)| {
+            let waits = match driver.sample {
+                Sample::Bus(design) => design.has_convoy(),
+                Sample::Platform(_) => !driver.two_phases,
+            };
+            let expected = if waits {
+                Insmod::Waits
+            } else {
+                Insmod::Returns
+            };
+            Test::new(format!("convoy: {name}"), move |bench| {
+                beside(bench, driver, expected)
+            })
+        })
+        .collect();
     tests.push(Test::new("convoy: rmmod beside prefer_async", rmmod_waits));
     ktap::run(tests)
 }

@@ -9,13 +9,12 @@
 
 //@ boots: plain two_nodes
 
-use std::fs;
 use std::process::ExitCode;
 
 use lifecycle::laws::default_type::{self, Strategy};
 use lifecycle::ProbeType;
-use selftests::bench::Driver;
-use selftests::{ktap, modules, sysfs, Bench, Failure, Order, Test};
+use selftests::samples::{Driver, Sample, PLATFORM};
+use selftests::{ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -32,23 +31,22 @@ impl CommandLine {
     /// Whether the machine was booted this way.
     fn check(self) -> Result<(), Failure> {
         const OPTION: &str = "driver_async_probe=";
-        let path = "/proc/cmdline";
-        let line = fs::read_to_string(path).map_err(|error| Failure::io("read", path, error))?;
+        let line = sysfs::read("/proc/cmdline")?;
         // The last one wins, and `*` turns the list around.
         let names: Vec<_> = line
             .split_whitespace()
             .filter_map(|option| option.strip_prefix(OPTION))
             .next_back()
             .map_or(Vec::new(), |names| names.split(',').collect());
-        let asks = names.contains(&"*") != names.contains(&sysfs::DRIVER);
+        let asks = names.contains(&"*") != names.contains(&PLATFORM.driver);
         match (self, asks) {
             (Self::Silent, true) => Err(Failure::Skip(format!(
                 "the command line has {OPTION}{}",
-                sysfs::DRIVER
+                PLATFORM.driver
             ))),
             (Self::Asks, false) => Err(Failure::Skip(format!(
                 "needs {OPTION}{} on the command line",
-                sysfs::DRIVER
+                PLATFORM.driver
             ))),
             _ => Ok(()),
         }
@@ -91,11 +89,11 @@ fn default_type(
     };
     let mut modules = [
         (
-            modules::DEVICES,
+            PLATFORM.devices,
             with(format!("devices={DEVICES}"), asked.devices),
         ),
         (
-            modules::DRIVER,
+            PLATFORM.module,
             with(Driver::slow(probe_type).to_string(), asked.driver),
         ),
     ];
@@ -108,8 +106,8 @@ fn default_type(
     bench.wait_for_ends(DEVICES)?;
     default_type::check(
         bench.events()?,
-        order.second(),
-        sysfs::DRIVER,
+        Sample::from(probe_type).second(order).1,
+        PLATFORM.driver,
         DEVICES,
         strategy,
     )?;

@@ -9,62 +9,51 @@ use std::process::ExitCode;
 
 use lifecycle::event::Call;
 use lifecycle::laws::deferral;
-use selftests::slow_bus::{self, BUS_MODULE};
+use selftests::samples::{driver_of, Bus, BUS, PLATFORM};
 use selftests::test_modules::DRIVER_TEST;
-use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
+use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
-fn on_the_bus(bench: &mut Bench, design: &str, order: Order) -> Result<(), Failure> {
-    let (device, supplier) = (slow_bus::device(0), slow_bus::device(1));
-    let driver = format!("scenario=deferral design={design}");
-    match order {
-        Order::DevicesFirst => {
-            bench.insmod(BUS_MODULE, "devices=2")?;
-            bench.insmod(DRIVER_TEST, &driver)?;
+fn deferral(
+    bench: &mut Bench,
+    scenario: &str,
+    bus: &'static Bus,
+    design: &str,
+    order: Order,
+) -> Result<(), Failure> {
+    let (device, supplier) = (bus.device(0), bus.device(1));
+    let driver = (DRIVER_TEST, format!("scenario={scenario} design={design}"));
+    let mut modules = vec![(bus.devices, "devices=2".to_owned()), driver];
+    if *bus == PLATFORM {
+        if order == Order::DriverFirst {
+            modules.reverse();
         }
-        Order::DriverFirst => {
-            bench.insmod(BUS_MODULE, "devices=0")?;
-            bench.insmod(DRIVER_TEST, &driver)?;
-            bench.add_to_bus(Call::Add, 2)?;
-        }
+        // The module of the driver uses that of the sample bus.
+        modules.insert(0, (BUS.devices, "devices=0".to_owned()));
+    } else if order == Order::DriverFirst {
+        "devices=0".clone_into(&mut modules[0].1);
+    }
+    for (module, parameters) in modules {
+        bench.insmod(module, &parameters)?;
+    }
+    if *bus == BUS && order == Order::DriverFirst {
+        bench.add(Call::Add, 2)?;
     }
     bench.wait_for_ends(3)?;
     deferral::check(bench.events()?, &device, &supplier)?;
-    slow_bus::wait_for("both devices to be bound", || {
+    sysfs::wait_for("both devices to be bound", || {
         [&device, &supplier]
             .iter()
-            .all(|device| slow_bus::driver_of(device).is_some())
+            .all(|device| driver_of(device).is_some())
     })
 }
 
 /// A driver that is unloaded while a device is deferred leaves nothing.
 fn unloaded(bench: &mut Bench, design: &str) -> Result<(), Failure> {
-    bench.insmod(BUS_MODULE, "devices=1")?;
+    bench.insmod(BUS.devices, "devices=1")?;
     bench.insmod(DRIVER_TEST, &format!("scenario=deferral design={design}"))?;
     bench.wait_for_ends(1)?;
     bench.rmmod(DRIVER_TEST)?;
-    ensure("driver", &slow_bus::driver_of(&slow_bus::device(0)), &None)
-}
-
-fn on_the_platform(bench: &mut Bench, design: &str, order: Order) -> Result<(), Failure> {
-    let (device, supplier) = (sysfs::device(0), sysfs::device(1));
-    // The module of the driver uses the bus's.
-    bench.insmod(BUS_MODULE, "devices=0")?;
-    let mut parameters = [
-        (modules::DEVICES, "devices=2".to_owned()),
-        (
-            DRIVER_TEST,
-            format!("scenario=platform_deferral design={design}"),
-        ),
-    ];
-    if order == Order::DriverFirst {
-        parameters.reverse();
-    }
-    for (module, parameters) in parameters {
-        bench.insmod(module, &parameters)?;
-    }
-    bench.wait_for_ends(3)?;
-    deferral::check(bench.events()?, &device, &supplier)?;
-    Ok(())
+    ensure("driver", &driver_of(&BUS.device(0)), &None)
 }
 
 fn main() -> ExitCode {
@@ -73,7 +62,7 @@ fn main() -> ExitCode {
         for order in Order::BOTH {
             tests.push(Test::new(
                 format!("deferral: {design}, {order}"),
-                move |bench| on_the_bus(bench, design, order),
+                move |bench| deferral(bench, "deferral", &BUS, design, order),
             ));
         }
         tests.push(Test::new(
@@ -85,7 +74,7 @@ fn main() -> ExitCode {
         for order in Order::BOTH {
             tests.push(Test::new(
                 format!("deferral: platform, {design}, {order}"),
-                move |bench| on_the_platform(bench, design, order),
+                move |bench| deferral(bench, "platform_deferral", &PLATFORM, design, order),
             ));
         }
     }

@@ -12,9 +12,9 @@ use lifecycle::event::Call;
 use lifecycle::laws::{domain_sync, drop_order};
 use lifecycle::steps;
 use selftests::kernel::probing;
-use selftests::slow_bus::{self, BUS_MODULE};
+use selftests::samples::BUS;
 use selftests::test_modules::{DOMAIN_TEST, DRIVER_TEST};
-use selftests::{ensure, ktap, Bench, Failure, Test};
+use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 /// How many functions can be pending at once: `MAX_WORK` in `kernel/async.c`.
 const MAX_PENDING: u32 = 32768;
@@ -75,15 +75,17 @@ fn module_fields(bench: &mut Bench) -> Result<(), Failure> {
 
 /// The fields of driver data, when an asynchronous probe has just set them.
 fn driver_data(bench: &mut Bench, unload: bool) -> Result<(), Failure> {
-    let device = slow_bus::device(0);
-    bench.insmod(BUS_MODULE, "devices=1")?;
+    let device = BUS.device(0);
+    bench.insmod(BUS.devices, "devices=1")?;
     let from = bench.lines()?.len();
     bench.insmod(DRIVER_TEST, "scenario=fields async_probe")?;
     bench.wait_for_probe(&device)?;
     if unload {
         bench.rmmod(DRIVER_TEST)?;
     } else {
-        bench.call_bus_of("fields", Call::Unbind, &device)?;
+        let unbind = format!("{}/drivers/fields/unbind", BUS.path);
+        let answer = sysfs::write_to(&unbind, Call::Unbind, &device, &device)?;
+        ensure("unbind", &answer, &Ok(()))?;
     }
     let said: Vec<_> = bench.lines()?[from..]
         .iter()

@@ -9,72 +9,52 @@ use lifecycle::event::Call;
 use lifecycle::laws::failed_probe;
 use lifecycle::ProbeType;
 use nix::errno::Errno;
-use selftests::bench::{good_image, Driver};
 use selftests::firmware_dir::FirmwareDir;
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+use selftests::samples::{ensure_bound, ensure_free, write, Driver, Sample};
+use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
-fn failed_probe(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result<(), Failure> {
-    let failing = sysfs::device(1);
-    if FirmwareDir::machine_has(&failing) {
-        return Err(Failure::Skip(format!(
-            "/lib/firmware has firmware for {failing}"
-        )));
+fn failed_probe(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
+    let bus = sample.bus();
+    let failing = bus.device(1);
+    FirmwareDir::machine_must_lack(&failing)?;
+    for number in [0, 2] {
+        bench.firmware().put_good(&bus.device(number))?;
     }
-    for device in [sysfs::device(0), sysfs::device(2)] {
-        bench.firmware().put(&device, &good_image())?;
-    }
-    bench.load(order, DEVICES, Driver::slow(probe_type).own_files(), "")?;
+    bench.load(order, DEVICES, Driver::slow(sample).own_files(), "")?;
     bench.wait_for_ends(DEVICES)?;
-
-    ensure("driver of the device", &sysfs::driver_of(&failing), &None)?;
-    ensure(
-        "link of the driver to the device",
-        &sysfs::driver_lists(&failing),
-        &false,
-    )?;
-    let others_are_bound = || {
-        [sysfs::device(0), sysfs::device(2)]
-            .iter()
-            .try_for_each(|device| {
-                ensure(
-                    &format!("driver of {device}"),
-                    &sysfs::driver_of(device).as_deref(),
-                    &Some(sysfs::DRIVER),
-                )
-            })
-    };
-    others_are_bound()?;
+    bus.wait_until_bound(DEVICES - 1, DEVICES)?;
+    bus.wait_until_registered()?;
+    ensure_free(&failing)?;
 
     // Without its firmware a bind fails again, and says why.
     ensure(
         "bind without firmware",
-        &sysfs::write(Call::Bind, &failing)?,
+        &write(Call::Bind, &failing)?,
         &Err(Errno::ENOENT),
     )?;
-    ensure("driver of the device", &sysfs::driver_of(&failing), &None)?;
+    ensure_free(&failing)?;
 
-    bench.firmware().put(&failing, &good_image())?;
+    bench.firmware().put_good(&failing)?;
     bench.write(Call::Bind, &failing)?;
-    ensure(
-        "driver of the device after the repair",
-        &sysfs::driver_of(&failing).as_deref(),
-        &Some(sysfs::DRIVER),
-    )?;
-    others_are_bound()?;
+    for number in 0..DEVICES {
+        ensure_bound(&bus.device(number))?;
+    }
     let enoent = -(Errno::ENOENT as i32);
-    failed_probe::check(bench.events()?, sysfs::DRIVER, DEVICES, &[&failing], enoent)?;
+    failed_probe::check(bench.events()?, bus.driver, DEVICES, &[&failing], enoent)?;
     Ok(())
 }
 
 fn main() -> ExitCode {
     let mut tests = Vec::new();
-    for probe_type in [ProbeType::PreferAsynchronous, ProbeType::ForceSynchronous] {
+    // The command line may ask a DEFAULT driver to be one of the others.
+    let default = Sample::from(ProbeType::DefaultStrategy);
+    for sample in Sample::all().filter(|sample| *sample != default) {
         for order in Order::BOTH {
             tests.push(Test::new(
-                format!("failed_probe: missing firmware, {probe_type}, {order}"),
-                move |bench| failed_probe(bench, order, probe_type),
+                format!("failed_probe: missing firmware, {sample}, {order}"),
+                move |bench| failed_probe(bench, sample, order),
             ));
         }
     }

@@ -12,9 +12,9 @@ use lifecycle::event::Call;
 use lifecycle::laws::firmware_in_probe::{self, Expected};
 use lifecycle::ProbeType;
 use nix::errno::Errno;
-use selftests::bench::{good_image, Driver};
-use selftests::firmware_dir::{firmware_name, FirmwareDir};
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+use selftests::firmware_dir::{firmware_name, good_image, FirmwareDir};
+use selftests::samples::{ensure_bound, ensure_free, Driver, PLATFORM};
+use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 /// What is wrong with a file.
 #[derive(Clone, Copy)]
@@ -91,11 +91,7 @@ impl Case {
     fn prepare(self, bench: &Bench, device: &str) -> Result<Expected, Failure> {
         let ret = -(self.errno as i32);
         let Some(damage) = self.damage else {
-            if FirmwareDir::machine_has(device) {
-                return Err(Failure::Skip(format!(
-                    "/lib/firmware has firmware for {device}"
-                )));
-            }
+            FirmwareDir::machine_must_lack(device)?;
             return Ok(Expected { bytes: None, ret });
         };
         let image = damaged_image(&payload(64, 2), damage)
@@ -110,13 +106,16 @@ impl Case {
     /// The line that names the device, the file and the check.
     fn line(self, device: &str) -> String {
         let file = firmware_name(device);
-        format!("{} {device}: firmware {file}: {}", sysfs::DRIVER, self.says)
+        format!(
+            "{} {device}: firmware {file}: {}",
+            PLATFORM.driver, self.says
+        )
     }
 }
 
 /// One bad file beside a good one.
 fn beside_a_good_one(bench: &mut Bench, case: Case, order: Order) -> Result<(), Failure> {
-    let (good, bad) = (sysfs::device(0), sysfs::device(1));
+    let (good, bad) = (PLATFORM.device(0), PLATFORM.device(1));
     let image = good_image();
     let good_one = Expected {
         bytes: Some(image.len() as u64),
@@ -130,16 +129,12 @@ fn beside_a_good_one(bench: &mut Bench, case: Case, order: Order) -> Result<(), 
 
     firmware_in_probe::check(bench.events()?, &good, good_one)?;
     firmware_in_probe::check(bench.events()?, &bad, bad_one)?;
-    ensure("driver of the device", &sysfs::driver_of(&bad), &None)?;
+    ensure_free(&bad)?;
     says(bench, case, &bad)?;
 
     bench.firmware().put(&bad, &image)?;
     bench.write(Call::Bind, &bad)?;
-    ensure(
-        "driver of the device after the repair",
-        &sysfs::driver_of(&bad).as_deref(),
-        &Some(sysfs::DRIVER),
-    )?;
+    ensure_bound(&bad)?;
     firmware_in_probe::check(bench.events()?, &bad, good_one)?;
     Ok(())
 }
@@ -159,7 +154,7 @@ fn says(bench: &mut Bench, case: Case, device: &str) -> Result<(), Failure> {
 fn all_at_once(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result<(), Failure> {
     let mut expected = Vec::new();
     for (number, case) in CASES.into_iter().enumerate() {
-        let device = sysfs::device(number);
+        let device = PLATFORM.device(number);
         expected.push((case.prepare(bench, &device)?, case, device));
     }
     let driver = Driver::slow(probe_type).own_files().quick();

@@ -5,25 +5,31 @@
 
 use std::process::ExitCode;
 
+use lifecycle::designs::Design;
 use lifecycle::laws::force_sync;
 use lifecycle::ProbeType;
-use selftests::bench::Driver;
-use selftests::{ktap, sysfs, Bench, Failure, Order, Test};
+use selftests::samples::{Driver, Sample};
+use selftests::{ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
-fn force_sync(bench: &mut Bench, order: Order) -> Result<(), Failure> {
-    let driver = Driver::slow(ProbeType::ForceSynchronous);
-    bench.load(order, DEVICES, driver, "")?;
-    force_sync::check(bench.events()?, order.second(), sysfs::DRIVER, DEVICES)?;
+fn force_sync(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
+    bench.load(order, DEVICES, Driver::slow(sample), "async_probe")?;
+    let (call, on) = sample.second(order);
+    let driver = sample.bus().driver;
+    force_sync::check_call(bench.events()?, call, on, driver, DEVICES)?;
     Ok(())
 }
 
 fn main() -> ExitCode {
-    let tests = Order::BOTH.map(|order| {
-        Test::new(format!("force_sync: {order}"), move |bench| {
-            force_sync(bench, order)
-        })
-    });
-    ktap::run(tests.into())
+    let mut tests = Vec::new();
+    for sample in [ProbeType::ForceSynchronous.into(), Design::Sync.into()] {
+        for order in Order::BOTH {
+            tests.push(Test::new(
+                format!("force_sync: {sample}, {order}"),
+                move |bench| force_sync(bench, sample, order),
+            ));
+        }
+    }
+    ktap::run(tests)
 }

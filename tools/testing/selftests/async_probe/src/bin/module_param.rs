@@ -8,7 +8,8 @@
 use std::process::ExitCode;
 
 use nix::errno::Errno;
-use selftests::modules::{self, DEVICES, DRIVER};
+use selftests::modules;
+use selftests::samples::{ensure_free, PLATFORM};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 /// A parameter and what it may be, in the words of the line in dmesg.
@@ -22,9 +23,9 @@ struct Parameter {
     bad: &'static [&'static str],
 }
 
-const PARAMETERS: [Parameter; 5] = [
+static PARAMETERS: [Parameter; 5] = [
     Parameter {
-        module: DEVICES,
+        module: PLATFORM.devices,
         name: "devices",
         default: "8",
         expected: "1..=4096",
@@ -42,7 +43,7 @@ const PARAMETERS: [Parameter; 5] = [
         ],
     },
     Parameter {
-        module: DRIVER,
+        module: PLATFORM.module,
         name: "probe_type",
         default: "prefer_asynchronous",
         expected: "one of default_strategy|prefer_asynchronous|force_synchronous",
@@ -60,7 +61,7 @@ const PARAMETERS: [Parameter; 5] = [
         ],
     },
     Parameter {
-        module: DRIVER,
+        module: PLATFORM.module,
         name: "firmware",
         default: "driver",
         expected: "one of driver|device",
@@ -68,7 +69,7 @@ const PARAMETERS: [Parameter; 5] = [
         bad: &["", "dev", "both"],
     },
     Parameter {
-        module: DRIVER,
+        module: PLATFORM.module,
         name: "phases",
         default: "1",
         expected: "1..=2",
@@ -76,7 +77,7 @@ const PARAMETERS: [Parameter; 5] = [
         bad: &["0", "3", ""],
     },
     Parameter {
-        module: DRIVER,
+        module: PLATFORM.module,
         name: "firmware_ms",
         default: "2000",
         expected: "0..=600000",
@@ -92,11 +93,7 @@ fn nothing_left(module: &str) -> Result<(), Failure> {
         &modules::is_loaded(module),
         &false,
     )?;
-    ensure(
-        "driver of device 0",
-        &sysfs::driver_of(&sysfs::device(0)),
-        &None,
-    )
+    ensure_free(&PLATFORM.device(0))
 }
 
 /// A wrong value is refused with EINVAL and one line.

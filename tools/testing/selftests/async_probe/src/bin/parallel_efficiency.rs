@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use firmware::encode;
 use lifecycle::laws::parallel_efficiency;
 use lifecycle::{Event, ProbeType};
-use selftests::bench::Driver;
-use selftests::{kernel, ktap, modules, sysfs, Bench, Failure, Order, Test};
+use selftests::samples::{Driver, PLATFORM};
+use selftests::{kernel, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 64;
 const PROBE_MS: u32 = 1000;
@@ -35,7 +35,7 @@ fn probe_all(bench: &mut Bench) -> Result<Vec<Event>, Failure> {
         ..Driver::slow(ProbeType::PreferAsynchronous)
     };
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
-    for module in [modules::DRIVER, modules::DEVICES] {
+    for module in [PLATFORM.module, PLATFORM.devices] {
         bench.rmmod(module)?;
     }
     Ok(bench.events()?[from..].to_vec())
@@ -44,11 +44,11 @@ fn probe_all(bench: &mut Bench) -> Result<Vec<Event>, Failure> {
 fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
     let payload = encode::payload(PAYLOAD_LEN, 1);
     let image = encode::image(&payload).map_err(|error| Failure::assertion("an image", error))?;
-    bench.firmware().put(sysfs::DRIVER, &image)?;
+    bench.firmware().put(PLATFORM.driver, &image)?;
 
     // Everything but the figure is demanded of both runs and on every clock.
     let efficiency =
-        |events: &[Event]| parallel_efficiency::check(events, sysfs::DRIVER, DEVICES, 0.0);
+        |events: &[Event]| parallel_efficiency::check(events, PLATFORM.driver, DEVICES, 0.0);
     let events = probe_all(bench)?;
     let cold = efficiency(&events)?;
     let warm = efficiency(&probe_all(bench)?)?;
@@ -58,7 +58,7 @@ fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
     let instrument = kernel::instrument();
     let exact = std::env::var("ASYNC_PROBE_ICOUNT_SHIFT").is_ok_and(|shift| shift == "0");
     if exact && instrument.is_none() {
-        parallel_efficiency::check(&events, sysfs::DRIVER, DEVICES, AT_LEAST)?;
+        parallel_efficiency::check(&events, PLATFORM.driver, DEVICES, AT_LEAST)?;
     }
     if let Some(instrument) = instrument.filter(|_| cold < AT_LEAST) {
         return Err(Failure::Skip(format!(

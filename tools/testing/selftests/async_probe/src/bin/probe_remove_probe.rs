@@ -7,16 +7,15 @@
 
 use std::process::ExitCode;
 
+use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::probe_remove_probe;
 use lifecycle::{ProbeType, Probing, What};
-use selftests::bench::{good_image, Driver};
 use selftests::firmware_dir::FirmwareDir;
 use selftests::kernel::probing;
 use selftests::recorder::{self, Recorder};
-use selftests::slow::slow_ms;
-use selftests::slow_bus::{self, Design};
-use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
+use selftests::samples::{Driver, Sample, PLATFORM};
+use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 const LAW: &str = "probe_remove_probe";
 const DEVICES: usize = 3;
@@ -38,70 +37,48 @@ fn tried(
     recorder.judge()?.demand(LAW, trials)
 }
 
-fn platform(bench: &mut Bench, probe_type: ProbeType, order: Order) -> Result<(), Failure> {
+fn everywhere(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
     let recorder = Recorder::take_over()?;
-    bench.load(order, DEVICES, Driver::slow(probe_type), "")?;
-    for number in 0..DEVICES {
-        ensure(
-            "driver of the device",
-            &sysfs::driver_of(&sysfs::device(number)).as_deref(),
-            &Some(sysfs::DRIVER),
-        )?;
-    }
-    tried(bench, recorder, sysfs::DRIVER, DEVICES, DEVICES)
-}
-
-fn bus(bench: &mut Bench, design: Design) -> Result<(), Failure> {
-    let recorder = Recorder::take_over()?;
-    let driver = slow_bus::Driver::slow(design);
-    bench.load_bus(Order::DevicesFirst, DEVICES, driver, "")?;
-    slow_bus::wait_for("all devices to be bound", || {
-        slow_bus::bound(DEVICES) == DEVICES
-    })?;
+    let bus = sample.bus();
+    bench.load(order, DEVICES, Driver::slow(sample), "")?;
+    bus.wait_until_bound(DEVICES, DEVICES)?;
     bench.wait_for_ends(DEVICES)?;
-    bench.rmmod(slow_bus::DRIVER_MODULE)?;
-    tried(bench, recorder, slow_bus::DRIVER, DEVICES, DEVICES)
+    bench.rmmod(bus.module)?;
+    tried(bench, recorder, bus.driver, DEVICES, DEVICES)
 }
 
 /// The writer gets what the second probe says.
 fn by_hand(bench: &mut Bench) -> Result<(), Failure> {
     let recorder = Recorder::take_over()?;
-    let device = sysfs::device(0);
+    let device = PLATFORM.device(0);
     let driver = Driver::slow(ProbeType::PreferAsynchronous);
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
     bench.write(Call::Unbind, &device)?;
     bench.write(Call::Bind, &device)?;
-    tried(bench, recorder, sysfs::DRIVER, DEVICES, DEVICES + 1)
+    tried(bench, recorder, PLATFORM.driver, DEVICES, DEVICES + 1)
 }
 
 /// The second phase of the first life is over before the second life begins.
 fn two_phases(bench: &mut Bench) -> Result<(), Failure> {
     let recorder = Recorder::take_over()?;
-    bench.insmod(modules::DEVICES, &format!("devices={DEVICES}"))?;
-    let driver = format!("phases=2 firmware_ms={}", slow_ms());
-    bench.insmod(modules::DRIVER, &driver)?;
-    bench.rmmod(modules::DRIVER)?;
+    let driver = Driver::slow(ProbeType::PreferAsynchronous).two_phases();
+    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
+    bench.rmmod(PLATFORM.module)?;
     let ready = bench
         .printed()?
         .iter()
         .filter(|event| matches!(event.what, What::Ready { .. }));
     ensure("second phases", &ready.count(), &(2 * DEVICES))?;
-    tried(bench, recorder, sysfs::DRIVER, DEVICES, DEVICES)
+    tried(bench, recorder, PLATFORM.driver, DEVICES, DEVICES)
 }
 
 /// A probe that fails at once has no trial.
 fn failed(bench: &mut Bench) -> Result<(), Failure> {
-    let failing = sysfs::device(1);
-    if FirmwareDir::machine_has(&failing) {
-        return Err(Failure::Skip(format!(
-            "/lib/firmware has firmware for {failing}"
-        )));
-    }
+    let failing = PLATFORM.device(1);
+    FirmwareDir::machine_must_lack(&failing)?;
     let recorder = Recorder::take_over()?;
     for number in [0, 2] {
-        bench
-            .firmware()
-            .put(&sysfs::device(number), &good_image())?;
+        bench.firmware().put_good(&PLATFORM.device(number))?;
     }
     let driver = Driver::slow(ProbeType::PreferAsynchronous).own_files();
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
@@ -110,7 +87,7 @@ fn failed(bench: &mut Bench) -> Result<(), Failure> {
         .iter()
         .filter(|event| matches!(event.what, What::ProbeBegan { .. }));
     ensure("probes", &probes.count(), &(2 * DEVICES - 1))?;
-    tried(bench, recorder, sysfs::DRIVER, DEVICES - 1, DEVICES - 1)
+    tried(bench, recorder, PLATFORM.driver, DEVICES - 1, DEVICES - 1)
 }
 
 /// On a kernel without the option no probe is tried.
@@ -136,18 +113,15 @@ fn without() -> Vec<Test> {
 /// Those on a kernel with it.
 fn with() -> Vec<Test> {
     let mut tests = Vec::new();
-    for probe_type in [ProbeType::PreferAsynchronous, ProbeType::ForceSynchronous] {
-        for order in Order::BOTH {
-            tests.push(Test::new(
-                format!("probe_remove_probe: platform, {probe_type}, {order}"),
-                move |bench| platform(bench, probe_type, order),
-            ));
-        }
-    }
-    for design in Design::ALL {
+    let platform = [ProbeType::PreferAsynchronous, ProbeType::ForceSynchronous].map(Sample::from);
+    let platform = platform
+        .into_iter()
+        .flat_map(|one| Order::BOTH.map(|order| (one, order)));
+    let bus = Design::ALL.map(|design| (design.into(), Order::DevicesFirst));
+    for (sample, order) in platform.chain(bus) {
         tests.push(Test::new(
-            format!("probe_remove_probe: bus, {design}"),
-            move |bench| bus(bench, design),
+            format!("probe_remove_probe: {sample}, {order}"),
+            move |bench| everywhere(bench, sample, order),
         ));
     }
     tests.push(Test::new("probe_remove_probe: a manual bind", by_hand));

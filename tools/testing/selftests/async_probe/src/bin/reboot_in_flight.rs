@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use lifecycle::ProbeType;
 use nix::sys::reboot::{reboot, RebootMode};
 use nix::sys::termios::tcdrain;
-use selftests::bench::Driver;
-use selftests::{ktap, modules, sysfs, Bench, Failure, Test};
+use selftests::samples::{Driver, PLATFORM};
+use selftests::{ktap, Bench, Failure, Test};
 
 const DEVICES: usize = 3;
 const NAME: &str = "reboot_in_flight: power-off during probes";
@@ -31,9 +31,9 @@ fn reboot_in_flight(bench: &mut Bench) -> Result<(), Failure> {
         ));
     }
     let driver = Driver::slow(ProbeType::PreferAsynchronous);
-    bench.insmod(modules::DEVICES, &format!("devices={DEVICES}"))?;
-    bench.insmod_in_background(modules::DRIVER, &driver.to_string());
-    bench.wait_for_probe(&sysfs::device(DEVICES - 1))?;
+    bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
+    bench.insmod_in_background(PLATFORM.module, &driver.to_string());
+    bench.wait_for_probe(&PLATFORM.device(DEVICES - 1))?;
     bench.insmod_in_background("kthread_probe", "firmware_ms=1000 kthread=1");
 
     // Nobody can print this any more when it is known.

@@ -15,9 +15,9 @@ use lifecycle::parse::recording as text;
 use lifecycle::parse::refusal::Reason;
 use lifecycle::recording::{spans, Point};
 use lifecycle::{ProbeType, What};
-use selftests::bench::Driver;
 use selftests::recorder::{self, Recorder};
-use selftests::{ensure, ktap, modules, Bench, Failure, Order, Test};
+use selftests::samples::{Driver, PLATFORM};
+use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -48,7 +48,7 @@ fn life(bench: &mut Bench) -> Result<(), Failure> {
     let recorder = Recorder::start()?;
     let driver = Driver::slow(ProbeType::PreferAsynchronous);
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
-    for module in [modules::DRIVER, modules::DEVICES] {
+    for module in [PLATFORM.module, PLATFORM.devices] {
         bench.rmmod(module)?;
     }
     let recording = recorder.judge()?;

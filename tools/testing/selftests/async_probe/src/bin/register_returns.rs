@@ -4,30 +4,38 @@
 
 use std::process::ExitCode;
 
+use lifecycle::designs::Design;
 use lifecycle::laws::register_returns;
 use lifecycle::ProbeType;
-use selftests::bench::Driver;
-use selftests::{ktap, sysfs, Bench, Failure, Order, Test};
+use selftests::samples::{Driver, Sample};
+use selftests::{ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
 
-fn register_returns(bench: &mut Bench, order: Order) -> Result<(), Failure> {
-    let driver = Driver::slow(ProbeType::PreferAsynchronous);
-    bench.load(order, DEVICES, driver, "")?;
+fn register_returns(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
+    bench.load(order, DEVICES, Driver::slow(sample), "")?;
     bench.wait_for_ends(DEVICES)?;
+    let driver = sample.bus().driver;
     let events = bench.events()?;
     match order {
-        Order::DevicesFirst => register_returns::check(events, sysfs::DRIVER, DEVICES)?,
-        Order::DriverFirst => register_returns::check_devices(events, sysfs::DRIVER, DEVICES)?,
+        Order::DevicesFirst => register_returns::check(events, driver, DEVICES)?,
+        Order::DriverFirst => register_returns::check_devices(events, driver, DEVICES)?,
     }
     Ok(())
 }
 
 fn main() -> ExitCode {
-    let tests = Order::BOTH.map(|order| {
-        Test::new(format!("register_returns: {order}"), move |bench| {
-            register_returns(bench, order)
-        })
-    });
-    ktap::run(tests.into())
+    let mut tests = Vec::new();
+    for sample in [
+        ProbeType::PreferAsynchronous.into(),
+        Design::PreferAsync.into(),
+    ] {
+        for order in Order::BOTH {
+            tests.push(Test::new(
+                format!("register_returns: {sample}, {order}"),
+                move |bench| register_returns(bench, sample, order),
+            ));
+        }
+    }
+    ktap::run(tests)
 }

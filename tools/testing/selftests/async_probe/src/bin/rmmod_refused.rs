@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use lifecycle::ProbeType;
 use nix::errno::Errno;
-use selftests::bench::Driver;
 use selftests::recorder::Recorder;
-use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
+use selftests::samples::{ensure_bound, Driver, Sample, PLATFORM};
+use selftests::{ensure, ktap, modules, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -26,36 +26,34 @@ const TRIES: usize = 3;
 
 fn rmmod_refused(bench: &mut Bench, order: Order) -> Result<(), Failure> {
     let recorder = Recorder::start()?;
-    let driver = Driver::slow(ProbeType::PreferAsynchronous).to_string();
+    let sample = Sample::from(ProbeType::PreferAsynchronous);
+    let (_, second) = sample.second(order);
+    let driver = Driver::slow(sample).to_string();
     let devices = format!("devices={DEVICES}");
     match order {
         Order::DevicesFirst => {
-            bench.insmod(modules::DEVICES, &devices)?;
-            bench.insmod_in_background(modules::DRIVER, &driver);
+            bench.insmod(PLATFORM.devices, &devices)?;
+            bench.insmod_in_background(PLATFORM.module, &driver);
         }
         Order::DriverFirst => {
-            bench.insmod(modules::DRIVER, &driver)?;
-            bench.insmod_in_background(modules::DEVICES, &devices);
+            bench.insmod(PLATFORM.module, &driver)?;
+            bench.insmod_in_background(PLATFORM.devices, &devices);
         }
     }
-    bench.wait_for_probe(&sysfs::device(DEVICES - 1))?;
+    bench.wait_for_probe(&PLATFORM.device(DEVICES - 1))?;
     sleep(MOMENT);
     for _ in 0..TRIES {
         ensure(
-            &format!("rmmod {} while its insmod waits", order.second()),
-            &modules::rmmod(order.second())?,
+            &format!("rmmod {} while its insmod waits", second),
+            &modules::rmmod(second)?,
             &Err(Errno::EWOULDBLOCK),
         )?;
     }
     bench.join()?;
     for number in 0..DEVICES {
-        ensure(
-            "the driver of a device afterwards",
-            &sysfs::driver_of(&sysfs::device(number)).as_deref(),
-            &Some(sysfs::DRIVER),
-        )?;
+        ensure_bound(&PLATFORM.device(number))?;
     }
-    for module in [modules::DRIVER, modules::DEVICES] {
+    for module in [PLATFORM.module, PLATFORM.devices] {
         bench.rmmod(module)?;
     }
     recorder.judge()?.demand("rmmod_refused", TRIES)

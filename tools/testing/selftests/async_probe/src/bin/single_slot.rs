@@ -9,23 +9,23 @@ use std::process::ExitCode;
 
 use lifecycle::event::Call;
 use lifecycle::laws::single_slot;
-use selftests::slow_bus::{self, BUS_MODULE};
+use selftests::samples::{driver_of, BUS};
 use selftests::test_modules::DRIVER_TEST;
-use selftests::{ensure, ktap, Bench, Failure, Test};
+use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 fn skipped(bench: &mut Bench) -> Result<(), Failure> {
-    let device = slow_bus::device(0);
-    bench.insmod(BUS_MODULE, "devices=1")?;
+    let device = BUS.device(0);
+    bench.insmod(BUS.devices, "devices=1")?;
     bench.occupy_workers()?;
     bench.insmod(DRIVER_TEST, "scenario=single_slot async_probe")?;
     bench.free_workers()?;
     bench.wait_for_ends(1)?;
-    ensure("driver", &slow_bus::driver_of(&device), &None)?;
+    ensure("driver", &driver_of(&device), &None)?;
 
-    bench.call_bus(Call::DriversProbe, &device)?;
+    bench.write(Call::DriversProbe, &device)?;
     ensure(
         "driver after drivers_probe",
-        &slow_bus::driver_of(&device).as_deref(),
+        &driver_of(&device).as_deref(),
         &Some("second"),
     )?;
     single_slot::check(bench.events()?, &device, "first", "second")?;
@@ -34,13 +34,13 @@ fn skipped(bench: &mut Bench) -> Result<(), Failure> {
 
 /// A device that comes later is offered to both.
 fn later(bench: &mut Bench) -> Result<(), Failure> {
-    let device = slow_bus::device(0);
-    bench.insmod(BUS_MODULE, "devices=0")?;
+    let device = BUS.device(0);
+    bench.insmod(BUS.devices, "devices=0")?;
     bench.insmod(DRIVER_TEST, "scenario=single_slot")?;
-    bench.add_to_bus(Call::Add, 1)?;
+    bench.add(Call::Add, 1)?;
     bench.wait_for_ends(2)?;
-    slow_bus::wait_for("the second driver to be bound", || {
-        slow_bus::driver_of(&device).as_deref() == Some("second")
+    sysfs::wait_for("the second driver to be bound", || {
+        driver_of(&device).as_deref() == Some("second")
     })
 }
 

@@ -9,71 +9,45 @@ use std::process::ExitCode;
 
 use lifecycle::event::Call;
 use lifecycle::laws::{rmmod_waits, two_phase};
-use lifecycle::What;
-use selftests::bench::good_image;
+use lifecycle::{ProbeType, What};
 use selftests::firmware_dir::FirmwareDir;
 use selftests::kernel::wants_quick_first_phase;
-use selftests::slow::slow_ms;
-use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
+use selftests::samples::{ensure_bound, Driver, PLATFORM};
+use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
-/// Loads in this order; `more` is appended to the parameters of the driver.
-fn load(bench: &mut Bench, order: Order, probe_type: &str, more: &str) -> Result<(), Failure> {
-    let driver = format!(
-        "phases=2 firmware_ms={} probe_type={probe_type} {more}",
-        slow_ms()
-    );
-    let mut parameters = [
-        (modules::DEVICES, format!("devices={DEVICES}")),
-        (modules::DRIVER, driver.trim_end().to_owned()),
-    ];
-    if order == Order::DriverFirst {
-        parameters.reverse();
-    }
-    for (module, parameters) in parameters {
-        bench.insmod(module, &parameters)?;
-    }
-    Ok(())
+/// A driver in two phases.
+fn driver(probe_type: ProbeType) -> Driver {
+    Driver::slow(probe_type).two_phases()
 }
 
-/// Waits until all second phases have ended.
-fn wait_until_ready(bench: &mut Bench) -> Result<(), Failure> {
-    bench.wait("all devices to be ready", |events| {
-        let ready = events
-            .iter()
-            .filter(|event| matches!(event.what, What::Ready { .. }));
-        ready.count() == DEVICES
-    })
-}
-
-fn returns(bench: &mut Bench, order: Order, probe_type: &str) -> Result<(), Failure> {
-    if probe_type == "force_synchronous" {
+fn returns(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result<(), Failure> {
+    if probe_type == ProbeType::ForceSynchronous {
         wants_quick_first_phase()?;
     }
-    load(bench, order, probe_type, "")?;
+    let driver = driver(probe_type);
+    bench.load(order, DEVICES, driver, "")?;
     for number in 0..DEVICES {
-        ensure(
-            "driver of the device",
-            &sysfs::driver_of(&sysfs::device(number)).as_deref(),
-            &Some(sysfs::DRIVER),
-        )?;
+        ensure_bound(&PLATFORM.device(number))?;
     }
-    wait_until_ready(bench)?;
-    two_phase::check(bench.events()?, order.second(), sysfs::DRIVER, DEVICES)?;
+    bench.wait_until_ready(DEVICES)?;
+    let (_, module) = driver.sample.second(order);
+    two_phase::check(bench.events()?, module, PLATFORM.driver, DEVICES)?;
     Ok(())
 }
 
 fn unbind(bench: &mut Bench) -> Result<(), Failure> {
-    let device = sysfs::device(0);
-    load(bench, Order::DevicesFirst, "prefer_asynchronous", "")?;
+    let device = PLATFORM.device(0);
+    let driver = driver(ProbeType::PreferAsynchronous);
+    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
     bench.write(Call::Unbind, &device)?;
-    wait_until_ready(bench)?;
+    bench.wait_until_ready(DEVICES)?;
     two_phase::check_unbind(
         bench.events()?,
         Call::Unbind,
         &device,
-        sysfs::DRIVER,
+        PLATFORM.driver,
         DEVICES,
         &device,
     )?;
@@ -83,20 +57,21 @@ fn unbind(bench: &mut Bench) -> Result<(), Failure> {
 
 /// rmmod of the driver or of the devices.
 fn rmmod(bench: &mut Bench, module: &'static str) -> Result<(), Failure> {
-    load(bench, Order::DevicesFirst, "prefer_asynchronous", "")?;
+    let driver = driver(ProbeType::PreferAsynchronous);
+    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
     bench.rmmod(module)?;
     for number in 0..DEVICES {
         two_phase::check_unbind(
             bench.events()?,
             Call::Rmmod,
             module,
-            sysfs::DRIVER,
+            PLATFORM.driver,
             DEVICES,
-            &sysfs::device(number),
+            &PLATFORM.device(number),
         )?;
     }
-    if module == modules::DRIVER {
-        rmmod_waits::check(bench.events()?, module, sysfs::DRIVER, DEVICES)?;
+    if module == PLATFORM.module {
+        rmmod_waits::check(bench.events()?, module, PLATFORM.driver, DEVICES)?;
     }
     Ok(())
 }
@@ -104,26 +79,16 @@ fn rmmod(bench: &mut Bench, module: &'static str) -> Result<(), Failure> {
 /// One device has no firmware: it is bound all the same, and says how its second phase went.
 fn failed(bench: &mut Bench) -> Result<(), Failure> {
     const ENOENT: i32 = -2;
-    let failing = sysfs::device(1);
-    if FirmwareDir::machine_has(&failing) {
-        return Err(Failure::Skip(format!(
-            "/lib/firmware has firmware for {failing}"
-        )));
-    }
+    let failing = PLATFORM.device(1);
+    FirmwareDir::machine_must_lack(&failing)?;
     for number in [0, 2] {
-        bench
-            .firmware()
-            .put(&sysfs::device(number), &good_image())?;
+        bench.firmware().put_good(&PLATFORM.device(number))?;
     }
-    load(
-        bench,
-        Order::DevicesFirst,
-        "prefer_asynchronous",
-        "firmware=device",
-    )?;
-    wait_until_ready(bench)?;
+    let driver = driver(ProbeType::PreferAsynchronous).own_files();
+    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
+    bench.wait_until_ready(DEVICES)?;
     for number in 0..DEVICES {
-        let name = sysfs::device(number);
+        let name = PLATFORM.device(number);
         let rets: Vec<_> = bench
             .events()?
             .iter()
@@ -134,11 +99,7 @@ fn failed(bench: &mut Bench) -> Result<(), Failure> {
             .collect();
         let expected = if name == failing { ENOENT } else { 0 };
         ensure(&format!("ready of {name}"), &rets, &vec![expected])?;
-        ensure(
-            &format!("driver of {name}"),
-            &sysfs::driver_of(&name).as_deref(),
-            &Some(sysfs::DRIVER),
-        )?;
+        ensure_bound(&name)?;
     }
     Ok(())
 }
@@ -146,7 +107,7 @@ fn failed(bench: &mut Bench) -> Result<(), Failure> {
 fn main() -> ExitCode {
     let mut tests = Vec::new();
     for order in Order::BOTH {
-        for probe_type in ["prefer_asynchronous", "force_synchronous"] {
+        for probe_type in [ProbeType::PreferAsynchronous, ProbeType::ForceSynchronous] {
             tests.push(Test::new(
                 format!("two_phase: insmod returns at once, {probe_type}, {order}"),
                 move |bench| returns(bench, order, probe_type),
@@ -154,7 +115,7 @@ fn main() -> ExitCode {
         }
     }
     tests.push(Test::new("two_phase: unbind in the middle waits", unbind));
-    for module in [modules::DRIVER, modules::DEVICES] {
+    for module in [PLATFORM.module, PLATFORM.devices] {
         tests.push(Test::new(
             format!("two_phase: rmmod of {module} in the middle waits"),
             move |bench| rmmod(bench, module),

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use lifecycle::event::Call;
 use lifecycle::{ProbeType, What};
-use selftests::bench::{good_image, Driver};
 use selftests::firmware_dir::FirmwareDir;
 use selftests::recorder::Recorder;
+use selftests::samples::{driver_of, ensure_bound, ensure_free, Driver, PLATFORM};
 use selftests::uevents::{Uevent, Uevents};
-use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
+use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -31,7 +31,7 @@ fn next(uevents: &Uevents, action: &str) -> Result<Uevent, Failure> {
         let uevent = uevents
             .next(PATIENCE)?
             .ok_or_else(|| Failure::assertion(format!("a uevent {action}"), "none"))?;
-        if uevent.name.starts_with("slow_platform.") && uevent.action == action {
+        if PLATFORM.owns(&uevent.name) && uevent.action == action {
             return Ok(uevent);
         }
     }
@@ -46,15 +46,11 @@ fn instead_of_insmod(
     let recorder = Recorder::start()?;
     let uevents = Uevents::open()?;
     let driver = Driver::slow(probe_type);
-    bench.insmod(modules::DEVICES, &format!("devices={DEVICES}"))?;
-    bench.insmod_in_background(modules::DRIVER, format!("{driver} {parameter}").trim_end());
+    bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
+    bench.insmod_in_background(PLATFORM.module, format!("{driver} {parameter}").trim_end());
     for _ in 0..DEVICES {
         let device = next(&uevents, "bind")?.name;
-        ensure(
-            &format!("driver of {device} at its bind uevent"),
-            &sysfs::driver_of(&device).as_deref(),
-            &Some(sysfs::DRIVER),
-        )?;
+        ensure_bound(&device)?;
         let ended = bench.events()?.iter().any(
             |event| matches!(&event.what, What::ProbeEnded { device: of, ret: 0, .. } if *of == device),
         );
@@ -62,32 +58,24 @@ fn instead_of_insmod(
     }
     bench.join()?;
 
-    let device = sysfs::device(0);
+    let device = PLATFORM.device(0);
     bench.write(Call::Unbind, &device)?;
     ensure(
         "the unbind uevent",
         &next(&uevents, "unbind")?.name,
         &device,
     )?;
-    ensure(
-        "driver at the unbind uevent",
-        &sysfs::driver_of(&device),
-        &None,
-    )?;
+    ensure_free(&device)?;
     bench.write(Call::Bind, &device)?;
     ensure("the bind uevent", &next(&uevents, "bind")?.name, &device)?;
 
-    bench.rmmod(modules::DRIVER)?;
+    bench.rmmod(PLATFORM.module)?;
     for _ in 0..DEVICES {
         let device = next(&uevents, "unbind")?.name;
-        ensure(
-            "driver at the unbind uevent",
-            &sysfs::driver_of(&device),
-            &None,
-        )?;
+        ensure("driver at the unbind uevent", &driver_of(&device), &None)?;
     }
     ensure("more uevents", &uevents.next(MOMENT)?.filter(ours), &None)?;
-    bench.rmmod(modules::DEVICES)?;
+    bench.rmmod(PLATFORM.devices)?;
 
     let recording = recorder.judge()?;
     // Each device is bound and unbound, device 0 twice.
@@ -95,29 +83,25 @@ fn instead_of_insmod(
 }
 
 fn ours(uevent: &Uevent) -> bool {
-    uevent.name.starts_with("slow_platform.")
+    PLATFORM.owns(&uevent.name)
 }
 
-/// A probe that fails is nobody's business.
+/// A probe that fails sends no uevent.
 fn failed_probe(bench: &mut Bench) -> Result<(), Failure> {
-    let failing = sysfs::device(0);
-    if FirmwareDir::machine_has(&failing) {
-        return Err(Failure::Skip(format!(
-            "/lib/firmware has firmware for {failing}"
-        )));
-    }
+    let failing = PLATFORM.device(0);
+    FirmwareDir::machine_must_lack(&failing)?;
     let recorder = Recorder::start()?;
     let uevents = Uevents::open()?;
-    bench.firmware().put(&sysfs::device(1), &good_image())?;
+    bench.firmware().put_good(&PLATFORM.device(1))?;
     let driver = Driver::slow(ProbeType::PreferAsynchronous).own_files();
     bench.load(Order::DevicesFirst, 2, driver, "")?;
     ensure(
         "the bind uevent",
         &next(&uevents, "bind")?.name,
-        &sysfs::device(1),
+        &PLATFORM.device(1),
     )?;
     ensure("more uevents", &uevents.next(MOMENT)?.filter(ours), &None)?;
-    for module in [modules::DRIVER, modules::DEVICES] {
+    for module in [PLATFORM.module, PLATFORM.devices] {
         bench.rmmod(module)?;
     }
     recorder.judge()?.demand("uevent_order", 3)

@@ -15,15 +15,15 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
+use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::{ProbeType, Probing, What};
 use nix::errno::Errno;
 use nix::unistd::gettid;
-use selftests::bench::Driver;
 use selftests::kernel::probing;
-use selftests::modules::{self, ASYNC_PROBE, DEVICES, DRIVER};
-use selftests::slow_bus::{self, Design, BUS_MODULE, DRIVER_MODULE};
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+use selftests::modules::{self, ASYNC_PROBE};
+use selftests::samples::{driver_of, ensure_bound, Driver, Sample, BUS};
+use selftests::{ensure, ktap, Bench, Failure, Test};
 
 use failslab::Failslab;
 use sweep::{sweep, Syscall};
@@ -44,131 +44,56 @@ const PLATFORM_DEVICE: &[Errno] = &[Errno::ENOMEM, Errno::EINVAL];
 /// What calls the init of a module. What comes before that is the same for all modules.
 const INIT: &str = "do_one_initcall";
 
-/// A bus with a driver.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum On {
-    Platform(ProbeType),
-    Bus(Design),
+fn load_devices(sample: Sample) -> Syscall {
+    Syscall::Insmod {
+        module: sample.bus().devices,
+        parameters: sample.devices(COUNT),
+    }
 }
 
-impl On {
-    pub(crate) fn devices_module(self) -> &'static str {
-        match self {
-            Self::Platform(_) => DEVICES,
-            Self::Bus(_) => BUS_MODULE,
+pub(crate) fn load_driver(sample: Sample) -> Syscall {
+    Syscall::Insmod {
+        module: sample.bus().module,
+        parameters: Driver::slow(sample).quick().to_string(),
+    }
+}
+
+fn write(sample: Sample, call: Call, text: &str) -> Syscall {
+    Syscall::Write {
+        path: sample.bus().file(call),
+        text: text.to_owned(),
+        call,
+    }
+}
+
+/// Makes a call that succeeds.
+fn succeed(bench: &mut Bench, syscall: &Syscall) -> Result<(), Failure> {
+    let outcome = syscall.make(bench, 0)?;
+    ensure(&format!("{syscall:?}"), &outcome.result, &Ok(()))
+}
+
+/// Binds each device that has no driver; returns how many had none. Where the init of the module has
+/// failed in a worker, there is no driver; its directory may still be there, but without files.
+pub(crate) fn bind_the_rest(bench: &mut Bench, sample: Sample) -> Result<usize, Failure> {
+    sleep(MOMENT);
+    let bind = sample.bus().file(Call::Bind);
+    if sample == Design::ModuleInit.into() && !Path::new(&bind).exists() {
+        return Ok(COUNT);
+    }
+    let mut unbound = 0;
+    for device in (0..COUNT).map(|number| sample.bus().device(number)) {
+        if driver_of(&device).is_none() {
+            unbound += 1;
+            succeed(bench, &write(sample, Call::DriversProbe, &device))?;
         }
+        ensure_bound(&device)?;
     }
+    Ok(unbound)
+}
 
-    pub(crate) fn driver_module(self) -> &'static str {
-        match self {
-            Self::Platform(_) => DRIVER,
-            Self::Bus(_) => DRIVER_MODULE,
-        }
-    }
-
-    fn load_devices(self) -> Syscall {
-        let registration = match self {
-            Self::Platform(_) => String::new(),
-            Self::Bus(design) => format!(" registration={}", design.registration()),
-        };
-        Syscall::Insmod {
-            module: self.devices_module(),
-            parameters: format!("devices={COUNT}{registration}"),
-        }
-    }
-
-    pub(crate) fn load_driver(self) -> Syscall {
-        let parameters = match self {
-            Self::Platform(probe_type) => Driver::slow(probe_type).quick().to_string(),
-            Self::Bus(design) => format!("design={design} firmware_ms=0"),
-        };
-        Syscall::Insmod {
-            module: self.driver_module(),
-            parameters,
-        }
-    }
-
-    pub(crate) fn device(self, number: usize) -> String {
-        match self {
-            Self::Platform(_) => sysfs::device(number),
-            Self::Bus(_) => slow_bus::device(number),
-        }
-    }
-
-    fn driver_of(self, device: &str) -> Option<String> {
-        match self {
-            Self::Platform(_) => sysfs::driver_of(device),
-            Self::Bus(_) => slow_bus::driver_of(device),
-        }
-    }
-
-    fn write(self, call: Call, device: &str) -> Syscall {
-        let (bus, driver) = match self {
-            Self::Platform(_) => ("/sys/bus/platform", sysfs::DRIVER),
-            Self::Bus(_) => ("/sys/bus/slow_bus", slow_bus::DRIVER),
-        };
-        let path = match call {
-            Call::Bind | Call::Unbind => format!("{bus}/drivers/{driver}/{call}"),
-            call => format!("{bus}/{call}"),
-        };
-        Syscall::Write {
-            path,
-            text: device.to_owned(),
-            call,
-        }
-    }
-
-    /// Makes a call that succeeds.
-    fn succeed(bench: &mut Bench, syscall: &Syscall) -> Result<(), Failure> {
-        let outcome = syscall.make(bench, 0)?;
-        ensure(&format!("{syscall:?}"), &outcome.result, &Ok(()))
-    }
-
-    /// Each device that has no driver can be bound now; how many had none. Where the init of the module
-    /// has failed in a worker, there is no driver; its directory may still be there, but without files.
-    pub(crate) fn bind_the_rest(self, bench: &mut Bench) -> Result<usize, Failure> {
-        sleep(MOMENT);
-        let bind = format!("/sys/bus/slow_bus/drivers/{}/bind", slow_bus::DRIVER);
-        if matches!(self, Self::Bus(Design::ModuleInit)) && !Path::new(&bind).exists() {
-            return Ok(COUNT);
-        }
-        let mut unbound = 0;
-        for device in (0..COUNT).map(|number| self.device(number)) {
-            if self.driver_of(&device).is_none() {
-                unbound += 1;
-                Self::succeed(bench, &self.write(Call::DriversProbe, &device))?;
-            }
-            ensure(
-                &format!("{device} is bound"),
-                &self.driver_of(&device).is_some(),
-                &true,
-            )?;
-        }
-        Ok(unbound)
-    }
-
-    /// The modules that are there before a test.
-    pub(crate) fn prepare(self, bench: &mut Bench) -> Result<(), Failure> {
-        Self::succeed(bench, &self.load_devices())
-    }
-
-    fn name(self) -> String {
-        match self {
-            Self::Platform(probe_type) => format!("{DRIVER} {probe_type}"),
-            Self::Bus(design) => format!("{DRIVER_MODULE} {design}"),
-        }
-    }
-
-    fn all() -> impl Iterator<Item = Self> {
-        [
-            ProbeType::DefaultStrategy,
-            ProbeType::PreferAsynchronous,
-            ProbeType::ForceSynchronous,
-        ]
-        .map(Self::Platform)
-        .into_iter()
-        .chain(Design::ALL.map(Self::Bus))
-    }
+/// Loads what is there before a test.
+pub(crate) fn prepare(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
+    succeed(bench, &load_devices(sample))
 }
 
 /// What a test does.
@@ -198,69 +123,69 @@ fn the_crate(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 /// The module that brings the devices.
-fn devices(bench: &mut Bench, on: On) -> Result<(), Failure> {
+fn devices(bench: &mut Bench, on: Sample) -> Result<(), Failure> {
     let failslab = Failslab::new()?;
     failslab.within(&failslab::code(INIT)?)?;
     let errnos = match on {
-        On::Platform(_) => PLATFORM_DEVICE,
-        On::Bus(_) => NO_MEMORY,
+        Sample::Platform(_) => PLATFORM_DEVICE,
+        Sample::Bus(_) => NO_MEMORY,
     };
-    sweep(bench, &on.load_devices(), errnos, &nothing, &|bench| {
+    sweep(bench, &load_devices(on), errnos, &nothing, &|bench| {
         sleep(MOMENT);
-        bench.rmmod(on.devices_module())
+        bench.rmmod(on.bus().devices)
     })
 }
 
 /// The module of the driver, which finds the devices there.
-fn insmod(bench: &mut Bench, on: On) -> Result<(), Failure> {
+fn insmod(bench: &mut Bench, on: Sample) -> Result<(), Failure> {
     let failslab = Failslab::new()?;
     failslab.within(&failslab::code(INIT)?)?;
-    on.prepare(bench)?;
-    sweep(bench, &on.load_driver(), NO_MEMORY, &nothing, &|bench| {
-        on.bind_the_rest(bench)?;
-        bench.rmmod(on.driver_module())
+    prepare(bench, on)?;
+    sweep(bench, &load_driver(on), NO_MEMORY, &nothing, &|bench| {
+        bind_the_rest(bench, on)?;
+        bench.rmmod(on.bus().module)
     })
 }
 
 /// The driver goes.
-fn rmmod(bench: &mut Bench, on: On) -> Result<(), Failure> {
+fn rmmod(bench: &mut Bench, on: Sample) -> Result<(), Failure> {
     let _failslab = Failslab::new()?;
-    on.prepare(bench)?;
+    prepare(bench, on)?;
     sweep(
         bench,
-        &Syscall::Rmmod(on.driver_module()),
+        &Syscall::Rmmod(on.bus().module),
         NO_MEMORY,
         &|bench| {
-            On::succeed(bench, &on.load_driver())?;
-            on.bind_the_rest(bench).map(drop)
+            succeed(bench, &load_driver(on))?;
+            bind_the_rest(bench, on).map(drop)
         },
         &nothing,
     )
 }
 
 /// Devices are bound and unbound by hand.
-fn by_hand(bench: &mut Bench, on: On, call: Call) -> Result<(), Failure> {
+fn by_hand(bench: &mut Bench, on: Sample, call: Call) -> Result<(), Failure> {
     let _failslab = Failslab::new()?;
-    on.prepare(bench)?;
-    On::succeed(bench, &on.load_driver())?;
-    on.bind_the_rest(bench)?;
-    let device = on.device(0);
-    let unbind = on.write(Call::Unbind, &device);
+    prepare(bench, on)?;
+    succeed(bench, &load_driver(on))?;
+    bind_the_rest(bench, on)?;
+    let device = on.bus().device(0);
+    let unbind = write(on, Call::Unbind, &device);
     match call {
         Call::Unbind => sweep(bench, &unbind, NO_MEMORY, &nothing, &|bench| {
-            on.bind_the_rest(bench).map(drop)
+            bind_the_rest(bench, on).map(drop)
         }),
         call => sweep(
             bench,
-            &on.write(call, &device),
+            &write(on, call, &device),
             NO_MEMORY,
             &|bench| {
-                if on.driver_of(&device).is_some() {
-                    On::succeed(bench, &unbind)?;
+                if driver_of(&device).is_some() {
+                    succeed(bench, &unbind)?;
                 }
                 Ok(())
             },
-            &|bench| on.bind_the_rest(bench).map(drop),
+            &|bench| bind_the_rest(bench, on).map(drop),
         ),
     }
 }
@@ -268,21 +193,21 @@ fn by_hand(bench: &mut Bench, on: On, call: Call) -> Result<(), Failure> {
 /// Devices come to a bus whose driver is there, and go.
 fn comes_and_goes(bench: &mut Bench, design: Design, call: Call) -> Result<(), Failure> {
     let _failslab = Failslab::new()?;
-    let on = On::Bus(design);
-    bench.insmod(BUS_MODULE, "devices=0")?;
-    On::succeed(bench, &on.load_driver())?;
+    let on = Sample::Bus(design);
+    bench.insmod(BUS.devices, "devices=0")?;
+    succeed(bench, &load_driver(on))?;
     sleep(MOMENT);
     let (add, remove) = match call {
         Call::Add | Call::Remove => (Call::Add, Call::Remove),
         _ => (Call::AddAsync, Call::RemoveAsync),
     };
-    let (add, remove) = (on.write(add, "1"), on.write(remove, "0"));
+    let (add, remove) = (write(on, add, "1"), write(on, remove, "0"));
     let gone = |bench: &mut Bench| {
         sleep(MOMENT);
-        if !slow_bus::devices().is_empty() {
-            On::succeed(bench, &remove)?;
+        if !BUS.devices().is_empty() {
+            succeed(bench, &remove)?;
         }
-        slow_bus::wait_for_devices(0)
+        BUS.wait_for_devices(0)
     };
     match call {
         Call::Add | Call::AddAsync => sweep(bench, &add, NO_MEMORY, &nothing, &gone),
@@ -291,14 +216,14 @@ fn comes_and_goes(bench: &mut Bench, design: Design, call: Call) -> Result<(), F
             &remove,
             NO_MEMORY,
             &|bench| {
-                On::succeed(bench, &add)?;
-                slow_bus::wait_for_devices(1)?;
+                succeed(bench, &add)?;
+                BUS.wait_for_devices(1)?;
                 sleep(MOMENT);
                 Ok(())
             },
             &|_| {
                 sleep(MOMENT);
-                slow_bus::wait_for_devices(0)
+                BUS.wait_for_devices(0)
             },
         ),
     }
@@ -306,25 +231,25 @@ fn comes_and_goes(bench: &mut Bench, design: Design, call: Call) -> Result<(), F
 
 /// Without memory for an entry, `async_schedule_node_domain()` calls the function in its caller: whoever
 /// loads the driver probes the device, or all that the function is for.
-fn in_the_caller(bench: &mut Bench, on: On) -> Result<(), Failure> {
+fn in_the_caller(bench: &mut Bench, on: Sample) -> Result<(), Failure> {
     let failslab = Failslab::new()?;
     failslab.within(&failslab::code("async_schedule_node_domain")?)?;
-    on.prepare(bench)?;
+    prepare(bench, on)?;
     let here = gettid().as_raw().unsigned_abs();
     let mut seen = 0;
     for nth in 1.. {
         let from = bench.events()?.len();
-        modules::wait_until_gone(on.driver_module());
-        let outcome = on.load_driver().make(bench, nth)?;
+        modules::wait_until_gone(on.bus().module);
+        let outcome = load_driver(on).make(bench, nth)?;
         ensure("insmod", &outcome.result, &Ok(()))?;
         sleep(MOMENT);
         seen += bench.events()?[from..]
             .iter()
             .filter(|event| matches!(&event.what, What::ProbeBegan { pid, .. } if *pid == here))
             .count();
-        let unbound = on.bind_the_rest(bench)?;
+        let unbound = bind_the_rest(bench, on)?;
         ensure("devices that were not bound", &unbound, &0)?;
-        bench.rmmod(on.driver_module())?;
+        bench.rmmod(on.bus().module)?;
         if !outcome.failed {
             break;
         }
@@ -349,11 +274,11 @@ fn main() -> ExitCode {
     };
     test("insmod async_probe".into(), Box::new(the_crate));
     for on in [
-        On::Platform(ProbeType::PreferAsynchronous),
-        On::Bus(Design::Sync),
-        On::Bus(Design::DeviceRegister),
+        Sample::Platform(ProbeType::PreferAsynchronous),
+        Sample::Bus(Design::Sync),
+        Sample::Bus(Design::DeviceRegister),
     ] {
-        let Syscall::Insmod { module, parameters } = on.load_devices() else {
+        let Syscall::Insmod { module, parameters } = load_devices(on) else {
             continue;
         };
         test(
@@ -361,24 +286,23 @@ fn main() -> ExitCode {
             Box::new(move |bench| devices(bench, on)),
         );
     }
-    for on in On::all() {
-        let name = on.name();
+    for on in Sample::all() {
         test(
-            format!("insmod {name}"),
+            format!("insmod {on}"),
             Box::new(move |bench| insmod(bench, on)),
         );
         test(
-            format!("rmmod {name}"),
+            format!("rmmod {on}"),
             Box::new(move |bench| rmmod(bench, on)),
         );
     }
     for on in [
-        On::Platform(ProbeType::PreferAsynchronous),
-        On::Bus(Design::ExclusiveAttach),
+        Sample::Platform(ProbeType::PreferAsynchronous),
+        Sample::Bus(Design::ExclusiveAttach),
     ] {
         for call in [Call::Bind, Call::Unbind, Call::DriversProbe] {
             test(
-                format!("{call} {}", on.name()),
+                format!("{call} {on}"),
                 Box::new(move |bench| by_hand(bench, on, call)),
             );
         }
@@ -392,25 +316,25 @@ fn main() -> ExitCode {
         }
     }
     let asynchronous = [
-        On::Platform(ProbeType::PreferAsynchronous),
-        On::Bus(Design::PreferAsync),
-        On::Bus(Design::DriverAttach),
-        On::Bus(Design::ExclusiveAttach),
+        Sample::Platform(ProbeType::PreferAsynchronous),
+        Sample::Bus(Design::PreferAsync),
+        Sample::Bus(Design::DriverAttach),
+        Sample::Bus(Design::ExclusiveAttach),
     ];
     for on in asynchronous {
         test(
-            format!("{} without memory to schedule", on.name()),
+            format!("{on} without memory to schedule"),
             Box::new(move |bench| in_the_caller(bench, on)),
         );
         test(
-            format!("{} in workers", on.name()),
+            format!("{on} in workers"),
             Box::new(move |bench| workers::sweep(bench, on)),
         );
     }
     // Its init runs in a worker, or not at all.
-    let on = On::Bus(Design::ModuleInit);
+    let on = Sample::Bus(Design::ModuleInit);
     test(
-        format!("{} in workers", on.name()),
+        format!("{on} in workers"),
         Box::new(move |bench| workers::sweep(bench, on)),
     );
     ktap::run(tests)

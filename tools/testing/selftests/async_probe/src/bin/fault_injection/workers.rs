@@ -5,11 +5,12 @@
 use std::thread::sleep;
 
 use lifecycle::What;
+use selftests::samples::Sample;
 use selftests::{ensure, modules, Bench, Failure};
 
 use crate::failslab::{self, Failslab};
 use crate::sweep::{as_before, is_full, registered};
-use crate::{On, MOMENT};
+use crate::{bind_the_rest, load_driver, prepare, MOMENT};
 
 /// The budget grows by so many bytes from round to round: which allocations fail is chance, but the same in
 /// each run.
@@ -23,18 +24,18 @@ const MOST: u32 = 1 << 17;
 
 /// The driver is loaded again and again, while another allocation of its workers fails each time. Its
 /// devices can be bound then.
-pub(crate) fn sweep(bench: &mut Bench, on: On) -> Result<(), Failure> {
+pub(crate) fn sweep(bench: &mut Bench, on: Sample) -> Result<(), Failure> {
     let failslab = Failslab::new()?;
     failslab.within(&failslab::code("async_run_entry_fn")?)?;
-    on.prepare(bench)?;
+    prepare(bench, on)?;
     let clean = registered();
     let (mut rounds, mut unbound, mut failures) = (0, 0, 0);
     let step = if is_full() { FULL_STEP } else { STEP };
     for budget in (0..MOST).step_by(step as usize) {
         let from = bench.events()?.len();
-        modules::wait_until_gone(on.driver_module());
+        modules::wait_until_gone(on.bus().module);
         failslab.after(budget)?;
-        let outcome = on.load_driver().make(bench, 0)?;
+        let outcome = load_driver(on).make(bench, 0)?;
         sleep(MOMENT);
         let failed = failslab.stop()?;
         ensure("insmod", &outcome.result, &Ok(()))?;
@@ -42,8 +43,8 @@ pub(crate) fn sweep(bench: &mut Bench, on: On) -> Result<(), Failure> {
             .iter()
             .filter(|event| matches!(event.what, What::ProbeEnded { ret, .. } if ret != 0))
             .count();
-        unbound += on.bind_the_rest(bench)?;
-        bench.rmmod(on.driver_module())?;
+        unbound += bind_the_rest(bench, on)?;
+        bench.rmmod(on.bus().module)?;
         as_before("afterwards", &clean)?;
         if !failed {
             bench.figure(format!(

@@ -9,9 +9,9 @@ use std::time::Duration;
 use lifecycle::event::Call;
 use lifecycle::{Event, ProbeType};
 use nix::errno::Errno;
-use selftests::bench::Driver;
 use selftests::recorder::Recorder;
-use selftests::{modules, sysfs, Bench, Failure};
+use selftests::samples::{Driver, PLATFORM};
+use selftests::{Bench, Failure};
 
 use crate::live::{BASE, DRIVER};
 
@@ -40,27 +40,27 @@ fn lives(bench: &mut Bench) -> Result<(), Failure> {
     let in_flight = format!("{slow} async_probe");
 
     // Plainly, with rmmod and an unrelated module meanwhile; then unbound, and bound by hand.
-    bench.insmod(modules::DEVICES, "devices=3")?;
-    bench.insmod_in_background(modules::DRIVER, &slow);
-    bench.wait_for_probe(&sysfs::device(2))?;
+    bench.insmod(PLATFORM.devices, "devices=3")?;
+    bench.insmod_in_background(PLATFORM.module, &slow);
+    bench.wait_for_probe(&PLATFORM.device(2))?;
     // Before its init has returned the error is another.
     sleep(MOMENT);
-    bench.rmmod_refused(modules::DRIVER, Errno::EWOULDBLOCK)?;
+    bench.rmmod_refused(PLATFORM.module, Errno::EWOULDBLOCK)?;
     bench.insmod("unrelated", "")?;
     bench.join()?;
-    bench.write(Call::Unbind, &sysfs::device(0))?;
-    bench.write(Call::Bind, &sysfs::device(0))?;
-    bench.rmmod(modules::DRIVER)?;
+    bench.write(Call::Unbind, &PLATFORM.device(0))?;
+    bench.write(Call::Bind, &PLATFORM.device(0))?;
+    bench.rmmod(PLATFORM.module)?;
 
     // In flight: unbind, then the devices.
-    bench.insmod(modules::DRIVER, &in_flight)?;
+    bench.insmod(PLATFORM.module, &in_flight)?;
     sleep(MOMENT);
-    bench.write(Call::Unbind, &sysfs::device(2))?;
-    bench.rmmod(modules::DRIVER)?;
-    bench.insmod(modules::DRIVER, &in_flight)?;
+    bench.write(Call::Unbind, &PLATFORM.device(2))?;
+    bench.rmmod(PLATFORM.module)?;
+    bench.insmod(PLATFORM.module, &in_flight)?;
     sleep(MOMENT);
-    bench.rmmod(modules::DEVICES)?;
-    bench.rmmod(modules::DRIVER)?;
+    bench.rmmod(PLATFORM.devices)?;
+    bench.rmmod(PLATFORM.module)?;
 
     // A probe that fails, and one that creates a kernel thread.
     bench.insmod(BASE, "fails kthread")?;

@@ -22,12 +22,12 @@ use std::time::Duration;
 use lifecycle::laws::{judge, Verdict};
 use lifecycle::Life;
 use nix::errno::Errno;
-use selftests::bench::good_image;
 use selftests::firmware_dir::FirmwareDir;
 use selftests::kernel::probing;
 use selftests::random::Random;
 use selftests::recorder::Recorder;
-use selftests::{ktap, modules, slow_bus, sysfs, Bench, Failure, Test};
+use selftests::samples::Bus;
+use selftests::{ktap, modules, Bench, Failure, Test};
 
 use operation::{Operation, MODULES};
 
@@ -103,8 +103,8 @@ fn life(
     directory: &Path,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
-    for driver in [sysfs::DRIVER, slow_bus::DRIVER] {
-        firmware.put(driver, &good_image())?;
+    for bus in Bus::BOTH {
+        firmware.put_good(bus.driver)?;
     }
     let recorder = Recorder::take_over()?;
     let lived = thread::scope(|scope| {

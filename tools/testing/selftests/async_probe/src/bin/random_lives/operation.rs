@@ -6,26 +6,26 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use nix::errno::Errno;
-use selftests::bench::good_image;
 use selftests::firmware_dir::FirmwareDir;
 use selftests::random::Random;
-use selftests::slow_bus::{self, Design};
+use selftests::samples::{self, BUS, PLATFORM};
 use selftests::test_modules::DRIVER_TEST;
-use selftests::{modules, sysfs, Failure};
+use selftests::{modules, Failure};
 
 /// A module that has nothing to do with the others.
 const UNRELATED: &str = "unrelated";
 
 /// All modules, in an order in which they can be unloaded.
-pub(crate) const MODULES: [&str; 6] = [
+pub(crate) static MODULES: [&str; 6] = [
     UNRELATED,
-    modules::DRIVER,
-    modules::DEVICES,
-    slow_bus::DRIVER_MODULE,
+    PLATFORM.module,
+    PLATFORM.devices,
+    BUS.module,
     DRIVER_TEST,
-    slow_bus::BUS_MODULE,
+    BUS.devices,
 ];
 
 /// The devices that are drawn have numbers below: some are not there.
@@ -44,10 +44,8 @@ pub(crate) enum Image {
 pub(crate) enum Operation {
     Insmod(&'static str, String),
     Rmmod(&'static str),
-    /// `bind`, `unbind` or `drivers_probe` on the platform bus.
-    Platform(Call, usize),
-    /// The same on the bus, `remove` or `remove_async`.
-    Bus(Call, usize),
+    /// `bind`, `unbind` or `drivers_probe`; on the sample bus also `remove` or `remove_async`.
+    Device(Call, String),
     /// `add` or `add_async` on the bus.
     Add(Call, usize),
     Autoprobe(bool),
@@ -70,32 +68,29 @@ const KINDS: &[(&str, u32)] = &[
 /// The parameters of a module.
 fn parameters(module: &str, random: &mut Random) -> String {
     let ms = *random.of(&[0, 20, 150]);
-    let text = match module {
-        modules::DEVICES => format!("devices={}", 1 + random.below(4)),
-        modules::DRIVER => {
-            let probe_type = random.of(&[
-                "default_strategy",
-                "prefer_asynchronous",
-                "prefer_asynchronous",
-                "force_synchronous",
-            ]);
-            let phases = 1 + random.below(2);
-            format!("probe_type={probe_type} phases={phases} firmware_ms={ms}")
-        }
-        slow_bus::BUS_MODULE => {
-            let registration = random.of(&["sync", "async"]);
-            format!("devices={} registration={registration}", random.below(5))
-        }
-        slow_bus::DRIVER_MODULE => {
-            let design = random.of(&Design::ALL);
-            format!("design={design} firmware_ms={ms}")
-        }
-        DRIVER_TEST => {
-            let scenario = random.of(&["deferral", "platform_deferral", "single_slot"]);
-            let design = random.of(&["sync", "prefer_async", "driver_attach", "exclusive_attach"]);
-            format!("scenario={scenario} design={design}")
-        }
-        _ => String::new(),
+    let text = if module == PLATFORM.devices {
+        format!("devices={}", 1 + random.below(4))
+    } else if module == PLATFORM.module {
+        let probe_type = random.of(&[
+            "default_strategy",
+            "prefer_asynchronous",
+            "prefer_asynchronous",
+            "force_synchronous",
+        ]);
+        let phases = 1 + random.below(2);
+        format!("probe_type={probe_type} phases={phases} firmware_ms={ms}")
+    } else if module == BUS.devices {
+        let registration = random.of(&["sync", "async"]);
+        format!("devices={} registration={registration}", random.below(5))
+    } else if module == BUS.module {
+        let design = random.of(&Design::ALL);
+        format!("design={design} firmware_ms={ms}")
+    } else if module == DRIVER_TEST {
+        let scenario = random.of(&["deferral", "platform_deferral", "single_slot"]);
+        let design = random.of(&["sync", "prefer_async", "driver_attach", "exclusive_attach"]);
+        format!("scenario={scenario} design={design}")
+    } else {
+        String::new()
     };
     match random.below(2) {
         0 => text,
@@ -113,11 +108,11 @@ impl Operation {
                 Self::Insmod(module, parameters(module, random))
             }
             "rmmod" => Self::Rmmod(random.of::<&'static str>(&MODULES)),
-            "platform" => Self::Platform(
+            "platform" => Self::Device(
                 *random.of(&[Call::Bind, Call::Unbind, Call::DriversProbe]),
-                number,
+                PLATFORM.device(number),
             ),
-            "bus" => Self::Bus(
+            "bus" => Self::Device(
                 *random.of(&[
                     Call::Bind,
                     Call::Unbind,
@@ -125,12 +120,12 @@ impl Operation {
                     Call::Remove,
                     Call::RemoveAsync,
                 ]),
-                number,
+                BUS.device(number),
             ),
             "add" => Self::Add(*random.of(&[Call::Add, Call::AddAsync]), 1 + number / 2),
             "autoprobe" => Self::Autoprobe(random.below(3) > 0),
             "firmware" => Self::Firmware(
-                random.of::<&'static str>(&[sysfs::DRIVER, slow_bus::DRIVER]),
+                random.of::<&'static str>(&[PLATFORM.driver, BUS.driver]),
                 *random.of(&[Image::Good, Image::Good, Image::Corrupt, Image::Missing]),
             ),
             _ => Self::Rest(Duration::from_millis(random.below(60).into())),
@@ -150,18 +145,17 @@ impl Operation {
                 modules::insmod(&path, module, parameters)
             }
             Self::Rmmod(module) => modules::rmmod(module),
-            Self::Platform(call, number) => there(sysfs::write(*call, &sysfs::device(*number))),
-            Self::Bus(call, number) => there(slow_bus::write(*call, &slow_bus::device(*number))),
-            Self::Add(call, devices) => there(slow_bus::add(*call, *devices)),
+            Self::Device(call, device) => there(samples::write(*call, device)),
+            Self::Add(call, devices) => there(samples::add(*call, *devices)),
             Self::Autoprobe(on) => {
-                let file = "/sys/bus/slow_bus/drivers_autoprobe";
+                let file = format!("{}/drivers_autoprobe", BUS.path);
                 // There is no bus just now.
                 let _ = std::fs::write(file, if *on { "1" } else { "0" });
                 Ok(Ok(()))
             }
             Self::Firmware(driver, image) => {
                 match image {
-                    Image::Good => firmware.put(driver, &good_image())?,
+                    Image::Good => firmware.put_good(driver)?,
                     Image::Corrupt => firmware.put(driver, b"this is none")?,
                     Image::Missing => firmware.take(driver)?,
                 }

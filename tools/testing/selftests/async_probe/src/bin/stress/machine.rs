@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use selftests::sysfs::names;
+use selftests::samples::{driver_of, Bus, BUS, PLATFORM};
+use selftests::sysfs::{errno, names};
 
-/// The modules under test; whoever is depended on comes first.
+/// The modules under test; those that others depend on come first.
 pub(crate) const MODULES: [&str; 5] = [
     "async_probe",
     "slow_bus",
@@ -21,59 +21,30 @@ pub(crate) const MODULES: [&str; 5] = [
     "slow_platform_driver",
 ];
 
-/// The bus in sysfs.
-pub(crate) const BUS: &str = "/sys/bus/slow_bus";
-/// The driver of the bus.
-pub(crate) const DRIVER: &str = "slow";
-/// The platform bus in sysfs.
-pub(crate) const PLATFORM: &str = "/sys/bus/platform";
-/// The driver on the platform bus.
-pub(crate) const PLATFORM_DRIVER: &str = "slow_platform";
-
-/// What the system said to a failed call.
-pub(crate) fn errno(error: &io::Error) -> Errno {
-    error
-        .raw_os_error()
-        .map_or(Errno::UnknownErrno, Errno::from_raw)
-}
-
 /// Writes to a file of the kernel, with one call.
 pub(crate) fn write(path: &str, text: &str) -> Result<(), Errno> {
     OpenOptions::new()
         .write(true)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| errno(&error))
+        .map_err(errno)
 }
 
 /// Reads a file of the kernel.
 pub(crate) fn read(path: &str) -> Result<String, Errno> {
-    fs::read_to_string(path).map_err(|error| errno(&error))
-}
-
-/// The devices on the bus.
-pub(crate) fn devices() -> Vec<String> {
-    names(format!("{BUS}/devices"))
+    fs::read_to_string(path).map_err(errno)
 }
 
 /// Those of the devices on the bus that have a driver, or have none.
 pub(crate) fn devices_bound(bound: bool) -> Vec<String> {
-    let mut devices = devices();
-    devices.retain(|device| {
-        Path::new(BUS)
-            .join("devices")
-            .join(device)
-            .join("driver")
-            .symlink_metadata()
-            .is_ok()
-            == bound
-    });
+    let mut devices = BUS.devices();
+    devices.retain(|device| driver_of(device).is_some() == bound);
     devices
 }
 
 /// The number that the bus itself has for its devices.
 pub(crate) fn count() -> Result<i64, Errno> {
-    let text = read(&format!("{BUS}/count"))?;
+    let text = read(&format!("{}/count", BUS.path))?;
     text.trim().parse().map_err(|_| Errno::EINVAL)
 }
 
@@ -89,9 +60,8 @@ pub(crate) fn leftovers() -> Vec<String> {
     }
     let ours = |name: &str| {
         MODULES.contains(&name)
-            || name == PLATFORM_DRIVER
-            || name.starts_with("slow.")
-            || name.starts_with("slow_platform.")
+            || name == PLATFORM.driver
+            || Bus::BOTH.iter().any(|bus| bus.owns(name))
     };
     for directory in [
         "/sys/bus",

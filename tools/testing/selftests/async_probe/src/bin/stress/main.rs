@@ -29,9 +29,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use selftests::bench::good_image;
 use selftests::firmware_dir::FirmwareDir;
 use selftests::modules::Modules;
+use selftests::samples::Bus;
 use selftests::{kernel, last, Failure};
 
 use machine::Objects;
@@ -209,8 +209,8 @@ impl Verdict {
 /// Does the rounds; those after one that has found something would only find the same.
 fn rounds(plan: &Plan, modules: &Modules, verdict: &mut Verdict) -> Result<(), Failure> {
     let firmware = FirmwareDir::new()?;
-    for name in [machine::DRIVER, machine::PLATFORM_DRIVER] {
-        firmware.put(name, &good_image())?;
+    for bus in Bus::BOTH {
+        firmware.put_good(bus.driver)?;
     }
     let directory: PathBuf = modules
         .path(machine::MODULES[0])

@@ -6,10 +6,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use lifecycle::designs::Design;
+use lifecycle::event::Call;
 use nix::errno::Errno::{self, EBUSY, EEXIST, ENODEV, ENOENT};
 use selftests::modules;
+use selftests::samples::{Bus, BUS, PLATFORM};
 
-use crate::machine::{self, BUS, DRIVER, MODULES, PLATFORM, PLATFORM_DRIVER};
+use crate::machine::{self, MODULES};
 use crate::round::{Kind, Shared};
 use selftests::random::Random;
 
@@ -21,16 +24,6 @@ const NUMBERS: u32 = 48;
 const NOWHERE: u32 = 15000;
 /// As many platform devices there are at most.
 const PLATFORM_DEVICES: u32 = 6;
-
-/// The designs of `slow_bus_driver.ko`.
-pub(crate) const DESIGNS: [&str; 6] = [
-    "sync",
-    "prefer_async",
-    "driver_attach",
-    "device_register",
-    "module_init",
-    "exclusive_attach",
-];
 
 /// What a thread does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,9 +124,8 @@ fn parameters(module: &str, random: &mut Random) -> String {
             format!("devices={} registration={registration}", random.below(8))
         }
         "slow_bus_driver" => {
-            let design = *random.of(&DESIGNS);
-            let one_by_one = ["sync", "driver_attach", "module_init"].contains(&design);
-            let ms = if one_by_one { quick } else { slow };
+            let design = *random.of(&Design::ALL);
+            let ms = if design.is_parallel() { slow } else { quick };
             format!("design={design} firmware_ms={ms}")
         }
         "slow_platform_devices" => format!("devices={}", 1 + random.below(PLATFORM_DEVICES)),
@@ -215,34 +207,31 @@ impl Operation {
     /// Carries it out. What it means for the number of devices is noted.
     pub(crate) fn carry_out(&self, directory: &Path, shared: &Shared) -> Result<(), Errno> {
         let change = |by: i64| shared.population.fetch_add(by, Ordering::Relaxed);
+        let bus = BUS.path;
+        let device = |number: u32| BUS.device(number as usize);
+        let write_name = |bus: &Bus, bind: bool, number: u32| {
+            let call = if bind { Call::Bind } else { Call::Unbind };
+            machine::write(&bus.file(call), &bus.device(number as usize))
+        };
         match self {
             Self::Add { count, .. } => {
-                machine::write(&format!("{BUS}/{}", self.name()), &count.to_string())?;
+                machine::write(&format!("{bus}/{}", self.name()), &count.to_string())?;
                 change(i64::from(*count));
                 Ok(())
             }
             Self::Remove { number, .. } => {
-                machine::write(&format!("{BUS}/{}", self.name()), &number.to_string())?;
+                machine::write(&format!("{bus}/{}", self.name()), &number.to_string())?;
                 change(-1);
                 Ok(())
             }
-            Self::Bind { number, .. } => machine::write(
-                &format!("{BUS}/drivers/{DRIVER}/{}", self.name()),
-                &format!("slow.{number}"),
-            ),
+            Self::Bind { number, bind } => write_name(&BUS, *bind, *number),
+            Self::PlatformBind { number, bind } => write_name(&PLATFORM, *bind, *number),
             Self::DriversProbe { number } => {
-                machine::write(&format!("{BUS}/drivers_probe"), &format!("slow.{number}"))
+                machine::write(&format!("{bus}/drivers_probe"), &device(*number))
             }
-            Self::PlatformBind { number, bind } => machine::write(
-                &format!(
-                    "{PLATFORM}/drivers/{PLATFORM_DRIVER}/{}",
-                    if *bind { "bind" } else { "unbind" }
-                ),
-                &format!("slow_platform.{number}"),
-            ),
             Self::Count => machine::count().map(drop),
             Self::ReadUevent { number } => {
-                let text = machine::read(&format!("{BUS}/devices/slow.{number}/uevent"))?;
+                let text = machine::read(&format!("{bus}/devices/{}/uevent", device(*number)))?;
                 let wanted = format!("SLOW_BUS_INDEX={number}");
                 if text.lines().any(|line| line == wanted) {
                     Ok(())
@@ -250,14 +239,15 @@ impl Operation {
                     Err(Errno::EBADMSG)
                 }
             }
-            Self::WriteUevent { number } => {
-                machine::write(&format!("{BUS}/devices/slow.{number}/uevent"), "change")
-            }
+            Self::WriteUevent { number } => machine::write(
+                &format!("{bus}/devices/{}/uevent", device(*number)),
+                "change",
+            ),
             Self::DriverUevent => {
-                machine::write(&format!("{BUS}/drivers/{DRIVER}/uevent"), "change")
+                machine::write(&format!("{bus}/drivers/{}/uevent", BUS.driver), "change")
             }
             Self::Autoprobe { on } => machine::write(
-                &format!("{BUS}/drivers_autoprobe"),
+                &format!("{bus}/drivers_autoprobe"),
                 if *on { "1" } else { "0" },
             ),
             Self::Insmod { module, parameters } => {

@@ -10,15 +10,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lifecycle::designs::Design;
 use lifecycle::laws::{one_at_a_time, probe_remove_probe};
 use lifecycle::{Event, Micros, Probing, What};
 use nix::errno::Errno;
 use selftests::kernel::probing;
 use selftests::kmsg::Log;
+use selftests::samples::BUS;
 use selftests::{modules, Failure};
 
-use crate::machine::{self, BUS};
-use crate::operation::{unloading_order, Operation, DESIGNS};
+use crate::machine;
+use crate::operation::{unloading_order, Operation};
 use crate::watchdog::{self, watch};
 use selftests::random::Random;
 
@@ -312,10 +314,9 @@ impl Round<'_> {
         }
 
         // What has been begun asynchronously comes to an end.
-        let registered = wait_for(|| {
-            machine::count().is_ok_and(|count| count == machine::devices().len() as i64)
-        });
-        let (count, devices) = (machine::count(), machine::devices());
+        let registered =
+            wait_for(|| machine::count().is_ok_and(|count| count == BUS.devices().len() as i64));
+        let (count, devices) = (machine::count(), BUS.devices());
         if !registered {
             say(format!("count is {count:?}, but sysfs has {devices:?}"));
         }
@@ -336,7 +337,7 @@ impl Round<'_> {
             }
         }
 
-        machine::write(&format!("{BUS}/drivers_autoprobe"), "1").map_err(|errno| {
+        machine::write(&format!("{}/drivers_autoprobe", BUS.path), "1").map_err(|errno| {
             Failure::assertion("a write to drivers_autoprobe to succeed", errno)
         })?;
         for module in ["slow_bus_driver", "slow_platform_driver"] {
@@ -352,7 +353,7 @@ impl Round<'_> {
             say(format!("bound without a driver: {bound:?}"));
         }
 
-        let design = DESIGNS[self.number as usize % DESIGNS.len()];
+        let design = Design::ALL[self.number as usize % Design::ALL.len()];
         self.load("slow_bus_driver", &format!("design={design} firmware_ms=1"))?;
         if !wait_for(|| machine::devices_bound(false).is_empty()) {
             say(format!(
@@ -360,10 +361,10 @@ impl Round<'_> {
                 machine::devices_bound(false)
             ));
         }
-        if machine::devices() != devices {
+        if BUS.devices() != devices {
             say(format!(
                 "the driver has changed the devices from {devices:?} to {:?}",
-                machine::devices()
+                BUS.devices()
             ));
         }
         Ok(())
