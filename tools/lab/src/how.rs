@@ -104,7 +104,7 @@ impl Program {
     ///
     /// [`Kind::Build`] if they do not build, and those of [`new()`](Self::new).
     pub fn all(project: &Project, arch: &Arch) -> Result<Vec<Self>> {
-        programs::build(project, arch, "selftests")?
+        programs::build(project, arch)?
             .into_iter()
             .map(|path| Self::new(project, path))
             .collect()

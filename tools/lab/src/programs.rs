@@ -49,31 +49,37 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// Builds the guest programs of a package; returns them sorted by name.
-pub fn build(project: &Project, arch: &Arch, package: &str) -> Result<Vec<PathBuf>> {
+/// The package of the guest programs.
+const PACKAGE: &str = "selftests";
+
+/// Builds the guest programs; returns them sorted by name.
+pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
     let mut command = cargo(project);
     command
-        .args(["build", "--release", "--package", package, "--bins"])
+        .args(["build", "--release", "--package", PACKAGE, "--bins"])
         // Named explicitly, so that build scripts and macros are not built statically.
         .args(["--target", arch.rust])
         .args(["--message-format=json-render-diagnostics"])
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
     let mut messages = String::new();
-    let what = format!("building the guest programs of {package}");
-    let status = process::build(&what, &mut command, &mut |line, step| match line {
-        Line::Output(line) => {
-            messages += line;
-            messages.push('\n');
-        }
-        Line::Error(line) if is_progress(line) => step.message(line.trim()),
-        Line::Error(line) => say(line),
-    })?;
+    let status = process::build(
+        "building the guest programs",
+        &mut command,
+        &mut |line, step| match line {
+            Line::Output(line) => {
+                messages += line;
+                messages.push('\n');
+            }
+            Line::Error(line) if is_progress(line) => step.message(line.trim()),
+            Line::Error(line) => say(line),
+        },
+    )?;
     if !status.success() {
         return Err(Error::new(
             Kind::Build,
             "the guest programs do not build",
             format!("cargo: {status}; its messages are above"),
-            format!("mend the package {package}, then run the same command again"),
+            format!("mend the package {PACKAGE}, then run the same command again"),
         ));
     }
     let mut programs: Vec<PathBuf> = messages

@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> Result<()> {
         ..args.boot.machine.clone()
     };
     let mut initramfs = session.initramfs(&modules)?;
-    for program in programs::build(&session.project, session.kernel.arch(), "selftests")? {
+    for program in programs::build(&session.project, session.kernel.arch())? {
         initramfs.selftest(&program);
     }
     session

@@ -111,6 +111,9 @@ const APPEND: &str = "quiet log_buf_len=8M";
 /// Seconds of guest time, which are cheap, and of wall time, which are not.
 const DEADLINES: (u32, u32) = (7200, 1800);
 
+/// The guest program that measures.
+const MEASURE: &str = "measure";
+
 /// Upstream's own test.
 const UPSTREAM: &str = "test_async_driver_probe.ko";
 
@@ -223,7 +226,9 @@ fn read(path: &Path) -> Result<Benchmark> {
 fn measure(args: &Args) -> Result<(Benchmark, PathBuf)> {
     let session = Session::open(&args.boot.kernel)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project, session.kernel.arch(), "bench")?;
+    let programs = programs::build(&session.project, session.kernel.arch())?;
+    let measure = programs.iter().find(|program| name(program) == MEASURE);
+    let measure = measure.ok_or_else(|| bug("no guest program of the name measure"))?;
     let has = |part| args.parts.is_empty() || args.parts.contains(&part);
     let mut boots: Vec<Boots> = Vec::new();
     if has(Part::Boot) {
@@ -249,7 +254,7 @@ fn measure(args: &Args) -> Result<(Benchmark, PathBuf)> {
         args,
         session: &session,
         modules: &modules,
-        programs: &programs,
+        measure,
         step: &Step::begin("measuring"),
     };
     for (boot, measured) in boots.iter().zip(runner.all(&boots)) {
@@ -291,7 +296,7 @@ struct Runner<'a> {
     args: &'a Args,
     session: &'a Session,
     modules: &'a Modules,
-    programs: &'a [PathBuf],
+    measure: &'a Path,
     step: &'a Step,
 }
 
@@ -340,9 +345,7 @@ impl Runner<'_> {
             let path = format!("lib/firmware/async_probe/{driver}.fw");
             initramfs.bytes(&path, &firmware, false);
         }
-        for program in self.programs {
-            initramfs.file(&format!("bin/{}", name(program)), program, true);
-        }
+        initramfs.file(&format!("bin/{MEASURE}"), self.measure, true);
         initramfs.bytes("job", self.job(boot).as_bytes(), true);
         let machine = self.machine(boot);
 

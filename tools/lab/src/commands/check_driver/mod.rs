@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let session = Session::open(&args.boot.kernel)?;
     let modules = session.modules()?;
-    let programs = programs::build(&session.project, session.kernel.arch(), "selftests")?;
+    let programs = programs::build(&session.project, session.kernel.arch())?;
     let out = session.project.out("check-driver");
     // If a step may take longer, so may all together.
     let times = args.step_deadline.div_ceil(STEP_DEADLINE);

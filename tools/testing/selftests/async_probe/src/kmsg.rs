@@ -224,6 +224,19 @@ pub fn expecting<T>(
     result
 }
 
+/// Leaves in the log that a call on a module begins now.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if the line cannot be written.
+pub fn mark(module: &str) -> Result<(), Failure> {
+    write(&What::CallBegan {
+        call: Call::Insmod,
+        on: SmolStr::from(module),
+        pid: gettid().as_raw().unsigned_abs(),
+    })
+}
+
 fn write(what: &What) -> Result<(), Failure> {
     write_line(&what.to_string())
 }

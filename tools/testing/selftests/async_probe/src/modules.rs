@@ -135,38 +135,88 @@ pub fn is_loaded(module: &str) -> bool {
     Path::new("/sys/module").join(module).exists()
 }
 
+/// An insmod of which the system call alone is left to be made.
+#[derive(Debug)]
+pub struct Insmod {
+    file: File,
+    parameters: CString,
+}
+
+impl Insmod {
+    /// Opens the file of the module.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Skip`] if there is no such file, [`Failure::Io`] if it cannot be opened or if the
+    /// parameters have a zero in them.
+    pub fn prepare(path: &Path, parameters: &str) -> Result<Self, Failure> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Failure::Skip(format!("no {}", path.display())))
+            }
+            Err(error) => return Err(Failure::io("open", path, error)),
+        };
+        let parameters =
+            CString::new(parameters).map_err(|error| Failure::io("parameters of", path, error))?;
+        Ok(Self { file, parameters })
+    }
+
+    /// Makes the call, and returns the kernel's answer.
+    ///
+    /// # Errors
+    ///
+    /// That of the kernel.
+    pub fn call(&self) -> Result<(), Errno> {
+        finit_module(&self.file, &self.parameters, ModuleInitFlags::empty())
+    }
+}
+
+/// An rmmod of which the system call alone is left to be made.
+#[derive(Debug)]
+pub struct Rmmod(CString);
+
+impl Rmmod {
+    /// Takes the name of the module.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Io`] if it has a zero in it.
+    pub fn prepare(module: &str) -> Result<Self, Failure> {
+        let name = CString::new(module).map_err(|error| Failure::io("the name", module, error))?;
+        Ok(Self(name))
+    }
+
+    /// Makes the call, and returns the kernel's answer.
+    ///
+    /// # Errors
+    ///
+    /// That of the kernel.
+    pub fn call(&self) -> Result<(), Errno> {
+        delete_module(&self.0, DeleteModuleFlags::O_NONBLOCK)
+    }
+}
+
 /// Loads the module in the file with these parameters, and leaves in the log when.
 ///
 /// # Errors
 ///
-/// [`Failure::Skip`] if there is no such file, [`Failure::Io`] if it could not be tried; what the
-/// kernel answers is the result.
+/// Those of [`Insmod::prepare()`], or [`Failure::Io`] if the log cannot be written; the kernel's
+/// answer is the result.
 pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), Errno>, Failure> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(Failure::Skip(format!("no {}", path.display())))
-        }
-        Err(error) => return Err(Failure::io("open", path, error)),
-    };
-    let parameters =
-        CString::new(parameters).map_err(|error| Failure::io("parameters of", path, error))?;
+    let insmod = Insmod::prepare(path, parameters)?;
     wait_until_gone(module);
-    kmsg::around(Call::Insmod, module, || {
-        finit_module(&file, &parameters, ModuleInitFlags::empty())
-    })
+    kmsg::around(Call::Insmod, module, || insmod.call())
 }
 
 /// Unloads a module, and leaves in the log when.
 ///
 /// # Errors
 ///
-/// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
+/// [`Failure::Io`] if the log cannot be written; the kernel's answer is the result.
 pub fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
-    let name = CString::new(module).map_err(|error| Failure::io("the name", module, error))?;
-    let result = kmsg::around(Call::Rmmod, module, || {
-        delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
-    });
+    let rmmod = Rmmod::prepare(module)?;
+    let result = kmsg::around(Call::Rmmod, module, || rmmod.call());
     if let Ok(mut unloaded) = UNLOADED.lock() {
         unloaded.insert(module.to_owned(), Instant::now());
     }

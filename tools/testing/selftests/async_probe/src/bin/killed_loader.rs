@@ -12,10 +12,8 @@
 //@ plain: it records itself, and there is one recorder at a time
 //@ boots: two_nodes
 
-use std::ffi::CString;
-use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -23,10 +21,10 @@ use std::time::{Duration, Instant};
 use lifecycle::recording::{spans, Point};
 use lifecycle::{errno, Event};
 use nix::errno::Errno;
-use nix::kmod::{finit_module, ModuleInitFlags};
 use nix::libc::SIGKILL;
+use selftests::modules::Insmod;
 use selftests::recorder::Recorder;
-use selftests::{ensure, ktap, Bench, Failure, Test};
+use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
 const DEVICE: &str = "kthread_probe.0";
@@ -137,8 +135,8 @@ fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Outcome, Failure> {
     )?;
     if scenario.ret != 0 {
         // Without a killed loader the same probe succeeds.
-        write(&format!("/sys/module/{MODULE}/parameters/firmware_ms"), "0")?;
-        write(&format!("/sys/bus/platform/drivers/{MODULE}/bind"), DEVICE)?;
+        sysfs::put(&format!("/sys/module/{MODULE}/parameters/firmware_ms"), "0")?;
+        sysfs::put(&format!("/sys/bus/platform/drivers/{MODULE}/bind"), DEVICE)?;
         ensure("whether the device is bound by hand", &bound(), &true)?;
     }
     bench.rmmod(MODULE)?;
@@ -166,11 +164,7 @@ fn first_probe(events: &[Event], worker: Duration) -> Result<Outcome, Failure> {
 }
 
 fn bound() -> bool {
-    PathBuf::from(format!("/sys/bus/platform/drivers/{MODULE}/{DEVICE}")).exists()
-}
-
-fn write(path: &str, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| Failure::io("write", path, error))
+    Path::new(&format!("/sys/bus/platform/drivers/{MODULE}/{DEVICE}")).exists()
 }
 
 fn killed_loader(bench: &mut Bench, scenario: &Scenario) -> Result<(), Failure> {
@@ -216,13 +210,9 @@ fn side_by_side(bench: &mut Bench) -> Result<(), Failure> {
 
 /// The worker: loads the module, as `modprobe` in a rule of udev.
 fn load(file: &str, parameters: &str) -> ExitCode {
-    let loaded = File::open(file).ok().and_then(|file| {
-        let parameters = CString::new(parameters).ok()?;
-        finit_module(&file, &parameters, ModuleInitFlags::empty()).ok()
-    });
-    match loaded {
-        Some(()) => ExitCode::SUCCESS,
-        None => ExitCode::FAILURE,
+    match Insmod::prepare(Path::new(file), parameters).map(|insmod| insmod.call()) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }
 

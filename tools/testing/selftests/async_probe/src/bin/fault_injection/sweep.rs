@@ -3,15 +3,14 @@
 //! A call that is made again and again, and of which another allocation fails each time.
 
 use std::collections::BTreeSet;
-use std::ffi::CString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::thread::sleep;
 use std::time::Duration;
 
 use lifecycle::event::Call;
 use nix::errno::Errno;
-use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 use nix::unistd;
+use selftests::modules::{Insmod, Rmmod};
 use selftests::{ensure, Bench, Failure};
 
 use crate::failslab::{self, Outcome};
@@ -94,27 +93,18 @@ pub(crate) enum Syscall {
 impl Syscall {
     /// Makes it; its `nth` allocation fails, or none.
     pub(crate) fn make(&self, bench: &mut Bench, nth: u32) -> Result<Outcome, Failure> {
-        let c_string = |text: &str| {
-            CString::new(text).map_err(|error| Failure::io("a string with a zero:", text, error))
-        };
         match self {
             Self::Insmod { module, parameters } => {
-                let path = bench.module(module);
-                let file = File::open(&path).map_err(|error| Failure::io("open", path, error))?;
-                let parameters = c_string(parameters)?;
-                let outcome = failslab::nth(nth, Call::Insmod, module, || {
-                    finit_module(&file, &parameters, ModuleInitFlags::empty())
-                })?;
+                let insmod = Insmod::prepare(&bench.module(module), parameters)?;
+                let outcome = failslab::nth(nth, Call::Insmod, module, || insmod.call())?;
                 if outcome.result.is_ok() {
                     bench.adopt(module);
                 }
                 Ok(outcome)
             }
             Self::Rmmod(module) => {
-                let name = c_string(module)?;
-                failslab::nth(nth, Call::Rmmod, module, || {
-                    delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
-                })
+                let rmmod = Rmmod::prepare(module)?;
+                failslab::nth(nth, Call::Rmmod, module, || rmmod.call())
             }
             Self::Write { path, text, call } => {
                 let file = OpenOptions::new()

@@ -118,7 +118,7 @@ fn score(bench: &mut Bench) -> Result<(), Failure> {
         bench.figure(format!("{law}: {caught} of {total}"));
     }
     let all: usize = caught.values().sum();
-    bench.figure(format!("mutants: {all} of {} caught", here.len()));
+    bench.figure(format!("mutants caught: {all} of {}", here.len()));
     for Mutant { law, name, .. } in elsewhere {
         let lacks = match probing() {
             Probing::Once => "has no",

@@ -2,17 +2,15 @@
 
 //! Calls to the kernel, and the clock.
 
-use std::ffi::CString;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use bench::measured::Boot;
 use nix::errno::Errno;
-use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 use nix::sys::time::TimeSpec;
 use nix::time::{clock_gettime, clock_nanosleep, ClockId, ClockNanosleepFlags};
+use selftests::modules::{Insmod, Rmmod};
 
 use crate::Result;
 
@@ -61,31 +59,32 @@ pub(crate) fn timed<T>(call: impl FnOnce() -> Result<T>) -> Result<(T, u64)> {
     Ok((result, (now()? - began).as_nanos().try_into()?))
 }
 
+/// The file of a module.
+fn file(module: &str) -> PathBuf {
+    Path::new("/modules").join(format!("{module}.ko"))
+}
+
 /// Whether there is a module of this name in `/modules`.
 pub(crate) fn is_there(module: &str) -> bool {
     file(module).is_file()
 }
 
-fn file(module: &str) -> PathBuf {
-    Path::new("/modules").join(format!("{module}.ko"))
-}
-
-/// Loads a module of `/modules` and returns how long that took, opening the file not counted.
+/// Loads a module of `/modules`, and leaves nothing in the log; returns how long the system call
+/// took.
 pub(crate) fn insmod(module: &str, parameters: &str) -> Result<u64> {
-    let path = file(module);
-    let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let values = CString::new(parameters)?;
+    let insmod = Insmod::prepare(&file(module), parameters)?;
     let call = || {
-        finit_module(&file, &values, ModuleInitFlags::empty())
-            .map_err(|errno| format!("insmod {module} {parameters}: {errno}").into())
+        Ok(insmod
+            .call()
+            .map_err(|errno| format!("insmod {module} {parameters}: {errno}"))?)
     };
-    timed(call).map(|(_, took)| took)
+    timed(call).map(|((), took)| took)
 }
 
 /// Tries to unload a module, as rmmod does.
 pub(crate) fn try_rmmod(module: &str) -> Result<(std::result::Result<(), Errno>, u64)> {
-    let name = CString::new(module)?;
-    timed(|| Ok(delete_module(&name, DeleteModuleFlags::O_NONBLOCK)))
+    let rmmod = Rmmod::prepare(module)?;
+    timed(|| Ok(rmmod.call()))
 }
 
 /// Unloads a module and returns how long that took.
@@ -94,11 +93,6 @@ pub(crate) fn rmmod(module: &str) -> Result<u64> {
         (Ok(()), took) => Ok(took),
         (Err(errno), _) => Err(format!("rmmod {module}: {errno}").into()),
     }
-}
-
-/// Writes to a file of sysfs.
-pub(crate) fn write(path: &str, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|error| format!("write {text} to {path}: {error}").into())
 }
 
 /// When the kernel has started its first process, as its log has it.

@@ -9,7 +9,12 @@ use std::time::Duration;
 use bench::measured::{Bind, Cold, Idle, OwnRmmod, Row, Upstream};
 use bench::{Bus, Design};
 
-use crate::log::{mark, Log, Probes};
+use lifecycle::Event;
+use selftests::kmsg::{mark, Log};
+use selftests::samples::BUS;
+use selftests::sysfs;
+
+use crate::probes::Probes;
 use crate::system::{self, insmod, rmmod, settle, sleep_until, timed, try_rmmod};
 use crate::Result;
 
@@ -23,8 +28,6 @@ const SETTLE: Duration = Duration::from_millis(500);
 
 /// How often an unrelated module is loaded and unloaded on an idle system.
 const IDLE_SAMPLES: usize = 5;
-
-const SLOW_BUS: &str = "/sys/bus/slow_bus";
 
 /// What happens in the middle of the probes.
 #[derive(Clone, Copy, PartialEq)]
@@ -127,6 +130,18 @@ pub(crate) fn row(design: Design, devices: usize, firmware_ms: u32) -> Result<Ro
     })
 }
 
+/// Writes to a file of the bus.
+fn add(file: &str, devices: usize) -> Result<()> {
+    sysfs::put(&format!("{}/{file}", BUS.path), &devices.to_string())?;
+    Ok(())
+}
+
+/// The events until now.
+fn read(log: &mut Log) -> Result<&[Event]> {
+    log.read()?;
+    Ok(log.printed())
+}
+
 /// How long all probes together take at least.
 fn expected(design: Design, devices: usize, firmware_ms: u32) -> Result<Duration> {
     let rounds = if design.is_parallel() {
@@ -170,7 +185,7 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
     let insmod = insmod(modules.driver, &parameters)?;
     let arrival = if design.driver_first() {
         mark(modules.devices)?;
-        Some(timed(|| system::write(&format!("{SLOW_BUS}/add_async"), &devices.to_string()))?.1)
+        Some(timed(|| add("add_async", devices))?.1)
     } else {
         None
     };
@@ -183,7 +198,7 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
     if !gone {
         sleep_until(began + expected + SETTLE)?;
     }
-    let mut probes = Probes::of(log.read()?, two_phases);
+    let mut probes = Probes::of(read(&mut log)?, two_phases);
     let mut patience = 20;
     while !gone && probes.ended < devices {
         if patience == 0 {
@@ -191,7 +206,7 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
         }
         patience -= 1;
         settle(expected / 10)?;
-        probes = Probes::of(log.read()?, two_phases);
+        probes = Probes::of(read(&mut log)?, two_phases);
     }
 
     settle(SETTLE)?;
@@ -221,13 +236,12 @@ pub(crate) fn bind(design: Design, devices: usize) -> Result<Bind> {
     )?;
     settle(SETTLE)?;
     let mut log = Log::open()?;
-    let add = format!("{SLOW_BUS}/add");
     mark(modules.devices)?;
-    let ((), took) = timed(|| system::write(&add, &devices.to_string()))?;
-    let mut probes = Probes::of(log.read()?, false);
+    let ((), took) = timed(|| add("add", devices))?;
+    let mut probes = Probes::of(read(&mut log)?, false);
     while probes.bound < devices {
         settle(SETTLE)?;
-        let more = Probes::of(log.read()?, false);
+        let more = Probes::of(read(&mut log)?, false);
         if more.ended == probes.ended {
             return Err(format!("{design}: {} of {devices} are bound", more.bound).into());
         }

@@ -13,9 +13,11 @@
 //! Meant for a machine of its own: it loads and unloads modules, those of the project from
 //! `/modules`.
 
+//@ tool
+
 mod cost;
 mod life;
-mod log;
+mod probes;
 mod system;
 
 use std::env;

@@ -1,85 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's log, from a remembered place on.
+//! The probes that the log shows.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::process;
 
-use lifecycle::event::Call;
-use lifecycle::parse::dmesg::Parser;
 use lifecycle::{Event, Micros, What};
-use nix::libc::O_NONBLOCK;
 
-use crate::Result;
-
-const KMSG: &str = "/dev/kmsg";
-
-/// More than the kernel ever prints into one record (`PRINTK_MESSAGE_MAX`).
-const RECORD: usize = 1 << 14;
-
-/// What has been logged since it was opened.
-pub(crate) struct Log {
-    file: File,
-    parser: Parser,
-    events: Vec<Event>,
-}
-
-impl Log {
-    /// Remembers the end of the log.
-    pub(crate) fn open() -> Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .custom_flags(O_NONBLOCK)
-            .open(KMSG)?;
-        file.seek(SeekFrom::End(0))?;
-        Ok(Self {
-            file,
-            parser: Parser::default(),
-            events: Vec::new(),
-        })
-    }
-
-    /// Reads what has been logged since, and all before it.
-    pub(crate) fn read(&mut self) -> Result<&[Event]> {
-        for line in self.lines()? {
-            self.events.extend(self.parser.line(&line)?);
-        }
-        Ok(&self.events)
-    }
-
-    /// Reads the lines that have been logged since.
-    pub(crate) fn lines(&mut self) -> Result<Vec<String>> {
-        let mut lines = Vec::new();
-        let mut record = [0; RECORD];
-        loop {
-            // One read is one record; a record that is gone is EPIPE.
-            let length = match self.file.read(&mut record) {
-                Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(lines),
-                Err(error) => return Err(error.into()),
-            };
-            let text = String::from_utf8_lossy(&record[..length]);
-            lines.extend(text.lines().map(str::to_owned));
-        }
-    }
-}
-
-/// Leaves in the log that what is measured begins now.
-pub(crate) fn mark(module: &str) -> Result<()> {
-    let what = What::CallBegan {
-        call: Call::Insmod,
-        on: module.into(),
-        pid: process::id(),
-    };
-    let mut file = OpenOptions::new().write(true).open(KMSG)?;
-    file.write_all(format!("<6>{what}\n").as_bytes())?;
-    Ok(())
-}
-
-/// What the log says of the probes.
+/// The probes since the last call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Probes {
     /// How many have ended.
@@ -88,7 +15,7 @@ pub(crate) struct Probes {
     pub(crate) bound: usize,
     /// The slowest.
     pub(crate) slowest: Micros,
-    /// From the mark until the last has ended.
+    /// From that call until the last has ended.
     pub(crate) until: Micros,
     /// How many ran at once, at most.
     pub(crate) at_once: usize,
@@ -99,10 +26,10 @@ impl Probes {
     pub(crate) fn of(events: &[Event], two_phases: bool) -> Self {
         let mut this = Self::default();
         let mut running: HashMap<&str, Micros> = HashMap::new();
-        let mut marked = Micros(0);
+        let mut called = Micros(0);
         for event in events {
             match &event.what {
-                What::CallBegan { .. } => marked = event.time,
+                What::CallBegan { .. } => called = event.time,
                 What::ProbeBegan { device, .. } if !two_phases => {
                     running.insert(device, event.time);
                     this.at_once = this.at_once.max(running.len());
@@ -114,11 +41,11 @@ impl Probes {
                 }
                 What::ProbeEnded { device, ret, .. } if !two_phases || *ret != 0 => {
                     let began = running.remove(device.as_str());
-                    this.end(*ret, began, event.time, marked);
+                    this.end(*ret, began, event.time, called);
                 }
                 What::Ready { device, ret, .. } => {
                     let began = running.remove(device.as_str());
-                    this.end(*ret, began, event.time, marked);
+                    this.end(*ret, began, event.time, called);
                 }
                 _ => {}
             }
@@ -126,11 +53,11 @@ impl Probes {
         this
     }
 
-    fn end(&mut self, ret: i32, began: Option<Micros>, ended: Micros, marked: Micros) {
+    fn end(&mut self, ret: i32, began: Option<Micros>, ended: Micros, called: Micros) {
         self.ended += 1;
         self.bound += usize::from(ret == 0);
         self.slowest = self.slowest.max(ended - began.unwrap_or(ended));
-        self.until = self.until.max(ended - marked);
+        self.until = self.until.max(ended - called);
     }
 }
 

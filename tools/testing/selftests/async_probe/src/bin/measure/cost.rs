@@ -6,8 +6,8 @@ use std::fs;
 use std::time::Duration;
 
 use bench::cost::{Call, Cost, Language, Twins};
+use selftests::kmsg::Log;
 
-use crate::log::Log;
 use crate::system::{insmod, rmmod, settle};
 use crate::Result;
 
@@ -42,7 +42,8 @@ pub(crate) fn cost(twins: Twins, language: Language, devices: usize) -> Result<C
     }
     rmmod(modules.devices)?;
 
-    let lines = log.lines()?;
+    log.read()?;
+    let lines = log.lines();
     let find = |call: Call| {
         lines
             .iter()
