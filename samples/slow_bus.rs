@@ -8,24 +8,24 @@
 //! ls /sys/bus/slow_bus/devices
 //! ```
 //!
-//! The devices are named `slow.0`, `slow.1` and so on. Devices come and go at run time, through the
-//! attributes of the bus:
+//! The devices are named `slow.0`, `slow.1` and so on. Attributes of the bus add and remove devices
+//! at run time:
 //!
 //! ```sh
 //! cd /sys/bus/slow_bus
 //! echo 4 > add            # four more, one after the other
 //! echo 64 > add_async     # 64 more, in a burst: asynchronously, in an exclusive domain
-//! echo 3 > remove         # slow.3 goes
-//! echo 5 > remove_async   # slow.5 goes, asynchronously
-//! cat count               # how many there are
+//! echo 3 > remove         # slow.3 is removed
+//! echo 5 > remove_async   # slow.5 is removed, asynchronously
+//! cat count               # the number of devices
 //! ```
 //!
-//! A device that comes gets the lowest number that is free. One that goes before its probe has
-//! begun is never probed; a probe that runs is waited for.
+//! A new device gets the lowest number that is free. A device that is removed before its probe has
+//! begun is never probed; the removal waits for a probe that runs.
 
 use async_probe::{
     attribute::{
-        self,
+        Attribute,
         BusAttributes,
         DeviceAttributes,
         Mode, //
@@ -76,7 +76,7 @@ async_probe::module_params! {
 /// How a device is registered.
 #[derive(Clone, Copy)]
 enum How {
-    /// By the task that wants it, one after the other.
+    /// By the current task, one after the other.
     Sync,
     /// By a function in the bus's own domain, all at once.
     Async,
@@ -87,7 +87,7 @@ impl Choice for How {
     const NAMES: &'static [&'static str] = &["sync", "async"];
 }
 
-/// What kind of device one is, and which kinds a driver can drive.
+/// The kind of a device, of which a driver has a list.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Model {
     /// A device that loads its firmware slowly.
@@ -112,8 +112,9 @@ async_probe::attributes!(static DEVICE_ATTRIBUTES: device = [Index]);
 
 impl bus::Bus for SlowBus {
     const NAME: &'static CStr = c"slow_bus";
-    const BUS_ATTRIBUTES: Option<&'static BusAttributes<Self>> = Some(&BUS_ATTRIBUTES);
-    const DEVICE_ATTRIBUTES: Option<&'static DeviceAttributes<Self>> = Some(&DEVICE_ATTRIBUTES);
+    const BUS_ATTRIBUTES: Option<&'static BusAttributes<Devices>> = Some(&BUS_ATTRIBUTES);
+    const DEVICE_ATTRIBUTES: Option<&'static DeviceAttributes<bus::Device<Self>>> =
+        Some(&DEVICE_ATTRIBUTES);
 
     type Data = Devices;
     type DeviceData = SlowDevice;
@@ -139,7 +140,7 @@ impl bus::Bus for SlowBus {
 /// The place of a device.
 enum Slot {
     Free,
-    /// Somebody is adding a device here.
+    /// A task is adding or removing a device.
     Adding,
     Sync {
         _registration: Registration<SlowBus>,
@@ -152,7 +153,7 @@ struct Slots {
     slots: KVVec<Slot>,
     /// All places below this one are taken.
     taken: usize,
-    /// Whether the bus is going.
+    /// Whether the bus is being unregistered.
     closed: bool,
 }
 
@@ -182,7 +183,7 @@ impl Slots {
         Ok(index)
     }
 
-    /// Puts `slot` in the place `index`, and returns what has to be dropped without the lock.
+    /// Puts `slot` in the place `index`, and returns a slot, which is dropped without the lock.
     fn put(&mut self, index: usize, slot: Slot) -> Slot {
         if matches!(slot, Slot::Free) {
             self.taken = self.taken.min(index);
@@ -236,7 +237,7 @@ impl Devices {
             }
         };
 
-        // What is not wanted any more is dropped without the lock.
+        // If the bus is being unregistered, this unregisters the device: without the lock.
         let slot = self.slots.lock().put(index, slot);
         drop(slot);
         Ok(())
@@ -309,7 +310,7 @@ impl Devices {
             core::mem::take(&mut slots.slots)
         };
 
-        // Devices go in the reverse of the order in which they came, as in C.
+        // The last device that was added is removed first, as in C.
         while slots.pop().is_some() {}
     }
 
@@ -324,11 +325,11 @@ impl Devices {
     }
 }
 
-/// `add`: adds so many devices.
+/// `add`: adds as many devices as the number says.
 struct Add;
 
-impl attribute::Bus for Add {
-    type Bus = SlowBus;
+impl Attribute for Add {
+    type Of = Devices;
     const NAME: &'static CStr = c"add";
     const MODE: Mode = Mode::WriteOnly;
 
@@ -337,11 +338,11 @@ impl attribute::Bus for Add {
     }
 }
 
-/// `add_async`: adds so many devices asynchronously.
+/// `add_async`: adds as many devices as the number says, asynchronously.
 struct AddAsync;
 
-impl attribute::Bus for AddAsync {
-    type Bus = SlowBus;
+impl Attribute for AddAsync {
+    type Of = Devices;
     const NAME: &'static CStr = c"add_async";
     const MODE: Mode = Mode::WriteOnly;
 
@@ -353,8 +354,8 @@ impl attribute::Bus for AddAsync {
 /// `remove`: removes the device of that number.
 struct Remove;
 
-impl attribute::Bus for Remove {
-    type Bus = SlowBus;
+impl Attribute for Remove {
+    type Of = Devices;
     const NAME: &'static CStr = c"remove";
     const MODE: Mode = Mode::WriteOnly;
 
@@ -363,11 +364,11 @@ impl attribute::Bus for Remove {
     }
 }
 
-/// `remove_async`: removes the device of that number asynchronously, if that is how it came.
+/// `remove_async`: removes the device of that number, asynchronously if it was added so.
 struct RemoveAsync;
 
-impl attribute::Bus for RemoveAsync {
-    type Bus = SlowBus;
+impl Attribute for RemoveAsync {
+    type Of = Devices;
     const NAME: &'static CStr = c"remove_async";
     const MODE: Mode = Mode::WriteOnly;
 
@@ -379,8 +380,8 @@ impl attribute::Bus for RemoveAsync {
 /// `count`: the number of devices.
 struct Count;
 
-impl attribute::Bus for Count {
-    type Bus = SlowBus;
+impl Attribute for Count {
+    type Of = Devices;
     const NAME: &'static CStr = c"count";
     const MODE: Mode = Mode::ReadOnly;
 
@@ -392,12 +393,12 @@ impl attribute::Bus for Count {
 /// `index` of each device: its number, which `remove` takes.
 struct Index;
 
-impl attribute::Device for Index {
-    type Bus = SlowBus;
+impl Attribute for Index {
+    type Of = bus::Device<SlowBus>;
     const NAME: &'static CStr = c"index";
     const MODE: Mode = Mode::ReadOnly;
 
-    fn show(dev: &bus::Device<SlowBus>, f: &mut dyn fmt::Write) -> Result {
+    fn show(dev: Pin<&bus::Device<SlowBus>>, f: &mut dyn fmt::Write) -> Result {
         Ok(writeln!(f, "{}", dev.data().index)?)
     }
 }

@@ -36,9 +36,7 @@ cd "$(dirname "$0")/.."
 
 ours()
 {
-	for file in Kconfig Kbuild rust/async_probe/* samples/*.rs samples/firmware/image.rs; do
-		echo "$file"
-	done
+	find Kconfig Kbuild rust/async_probe samples/*.rs samples/firmware/image.rs -type f
 }
 
 theirs()

@@ -2,48 +2,59 @@
 
 //! Asynchronous driver probing for Rust drivers.
 //!
-//! The half of the driver model that the `kernel` crate lacks: each module of this crate names in
-//! its header what it adds to upstream and what would make it unnecessary.
+//! The crate has two layers, each a folder:
 //!
-//! - [`probe_type`] lets a driver of any Rust bus say how it wants to be probed.
-//! - [`platform`] creates platform devices.
-//! - [`bus`] and [`attribute`] register buses with devices and drivers of their own, [`device`]
-//!   registers their devices, synchronously and asynchronously.
-//! - [`domain`] calls functions asynchronously and waits for them.
-//! - [`driver_attach`] and [`exclusive_attach`] are other ways to probe a driver's devices
-//!   asynchronously.
-//! - [`module_init`] runs the whole init of a module asynchronously.
-//! - [`two_phase`] runs the slow part of a probe after the probe, on any bus.
-//! - [`module_param`] brings module parameters with ranges and named choices.
-//! - [`timing`] prints the dmesg lines that tell when what was probed.
+//! - `abstractions`: the half of the driver model that the `kernel` crate lacks, in a form that
+//!   upstream could take.
+//!   - [`probe_type`] lets a driver of any Rust bus say how the driver core probes it.
+//!   - [`platform`] creates platform devices.
+//!   - [`bus`] registers buses with devices and drivers of their own, [`device`] the devices of
+//!     such a bus, synchronously and asynchronously; [`attribute`] has their files in sysfs.
+//!   - [`domain`] calls functions asynchronously and waits for them.
+//!   - [`module_param`] has module parameters with ranges and named choices.
+//! - `workarounds`: modules that a change of the driver core would make unnecessary. The first
+//!   lines of each file name that change.
+//!   - [`driver_attach`] and [`exclusive_attach`] are other ways to probe a driver's devices
+//!     asynchronously.
+//!   - [`module_init`] runs the whole init of a module asynchronously.
+//!   - [`two_phase`] runs the slow part of a probe after the probe, on any bus.
+//!   - [`timing`] prints the lines in dmesg that tell when each device was probed.
 //!
-//! What waits when it is dropped has to be dropped before its module is gone, such as a
-//! [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`] or, as upstream, a
-//! [`kernel::driver::Registration`]: Rust lets a module forget them, and the kernel would go on to
-//! call its code.
+//! No file of the first layer names one of the second.
 //!
-//! The crate is a module of its own, `async_probe.ko`. Modules that use its functions depend on it
-//! and pin it while they are loaded; those that use generic code only, such as
-//! [`module_async_platform_driver!`], have that compiled in.
+//! A module has to drop a [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`]
+//! and, as upstream, a [`kernel::driver::Registration`] before its text is gone. Rust lets a module
+//! forget these, and the kernel would go on to call the module's functions.
+//!
+//! The crate is a module of its own, `async_probe.ko`. The module loader pins it while a module
+//! that uses its symbols is loaded. A module that uses generic code only, such as
+//! [`module_async_platform_driver!`], has that code compiled in.
 
 use kernel::prelude::*;
 
-mod attach;
-pub mod attribute;
+mod abstractions;
 mod bindings;
-pub mod bus;
-pub mod device;
-pub mod domain;
-pub mod driver_attach;
-pub mod exclusive_attach;
-mod gate;
-pub mod module_init;
-pub mod module_param;
-pub mod platform;
-pub mod probe_type;
-pub mod task;
-pub mod timing;
-pub mod two_phase;
+mod workarounds;
+
+pub use abstractions::{
+    bus::{
+        self,
+        attribute,
+        device, //
+    },
+    domain,
+    module_param,
+    platform,
+    probe_type,
+    task, //
+};
+pub use workarounds::{
+    driver_attach,
+    exclusive_attach,
+    module_init,
+    timing,
+    two_phase, //
+};
 
 module! {
     type: AsyncProbe,
@@ -53,7 +64,7 @@ module! {
     license: "GPL",
 }
 
-/// The module: what the code that other modules use has to share.
+/// The module: the state that all modules share that use the crate.
 #[pin_data(PinnedDrop)]
 struct AsyncProbe {
     #[pin]
@@ -74,10 +85,10 @@ compile_error!("async_probe needs CONFIG_TASKS_RCU, which CONFIG_KPROBES selects
 #[pinned_drop]
 impl PinnedDrop for AsyncProbe {
     fn drop(self: Pin<&mut Self>) {
-        // A bus may be unregistered, and its module gone, when the last of its devices has been
-        // freed (`bus::free_work()`). Whoever has freed it, or dropped the last reference to it,
-        // still has to return from a function of this module: wait until every task has been
-        // elsewhere, preempted or not.
+        // The work that frees the last device of a bus lets the bus's module go, and with it this
+        // module, before the work has returned from this module's text (`bus/device.rs`,
+        // `free_work()`). The grace period ends when every task has left that text, whether it was
+        // preempted there or not.
         //
         // SAFETY: Modules exit in a task, which may sleep.
         unsafe {

@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What bindgen has to translate beyond rust/bindings/bindings_helper.h of the
- * kernel. Only declarations of the headers named here end up in bindings.rs.
+ * The headers that bindgen translates beyond rust/bindings/bindings_helper.h of
+ * the kernel, and the helpers of helpers.c: bindings.rs has the declarations of
+ * linux/async.h and of this file, and no others.
  */
 
+#ifndef _ASYNC_PROBE_BINDINGS_H
+#define _ASYNC_PROBE_BINDINGS_H
+
 #include <linux/async.h>
+#include <linux/device.h>
+
+bool async_probe_node_online(int node);
+int async_probe_dev_to_node(const struct device *dev);
+void async_probe_set_dev_node(struct device *dev, int node);
+
+#endif /* _ASYNC_PROBE_BINDINGS_H */

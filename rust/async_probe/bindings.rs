@@ -2,7 +2,8 @@
 
 //! Raw bindings of the C declarations in `bindings.h`.
 //!
-//! Unnecessary once `rust/bindings/bindings_helper.h` includes the same headers.
+//! Unnecessary once `rust/bindings/bindings_helper.h` includes the same headers, and `rust/helpers`
+//! has the same helpers.
 
 #![allow(
     clippy::all,

@@ -131,10 +131,12 @@ fn incomplete(why: String) -> Error {
 fn unit_tests(machine: &Machine, session: &Session) -> Result<()> {
     let crate_dir = session.project.top().join("rust/async_probe");
     let mut cases = Vec::new();
-    for file in with_extension(&crate_dir, "rs")? {
-        cases.extend(kunit::declared(
-            &fs::read_to_string(&file).at(&file, "read")?,
-        ));
+    for folder in ["", "abstractions", "abstractions/bus", "workarounds"] {
+        for file in with_extension(&crate_dir.join(folder), "rs")? {
+            cases.extend(kunit::declared(
+                &fs::read_to_string(&file).at(&file, "read")?,
+            ));
+        }
     }
     let step = Step::begin("booting with all built in");
     let machine = Machine {

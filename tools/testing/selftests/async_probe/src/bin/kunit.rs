@@ -16,12 +16,13 @@ use selftests::{kernel, ktap, Failure, Test};
 
 /// The files of the crate that have unit tests.
 const SOURCES: &[&str] = &[
-    include_str!("../../../../../../rust/async_probe/attribute.rs"),
-    include_str!("../../../../../../rust/async_probe/gate.rs"),
-    include_str!("../../../../../../rust/async_probe/module_param.rs"),
-    include_str!("../../../../../../rust/async_probe/platform.rs"),
-    include_str!("../../../../../../rust/async_probe/probe_type.rs"),
-    include_str!("../../../../../../rust/async_probe/timing.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/bus/attribute.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/domain.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/gate.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/module_param.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/platform.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/probe_type.rs"),
+    include_str!("../../../../../../rust/async_probe/workarounds/timing.rs"),
 ];
 
 /// What lets KUnit run anything, where that is not the default; sysfs does not show it.

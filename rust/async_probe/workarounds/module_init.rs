@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asynchronous initialization of whole modules, in groups by init level.
+//! Workaround: asynchronous initialization of whole modules, in groups by init level.
+//!
+//! Unnecessary, other than to compare the designs: a driver that must not delay the loading of its
+//! module can have its devices probed asynchronously, by the driver core.
 //!
 //! The design of "driver-core: add asynch module loading support", RFC v1 of August 2014
-//! (`module_init_async()`): what a module does when it is loaded runs in an asynchronous function,
-//! so that whoever loads it goes on at once. The functions are grouped by the init levels of
+//! (`module_init_async()`): an asynchronous function runs the init of a module, so that the task
+//! that loads the module goes on at once. The functions are grouped by the init levels of
 //! `include/linux/init.h`: before one begins, it waits for the lower levels, one after the other,
 //! until no function of the level is pending or running.
 //!
 //! - The initialization is an ordinary function, not in a section that is freed after loading.
 //! - Unloading the module waits for it, and keeps it from beginning if it has not yet.
-//! - That it fails can no longer fail the loading: dmesg has a line, and the module stays, with
-//!   nothing initialized.
-//!
-//! Unnecessary once nobody wants to compare the designs any more: a driver that must not delay the
-//! loading of its module can have its devices probed asynchronously.
+//! - An initialization that fails cannot make the loading fail any more: dmesg has a line, and the
+//!   module stays, with nothing initialized.
 
 use core::marker::PhantomData;
 
@@ -32,7 +32,7 @@ use kernel::{
     },
 };
 
-use crate::domain::{
+use crate::abstractions::domain::{
     Cookie,
     Domain, //
 };
@@ -87,7 +87,7 @@ impl Levels {
     /// not initialized yet.
     fn domains(level: Level) -> Option<(&'static [Domain], &'static Domain)> {
         // SAFETY: The domains are initialized when `async_probe.ko` is loaded, and stay until it is
-        // unloaded. It is pinned by whoever calls this.
+        // unloaded. The caller's module uses its symbols, and pins it.
         let domains = unsafe { DOMAINS.load(Acquire).as_ref() }?;
 
         Some((domains.get(..level as usize)?, domains.get(level as usize)?))
@@ -101,13 +101,13 @@ impl PinnedDrop for Levels {
     }
 }
 
-/// What has become of an initialization.
+/// The state of an initialization.
 enum State<M> {
     /// It has not begun.
     Pending,
     /// It has succeeded.
     Done { _module: Pin<KBox<M>> },
-    /// It has failed, or is not wanted any more.
+    /// It has failed, or must not begin any more.
     Gone,
 }
 
@@ -123,13 +123,13 @@ struct Shared<M> {
 
 /// A module whose initialization runs asynchronously: a field of the actual module.
 ///
-/// Dropping it waits for the initialization, if it has begun, and drops what it has initialized. It
-/// waits for those of the same level that were scheduled before, too, and for all of the lower
-/// levels, as they do. So it must not be dropped by the initialization of another module at the
-/// same or a lower level: each would wait for the other, for ever.
+/// Dropping it waits for the initialization, if that has begun, and drops the module `M`. It also
+/// waits for the initializations of the same level that were scheduled before, and for all of the
+/// lower levels, as the initialization itself does. The initialization of another module at the
+/// same or a lower level must not drop it: each would wait for the other and never return.
 ///
-/// Where it waits for others, the function keeps its place in the workqueue, see
-/// [`Domain::synchronize_full`].
+/// While the function waits, it keeps its place in the workqueue, see [`Domain::synchronize_full`].
+#[must_use = "the initialization is undone at once when this is dropped"]
 pub struct AsyncInit<M> {
     shared: Arc<Shared<M>>,
     domain: &'static Domain,
@@ -184,7 +184,7 @@ impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
 }
 
 impl<M: kernel::InPlaceModule> Shared<M> {
-    /// Initializes the module, unless that is not wanted any more.
+    /// Initializes the module, unless it must not begin any more.
     fn init(&self, module: &'static ThisModule) {
         let mut state = self.state.lock();
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Creating platform devices.
+//! Abstraction for upstream: creating platform devices.
 //!
 //! C header: [`include/linux/platform_device.h`](srctree/include/linux/platform_device.h)
 //!
@@ -46,21 +46,25 @@ impl Id {
 
 /// The registration of a platform device.
 ///
-/// Dropping it unregisters the device, as `platform_device_unregister()` does: a driver that is
-/// bound to it is unbound first, a probe that runs is waited for. The memory of the device lives
-/// on while anybody holds a reference to it.
+/// Dropping it unregisters the device with `platform_device_unregister()`, which waits for a probe
+/// of the device that runs, and unbinds the driver. The memory of the device is freed with the last
+/// reference to it.
+///
+/// A callback of the device, such as probe, must not drop it: `device_del()` takes the lock of the
+/// device, which the callback holds, and never returns.
 ///
 /// # Invariants
 ///
 /// The pointer is that of a platform device which `platform_device_add()` has added, and of which
 /// this object owns one reference.
+#[must_use = "the device is unregistered at once when this is dropped"]
 pub struct DeviceRegistration(NonNull<bindings::platform_device>);
 
 impl DeviceRegistration {
     /// Creates a platform device and adds it to the system.
     ///
-    /// Drivers that match are probed: in this task before the function returns, or asynchronously,
-    /// as their probe type says. That a probe fails is no error of the registration.
+    /// Drivers that match are probed, before the function returns or asynchronously, as their probe
+    /// type says. A probe that fails does not make the registration fail.
     ///
     /// # Context
     ///
@@ -68,11 +72,15 @@ impl DeviceRegistration {
     ///
     /// # Errors
     ///
-    /// - `EINVAL` if the index of `id` is above [`i32::MAX`].
+    /// - `EINVAL` if the index of `id` is above [`i32::MAX`], or if `name` is empty.
     /// - `ENOMEM` if memory is short.
     /// - `EEXIST` if a device of that name exists already.
     pub fn new(name: &CStr, id: Id) -> Result<Self> {
         let id = id.into_raw()?;
+
+        if name.is_empty() {
+            return Err(EINVAL);
+        }
 
         // SAFETY: `name` is a valid C string; `platform_device_alloc()` copies it.
         let pdev = unsafe { bindings::platform_device_alloc(name.as_char_ptr(), id) };
@@ -80,12 +88,13 @@ impl DeviceRegistration {
 
         // SAFETY: `pdev` comes from `platform_device_alloc()` and has not been added yet.
         to_result(unsafe { bindings::platform_device_add(pdev.as_ptr()) }).inspect_err(|_| {
-            // SAFETY: A device that could not be added is released by dropping its reference,
-            // never freed, as others may have seen it meanwhile.
+            // SAFETY: The reference of `platform_device_alloc()` is dropped once. The device must
+            // not be freed, as other tasks may have taken references meanwhile.
             unsafe { bindings::platform_device_put(pdev.as_ptr()) }
         })?;
 
-        // INVARIANT: `pdev` has been added, and the reference of `platform_device_alloc()` is ours.
+        // INVARIANT: `pdev` has been added, and this object owns the reference that
+        // `platform_device_alloc()` has taken.
         Ok(Self(pdev))
     }
 }
@@ -102,8 +111,8 @@ impl AsRef<platform::Device> for DeviceRegistration {
 
 impl Drop for DeviceRegistration {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the device has been added, and the reference that this
-        // function drops is ours.
+        // SAFETY: By the type invariant, the device has been added, and this object owns the
+        // reference that the function drops.
         unsafe { bindings::platform_device_unregister(self.0.as_ptr()) }
     }
 }

@@ -1,35 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Default attributes of a bus and of its devices: files in sysfs.
+//! Abstraction for upstream: default attributes of a bus and of its devices, which are files in
+//! sysfs.
 //!
 //! C headers: [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h), `struct
 //! bus_attribute`, and [`include/linux/device.h`](srctree/include/linux/device.h), `struct
 //! device_attribute`
 //!
-//! The files of a bus are in `/sys/bus/<name>`, those of a device in the device's folder. They come
-//! and go with what they belong to. Those of a device are there when its `add` uevent is sent;
-//! those of a bus are not, as `bus_register()` sends the uevent first.
+//! The files of a bus are in `/sys/bus/<name>`, those of a device in the device's directory. They
+//! are created and removed with the bus or the device. The files of a device exist when its `add`
+//! uevent is sent; those of a bus do not, as `bus_register()` sends the uevent first.
 //!
-//! A device must not be unregistered by one of its own attributes, nor a bus by one of the bus:
-//! that waits until nobody uses the attributes any more.
+//! A device must not be unregistered by one of its own attributes, nor a bus by one of the bus: the
+//! removal of a file waits until no task uses it (`kernfs_drain()`).
 //!
-//! # Examples
-//!
-//! ```ignore
-//! struct Add;
-//!
-//! impl attribute::Bus for Add {
-//!     type Bus = MyBus;
-//!     const NAME: &'static CStr = c"add";
-//!     const MODE: Mode = Mode::WriteOnly;
-//!
-//!     fn store(data: Pin<&MyBusData>, text: &BStr) -> Result {
-//!         data.add(text)
-//!     }
-//! }
-//!
-//! async_probe::attributes!(static MY_BUS_ATTRIBUTES: bus = [Add]);
-//! ```
+//! [`attributes!`](crate::attributes) declares them, as in `samples/slow_bus.rs`.
 
 use core::{
     marker::PhantomData,
@@ -38,6 +23,11 @@ use core::{
 
 use kernel::{
     bindings,
+    device::{
+        AsBusDevice,
+        Device,
+        Normal, //
+    },
     error::from_result,
     fmt,
     page::PAGE_SIZE,
@@ -45,22 +35,22 @@ use kernel::{
     str::{
         BStr,
         Formatter, //
-    }, //
+    },
+    sync::atomic::{
+        Acquire,
+        Atomic, //
+    },
+    types::Opaque, //
 };
 
-use crate::bus::{
-    self,
-    BusType, //
-};
-
-/// Who may do what with an attribute.
+/// Which tasks may do what with an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everybody may read: `0444`.
+    /// Every user may read: `0444`.
     ReadOnly,
     /// Root may write: `0200`.
     WriteOnly,
-    /// Everybody may read, root may write: `0644`.
+    /// Every user may read, root may write: `0644`.
     ReadWrite,
 }
 
@@ -75,74 +65,47 @@ impl Mode {
     }
 }
 
-/// An attribute of a bus.
+/// An attribute of a bus, or of each device of a bus.
 ///
-/// The functions may be called at any time while the bus is registered, by several tasks at once,
-/// and as soon as its directory is in sysfs: before [`bus::Registration::new`] has returned, and
-/// devices can be made. They may sleep.
-pub trait Bus: 'static {
-    /// The bus.
-    type Bus: bus::Bus;
+/// Several tasks at once may call the functions, without the lock of the device:
+///
+/// - Those of a bus, while the bus is registered, and before that as soon as its directory is in
+///   sysfs: before [`Registration::new`](super::Registration::new) has returned.
+/// - Those of a device, while it is registered, bound or not, and while it is being added, which
+///   may still fail.
+///
+/// # Context
+///
+/// The functions may sleep.
+pub trait Attribute: 'static {
+    /// The owner of the file: the [`Data`](super::Bus::Data) of a bus, or a
+    /// [`Device`](super::Device).
+    type Of: 'static;
 
     /// The name of the file.
     const NAME: &'static CStr;
 
-    /// Who may do what with it.
+    /// Which tasks may do what with it.
     const MODE: Mode;
 
-    /// Writes what a read of the file returns, with the newline at its end; less than a page.
+    /// Writes the text that a read of the file returns, with the newline at its end; less than a
+    /// page.
     ///
     /// # Errors
     ///
     /// The read fails with the error, and with `EINVAL` if a page or more is written.
-    fn show(data: Pin<&<Self::Bus as bus::Bus>::Data>, f: &mut dyn fmt::Write) -> Result {
-        let _ = (data, f);
+    fn show(of: Pin<&Self::Of>, f: &mut dyn fmt::Write) -> Result {
+        let _ = (of, f);
         Err(EIO)
     }
 
-    /// Takes what was written to the file, without white space at either end.
+    /// Takes the text that is written to the file, without white space at either end.
     ///
     /// # Errors
     ///
     /// The write fails with the error.
-    fn store(data: Pin<&<Self::Bus as bus::Bus>::Data>, text: &BStr) -> Result {
-        let _ = (data, text);
-        Err(EIO)
-    }
-}
-
-/// An attribute of the devices of a bus.
-///
-/// The functions may be called at any time while the device is registered, and while it is being
-/// added, which may still fail; whether it is bound or not, by several tasks at once, and without
-/// its lock. They may sleep.
-pub trait Device: 'static {
-    /// The bus.
-    type Bus: bus::Bus;
-
-    /// The name of the file.
-    const NAME: &'static CStr;
-
-    /// Who may do what with it.
-    const MODE: Mode;
-
-    /// Writes what a read of the file returns, with the newline at its end; less than a page.
-    ///
-    /// # Errors
-    ///
-    /// The read fails with the error, and with `EINVAL` if a page or more is written.
-    fn show(dev: &bus::Device<Self::Bus>, f: &mut dyn fmt::Write) -> Result {
-        let _ = (dev, f);
-        Err(EIO)
-    }
-
-    /// Takes what was written to the file, without white space at either end.
-    ///
-    /// # Errors
-    ///
-    /// The write fails with the error.
-    fn store(dev: &bus::Device<Self::Bus>, text: &BStr) -> Result {
-        let _ = (dev, text);
+    fn store(of: Pin<&Self::Of>, text: &BStr) -> Result {
+        let _ = (of, text);
         Err(EIO)
     }
 }
@@ -151,9 +114,9 @@ pub trait Device: 'static {
 ///
 /// # Safety
 ///
-/// `buffer` is an initialized page that nobody else uses.
+/// `buffer` is an initialized page that no other task uses.
 unsafe fn show(buffer: *mut c_char, show: impl FnOnce(&mut dyn fmt::Write) -> Result) -> isize {
-    // sysfs takes a page that is full for one that has overflowed (`sysfs_kf_seq_show()`).
+    // sysfs treats a full page as one that has overflowed (`sysfs_kf_seq_show()`).
     //
     // SAFETY: By the safety requirements.
     let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), PAGE_SIZE - 1) };
@@ -162,7 +125,7 @@ unsafe fn show(buffer: *mut c_char, show: impl FnOnce(&mut dyn fmt::Write) -> Re
     from_result(|| {
         show(&mut f)?;
 
-        // Counts what had no room, too, in case that `show` passes over the error.
+        // The count includes text that had no room, in case that `show` ignores the error.
         match f.bytes_written() {
             len if len < PAGE_SIZE => Ok(len as isize),
             _ => Err(EINVAL),
@@ -193,22 +156,33 @@ unsafe fn store(text: *const c_char, count: usize, store: impl FnOnce(&BStr) -> 
 #[doc(hidden)]
 pub unsafe trait Raw: 'static {}
 
-/// A `struct bus_attribute` of the bus `B`, in a `static`.
+/// The beginning of the `static` of a bus whose data is `D`.
+///
+/// # Invariants
+///
+/// While the attributes of the bus are accessible, `data` is the address of the pinned data.
+#[repr(C)]
+pub(crate) struct BusHead<D> {
+    pub(super) raw: Opaque<bindings::bus_type>,
+    pub(super) data: Atomic<*const D>,
+}
+
+/// A `struct bus_attribute` of a bus whose data is `D`, in a `static`.
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct BusAttribute<B>(bindings::bus_attribute, PhantomData<fn() -> B>);
+pub struct BusAttribute<D>(bindings::bus_attribute, PhantomData<fn() -> D>);
 
 // SAFETY: The driver core only reads it.
-unsafe impl<B> Sync for BusAttribute<B> {}
+unsafe impl<D> Sync for BusAttribute<D> {}
 
 const _: () = assert!(offset_of!(bindings::bus_attribute, attr) == 0);
 
 // SAFETY: As asserted.
-unsafe impl<B: 'static> Raw for BusAttribute<B> {}
+unsafe impl<D: 'static> Raw for BusAttribute<D> {}
 
-impl<B: bus::Bus> BusAttribute<B> {
+impl<D: 'static> BusAttribute<D> {
     /// Returns the `struct bus_attribute` of `A`.
-    pub const fn new<A: Bus<Bus = B>>() -> Self {
+    pub const fn new<A: Attribute<Of = D>>() -> Self {
         // How many fields there are depends on the configuration.
         let mut raw: bindings::bus_attribute = pin_init::zeroed();
 
@@ -219,48 +193,56 @@ impl<B: bus::Bus> BusAttribute<B> {
         Self(raw, PhantomData)
     }
 
+    /// Returns the data of the bus.
+    ///
     /// # Safety
     ///
-    /// `bus` is that of `B`, whose attributes are accessible, and `buffer` is an initialized
-    /// page that nobody else uses.
-    unsafe extern "C" fn show<A: Bus<Bus = B>>(
-        bus: *const bindings::bus_type,
-        buffer: *mut c_char,
-    ) -> isize {
-        // SAFETY: By the safety requirements.
-        unsafe { show(buffer, |f| A::show(BusType::<B>::data(bus), f)) }
+    /// `bus` is the `raw` of a `BusHead<D>`, whose attributes are accessible during `'a`.
+    unsafe fn data<'a>(bus: *const bindings::bus_type) -> Pin<&'a D> {
+        // SAFETY: By the safety requirements, and by the type invariant.
+        unsafe { Pin::new_unchecked(&*(*bus.cast::<BusHead<D>>()).data.load(Acquire)) }
     }
 
     /// # Safety
     ///
-    /// `bus` is that of `B`, whose attributes are accessible, and `text` is valid for reads of
-    /// `count` bytes.
-    unsafe extern "C" fn store<A: Bus<Bus = B>>(
+    /// As for [`Self::data`], and `buffer` is an initialized page that no other task uses.
+    unsafe extern "C" fn show<A: Attribute<Of = D>>(
+        bus: *const bindings::bus_type,
+        buffer: *mut c_char,
+    ) -> isize {
+        // SAFETY: By the safety requirements.
+        unsafe { show(buffer, |f| A::show(Self::data(bus), f)) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::data`], and `text` is valid for reads of `count` bytes.
+    unsafe extern "C" fn store<A: Attribute<Of = D>>(
         bus: *const bindings::bus_type,
         text: *const c_char,
         count: usize,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        unsafe { store(text, count, |text| A::store(BusType::<B>::data(bus), text)) }
+        unsafe { store(text, count, |text| A::store(Self::data(bus), text)) }
     }
 }
 
-/// A `struct device_attribute` of the devices of the bus `B`, in a `static`.
+/// A `struct device_attribute` of devices of the type `D`, in a `static`.
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct DeviceAttribute<B>(bindings::device_attribute, PhantomData<fn() -> B>);
+pub struct DeviceAttribute<D>(bindings::device_attribute, PhantomData<fn() -> D>);
 
 // SAFETY: The driver core only reads it.
-unsafe impl<B> Sync for DeviceAttribute<B> {}
+unsafe impl<D> Sync for DeviceAttribute<D> {}
 
 const _: () = assert!(offset_of!(bindings::device_attribute, attr) == 0);
 
 // SAFETY: As asserted.
-unsafe impl<B: 'static> Raw for DeviceAttribute<B> {}
+unsafe impl<D: 'static> Raw for DeviceAttribute<D> {}
 
-impl<B: bus::Bus> DeviceAttribute<B> {
+impl<D: AsBusDevice<Normal> + 'static> DeviceAttribute<D> {
     /// Returns the `struct device_attribute` of `A`.
-    pub const fn new<A: Device<Bus = B>>() -> Self {
+    pub const fn new<A: Attribute<Of = D>>() -> Self {
         // How many fields there are depends on the configuration.
         let mut raw: bindings::device_attribute = pin_init::zeroed();
 
@@ -275,33 +257,39 @@ impl<B: bus::Bus> DeviceAttribute<B> {
         Self(raw, PhantomData)
     }
 
+    /// Returns the device that embeds `dev`.
+    ///
     /// # Safety
     ///
-    /// `dev` is a device of `B`, and `buffer` is an initialized page that nobody else uses.
-    unsafe extern "C" fn show<A: Device<Bus = B>>(
+    /// A `D` embeds `dev`, which has references during `'a`.
+    unsafe fn device<'a>(dev: *mut bindings::device) -> Pin<&'a D> {
+        // SAFETY: By the safety requirements. A device with references is not moved.
+        unsafe { Pin::new_unchecked(D::from_device(Device::from_raw(dev))) }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::device`], and `buffer` is an initialized page that no other task uses.
+    unsafe extern "C" fn show<A: Attribute<Of = D>>(
         dev: *mut bindings::device,
         _attr: *mut bindings::device_attribute,
         buffer: *mut c_char,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        unsafe { show(buffer, |f| A::show(bus::Device::from_raw(dev), f)) }
+        unsafe { show(buffer, |f| A::show(Self::device(dev), f)) }
     }
 
     /// # Safety
     ///
-    /// `dev` is a device of `B`, and `text` is valid for reads of `count` bytes.
-    unsafe extern "C" fn store<A: Device<Bus = B>>(
+    /// As for [`Self::device`], and `text` is valid for reads of `count` bytes.
+    unsafe extern "C" fn store<A: Attribute<Of = D>>(
         dev: *mut bindings::device,
         _attr: *mut bindings::device_attribute,
         text: *const c_char,
         count: usize,
     ) -> isize {
         // SAFETY: By the safety requirements.
-        unsafe {
-            store(text, count, |text| {
-                A::store(bus::Device::from_raw(dev), text)
-            })
-        }
+        unsafe { store(text, count, |text| A::store(Self::device(dev), text)) }
     }
 }
 
@@ -314,13 +302,13 @@ pub struct Attributes<T>(
     PhantomData<fn() -> T>,
 );
 
-/// The attributes of the bus `B`.
-pub type BusAttributes<B> = Attributes<BusAttribute<B>>;
+/// The attributes of a bus whose data is `D`.
+pub type BusAttributes<D> = Attributes<BusAttribute<D>>;
 
-/// The attributes of each device of the bus `B`.
-pub type DeviceAttributes<B> = Attributes<DeviceAttribute<B>>;
+/// The attributes of each device of the type `D`.
+pub type DeviceAttributes<D> = Attributes<DeviceAttribute<D>>;
 
-// SAFETY: The driver core only reads what the pointer leads to, which is in `static`s.
+// SAFETY: The pointer leads to `static`s that the driver core only reads.
 unsafe impl<T> Sync for Attributes<T> {}
 
 impl<T> Attributes<T> {
@@ -330,7 +318,7 @@ impl<T> Attributes<T> {
         Self([&raw const group.0, core::ptr::null()], PhantomData)
     }
 
-    /// Returns what fields such as `bus_type::bus_groups` point to.
+    /// Returns the value of fields such as `bus_type::bus_groups`.
     pub(crate) const fn as_raw(&'static self) -> *const *const bindings::attribute_group {
         (&raw const self.0).cast()
     }
@@ -382,12 +370,12 @@ impl<T, const N: usize> List<T, N> {
 macro_rules! attributes {
     ($vis:vis static $name:ident: bus = [$first:ty $(, $other:ty)* $(,)?]) => {
         $crate::attributes!(@list $vis $name [$first $(, $other)*]
-            $crate::attribute::BusAttribute<<$first as $crate::attribute::Bus>::Bus>);
+            $crate::attribute::BusAttribute<<$first as $crate::attribute::Attribute>::Of>);
     };
 
     ($vis:vis static $name:ident: device = [$first:ty $(, $other:ty)* $(,)?]) => {
         $crate::attributes!(@list $vis $name [$first $(, $other)*]
-            $crate::attribute::DeviceAttribute<<$first as $crate::attribute::Device>::Bus>);
+            $crate::attribute::DeviceAttribute<<$first as $crate::attribute::Attribute>::Of>);
     };
 
     (@list $vis:vis $name:ident [$($attribute:ty),+] $raw:ty) => {
@@ -413,20 +401,20 @@ macro_rules! attributes {
 mod tests {
     use super::*;
 
-    /// What a read returns if the attribute writes this.
+    /// Returns the result of a read if the attribute calls `write`.
     fn shown(write: impl FnOnce(&mut dyn fmt::Write) -> Result) -> Result<isize> {
         let mut page = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
 
-        // SAFETY: The page is initialized, and nobody else uses it.
+        // SAFETY: The page is initialized, and no other task uses it.
         Ok(unsafe { show(page.as_mut_ptr().cast(), write) })
     }
 
-    /// What a read returns if the attribute writes so many bytes, and passes errors on.
+    /// Returns the result of a read if the attribute writes `count` bytes, and passes errors on.
     fn shown_bytes(count: usize) -> Result<isize> {
         shown(|f| Ok((0..count).try_for_each(|_| f.write_char('x'))?))
     }
 
-    /// What a write of `text` returns if the attribute expects `expected`.
+    /// Returns the result of a write of `text` if the attribute expects `expected`.
     fn stored(text: &str, expected: &str) -> isize {
         let expect = |text: &BStr| match &**text == expected.as_bytes() {
             true => Ok(()),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asynchronous function calls, and the domains in which they are waited for.
+//! Abstraction for upstream: asynchronous function calls, and the domains in which tasks wait for
+//! them.
 //!
 //! C header: [`include/linux/async.h`](srctree/include/linux/async.h)
 //!
@@ -9,26 +10,26 @@
 //!
 //! # Registered and exclusive domains
 //!
-//! The functions of a *registered* domain are waited for by `async_synchronize_full()`, which the
-//! kernel calls at the end of boot, when it has loaded any module that was loaded without the
-//! parameter `async_probe` (`do_init_module()`), and when any module has exited, before its text is
-//! freed (`delete_module()`). So does everybody who loads or unloads an unrelated module. The
-//! functions of an *exclusive* domain are waited for by nobody but its owner.
+//! `async_synchronize_full()` waits for the functions of all *registered* domains. The kernel calls
+//! it at the end of boot, when it has loaded a module that was loaded without the parameter
+//! `async_probe` (`do_init_module()`), and when a module has exited, before its text is freed
+//! (`delete_module()`). So a task that loads or unloads an unrelated module waits for them, too.
+//! Only the owner of an *exclusive* domain waits for its functions.
 //!
 //! # Nothing outlives a domain
 //!
-//! Dropping a [`Domain`] waits for all its functions. As long as a module keeps its domains in what
-//! it drops when it exits, none of its functions can run after its text is gone. A module that
-//! schedules a function in the domain of another has to wait for it before it exits.
+//! Dropping a [`Domain`] waits for all its functions. As long as a module keeps its domains in the
+//! data that it drops when it exits, none of its functions runs after its text is gone. A module
+//! that schedules a function in the domain of another has to wait for it before it exits.
 //!
-//! A function of a domain must not be the one that drops it: it would wait for itself, for ever.
+//! A function must not drop its own domain: it would wait for itself and never return.
 //!
 //! # When memory is short
 //!
-//! `async_schedule_node_domain()` calls the function in the caller if it cannot allocate an entry,
-//! or if more than 32768 entries are pending. A caller that holds a lock which the function takes
-//! would then deadlock, and one that counts on returning at once would not. [`Domain::schedule`]
-//! never lets that happen: it hands the function back, as [`Refused`], and the caller decides.
+//! `async_schedule_node_domain()` calls the function in the current task if it cannot allocate an
+//! entry, or if more than 32768 entries are pending. A caller that holds a lock which the function
+//! takes would then deadlock, and a caller that relies on returning at once would wait.
+//! [`Domain::schedule`] does not let that happen: it hands the function back, as [`Refused`].
 
 use core::marker::PhantomPinned;
 
@@ -56,12 +57,10 @@ use kernel::{
     },
 };
 
-use crate::{
-    bindings as async_bindings,
-    task, //
-};
+use super::task;
+use crate::bindings as async_bindings;
 
-/// The NUMA node on which, or near which, a function is to run.
+/// The NUMA node on which, or near which, a function runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node(i32);
 
@@ -69,9 +68,7 @@ impl Node {
     /// Any node: `NUMA_NO_NODE`.
     pub const ANY: Self = Self(NUMA_NO_NODE);
 
-    /// The node of this number.
-    ///
-    /// One that is not online is as good as any.
+    /// The node of this number. If it is not online, the function runs on any node.
     pub const fn new(number: u16) -> Self {
         // CAST: Each number of 16 bits fits.
         Self(number as i32)
@@ -79,67 +76,31 @@ impl Node {
 
     /// The node of a device: `dev_to_node()`.
     pub fn of(dev: &Device) -> Self {
-        #[cfg(CONFIG_NUMA)]
-        {
-            let dev: *const Device = dev;
-
-            // CAST: `Device` is a transparent wrapper of `struct device`.
-            let dev = dev.cast::<bindings::device>();
-
-            // SAFETY: `dev` comes from a reference. `device_add()` may set the node meanwhile, to
-            // that of the parent; everybody reads it without a lock.
-            Self(unsafe { (&raw const (*dev).numa_node).read_volatile() })
-        }
-        #[cfg(not(CONFIG_NUMA))]
-        {
-            let _ = dev;
-            Self::ANY
-        }
+        // CAST: `Device` is a transparent wrapper of `struct device`.
+        // SAFETY: `dev` is valid. `device_add()` may set the node meanwhile, to that of the parent;
+        // the driver core, too, reads it without a lock.
+        Self(unsafe { async_bindings::async_probe_dev_to_node(core::ptr::from_ref(dev).cast()) })
     }
 
     /// Whether there is such a node: `node_online()`.
-    #[cfg(CONFIG_NUMA)]
     fn is_online(self) -> bool {
-        const BITS: usize = c_ulong::BITS as usize;
-
-        let Ok(number) = usize::try_from(self.0) else {
-            return false;
-        };
-        if number >= 1 << bindings::CONFIG_NODES_SHIFT {
-            return false;
-        }
-
-        // SAFETY: The array has a bit for each number below `MAX_NUMNODES`. It changes when nodes
-        // come and go; everybody reads it without a lock.
-        let word = unsafe {
-            (&raw const bindings::node_states[bindings::node_states_N_ONLINE as usize].bits)
-                .cast::<c_ulong>()
-                .add(number / BITS)
-                .read_volatile()
-        };
-        word & (1 << (number % BITS)) != 0
+        // SAFETY: The helper checks the number.
+        unsafe { async_bindings::async_probe_node_online(self.0) }
     }
 
     /// Sets the node of a device: `set_dev_node()`.
     ///
-    /// A device has no node that is not online: the driver core allocates memory there, and does
-    /// not look.
+    /// If the node is not online, the device has no node of its own: the driver core allocates
+    /// memory on the node of a device without a check.
     ///
     /// # Safety
     ///
     /// `dev` is valid and has not been added yet.
     pub(crate) unsafe fn set(self, dev: *mut bindings::device) {
-        #[cfg(CONFIG_NUMA)]
+        let node = if self.is_online() { self } else { Self::ANY };
+
         // SAFETY: By the safety requirements.
-        unsafe {
-            (*dev).numa_node = if self.is_online() {
-                self.0
-            } else {
-                NUMA_NO_NODE
-            };
-        }
-        #[cfg(not(CONFIG_NUMA))]
-        let _ = dev;
+        unsafe { async_bindings::async_probe_set_dev_node(dev, node.0) }
     }
 }
 
@@ -148,15 +109,18 @@ impl Node {
 pub struct Cookie(async_bindings::async_cookie_t);
 
 /// A function that was not scheduled, because memory was short or too many were pending.
+#[must_use = "the function is dropped, and not called, when this is dropped"]
 pub struct Refused<F>(F);
 
 impl<F: FnOnce()> Refused<F> {
     /// Calls the function now, in the current task.
+    #[inline]
     pub fn run_here(self) {
         (self.0)()
     }
 
     /// Returns the function.
+    #[inline]
     pub fn into_inner(self) -> F {
         self.0
     }
@@ -169,7 +133,7 @@ impl<F> From<Refused<F>> for Error {
     }
 }
 
-/// A function until somebody takes it.
+/// A function, until a task takes it.
 struct Slot<F>(Option<F>);
 
 // The function is only ever moved, never pinned in its slot.
@@ -177,9 +141,9 @@ impl<F> Unpin for Slot<F> {}
 
 /// The name of the lock of a [`Call`].
 ///
-/// Its class, a static in a generic function, is there once. A literal there would be there once
-/// for each module that uses the function, and lockdep complains when locks of one class differ in
-/// the address of their name.
+/// The class of the lock, a static in a generic function, exists once. A literal there would exist
+/// once for each module that uses the function, and lockdep complains if locks of one class differ
+/// in the address of their name.
 static LOCK_NAME: &CStr = c"async_probe::domain::Call";
 
 /// A scheduled function, shared between the task that schedules it and the one that runs it.
@@ -201,13 +165,14 @@ impl<F: FnOnce() + Send + 'static> Call<F> {
     ///
     /// `data` comes from `Arc::<Call<F>>::into_foreign()`, and is passed on once.
     unsafe extern "C" fn run(data: *mut c_void, _cookie: async_bindings::async_cookie_t) {
-        // SAFETY: By the safety requirements, we get the reference that `into_foreign()` gave away.
+        // SAFETY: By the safety requirements, this is the reference that `into_foreign()` gave
+        // away.
         let call = unsafe { Arc::<Self>::from_foreign(data.cast()) };
 
         if call.scheduler.load(Relaxed) == task::current() {
-            // The scheduling task itself calls, from within `async_schedule_node_domain()`: leave
-            // the function to it. A worker that runs a function which it has scheduled itself
-            // finds zero here.
+            // `async_schedule_node_domain()` calls this in the scheduling task: leave the function
+            // to `schedule_on()`. A worker that runs a function which it has scheduled itself finds
+            // zero here.
             call.refused.store(true, Relaxed);
             return;
         }
@@ -225,6 +190,7 @@ impl<F: FnOnce() + Send + 'static> Call<F> {
 ///
 /// The domain is initialized, and stays where it is until it is dropped.
 #[pin_data(PinnedDrop)]
+#[must_use = "dropping a domain waits for its functions"]
 pub struct Domain {
     #[pin]
     inner: Opaque<async_bindings::async_domain>,
@@ -267,9 +233,8 @@ impl Domain {
         Self::new(false)
     }
 
-    /// Schedules `function` to be called by a worker, on any node.
-    ///
-    /// See [`Self::schedule_on`].
+    /// Schedules `function` on any node, as [`Self::schedule_on`] does.
+    #[inline]
     pub fn schedule<F>(&self, function: F, flags: Flags) -> Result<Cookie, Refused<F>>
     where
         F: FnOnce() + Send + 'static,
@@ -288,8 +253,8 @@ impl Domain {
     ///
     /// # Errors
     ///
-    /// [`Refused`], with the function, if memory is short or more than 32768 functions are pending;
-    /// the function is never called by the current task.
+    /// [`Refused`], with the function, if memory is short or more than 32768 functions are pending.
+    /// The current task never calls the function.
     pub fn schedule_on<F>(
         &self,
         node: Node,
@@ -312,8 +277,9 @@ impl Domain {
         };
         call.function.lock().0 = Some(function);
 
-        // SAFETY: `run()` gets what `into_foreign()` returns, once. By the type invariant, the
-        // domain is initialized, and it is not dropped before the function has returned.
+        // SAFETY: `run()` gets the pointer that `into_foreign()` returns, once. By the type
+        // invariant, the domain is initialized, and it is not dropped before the function has
+        // returned.
         let cookie = unsafe {
             async_bindings::async_schedule_node_domain(
                 Some(Call::<F>::run),
@@ -337,12 +303,13 @@ impl Domain {
     ///
     /// # Context
     ///
-    /// Sleeps. A function of the domain that calls this waits for itself, for ever.
+    /// Sleeps. A function of the domain must not call this: it would wait for itself and never
+    /// return.
     ///
-    /// A function of another domain that calls this, or waits for others in some other way, keeps
-    /// its place in the workqueue meanwhile. If all of a node's 1024 places are taken by functions
-    /// that wait for such as have none yet, they wait for ever, and so does everybody who waits for
-    /// asynchronous work (`kernel/async.c`, `async_init()`).
+    /// A function of another domain that waits, here or in some other way, keeps its place in the
+    /// workqueue meanwhile. If all 1024 places of a node are taken by functions that wait for
+    /// functions without a place, no function of the node ever returns (`kernel/async.c`,
+    /// `async_init()`).
     pub fn synchronize_full(&self) {
         // SAFETY: By the type invariant, the domain is initialized.
         unsafe { async_bindings::async_synchronize_full_domain(self.inner.get()) }
@@ -384,11 +351,8 @@ mod tests {
 
     #[test]
     fn nodes_are_online_or_not() {
-        #[cfg(CONFIG_NUMA)]
-        {
-            assert!(Node::new(0).is_online());
-            assert!(!Node::new(u16::MAX).is_online());
-            assert!(!Node::ANY.is_online());
-        }
+        assert!(Node::new(0).is_online());
+        assert!(!Node::new(u16::MAX).is_online());
+        assert!(!Node::ANY.is_online());
     }
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The current task.
+//! Abstraction for upstream: the current task, as asynchronous functions see it.
+//!
+//! Unnecessary once `kernel::task` has it.
 
-/// Returns the current task as a number, which is never zero and good for comparing only.
+/// Returns the current task as a number, which is not zero. Numbers may only be compared.
+#[inline]
 pub(crate) fn current() -> usize {
     kernel::current!().as_ptr() as usize
 }

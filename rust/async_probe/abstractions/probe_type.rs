@@ -1,59 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a driver wants to be probed.
+//! Abstraction for upstream: the probe type of a driver.
 //!
 //! C header: [`include/linux/device/driver.h`](srctree/include/linux/device/driver.h)
 //!
 //! Adds to upstream: the field `probe_type` of `struct device_driver`, which no Rust driver can
 //! set. Unnecessary once `driver::Registration` or the bus adapters of the `kernel` crate set it.
 //!
-//! An [`Adapter`] stands between [`kernel::driver::Registration`] and the adapter of any bus; it
-//! knows nothing of the bus itself.
-//!
-//! # Examples
-//!
-//! A platform driver whose slow probes run in parallel:
-//!
-//! ```ignore
-//! async_probe::module_async_platform_driver! {
-//!     type: MyDriver,
-//!     name: "my_driver",
-//!     authors: ["Author name"],
-//!     description: "Description",
-//!     license: "GPL",
-//! }
-//! ```
-//!
-//! The same for another bus:
-//!
-//! ```ignore
-//! type Adapter = probe_type::Adapter<auxiliary::Adapter<MyDriver>, PreferAsynchronous>;
-//!
-//! try_pin_init!(MyModule {
-//!     _driver <- driver::Registration::<Adapter>::new(c"my_driver", module),
-//! })
-//! ```
+//! An [`Adapter`] stands between [`kernel::driver::Registration`] and the adapter of any bus.
+//! `samples/minimal_platform_driver.rs` is a platform driver whose slow probes run in parallel, by
+//! means of [`module_async_platform_driver!`](crate::module_async_platform_driver).
+//! `samples/slow_bus_driver.rs` names the adapter itself, as a driver of any other bus does.
 
 use core::marker::PhantomData;
 
 use kernel::{
     bindings,
-    driver::{
-        DriverLayout,
-        RegistrationOps, //
-    },
-    prelude::*,
-    types::Opaque, //
+    driver::RegistrationOps,
+    prelude::*, //
 };
 
-use crate::module_param::Choice;
+use super::{
+    adapter::{
+        self,
+        Hooks,
+        Registered,
+        Unregistered, //
+    },
+    module_param::Choice, //
+};
 
 /// When the driver core calls the probe function of a driver: `enum probe_type`.
 ///
-/// The type is a preference and it only concerns the initial binding, which follows the
-/// registration of a driver or a device, and deferral. Binding through sysfs (`bind`,
-/// `drivers_probe`) is always synchronous (`drivers/base/dd.c`, `device_driver_attach()` and
-/// `device_attach()`).
+/// The type is a preference. It only concerns the initial binding, which follows the registration
+/// of a driver or a device, and deferral. Binding through sysfs (`bind`, `drivers_probe`) is always
+/// synchronous (`drivers/base/dd.c`, `device_driver_attach()` and `device_attach()`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeType {
     /// `PROBE_DEFAULT_STRATEGY`: synchronous, unless the user asks for asynchronous probing with
@@ -112,10 +93,10 @@ impl Choice for ProbeType {
     ];
 }
 
-/// Says which [`ProbeType`] a driver is registered with.
+/// The choice of the [`ProbeType`] that a driver is registered with.
 ///
-/// A driver that knows it when it is compiled takes [`PreferAsynchronous`] or one of its siblings;
-/// one that reads it from a module parameter implements the trait.
+/// A driver whose type is known at compile time takes [`PreferAsynchronous`] or one of its
+/// siblings. A driver that reads it from a module parameter implements the trait.
 pub trait Strategy {
     /// Returns the probe type.
     ///
@@ -151,47 +132,16 @@ impl Strategy for ForceSynchronous {
 }
 
 /// An adapter that sets the probe type and leaves all else to `A`, the adapter of a bus.
-pub struct Adapter<A, S>(PhantomData<(A, S)>);
+pub type Adapter<A, S> = adapter::Adapter<A, SetProbeType<S>>;
 
-// SAFETY: The layout is that of `A`, whose implementation gives the same guarantees.
-unsafe impl<A: DriverLayout, S> DriverLayout for Adapter<A, S> {
-    type DriverType = A::DriverType;
-    type DriverData<'bound> = A::DriverData<'bound>;
-    const DEVICE_DRIVER_OFFSET: usize = A::DEVICE_DRIVER_OFFSET;
-}
+/// The hooks of [`Adapter`].
+pub struct SetProbeType<S>(PhantomData<S>);
 
-/// Returns the `struct device_driver` that is embedded in a driver of the type that `A` registers.
-pub(crate) fn device_driver<A: DriverLayout>(
-    drv: &Opaque<A::DriverType>,
-) -> *mut bindings::device_driver {
-    // SAFETY: By the safety requirements of `DriverLayout` the offset lies within `DriverType`.
-    let ptr = unsafe { drv.get().byte_add(A::DEVICE_DRIVER_OFFSET) };
-
-    // CAST: By the same requirements a `struct device_driver` lies at that offset.
-    ptr.cast()
-}
-
-// SAFETY: `unregister` may be called whenever `A::unregister` may be called, as both functions
-// forward to `A`.
-unsafe impl<A: RegistrationOps, S: Strategy> RegistrationOps for Adapter<A, S> {
-    unsafe fn register(
-        reg: &Opaque<Self::DriverType>,
-        name: &'static CStr,
-        module: &'static ThisModule,
-    ) -> Result {
-        let drv = device_driver::<A>(reg);
-
-        // SAFETY: `drv` points into `reg`, which is initialized; nobody else knows the driver
-        // before it is registered, so that its fields may be set.
-        unsafe { (*drv).probe_type = S::probe_type().into_raw() };
-
-        // SAFETY: The caller upholds the same requirements.
-        unsafe { A::register(reg, name, module) }
-    }
-
-    unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
-        // SAFETY: The caller upholds the same requirements.
-        unsafe { A::unregister(reg) }
+impl<A: RegistrationOps, S: Strategy> Hooks<A> for SetProbeType<S> {
+    #[inline]
+    fn register(mut driver: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
+        driver.set_probe_type(S::probe_type().into_raw());
+        driver.register()
     }
 }
 
@@ -200,17 +150,7 @@ unsafe impl<A: RegistrationOps, S: Strategy> RegistrationOps for Adapter<A, S> {
 /// Takes the fields of [`kernel::module_platform_driver!`] and differs from it only in
 /// `PROBE_PREFER_ASYNCHRONOUS`.
 ///
-/// # Examples
-///
-/// ```ignore
-/// async_probe::module_async_platform_driver! {
-///     type: MyDriver,
-///     name: "my_driver",
-///     authors: ["Author name"],
-///     description: "Description",
-///     license: "GPL",
-/// }
-/// ```
+/// `samples/minimal_platform_driver.rs` is an example.
 #[macro_export]
 macro_rules! module_async_platform_driver {
     ($($f:tt)*) => {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Module parameters with ranges and named choices.
+//! Abstraction for upstream: module parameters with ranges and named choices.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 //!
 //! Adds to upstream: ranges, named choices, values that sysfs shows, and a refusal that names the
 //! parameter. Unnecessary once the parameters of [`kernel::prelude::module!`] have these.
 //!
+//! [`module_params!`](crate::module_params) declares them, as in `samples/slow_platform_driver.rs`.
 //! A value that does not fit is refused with `EINVAL`, and one line in dmesg says why:
 //!
 //! ```text
@@ -14,30 +15,9 @@
 //! my_module: parameter colour=blue is invalid: expected one of red|green
 //! ```
 //!
-//! Parameters are set while the module is loaded, and from then on can be read, by everybody, under
+//! Parameters are set while the module is loaded. From then on every user can read them under
 //! `/sys/module/<module>/parameters/`. As with C modules, of a parameter given twice the last one
 //! counts.
-//!
-//! # Examples
-//!
-//! ```ignore
-//! async_probe::module_params! {
-//!     module: "my_module",
-//!     devices: range {
-//!         default: 8,
-//!         values: 1..=4096,
-//!         description: "Number of devices",
-//!     },
-//!     probe_type: choice {
-//!         default: ProbeType::PreferAsynchronous,
-//!         values: ProbeType,
-//!         description: "When the driver core calls probe",
-//!     },
-//! }
-//!
-//! let devices: u32 = parameters::devices.value();
-//! let probe_type: ProbeType = parameters::probe_type.value();
-//! ```
 
 use core::{
     fmt::Write as _,
@@ -70,7 +50,7 @@ use kernel::{
     },
 };
 
-/// What a parameter accepts.
+/// The values that a parameter accepts.
 pub enum Accepts {
     /// The whole numbers from the first to the second, in the notations of [`ParseInt`].
     Range(u32, u32),
@@ -110,13 +90,13 @@ impl fmt::Display for Accepts {
     }
 }
 
-/// A module parameter: what the `arg` of its `struct kernel_param` points to.
+/// A module parameter, which the `arg` of its `struct kernel_param` points to.
 pub struct Param {
     /// The name of the module.
     module: &'static CStr,
     /// The name of the parameter.
     name: &'static str,
-    /// What it accepts.
+    /// The values that it accepts.
     accepts: Accepts,
     /// The number, or the index of the name.
     value: Atomic<u32>,
@@ -183,17 +163,17 @@ unsafe extern "C" fn set_param(val: *const c_char, kp: *const bindings::kernel_p
     from_result(|| param.set(arg.as_ref()).map(|()| 0))
 }
 
-/// `kernel_param_ops::get`: what a read of the file in sysfs returns.
+/// `kernel_param_ops::get`: prints the value for a read of the file in sysfs.
 ///
 /// # Safety
 ///
-/// `buffer` is an initialized page that nobody else uses; `kp` is a `struct kernel_param` made by
+/// `buffer` is an initialized page that no other task uses; `kp` is a `struct kernel_param` made by
 /// [`module_params!`].
 unsafe extern "C" fn get_param(buffer: *mut c_char, kp: *const bindings::kernel_param) -> c_int {
     // SAFETY: By the safety requirements, `arg` points to a `static`.
     let param = unsafe { &*(*kp).__bindgen_anon_1.arg.cast::<Param>() };
 
-    // SAFETY: By the safety requirements, `buffer` is ours for the duration of this function.
+    // SAFETY: By the safety requirements, no other task uses `buffer` during this function.
     let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), PAGE_SIZE) };
     let mut f = Formatter::new(buffer);
 
@@ -205,7 +185,8 @@ unsafe extern "C" fn get_param(buffer: *mut c_char, kp: *const bindings::kernel_
 
 #[doc(hidden)]
 pub static PARAM_OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
-    // A parameter without a value is ours to refuse: the line in dmesg is the same as for others.
+    // `set_param()` refuses a parameter without a value, so that the line in dmesg is the same as
+    // for any other refusal.
     flags: bindings::KERNEL_PARAM_OPS_FL_NOARG,
     set: Some(set_param),
     get: Some(get_param),
@@ -281,7 +262,7 @@ impl<T: Choice> ChoiceParam<T> {
     pub fn value(&self) -> T {
         let index = self.0.value.load(Relaxed) as usize;
 
-        // Only indices of `T::NAMES` are stored, and that is as long as `T::CHOICES`.
+        // Only indices of `T::NAMES` are stored, which is as long as `T::CHOICES`.
         T::CHOICES.get(index).copied().unwrap_or(T::CHOICES[0])
     }
 
@@ -291,7 +272,7 @@ impl<T: Choice> ChoiceParam<T> {
     }
 }
 
-/// Returns the length of what [`modinfo`] makes of the same arguments.
+/// Returns the length of the entry that [`modinfo`] returns for the same arguments.
 #[doc(hidden)]
 pub const fn modinfo_len(parts: &[&str], names: &[&str]) -> usize {
     // Each name is preceded by a separator, but for the first, and a nul ends it all.
@@ -346,8 +327,7 @@ pub const fn modinfo<const LEN: usize>(parts: &[&str], names: &[&str]) -> [u8; L
 /// Declares the parameters of a module, see the [documentation of the module](self).
 ///
 /// They become the items of a module `parameters`. `module` is the name that the kernel module has
-/// in [`kernel::prelude::module!`]. Numbers are written as
-/// literals, so that modinfo can show them.
+/// in [`kernel::prelude::module!`]. Numbers are written as literals, so that modinfo can show them.
 #[macro_export]
 macro_rules! module_params {
     (module: $module:literal, $($name:ident: $kind:ident { $($fields:tt)* },)+) => {
@@ -466,10 +446,20 @@ macro_rules! module_params {
 #[kunit_tests(async_probe_module_param)]
 mod tests {
     use super::*;
-    use crate::probe_type::ProbeType;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Colour {
+        Red,
+        Green,
+    }
+
+    impl Choice for Colour {
+        const CHOICES: &'static [Self] = &[Self::Red, Self::Green];
+        const NAMES: &'static [&'static str] = &["red", "green"];
+    }
 
     const RANGE: Accepts = Accepts::Range(1, 4096);
-    const NAMES: Accepts = Accepts::Names(&["red", "green"]);
+    const NAMES: Accepts = Accepts::Names(Colour::NAMES);
 
     fn parse(accepts: &Accepts, arg: &str) -> Option<u32> {
         accepts.parse(BStr::from_bytes(arg.as_bytes()))
@@ -528,13 +518,12 @@ mod tests {
 
     #[test]
     fn choice_is_set_and_shown_by_name() -> Result {
-        let default = ProbeType::ForceSynchronous;
-        let param = ChoiceParam::<ProbeType>::new(c"async_probe", "kunit", default as u32);
+        let param = ChoiceParam::<Colour>::new(c"async_probe", "kunit", Colour::Green as u32);
 
-        assert_eq!(param.value(), default);
-        param.0.set(BStr::from_bytes(b"prefer_asynchronous"))?;
-        assert_eq!(param.value(), ProbeType::PreferAsynchronous);
-        assert!(prints(&param.0, "prefer_asynchronous")?);
+        assert_eq!(param.value(), Colour::Green);
+        param.0.set(BStr::from_bytes(b"red"))?;
+        assert_eq!(param.value(), Colour::Red);
+        assert!(prints(&param.0, "red")?);
         Ok(())
     }
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The dmesg timing interface: who was probed when, by whom and for how long.
+//! Workaround: the dmesg timing interface, lines that tell which task probed which device and when.
+//!
+//! Unnecessary once the driver core has tracepoints for probe and remove. Today it prints when a
+//! probe has ended and how long it took, if `initcall_debug` is set (`drivers/base/dd.c`,
+//! `really_probe_debug()`), but not which task ran it, and nothing of remove.
 //!
 //! Each event is one line of level info that starts with `async_probe: timing: `; the time of the
 //! event is the timestamp that printk puts before it. `Documentation/dmesg-timing.rst` specifies
 //! the lines, scripts and the tools of this project rely on them.
-//!
-//! Adds to upstream: the driver core prints when a probe has ended and how long it took, if
-//! `initcall_debug` is set (`drivers/base/dd.c`, `really_probe_debug()`), but not who ran it, and
-//! nothing of remove. Unnecessary once the driver core has tracepoints for probe and remove.
-
-use core::marker::PhantomData;
 
 use kernel::{
     bindings,
@@ -20,10 +18,7 @@ use kernel::{
         Bound,
         Device, //
     },
-    driver::{
-        DriverLayout,
-        RegistrationOps, //
-    },
+    driver::RegistrationOps,
     error::to_result,
     firmware::Firmware,
     fmt,
@@ -34,15 +29,17 @@ use kernel::{
         Delta,
         Instant,
         Monotonic, //
-    },
-    types::Opaque, //
+    }, //
 };
 
-use crate::{
-    probe_type::{
-        device_driver,
-        ProbeType, //
+use crate::abstractions::{
+    adapter::{
+        self,
+        Hooks,
+        Registered,
+        Unregistered, //
     },
+    probe_type::ProbeType,
     task, //
 };
 
@@ -57,23 +54,17 @@ impl fmt::Display for Millis {
     }
 }
 
-/// What a result looks like as the return value of a C function.
+/// Returns the result as a function of C returns it.
 fn errno<T>(result: &Result<T>) -> i32 {
     result.as_ref().err().map_or(0, |err| err.to_errno())
 }
 
 /// The probe of a device, from its beginning to its end.
 ///
-/// It belongs into the initializer of the driver data, which is called when there is memory for it.
-/// A probe that has ended well before fails without memory all the same, and the log does not have
-/// that.
-///
-/// # Examples
-///
-/// ```ignore
-/// let probe = timing::Probe::begin(dev, c"my_driver");
-/// probe.end(do_probe(dev))
-/// ```
+/// It belongs into the initializer of the driver data, which is called when there is memory for it,
+/// as in `samples/slow_platform_driver.rs`. A probe that has ended well before that fails if memory
+/// is short, and the log does not have the failure.
+#[must_use = "the line `probe_ended` is missing until `end()` is called"]
 pub struct Probe<'a> {
     dev: &'a Device<Bound>,
     driver: &'static CStr,
@@ -85,8 +76,8 @@ impl<'a> Probe<'a> {
     pub fn begin(dev: &'a Device<Bound>, driver: &'static CStr) -> Self {
         let task = current!();
 
-        // SAFETY: The current task is valid. `comm` is always nul-terminated; that somebody may
-        // rename the task meanwhile can garble the copy, not more, as in `get_task_comm()`.
+        // SAFETY: The current task is valid. `comm` is always nul-terminated. Another task may
+        // write it meanwhile and garble the copy, as in `get_task_comm()`.
         let mut comm = unsafe { (&raw const (*task.as_ptr()).comm).read_volatile() };
         comm[comm.len() - 1] = 0;
         let len = comm.iter().position(|c| *c == 0).unwrap_or(0);
@@ -143,8 +134,8 @@ pub fn firmware_arrived(
     );
 }
 
-/// What a probe has left to an asynchronous function ([`crate::two_phase`]) has ended: prints
-/// `ready`, with the time since `begin`.
+/// The second phase of a probe ([`crate::two_phase`]) has ended: prints `ready`, with the time
+/// since `begin`.
 pub fn ready(dev: &Device, driver: &'static CStr, begin: Instant<Monotonic>, result: &Result) {
     pr_info!(
         "timing: ready dev={} driver={} ret={} ms={}\n",
@@ -161,6 +152,7 @@ pub fn removing(dev: &Device<Bound>, driver: &'static CStr) {
 }
 
 /// Prints `unbound` when it is dropped: a field of the driver data.
+#[must_use = "the line `unbound` is printed at once when this is dropped"]
 pub struct UnboundMark {
     dev: ARef<Device>,
     driver: &'static CStr,
@@ -199,7 +191,7 @@ impl DevresMark {
     ///
     /// # Safety
     ///
-    /// `mark` comes from `KBox::<DevresMark>::into_raw()`, and nobody uses it any more.
+    /// `mark` comes from `KBox::<DevresMark>::into_raw()`, and is not used any more.
     unsafe extern "C" fn release(mark: *mut c_void) {
         // SAFETY: By the safety requirements.
         let mark = unsafe { KBox::from_raw(mark.cast::<Self>()) };
@@ -227,7 +219,7 @@ pub fn mark_devres(dev: &Device<Bound>, driver: &'static CStr) -> Result {
     let mark = KBox::into_raw(KBox::new(mark, GFP_KERNEL)?);
 
     // CAST: `Device` is a transparent wrapper of `struct device`.
-    // SAFETY: `dev` is bound, and `mark` is what `release()` takes, once.
+    // SAFETY: `dev` is bound, and devres passes `mark` to `release()` once.
     // `kernel::devres::register()` would call it without memory, too.
     let result = to_result(unsafe {
         bindings::devm_add_action(
@@ -237,7 +229,7 @@ pub fn mark_devres(dev: &Device<Bound>, driver: &'static CStr) -> Result {
         )
     });
     if result.is_err() {
-        // SAFETY: The mark has just been made, and nobody has got it.
+        // SAFETY: The mark has just been made, and devres has not taken it.
         drop(unsafe { KBox::from_raw(mark) });
     }
     result
@@ -245,75 +237,48 @@ pub fn mark_devres(dev: &Device<Bound>, driver: &'static CStr) -> Result {
 
 /// An adapter that prints `registered` and `unregistered` and leaves all else to `A`, the adapter
 /// of a bus.
-///
-/// It stands inside a [`probe_type::Adapter`](crate::probe_type::Adapter), so that it sees the
-/// probe type.
-pub struct Adapter<A>(PhantomData<A>);
+pub type Adapter<A> = adapter::Adapter<A, Print>;
 
-// SAFETY: The layout is that of `A`, whose implementation gives the same guarantees.
-unsafe impl<A: DriverLayout> DriverLayout for Adapter<A> {
-    type DriverType = A::DriverType;
-    type DriverData<'bound> = A::DriverData<'bound>;
-    const DEVICE_DRIVER_OFFSET: usize = A::DEVICE_DRIVER_OFFSET;
+/// The hooks of [`Adapter`].
+pub struct Print;
+
+impl<A: RegistrationOps> Hooks<A> for Print {
+    fn register(unregistered: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
+        let (driver, name) = (unregistered.driver(), unregistered.name());
+        let begin = Instant::now();
+        let result = unregistered.register();
+
+        registered(name, driver.probe_type(), begin, errno(&result));
+        result
+    }
+
+    fn unregister(driver: Registered<'_, A>) {
+        let name = driver.name();
+        let begin = Instant::now();
+
+        drop(driver);
+        unregistered(name, begin);
+    }
 }
 
 /// Prints `registered`.
-fn registered(
-    driver: &CStr,
-    probe_type: bindings::probe_type,
-    begin: Instant<Monotonic>,
-    result: &Result,
-) {
+fn registered(name: &CStr, probe_type: bindings::probe_type, begin: Instant<Monotonic>, ret: i32) {
     pr_info!(
         "timing: registered driver={} probe_type={} ret={} ms={}\n",
-        driver,
+        name,
         ProbeType::from_raw(probe_type).map_or("unknown", ProbeType::name),
-        errno(result),
+        ret,
         Millis(begin.elapsed()),
     );
 }
 
 /// Prints `unregistered`.
-fn unregistered(driver: &CStr, begin: Instant<Monotonic>) {
+fn unregistered(name: &CStr, begin: Instant<Monotonic>) {
     pr_info!(
         "timing: unregistered driver={} ms={}\n",
-        driver,
+        name,
         Millis(begin.elapsed())
     );
-}
-
-// SAFETY: `unregister` may be called whenever `A::unregister` may be called, as both functions
-// forward to `A`.
-unsafe impl<A: RegistrationOps> RegistrationOps for Adapter<A> {
-    unsafe fn register(
-        reg: &Opaque<Self::DriverType>,
-        name: &'static CStr,
-        module: &'static ThisModule,
-    ) -> Result {
-        let drv = device_driver::<A>(reg);
-        // SAFETY: `drv` points into `reg`, which is initialized and not registered yet.
-        let probe_type = unsafe { (*drv).probe_type };
-        let begin = Instant::now();
-
-        // SAFETY: The caller upholds the same requirements.
-        let result = unsafe { A::register(reg, name, module) };
-
-        registered(name, probe_type, begin, &result);
-        result
-    }
-
-    unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
-        let drv = device_driver::<A>(reg);
-        // SAFETY: `drv` points into `reg`, which is registered, hence its name is the one that was
-        // given to `register()` and lives for ever.
-        let name = unsafe { CStr::from_char_ptr((*drv).name) };
-        let begin = Instant::now();
-
-        // SAFETY: The caller upholds the same requirements.
-        unsafe { A::unregister(reg) };
-
-        unregistered(name, begin);
-    }
 }
 
 #[kunit_tests(async_probe_timing)]

@@ -39,7 +39,7 @@ use kernel::{
     },
 };
 
-use crate::domain::{
+use crate::abstractions::domain::{
     Domain,
     Node, //
 };

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A gate that users enter while it is open, and that waits for them when it is shut.
+//! Abstraction for upstream: a gate that users enter while it is open, and that waits for them when
+//! it is shut.
 //!
 //! The algorithm is that of `kernfs_get_active()` and `kernfs_drain()`: a count of users from which
-//! a bias is taken when the gate is shut.
+//! a bias is taken when the gate is shut. `percpu_ref` cannot be initialized in a `static`.
 
 use kernel::{
     bindings,
@@ -16,7 +17,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What is added to the count of users while the gate is shut.
+/// The bias of the count of users while the gate is shut.
 const SHUT: i32 = i32::MIN;
 
 /// A gate, for use in a `static`.
@@ -47,9 +48,9 @@ impl Gate {
     ///
     /// # Safety
     ///
-    /// The gate is shut and has no users, and nobody else opens it at the same time.
+    /// The gate is shut and has no users, and no other task opens it at the same time.
     pub(crate) unsafe fn open(&self) {
-        // SAFETY: By the safety requirements, nobody uses the completion.
+        // SAFETY: By the safety requirements, no other task uses the completion.
         // INVARIANT: The completion is initialized before the count changes.
         unsafe { bindings::init_completion(self.drained.get()) };
         self.users.cmpxchg(SHUT, 0, Full).ok();
@@ -80,11 +81,11 @@ impl Gate {
         }
     }
 
-    /// Shuts the gate: nobody enters any more.
+    /// Shuts the gate: from now on [`Self::enter`] fails.
     ///
     /// # Safety
     ///
-    /// The gate is open, and nobody else shuts it.
+    /// The gate is open, and no other task shuts it.
     pub(crate) unsafe fn shut(&self) {
         if self.users.fetch_add(SHUT, Full) == 0 {
             // SAFETY: By the type invariant, the completion is initialized.
@@ -93,6 +94,8 @@ impl Gate {
     }
 
     /// Waits until the last user has left.
+    ///
+    /// # Context
     ///
     /// Sleeps.
     ///
@@ -109,18 +112,18 @@ impl Gate {
 mod tests {
     use super::*;
 
-    /// Whether nobody would have to wait for the users of the gate.
+    /// Whether the last user has left a gate that is shut.
     fn is_drained(gate: &Gate) -> bool {
-        // SAFETY: The tests ask this of gates only that have been open.
+        // SAFETY: By the type invariant, as the tests have opened the gate.
         unsafe { bindings::completion_done(gate.drained.get()) }
     }
 
     #[test]
-    fn nobody_enters_while_shut() -> Result {
+    fn no_user_enters_while_shut() -> Result {
         static GATE: Gate = Gate::new();
 
         assert_eq!(GATE.enter(), Err(ENODEV));
-        // Twice, as what has been shut may be opened again.
+        // Twice: a gate that has been shut may be opened again.
         for _ in 0..2 {
             // SAFETY: The gate is shut, and known to this test only.
             unsafe { GATE.open() };

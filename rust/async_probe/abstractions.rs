@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The layer that upstream could take: abstractions that the `kernel` crate lacks.
+//!
+//! Its files use the `kernel` crate, the bindings of this crate, and each other.
+
+pub(crate) mod adapter;
+pub mod bus;
+pub mod domain;
+pub(crate) mod gate;
+pub mod module_param;
+pub mod platform;
+pub mod probe_type;
+pub mod task;

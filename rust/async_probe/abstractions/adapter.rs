@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstraction for upstream: an adapter around the adapter of any bus.
+//!
+//! [`kernel::driver::Registration`] registers a driver through an adapter of its bus. An
+//! [`Adapter`] wraps that adapter, and its [`Hooks`] see the driver before and after it is
+//! registered and unregistered. It knows nothing of the bus.
+//!
+//! Unnecessary once `driver::Registration` of the `kernel` crate calls such hooks.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    bindings,
+    driver::{
+        DriverLayout,
+        RegistrationOps, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A driver whose memory is initialized.
+pub(crate) struct Driver<'a, A: DriverLayout>(&'a Opaque<A::DriverType>);
+
+impl<A: DriverLayout> Clone for Driver<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: DriverLayout> Copy for Driver<'_, A> {}
+
+impl<'a, A: DriverLayout> Driver<'a, A> {
+    /// Returns the memory of the driver.
+    #[inline]
+    pub(crate) fn memory(self) -> &'a Opaque<A::DriverType> {
+        self.0
+    }
+
+    /// Returns the `struct device_driver` that the memory embeds.
+    #[inline]
+    pub(crate) fn as_raw(self) -> *mut bindings::device_driver {
+        // SAFETY: By the safety requirements of `DriverLayout`, the offset lies within the memory.
+        let ptr = unsafe { self.0.get().byte_add(A::DEVICE_DRIVER_OFFSET) };
+
+        // CAST: By the same requirements, a `struct device_driver` lies at that offset.
+        ptr.cast()
+    }
+
+    /// Returns the probe type, as a value of `enum probe_type`.
+    #[inline]
+    pub(crate) fn probe_type(self) -> bindings::probe_type {
+        // SAFETY: The memory is initialized. The field changes before the registration only.
+        unsafe { (*self.as_raw()).probe_type }
+    }
+}
+
+/// A driver that is about to be registered.
+pub struct Unregistered<'a, A: RegistrationOps> {
+    driver: Driver<'a, A>,
+    name: &'static CStr,
+    module: &'static ThisModule,
+}
+
+impl<'a, A: RegistrationOps> Unregistered<'a, A> {
+    /// Returns the driver.
+    #[inline]
+    pub(crate) fn driver(&self) -> Driver<'a, A> {
+        self.driver
+    }
+
+    /// Returns the name under which the driver is registered.
+    #[inline]
+    pub(crate) fn name(&self) -> &'static CStr {
+        self.name
+    }
+
+    /// Sets the probe type, a value of `enum probe_type`.
+    #[inline]
+    pub(crate) fn set_probe_type(&mut self, probe_type: bindings::probe_type) {
+        // SAFETY: The driver core does not know the driver before it is registered.
+        unsafe { (*self.driver.as_raw()).probe_type = probe_type };
+    }
+
+    /// Registers the driver as `A` does.
+    ///
+    /// # Errors
+    ///
+    /// The error of [`RegistrationOps::register`].
+    #[inline]
+    pub(crate) fn register(self) -> Result<Registered<'a, A>> {
+        // SAFETY: `Adapter::register()` has the same requirements of its caller. Where it succeeds,
+        // it has forgotten the `Registered`, and where it fails, that has been dropped.
+        unsafe { A::register(self.driver.0, self.name, self.module) }?;
+        Ok(Registered(self.driver))
+    }
+}
+
+/// A driver that is registered. Dropping it unregisters the driver.
+#[must_use = "the driver is unregistered at once when this is dropped"]
+pub struct Registered<'a, A: RegistrationOps>(Driver<'a, A>);
+
+impl<A: RegistrationOps> Registered<'_, A> {
+    /// Returns the driver.
+    #[inline]
+    pub(crate) fn driver(&self) -> Driver<'_, A> {
+        self.0
+    }
+
+    /// Returns the name of the driver.
+    #[inline]
+    pub(crate) fn name(&self) -> &'static CStr {
+        // SAFETY: The name of a registered driver is the one that `RegistrationOps::register()` was
+        // given, whose lifetime is `'static`.
+        unsafe { CStr::from_char_ptr((*self.0.as_raw()).name) }
+    }
+}
+
+impl<A: RegistrationOps> Drop for Registered<'_, A> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The driver is registered.
+        unsafe { A::unregister(self.0 .0) }
+    }
+}
+
+/// The part that an [`Adapter`] has when a driver is registered and unregistered.
+///
+/// Only this crate implements it: the module is private.
+pub trait Hooks<A: RegistrationOps> {
+    /// Registers the driver, with [`Unregistered::register`].
+    ///
+    /// # Errors
+    ///
+    /// The registration fails with the error. The driver is not registered then.
+    fn register(driver: Unregistered<'_, A>) -> Result<Registered<'_, A>>;
+
+    /// Unregisters the driver: drops it.
+    #[inline]
+    fn unregister(driver: Registered<'_, A>) {
+        drop(driver);
+    }
+}
+
+/// An adapter that calls the hooks `H` and leaves all else to `A`, the adapter of a bus.
+pub struct Adapter<A, H>(PhantomData<(A, H)>);
+
+// SAFETY: The layout is that of `A`, whose implementation gives the same guarantees.
+unsafe impl<A: DriverLayout, H> DriverLayout for Adapter<A, H> {
+    type DriverType = A::DriverType;
+    type DriverData<'bound> = A::DriverData<'bound>;
+    const DEVICE_DRIVER_OFFSET: usize = A::DEVICE_DRIVER_OFFSET;
+}
+
+// SAFETY: A call of `unregister()` is valid if a call of `A::unregister()` is: both follow a
+// successful call of `A::register()`.
+unsafe impl<A: RegistrationOps, H: Hooks<A>> RegistrationOps for Adapter<A, H> {
+    #[inline]
+    unsafe fn register(
+        reg: &Opaque<Self::DriverType>,
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> Result {
+        let registered = H::register(Unregistered {
+            driver: Driver(reg),
+            name,
+            module,
+        })?;
+
+        // It stays registered until `unregister()`.
+        core::mem::forget(registered);
+        Ok(())
+    }
+
+    #[inline]
+    unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
+        H::unregister(Registered(Driver(reg)));
+    }
+}

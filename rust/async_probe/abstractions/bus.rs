@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstraction for upstream: buses written in Rust.
+//!
+//! C header: [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h)
+//!
+//! Adds to upstream: the registration of a `struct bus_type`, with devices and drivers of its own.
+//! Unnecessary once the `kernel` crate can register buses.
+//!
+//! A bus is a type that implements [`Bus`] and a `static` [`BusType`] that belongs to it.
+//! [`Registration`] registers it, [`device::Registration`] adds devices, and
+//! [`kernel::driver::Registration`] with an [`Adapter`] registers drivers. `samples/slow_bus.rs` is
+//! a bus, and `samples/slow_bus_driver.rs` a driver.
+//!
+//! # Lifetimes
+//!
+//! - A module that uses a bus uses symbols of the bus's module. So the module loader does not
+//!   unload the module of a bus while a module with a driver for the bus is loaded.
+//! - Dropping a [`Registration`] refuses new devices and drivers, has the bus give up its own
+//!   devices ([`Bus::closing`]), and then waits until the last driver is unregistered and the last
+//!   reference to a device is dropped. Only then the bus is unregistered, and the module's text may
+//!   go. A reference that a task keeps delays the unloading of the module until it is dropped.
+//! - A device lives as long as there are references to it, whether it is registered or not.
+
+pub mod attribute;
+mod bus_type;
+pub mod device;
+mod driver;
+mod registration;
+
+pub(crate) use bus_type::Attacher;
+pub use bus_type::{
+    Bus,
+    BusType,
+    Device,
+    DriverStruct,
+    UeventEnv, //
+};
+pub use driver::{
+    Adapter,
+    Driver, //
+};
+pub use registration::Registration;

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstraction for upstream: a bus, and the memory of its devices and drivers.
+
+use core::{
+    marker::PhantomData,
+    mem::offset_of,
+    ops::Deref,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    bindings,
+    device::{
+        self,
+        AsBusDevice,
+        Bound,
+        Core,
+        CoreInternal,
+        DeviceContext,
+        Normal, //
+    },
+    error::{
+        from_result,
+        to_result, //
+    },
+    fmt,
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        atomic::{
+            Atomic,
+            AtomicFlag, //
+        },
+        Arc, //
+    },
+    types::Opaque, //
+};
+
+use super::attribute::{
+    BusAttributes,
+    BusHead,
+    DeviceAttributes, //
+};
+use crate::abstractions::gate::Gate;
+
+/// A bus.
+pub trait Bus: Sized + 'static {
+    /// The name of the bus, as in `/sys/bus/<name>`.
+    const NAME: &'static CStr;
+
+    /// The attributes of the bus.
+    const BUS_ATTRIBUTES: Option<&'static BusAttributes<Self::Data>> = None;
+
+    /// The attributes of each device.
+    const DEVICE_ATTRIBUTES: Option<&'static DeviceAttributes<Device<Self>>> = None;
+
+    /// The data of the bus itself, which its [`Registration`](super::Registration) holds.
+    type Data: Send + Sync + 'static;
+
+    /// The data of each device.
+    ///
+    /// Each reference to the device gives access to it, at any time. It is dropped with the last
+    /// reference, in a context that may sleep.
+    type DeviceData: Send + Sync + 'static;
+
+    /// The information that a driver gives to the bus, such as a table of ids.
+    type DriverInfo: ?Sized + Sync + 'static;
+
+    /// Returns the `static` of the bus, always the same.
+    fn bus_type() -> &'static BusType<Self>;
+
+    /// Whether a driver with `info` can drive `dev`.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep. The device's lock is held in some cases and not in others
+    /// (`drivers/base/dd.c`, `__device_attach()` and `__driver_attach()`), and the device may be
+    /// removed at the same time.
+    fn matches(dev: &Device<Self>, info: &Self::DriverInfo) -> bool;
+
+    /// Adds variables to the uevents of `dev`.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep. The device's lock is held when a driver has been bound or unbound,
+    /// and not when a task reads `uevent` in sysfs (`drivers/base/core.c`, `uevent_show()`), which
+    /// may be at the same time as a probe.
+    ///
+    /// # Errors
+    ///
+    /// An error suppresses the uevent.
+    fn uevent(dev: &Device<Self>, env: &mut UeventEnv) -> Result {
+        let _ = (dev, env);
+        Ok(())
+    }
+
+    /// Called before a driver's probe, which does not happen if this fails.
+    ///
+    /// If the driver's probe fails, no other function is called: devres has to undo the effects of
+    /// this function then.
+    ///
+    /// # Context
+    ///
+    /// As for [`Driver::probe`](super::Driver::probe).
+    ///
+    /// # Errors
+    ///
+    /// The probe fails with the error.
+    fn before_probe(dev: &Device<Self, Core<'_>>) -> Result {
+        let _ = dev;
+        Ok(())
+    }
+
+    /// Called after a driver's remove, before its data is dropped.
+    ///
+    /// # Context
+    ///
+    /// As for [`Driver::unbind`](super::Driver::unbind).
+    fn after_remove(dev: &Device<Self, Core<'_>>) {
+        let _ = dev;
+    }
+
+    /// Called for each device when the system shuts down, whether it is bound or not.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep, with the locks of the device and of its parent held.
+    fn shutdown(dev: &Device<Self>) {
+        let _ = dev;
+    }
+
+    /// Called when the bus is about to be unregistered: it drops the registrations of its devices,
+    /// and the references to devices that it holds.
+    ///
+    /// Making a device fails already ([`Device::new`]), but a device that has been made can still
+    /// be added. A bus that keeps registrations has to refuse them from now on, as `slow_bus` does:
+    /// it waits for each device that it keeps, and does not return.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep.
+    fn closing(data: Pin<&Self::Data>) {
+        let _ = data;
+    }
+}
+
+/// The variables of a uevent: `struct kobj_uevent_env`.
+#[repr(transparent)]
+pub struct UeventEnv(Opaque<bindings::kobj_uevent_env>);
+
+impl UeventEnv {
+    /// Adds a variable; `var` reads `NAME=value`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if the variables have no room for it, which comes with a warning.
+    pub fn add(&mut self, var: fmt::Arguments<'_>) -> Result {
+        // SAFETY: `self` is a valid environment that no other task uses; `%pA` prints the
+        // `fmt::Arguments` that a pointer leads to.
+        to_result(unsafe {
+            bindings::add_uevent_var(
+                self.0.get(),
+                c"%pA".as_char_ptr(),
+                core::ptr::from_ref(&var).cast::<c_void>(),
+            )
+        })
+    }
+}
+
+/// The `struct bus_type` of a bus, and its state: a `static`.
+#[repr(C)]
+pub struct BusType<B: Bus> {
+    pub(super) head: BusHead<B::Data>,
+    /// Whether there is a [`Registration`](super::Registration).
+    pub(super) taken: AtomicFlag,
+    /// Entered by each device, until it is released, and by each driver, while it is registered.
+    pub(super) gate: Gate,
+    /// Frees a device.
+    ///
+    /// The pointer is in the `static`, so that it leads to code of the module of the `static`. A
+    /// module that makes devices may be unloaded before the last reference to them is dropped.
+    pub(super) free: unsafe fn(NonNull<DeviceHeader>),
+    _bus: PhantomData<fn() -> B>,
+}
+
+// SAFETY: The driver core, too, only reads the `struct bus_type`; all else is `Sync`.
+unsafe impl<B: Bus> Sync for BusType<B> {}
+
+impl<B: Bus> BusType<B> {
+    /// Returns the type of the bus `B`.
+    #[expect(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        let mut raw: bindings::bus_type = pin_init::zeroed();
+
+        raw.name = kernel::str::as_char_ptr_in_const_context(B::NAME);
+        raw.match_ = Some(Self::match_callback);
+        raw.uevent = Some(Self::uevent_callback);
+        raw.shutdown = Some(Self::shutdown_callback);
+        if let Some(attributes) = B::BUS_ATTRIBUTES {
+            raw.bus_groups = attributes.as_raw();
+        }
+        if let Some(attributes) = B::DEVICE_ATTRIBUTES {
+            raw.dev_groups = attributes.as_raw();
+        }
+
+        Self {
+            head: BusHead {
+                raw: Opaque::new(raw),
+                data: Atomic::new(core::ptr::null()),
+            },
+            taken: AtomicFlag::new(false),
+            gate: Gate::new(),
+            free: Device::<B>::free,
+            _bus: PhantomData,
+        }
+    }
+
+    /// Returns the `struct bus_type`.
+    pub(super) fn as_raw(&self) -> *mut bindings::bus_type {
+        self.head.raw.get()
+    }
+
+    extern "C" fn match_callback(
+        dev: *mut bindings::device,
+        drv: *const bindings::device_driver,
+    ) -> c_int {
+        // SAFETY: The driver core calls with a device and a driver of the bus that are valid during
+        // the call. All devices of the bus are `DeviceStruct<B>`s, all its drivers are
+        // `DriverStruct<B>`s, whose fields but `raw` do not change while the driver is registered.
+        let (dev, info, attacher) = unsafe {
+            let drv = drv
+                .byte_sub(offset_of!(DriverStruct<B>, raw))
+                .cast::<DriverStruct<B>>();
+
+            (Device::<B>::from_raw(dev), (*drv).info, &(*drv).attacher)
+        };
+
+        let matches = info.is_some_and(|info| B::matches(dev, info))
+            && attacher
+                .as_ref()
+                .is_none_or(|attacher| attacher.is_for_driver_core(dev));
+        matches.into()
+    }
+
+    extern "C" fn uevent_callback(
+        dev: *const bindings::device,
+        env: *mut bindings::kobj_uevent_env,
+    ) -> c_int {
+        // SAFETY: The driver core calls with a device of the bus, and with an environment that no
+        // other task uses during the call.
+        let (dev, env) = unsafe {
+            (
+                Device::<B>::from_raw(dev.cast_mut()),
+                &mut *env.cast::<UeventEnv>(),
+            )
+        };
+
+        from_result(|| B::uevent(dev, env).map(|()| 0))
+    }
+
+    extern "C" fn shutdown_callback(dev: *mut bindings::device) {
+        // SAFETY: The driver core calls with a device of the bus.
+        let dev = unsafe { Device::<B>::from_raw(dev) };
+
+        B::shutdown(dev);
+    }
+}
+
+/// The part of a device's memory that does not depend on its bus.
+#[repr(C)]
+pub(crate) struct DeviceHeader {
+    /// The device itself.
+    pub(super) dev: Opaque<bindings::device>,
+    /// The task that adds the device, as a number, while it does so.
+    pub(super) adding: Atomic<usize>,
+    /// Whether adding the device cannot fail any more.
+    pub(super) ready: AtomicFlag,
+    /// Whether a function has tried to attach it before that.
+    pub(super) wanted: AtomicFlag,
+    /// Frees the device: code of the bus's module.
+    pub(super) free: unsafe fn(NonNull<DeviceHeader>),
+    /// The gate of the bus.
+    pub(super) gate: &'static Gate,
+    /// The parent. `device_add()` takes a reference of its own, but not before.
+    pub(super) _parent: Option<ARef<device::Device>>,
+    /// Frees the device in a context that may sleep.
+    pub(super) work: Opaque<bindings::work_struct>,
+}
+
+/// The memory of a device.
+#[repr(C)]
+#[pin_data]
+pub(super) struct DeviceStruct<B: Bus> {
+    pub(super) header: DeviceHeader,
+    #[pin]
+    pub(super) data: B::DeviceData,
+}
+
+/// A device of a Rust bus.
+///
+/// # Invariants
+///
+/// An initialized `struct device` in the memory of a `DeviceStruct<B>`.
+#[repr(transparent)]
+pub struct Device<B: Bus, Ctx: DeviceContext = Normal>(
+    Opaque<DeviceStruct<B>>,
+    PhantomData<(fn() -> B, Ctx)>,
+);
+
+impl<B: Bus, Ctx: DeviceContext> Device<B, Ctx> {
+    /// Converts a pointer to the embedded `struct device`.
+    ///
+    /// # Safety
+    ///
+    /// `dev` points to the device of a `DeviceStruct<B>`. During `'a` it has references, and the
+    /// promises of `Ctx` hold.
+    pub(super) unsafe fn from_raw<'a>(dev: *mut bindings::device) -> &'a Self {
+        // SAFETY: By the safety requirements; the device is at offset 0.
+        unsafe { &*dev.cast::<Self>() }
+    }
+
+    /// Returns the `struct device`.
+    pub(super) fn as_raw(&self) -> *mut bindings::device {
+        self.0.get().cast()
+    }
+
+    /// Returns the part of the memory that does not depend on the bus.
+    pub(super) fn header(&self) -> &DeviceHeader {
+        // SAFETY: By the type invariant. The fields are only shared.
+        unsafe { &*self.0.get().cast::<DeviceHeader>() }
+    }
+
+    /// Returns the data of the device.
+    #[inline]
+    pub fn data(&self) -> &B::DeviceData {
+        // SAFETY: By the type invariant. The data is only shared.
+        unsafe { &(*self.0.get()).data }
+    }
+}
+
+impl<B: Bus> Device<B> {
+    /// `DeviceHeader::free`.
+    ///
+    /// # Safety
+    ///
+    /// The last reference to the device is gone, and `header` is that of a `DeviceStruct<B>`.
+    unsafe fn free(header: NonNull<DeviceHeader>) {
+        // SAFETY: `make()` has made the memory as a `KBox`, and by the safety requirements it is
+        // not used any more.
+        drop(unsafe { KBox::from_raw(header.cast::<DeviceStruct<B>>().as_ptr()) });
+    }
+}
+
+// SAFETY: `struct device` is at offset 0 of `DeviceStruct`, whose first field is `DeviceHeader`.
+unsafe impl<B: Bus, Ctx: DeviceContext> AsBusDevice<Ctx> for Device<B, Ctx> {
+    const OFFSET: usize = 0;
+}
+
+impl<B: Bus, Ctx: DeviceContext> AsRef<device::Device<Ctx>> for Device<B, Ctx> {
+    #[inline]
+    fn as_ref(&self) -> &device::Device<Ctx> {
+        // SAFETY: By the type invariant, `self` is a valid device. The promises of `Ctx` hold for
+        // both references.
+        unsafe { device::Device::from_raw(self.as_raw()) }
+    }
+}
+
+// `kernel::impl_device_context_deref!` takes types with one generic parameter only.
+macro_rules! impl_deref {
+    ([$($lt:lifetime)?] $src:ty => $dst:ty) => {
+        impl<$($lt,)? B: Bus> Deref for Device<B, $src> {
+            type Target = Device<B, $dst>;
+
+            #[inline]
+            fn deref(&self) -> &Self::Target {
+                let this: *const Self = self;
+
+                // CAST: Both types are transparent wrappers of the same type.
+                // SAFETY: `this` comes from a reference, and the promises of `$src` include those
+                // of `$dst`.
+                unsafe { &*this.cast::<Self::Target>() }
+            }
+        }
+    };
+}
+
+impl_deref!(['a] CoreInternal<'a> => Core<'a>);
+impl_deref!(['a] Core<'a> => Bound);
+impl_deref!([] Bound => Normal);
+
+// SAFETY: A device has references for as long as there are Rust references to it.
+unsafe impl<B: Bus> AlwaysRefCounted for Device<B> {
+    fn inc_ref(&self) {
+        // SAFETY: A shared reference guarantees that the count is not zero.
+        unsafe { bindings::get_device(self.as_raw()) };
+    }
+
+    unsafe fn dec_ref(this: NonNull<Self>) {
+        // SAFETY: By the safety requirements, the caller gives the reference up.
+        unsafe { bindings::put_device(this.cast().as_ptr()) }
+    }
+}
+
+impl<B: Bus> From<&Device<B, Bound>> for ARef<Device<B>> {
+    fn from(dev: &Device<B, Bound>) -> Self {
+        let dev: &Device<B> = dev;
+
+        dev.into()
+    }
+}
+
+// SAFETY: The last reference may be dropped by any task.
+unsafe impl<B: Bus> Send for Device<B> {}
+
+// SAFETY: All methods of `Device<B>` may be called by several tasks at once, and its data is
+// `Sync`.
+unsafe impl<B: Bus> Sync for Device<B> {}
+
+// SAFETY: As for `Device<B>`; the context makes no difference.
+unsafe impl<B: Bus> Sync for Device<B, Bound> {}
+
+/// A strategy that attaches a driver to its devices in the place of the driver core.
+///
+/// The bus asks it while the driver is registered, and drops it when the driver is unregistered.
+pub(crate) trait Attacher<B: Bus>: Send + Sync {
+    /// Whether the driver core, which asks, may probe `dev`, which matches the driver.
+    ///
+    /// Otherwise the strategy probes it.
+    ///
+    /// # Context
+    ///
+    /// As for [`Bus::matches`].
+    fn is_for_driver_core(&self, dev: &Device<B>) -> bool;
+
+    /// Waits for the probes of the strategy. The driver is unregistered next.
+    fn synchronize(&self);
+}
+
+/// The memory of a driver, which [`kernel::driver::Registration`] registers.
+#[repr(C)]
+pub struct DriverStruct<B: Bus> {
+    pub(super) raw: Opaque<bindings::device_driver>,
+    pub(super) info: Option<&'static B::DriverInfo>,
+    /// The gate of the bus, which the driver enters while it is registered.
+    pub(super) gate: Option<&'static Gate>,
+    /// The strategy that attaches the driver; none if the driver core does.
+    pub(super) attacher: Option<Arc<dyn Attacher<B>>>,
+}
+
+impl<B: Bus> Default for DriverStruct<B> {
+    fn default() -> Self {
+        Self {
+            raw: Opaque::zeroed(),
+            info: None,
+            gate: None,
+            attacher: None,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstraction for upstream: drivers for the devices of a Rust bus.
+
+use core::{
+    marker::PhantomData,
+    mem::offset_of, //
+};
+
+use kernel::{
+    bindings,
+    device::{
+        Core,
+        CoreInternal, //
+    },
+    driver::{
+        self,
+        RegistrationOps, //
+    },
+    error::{
+        from_result,
+        to_result, //
+    },
+    prelude::*,
+    sync::Arc,
+    types::Opaque, //
+};
+
+use super::bus_type::{
+    Attacher,
+    Bus,
+    Device,
+    DriverStruct, //
+};
+use crate::abstractions::adapter::Unregistered;
+
+/// A driver for the devices of a Rust bus.
+pub trait Driver {
+    /// The bus.
+    type Bus: Bus;
+
+    /// The data of each device that is bound to the driver.
+    type Data<'bound>: Send + 'bound;
+
+    /// The information that the driver gives to the bus.
+    const INFO: &'static <Self::Bus as Bus>::DriverInfo;
+
+    /// Probes a device.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep, with the device's lock held. If the driver is probed
+    /// asynchronously, several devices are probed at once.
+    fn probe<'bound>(
+        dev: &'bound Device<Self::Bus, Core<'_>>,
+    ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound;
+
+    /// Unbinds a device, before `data` is dropped.
+    ///
+    /// # Context
+    ///
+    /// Task context, may sleep, with the device's lock held.
+    fn unbind<'bound>(dev: &'bound Device<Self::Bus, Core<'_>>, data: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, data);
+    }
+}
+
+/// An adapter for the registration of drivers of a Rust bus.
+///
+/// # Errors
+///
+/// The registration fails with:
+///
+/// - `EINVAL` if the name is empty.
+/// - `ENODEV` if the bus is not registered, or is about to be unregistered.
+/// - `EBUSY` if the bus has a driver of that name already; `EEXIST` if one is registered at the
+///   same time.
+/// - `ENOMEM` if memory is short.
+pub struct Adapter<T: Driver>(PhantomData<T>);
+
+// SAFETY:
+// - `DriverStruct` is `repr(C)`.
+// - `T::Data` is the type of the driver data.
+// - `DEVICE_DRIVER_OFFSET` is the offset of the embedded `struct device_driver`.
+unsafe impl<T: Driver> driver::DriverLayout for Adapter<T> {
+    type DriverType = DriverStruct<T::Bus>;
+    type DriverData<'bound> = T::Data<'bound>;
+    const DEVICE_DRIVER_OFFSET: usize = offset_of!(Self::DriverType, raw);
+}
+
+// SAFETY: A call to `unregister()` is valid after `register()` has been successful.
+unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
+    unsafe fn register(
+        reg: &Opaque<Self::DriverType>,
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> Result {
+        let bus = T::Bus::bus_type();
+        let drv = reg.get();
+
+        if name.is_empty() {
+            return Err(EINVAL);
+        }
+        bus.gate.enter()?;
+
+        // SAFETY: `drv` is initialized, and no other task knows it before it is registered.
+        let raw = unsafe {
+            let raw = Opaque::cast_into(&raw const (*drv).raw);
+
+            (*drv).info = Some(T::INFO);
+            (*drv).gate = Some(&bus.gate);
+            (*raw).name = name.as_char_ptr();
+            (*raw).bus = bus.as_raw();
+            (*raw).owner = module.as_ptr();
+            (*raw).mod_name = name.as_char_ptr();
+            (*raw).probe = Some(Self::probe_callback);
+            (*raw).remove = Some(Self::remove_callback);
+            if (*drv).attacher.is_some() {
+                // The strategy probes, and the driver core must not. This is the innermost adapter:
+                // it overrides the probe type that another one has set.
+                (*raw).probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
+            }
+            raw
+        };
+
+        // SAFETY: By the safety requirements, `raw` is valid until it is unregistered.
+        to_result(unsafe { bindings::driver_register(raw) }).inspect_err(|_| {
+            // SAFETY: The driver is not registered. As for a driver in C, a match callback may
+            // still run for it: a `bus_add_driver()` that fails for want of memory does not wait
+            // for the callbacks that it has begun (`klist_del()`).
+            unsafe { (*drv).attacher = None };
+            bus.gate.leave();
+        })
+    }
+
+    unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
+        let drv = reg.get();
+
+        // SAFETY: The driver is registered, hence the field does not change.
+        if let Some(attacher) = unsafe { &(*drv).attacher } {
+            attacher.synchronize();
+        }
+
+        // SAFETY: By the safety requirements, the driver is registered.
+        unsafe { bindings::driver_unregister(Opaque::cast_into(&raw const (*drv).raw)) };
+
+        // Functions that have been scheduled meanwhile find no driver any more. Dropping their
+        // domain waits for them.
+        //
+        // SAFETY: The driver is not registered any more, hence no other task uses the memory.
+        let gate = unsafe {
+            (*drv).attacher = None;
+            (*drv).gate.take()
+        };
+        if let Some(gate) = gate {
+            gate.leave();
+        }
+    }
+}
+
+impl<T: Driver> Adapter<T> {
+    extern "C" fn probe_callback(dev: *mut bindings::device) -> c_int {
+        // SAFETY: The driver core calls with a device of the bus, whose lock it holds.
+        let dev = unsafe { Device::<T::Bus, CoreInternal<'_>>::from_raw(dev) };
+
+        from_result(|| {
+            T::Bus::before_probe(dev)?;
+
+            let data = T::probe(dev);
+            dev.as_ref().set_drvdata(data)?;
+            Ok(0)
+        })
+    }
+
+    extern "C" fn remove_callback(dev: *mut bindings::device) -> c_int {
+        // SAFETY: The driver core calls with a device of the bus, whose lock it holds.
+        let dev = unsafe { Device::<T::Bus, CoreInternal<'_>>::from_raw(dev) };
+
+        // SAFETY: The driver core calls after a successful probe, which has set the data.
+        let data = unsafe { dev.as_ref().drvdata_borrow::<T::Data<'_>>() };
+
+        T::unbind(dev, data);
+        T::Bus::after_remove(dev);
+        0
+    }
+}
+
+impl<A, B: Bus> Unregistered<'_, A>
+where
+    A: RegistrationOps<DriverType = DriverStruct<B>>,
+{
+    /// Has `attacher` attach the driver, in the place of the driver core.
+    pub(crate) fn set_attacher(&mut self, attacher: Arc<dyn Attacher<B>>) {
+        // SAFETY: The driver core does not know the driver before it is registered.
+        unsafe { (*self.driver().memory().get()).attacher = Some(attacher) };
+    }
+}

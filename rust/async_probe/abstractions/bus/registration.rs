@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstraction for upstream: the registration of a bus.
+
+use core::marker::PhantomPinned;
+
+use kernel::{
+    bindings,
+    error::to_result,
+    prelude::*,
+    sync::atomic::{
+        Full,
+        Release, //
+    },
+};
+
+use super::bus_type::{
+    Bus,
+    BusType, //
+};
+
+/// The registration of a bus.
+///
+/// The [documentation of the module](super) lists the objects that dropping it waits for. A module
+/// therefore keeps it *behind* its own devices and drivers, as fields are dropped in order.
+///
+/// # Invariants
+///
+/// `bus` is registered, and its `data` points to `data`, which stays where it is.
+#[pin_data(PinnedDrop)]
+#[must_use = "the bus is unregistered at once when this is dropped"]
+pub struct Registration<B: Bus> {
+    #[pin]
+    data: B::Data,
+    bus: &'static BusType<B>,
+    /// The attributes of the bus find `data` by its address, even if its type is `Unpin`.
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+impl<B: Bus> Registration<B> {
+    /// Registers the bus.
+    ///
+    /// # Context
+    ///
+    /// Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY` if the bus is registered already.
+    /// - `EINVAL` if the name is empty.
+    /// - `ENOMEM` if memory is short.
+    /// - `EEXIST` if another bus has the same name.
+    /// - The error of `data`.
+    pub fn new<E>(data: impl PinInit<B::Data, E>) -> impl PinInit<Self, Error>
+    where
+        Error: From<E>,
+    {
+        try_pin_init!(&this in Self {
+            data <- data,
+            // SAFETY: `this` is valid, and `data` has just been initialized.
+            bus: Self::register(unsafe { &raw const (*this.as_ptr()).data })?,
+            _pin: PhantomPinned,
+        })
+    }
+
+    /// Registers the bus with `data`, which stays valid until the bus is unregistered.
+    fn register(data: *const B::Data) -> Result<&'static BusType<B>> {
+        let this = B::bus_type();
+
+        if B::NAME.is_empty() {
+            return Err(EINVAL);
+        }
+        if this.taken.xchg(true, Full) {
+            return Err(EBUSY);
+        }
+
+        this.head.data.store(data, Release);
+
+        // SAFETY: The bus type is a `static`, and it is not registered.
+        to_result(unsafe { bindings::bus_register(this.as_raw()) })
+            .inspect_err(|_| this.taken.store(false, Release))?;
+
+        // Not before: other tasks find the bus before `bus_register()` has initialized its lists of
+        // devices and drivers.
+        //
+        // SAFETY: Only the task that has set `taken` opens and shuts the gate, which is shut.
+        unsafe { this.gate.open() };
+        Ok(this)
+    }
+
+    /// Returns the data of the bus.
+    pub fn data(self: Pin<&Self>) -> Pin<&B::Data> {
+        // SAFETY: `data` is structurally pinned.
+        unsafe { self.map_unchecked(|this| &this.data) }
+    }
+}
+
+#[pinned_drop]
+impl<B: Bus> PinnedDrop for Registration<B> {
+    fn drop(self: Pin<&mut Self>) {
+        let this = self.bus;
+
+        // SAFETY: `register()` has registered the bus and opened the gate.
+        unsafe { this.gate.shut() };
+        B::closing(self.as_ref().data());
+        // SAFETY: The gate has been shut.
+        unsafe { this.gate.wait() };
+
+        // SAFETY: The bus is registered, and has neither devices nor drivers any more.
+        unsafe { bindings::bus_unregister(this.as_raw()) };
+        this.taken.store(false, Release);
+    }
+}

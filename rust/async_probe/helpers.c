@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inline functions and macros of C that the crate calls, as in rust/helpers of
+ * the kernel. Unnecessary once rust/helpers has them.
+ */
+
+#include <linux/nodemask.h>
+
+#include "bindings.h"
+
+bool async_probe_node_online(int node)
+{
+	return node >= 0 && node < MAX_NUMNODES && node_online(node);
+}
+
+int async_probe_dev_to_node(const struct device *dev)
+{
+	return dev_to_node((struct device *)dev);
+}
+
+void async_probe_set_dev_node(struct device *dev, int node)
+{
+	set_dev_node(dev, node);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Workaround: one asynchronous function for each device, in an exclusive domain of the driver.
+//!
+//! Unnecessary once the driver core probes a driver's devices in a domain of the driver: a field
+//! of `struct device_driver` that `__driver_attach()` and `__device_attach()` honour.
+//!
+//! Devices are probed in parallel, as with `PROBE_PREFER_ASYNCHRONOUS`, but in a domain that only
+//! the driver itself waits for. So neither the task that loads the driver's module waits for the
+//! probes, nor one that loads or unloads another module. Unregistering the driver waits for them.
+//!
+//! It works for drivers of a Rust bus, because the bus has to cooperate (`attach.rs`). Each
+//! function calls `device_attach()`, so that deferred probes are retried, and
+//! `wait_for_device_probe()`, which goes before the root file system is mounted, waits for the
+//! probes that run. It does not wait for those that have not begun yet: a root file system on such
+//! a device needs `rootwait` on the kernel command line.
+//!
+//! A [`crate::probe_type`] has no effect on such a driver: the bus registers it with
+//! `PROBE_FORCE_SYNCHRONOUS`, so that the functions themselves probe. The retry of a deferred probe
+//! is synchronous, in the one worker that the driver core has for that.
+//!
+//! A driver must not be used this way if something relies on its devices being bound when its
+//! module is loaded. A program can wait for the bind uevent instead.
+
+use core::marker::PhantomData;
+
+use kernel::{
+    driver::RegistrationOps,
+    prelude::*, //
+};
+
+use super::attach::{
+    self,
+    By, //
+};
+use crate::abstractions::{
+    adapter::{
+        self,
+        Hooks,
+        Registered,
+        Unregistered, //
+    },
+    bus::{
+        Bus,
+        DriverStruct, //
+    },
+};
+
+/// An adapter that attaches each device asynchronously and leaves all else to `A`, the adapter of
+/// a driver for the bus `B`.
+pub type Adapter<A, B> = adapter::Adapter<A, OneForEachDevice<B>>;
+
+/// The hooks of [`Adapter`].
+pub struct OneForEachDevice<B>(PhantomData<B>);
+
+impl<A, B: Bus> Hooks<A> for OneForEachDevice<B>
+where
+    A: RegistrationOps<DriverType = DriverStruct<B>>,
+{
+    fn register(driver: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
+        attach::register(By::Device, driver).map(|(driver, _)| driver)
+    }
+}
