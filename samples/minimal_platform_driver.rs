@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The least that it takes: a platform driver that prefers asynchronous probing.
+//! A minimal platform driver that prefers asynchronous probing.
 //!
-//! It has no table of ids, so that a device has to be pointed to it by name:
+//! It has no table of ids, so that the device names it:
 //!
 //! ```sh
 //! insmod async_probe.ko
@@ -34,7 +34,7 @@ impl platform::Driver for MinimalPlatformDriver {
         pdev: &'bound platform::Device<Core<'_>>,
         _id_info: Option<&'bound Self::IdInfo>,
     ) -> impl PinInit<Self, Error> + 'bound {
-        // In place of what takes long.
+        // A real driver writes firmware here, for example.
         fsleep(Delta::from_millis(100));
 
         dev_info!(pdev.as_ref(), "probed\n");

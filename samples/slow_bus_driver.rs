@@ -9,8 +9,8 @@
 //! dmesg | grep 'async_probe: timing:'
 //! ```
 //!
-//! What differs between the designs is who probes the devices, and who has to wait for it:
-//! `Documentation/designs.rst`. What a probe does is the same in all of them, and the same as in
+//! The designs differ in the task that probes the devices, and in the tasks that wait for it:
+//! `Documentation/designs.rst`. The probe is the same in all of them, and the same as in
 //! `slow_platform_driver.rs`.
 //!
 //! All devices load `async_probe/slow.fw`, see `Documentation/firmware-format.rst`; with
@@ -56,12 +56,12 @@ async_probe::module_params! {
     design: choice {
         default: Design::PreferAsync,
         values: Design,
-        description: "Who probes the devices (default prefer_async)",
+        description: "Which task probes the devices (default prefer_async)",
     },
     firmware: choice {
         default: FirmwareName::Driver,
         values: FirmwareName,
-        description: "After what the firmware file is named (default driver)",
+        description: "The owner of the firmware file's name (default driver)",
     },
     firmware_ms: range {
         default: 2000,
@@ -70,7 +70,7 @@ async_probe::module_params! {
     },
 }
 
-/// Who probes the devices.
+/// Which task probes the devices.
 #[derive(Clone, Copy)]
 enum Design {
     /// The task that loads the module, one after the other.
@@ -79,8 +79,8 @@ enum Design {
     PreferAsync,
     /// One worker for all devices.
     DriverAttach,
-    /// Whoever registers the device: a worker for each, if `slow_bus.ko` registers its devices
-    /// asynchronously.
+    /// The task that registers the device: a worker for each, if `slow_bus.ko` registers its
+    /// devices asynchronously.
     DeviceRegister,
     /// The worker that initializes the module.
     ModuleInit,
@@ -122,7 +122,7 @@ impl bus::Driver for SlowBusDriver {
     ) -> impl PinInit<Self, Error> + 'bound {
         let dev = dev.as_ref();
 
-        // This runs when there is memory for the driver data: nothing can fail after it.
+        // This runs when there is memory for the driver data: no step after it can fail.
         pin_init::pin_init_scope(move || {
             let probe = timing::Probe::begin(dev, NAME);
             let firmware_ms = Delta::from_millis(parameters::firmware_ms.value().into());

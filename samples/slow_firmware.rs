@@ -3,7 +3,7 @@
 //! The slow part of the sample drivers' probes: the load of a firmware image.
 //!
 //! The image is requested, verified, written in chunks to a device that takes its time for each,
-//! and started. The device is simulated; all else is what a driver of a real device does.
+//! and started. The device is simulated; a driver of a real device does all else in the same way.
 
 use async_probe::{
     module_param::Choice,
@@ -28,7 +28,7 @@ use kernel::{
 #[path = "firmware/image.rs"]
 pub mod image;
 
-/// What one write to the device takes at most, in bytes.
+/// The most that one write to the device takes, in bytes.
 const WINDOW_LEN: usize = 2 << 10;
 
 /// A device that takes firmware through a window of [`WINDOW_LEN`] bytes.
@@ -76,12 +76,12 @@ impl fmt::Display for image::Error {
     }
 }
 
-/// After what the firmware file is named.
+/// The owner of the firmware file's name.
 #[derive(Clone, Copy)]
 pub(crate) enum FirmwareName {
-    /// After the driver: all devices load `async_probe/<driver>.fw`.
+    /// The driver: all devices load `async_probe/<driver>.fw`.
     Driver,
-    /// After the device: each loads `async_probe/<device>.fw`.
+    /// The device: each loads `async_probe/<device>.fw`.
     Device,
 }
 
@@ -98,7 +98,7 @@ impl Choice for FirmwareName {
 ///
 /// # Errors
 ///
-/// - What `request_firmware()` returns, `ENOENT` for a file that is not there.
+/// - The error of `request_firmware()`: `ENOENT` if the file does not exist.
 /// - The error of the check that the image does not pass, see `Documentation/firmware-format.rst`.
 /// - `ENOMEM` if memory is short.
 pub(crate) fn load(

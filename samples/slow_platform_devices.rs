@@ -8,8 +8,8 @@
 //! ls /sys/bus/platform/devices/ | grep slow_platform
 //! ```
 //!
-//! The devices are named `slow_platform.0` to `slow_platform.<devices - 1>`. They go when the
-//! module is unloaded, the last one first; a device whose probe runs is waited for.
+//! The devices are named `slow_platform.0` to `slow_platform.<devices - 1>`. They are removed when
+//! the module is unloaded, the last one first; the removal waits for a probe that runs.
 
 use async_probe::platform::{
     DeviceRegistration,
@@ -61,7 +61,7 @@ impl kernel::Module for SlowPlatformDevices {
 
 impl Drop for SlowPlatformDevices {
     fn drop(&mut self) {
-        // Devices go in the reverse of the order in which they came, as in C.
+        // The last device that was added is removed first, as in C.
         while self.devices.pop().is_some() {}
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A platform driver whose probes take long, because they load firmware.
+//! A platform driver whose probes load firmware, which takes seconds.
 //!
 //! ```sh
 //! insmod async_probe.ko
@@ -64,7 +64,7 @@ async_probe::module_params! {
     firmware: choice {
         default: FirmwareName::Driver,
         values: FirmwareName,
-        description: "After what the firmware file is named (default driver)",
+        description: "The owner of the firmware file's name (default driver)",
     },
     phases: range {
         default: 1,
@@ -78,7 +78,7 @@ async_probe::module_params! {
     },
 }
 
-/// Loads the firmware of `dev` as the parameters say: what takes long.
+/// Loads the firmware of `dev` as the parameters say, which takes `firmware_ms`.
 fn load_firmware(dev: &Device) -> Result {
     slow_firmware::load(
         dev,
@@ -103,7 +103,7 @@ impl platform::Driver for SlowPlatformDriver {
     ) -> impl PinInit<Self, Error> + 'bound {
         let dev = pdev.as_ref();
 
-        // This runs when there is memory for the driver data: nothing can fail after it.
+        // This runs when there is memory for the driver data: no step after it can fail.
         pin_init::pin_init_scope(move || {
             let probe = timing::Probe::begin(dev, NAME);
             let began = probe.began();

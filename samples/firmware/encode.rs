@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::image::{crc32, Error, HEADER_LEN, MAGIC, MAX_PAYLOAD_LEN, VERSION};
 
-/// Length of the payload of an image when nobody asks for another, in bytes.
+/// Default length of the payload of an image, in bytes.
 pub const DEFAULT_PAYLOAD_LEN: u32 = 64 << 10;
 
 /// Returns `len` bytes that look random and depend on `seed` alone, the same on every machine.
@@ -45,7 +45,7 @@ pub fn image(payload: &[u8]) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 ///
-/// Those of [`image()`]: what is to be damaged must be good first.
+/// Those of [`image()`]: the image is good before it is damaged.
 pub fn damaged_image(payload: &[u8], damage: Damage) -> Result<Vec<u8>, Error> {
     let mut bytes = image(payload)?;
 
@@ -123,7 +123,7 @@ impl Damage {
         }
     }
 
-    /// Returns what is done to the image, for people.
+    /// Returns a description of the damage, for people.
     pub const fn description(self) -> &'static str {
         match self {
             Self::TruncatedHeader => "the header lacks its last byte, and nothing follows",

@@ -70,7 +70,7 @@ pub enum Error {
     },
     /// The file goes on after the payload.
     TrailingData {
-        /// Length of what follows the payload, in bytes.
+        /// Length of the data that follows the payload, in bytes.
         extra: usize,
     },
     /// The checksum of the payload does not match the payload.
@@ -150,7 +150,7 @@ impl fmt::Display for Error {
 ///
 /// # Invariants
 ///
-/// `payload` is what follows the header of a file that [`Image::parse`] accepted: 1 to
+/// `payload` follows the header of a file that [`Image::parse`] accepted: 1 to
 /// [`MAX_PAYLOAD_LEN`] bytes whose checksum is the one in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image<'a> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Each check of the parser: what it finds, its errno, its words, and its place in the order.
+//! Each check of the parser: its finding, its errno, its words, and its place in the order.
 
 use super::reference;
 use firmware::encode::{self, Damage};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What holds for every payload and every damage.
+//! Properties that hold for every payload and every damage.
 
 use super::reference;
 use firmware::encode;
@@ -71,7 +71,7 @@ proptest! {
     }
 
     /// Bytes of any kind, then with less and less wrong about them: the parser never panics, and
-    /// says what the reference says.
+    /// agrees with the reference.
     #[test]
     fn parser_agrees_with_the_reference(mut bytes in vec(any::<u8>(), 0..200)) {
         for repair in [|_: &mut [u8]| {}, reference::repair_header, reference::repair_all] {

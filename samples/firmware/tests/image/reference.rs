@@ -5,8 +5,8 @@
 
 use firmware::image::Error;
 
-/// Returns what [`firmware::image::Image::parse`] has to return: the payload, or the first check
-/// that failed.
+/// Returns the result that [`firmware::image::Image::parse`] must have: the payload, or the first
+/// check that failed.
 pub(crate) fn parse(bytes: &[u8]) -> Result<&[u8], Error> {
     let have = bytes.len();
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
@@ -46,7 +46,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<&[u8], Error> {
     Ok(&bytes[24..])
 }
 
-/// Makes the header checksum right, so that what follows its check is reached.
+/// Makes the header checksum right, so that the parser reaches the checks after it.
 pub(crate) fn repair_header(bytes: &mut [u8]) {
     if let Some((header, rest)) = bytes.split_at_mut_checked(20) {
         if let Some(checksum) = rest.first_chunk_mut() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a Rust bus promises about its registration and its devices, for the selftests.
+//! The promises of a Rust bus about its registration and its devices, for the selftests.
 //!
-//! What is tested runs when the module is loaded, as `scenario=` says.
+//! The test that `scenario=` names runs when the module is loaded.
 
 use async_probe::{
     bus,
@@ -29,11 +29,11 @@ async_probe::module_params! {
     scenario: choice {
         default: Scenario::Twice,
         values: Scenario,
-        description: "What is tested",
+        description: "The test to run",
     },
 }
 
-/// What is tested.
+/// The test to run.
 #[derive(Clone, Copy, PartialEq)]
 enum Scenario {
     /// A bus is registered twice.
@@ -135,12 +135,12 @@ fn make(name: u32, number: u32) -> Result<Device> {
     )
 }
 
-/// What a result looks like as the return value of a C function.
+/// Returns the result as a function of C returns it.
 fn errno<T>(result: &Result<T>) -> i32 {
     result.as_ref().err().map_or(0, |err| err.to_errno())
 }
 
-/// Waits until what is to be freed has been.
+/// Waits until a work has freed the devices without references.
 fn settle() {
     fsleep(Delta::from_millis(100));
 }
@@ -207,7 +207,7 @@ fn held() -> Result {
     Ok(())
 }
 
-/// Unregisters the bus while somebody holds a reference to a device.
+/// Unregisters the bus while a function holds a reference to a device.
 fn waits() -> Result {
     let bus = register()?;
     let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What asynchronous domains promise, step by step in dmesg, for the selftests.
+//! The promises of asynchronous domains, step by step in dmesg, for the selftests.
 //!
-//! What is tested runs when the module is loaded, as `scenario=` says; some of it ends when it is
-//! unloaded.
+//! The test that `scenario=` names runs when the module is loaded; some end when it is unloaded.
 
 use async_probe::{
     domain::{
@@ -41,7 +40,7 @@ async_probe::module_params! {
     scenario: choice {
         default: Scenario::Registered,
         values: Scenario,
-        description: "What is tested",
+        description: "The test to run",
     },
     nodes: range {
         default: 1,
@@ -50,12 +49,12 @@ async_probe::module_params! {
     },
 }
 
-/// What is tested.
+/// The test to run.
 #[derive(Clone, Copy, PartialEq)]
 enum Scenario {
-    /// What the waits of a registered domain wait for.
+    /// The waits of a registered domain.
     Registered,
-    /// What the waits of an exclusive domain wait for.
+    /// The waits of an exclusive domain.
     Exclusive,
     /// A function that schedules another.
     Nested,
@@ -146,7 +145,7 @@ fn nest() -> Result {
     Ok(())
 }
 
-/// What the functions of a crowd share.
+/// The state that the functions of a crowd share.
 #[pin_data]
 struct Crowd {
     #[pin]
@@ -309,7 +308,7 @@ impl Fields {
     }
 }
 
-/// What is left of a scenario when the module is loaded.
+/// The objects that a scenario keeps until the module is unloaded.
 struct DomainTest {
     _fields: Option<Fields>,
     _occupation: Option<Occupation>,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drivers that do what the sample drivers do not, for the selftests: they defer, compete for a
-//! device, and say in which order their data is dropped.
+//! Drivers for the selftests that differ from the sample drivers: they defer, compete for a device,
+//! and say in which order their data is dropped.
 //!
 //! The devices are those of `slow_bus.ko` and `slow_platform_devices.ko`.
 
@@ -44,16 +44,16 @@ async_probe::module_params! {
     scenario: choice {
         default: Scenario::Deferral,
         values: Scenario,
-        description: "What is tested",
+        description: "The test to run",
     },
     design: choice {
         default: Design::PreferAsync,
         values: Design,
-        description: "Who probes the devices of slow_bus or of the platform",
+        description: "Which task probes the devices of slow_bus or of the platform",
     },
 }
 
-/// What is tested.
+/// The test to run.
 #[derive(Clone, Copy, PartialEq)]
 enum Scenario {
     /// Device 0 of slow_bus needs device 1 to be bound.
@@ -77,7 +77,7 @@ impl Choice for Scenario {
         &["deferral", "platform_deferral", "single_slot", "fields"];
 }
 
-/// Who probes the devices, as in `slow_bus_driver.rs`.
+/// Which task probes the devices, as in `slow_bus_driver.rs`.
 #[derive(Clone, Copy, PartialEq)]
 enum Design {
     Sync,
@@ -105,7 +105,7 @@ fn work() {
     fsleep(Delta::from_millis(300));
 }
 
-/// What a probe of the driver `name` does: `probe`, between the lines of the timing interface.
+/// Runs `probe` for the driver `name`, between the lines of the timing interface.
 fn timed(
     dev: &Device<Bound>,
     name: &'static CStr,

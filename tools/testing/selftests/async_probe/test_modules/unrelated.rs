@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module that has nothing to do with any other: who loads or unloads it waits for whatever the
-//! kernel makes everybody wait for. The comparison of the designs does so beside their probes.
+//! A module that uses no other. A task that loads or unloads it waits for the asynchronous
+//! functions of all registered domains. The comparison of the designs measures that beside their
+//! probes.
 
 use kernel::prelude::*;
 
