@@ -172,8 +172,7 @@ fn facts(summary: &Summary) -> Facts {
 
     let mut names = Names::default();
     for wave in &summary.waves {
-        let driver = wave.driver.as_deref().unwrap_or("?");
-        let of = names.nth(format!("driver {driver}"));
+        let of = names.nth(format!("driver {}", wave.driver));
         put(&of, "bound", number(wave.total.bound));
         put(&of, "failed", number(wave.total.failed));
         put(&of, "at once", number(wave.total.at_once));

@@ -3,8 +3,8 @@
 //! Where the time went: per driver, and per device.
 
 use crate::call::{self, calls};
+use crate::life::wave::at_once;
 use crate::probe::{probes, Probe};
-use crate::summary::at_once;
 use crate::{Event, Micros, ProbeType, What};
 
 /// One life of a driver in the log, from the call of its registration to its unregistration.

@@ -8,8 +8,6 @@ use lifecycle::parse::log;
 use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
-use lifecycle::timing::runs;
-use lifecycle::Event;
 use timeline::files::{Pictures, NAMES};
 use timeline::Heading;
 
@@ -78,7 +76,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     result(&format!("{}\n{identity}\n", heading.title));
     let summary = Summary::of(&name, read);
-    let scenarios = report(&log, &summary.life.events)?;
+    let scenarios = report(&log, &summary)?;
     result(format!("{scenarios}\n{}", short(&summary)).trim_end());
     note(&format!(
         "the whole log: {name}; more about it: make report"
@@ -134,15 +132,15 @@ fn job() -> String {
 }
 
 /// The lines of one asynchronous insmod, its table, and all scenarios side by side.
-fn report(log: &str, events: &[Event]) -> Result<String> {
-    let runs = runs(events);
-    if runs.len() != SCENARIOS.len() {
+fn report(log: &str, summary: &Summary) -> Result<String> {
+    let waves = &summary.waves;
+    if waves.len() != SCENARIOS.len() {
         return Err(Error::new(
             Kind::Failed,
             "the demonstration is incomplete",
             format!(
                 "{} of {} scenarios are in the log",
-                runs.len(),
+                waves.len(),
                 SCENARIOS.len()
             ),
             "read out/run/console.log",
@@ -155,14 +153,18 @@ fn report(log: &str, events: &[Event]) -> Result<String> {
         .collect();
     let scenarios: Vec<Scenario<'_>> = SCENARIOS
         .iter()
-        .zip(&runs)
-        .map(|((name, _), run)| Scenario { name, run })
+        .zip(waves)
+        .map(|((name, _), wave)| Scenario {
+            name,
+            insmod: summary.life.insmod(wave),
+            wave,
+        })
         .collect();
     Ok(format!(
         "insmod slow_platform_driver.ko {}\n{}\n\n{}\n{}",
         SCENARIOS[0].1,
         indent(&first.join("\n")),
-        devices(&runs[0]),
+        devices(&summary.life, &waves[0]),
         compare(&scenarios)
     ))
 }

@@ -15,6 +15,7 @@ mod sight;
 mod timing;
 mod trial;
 mod waits;
+pub(crate) mod wave;
 
 use crate::parse::log::Source;
 use crate::probing::Probing;
@@ -23,6 +24,7 @@ use build::Builder;
 pub use model::{function, Device, Facts, Kind, Life, Span, Task, Through, Wait, VERSION};
 pub use sight::Sight;
 pub use waits::AsyncProbe;
+pub use wave::{Total, Wave};
 
 impl Life {
     /// The life that these events show, on a kernel that probes so often.

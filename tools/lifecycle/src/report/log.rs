@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 
 use super::{fold, heading, print, table, wrap};
+use crate::life::Wave;
 use crate::life::{Kind, Wait};
-use crate::summary::{Summary, Wave};
+use crate::summary::Summary;
 use crate::{errno, Micros};
 
 /// How many rows a table has before it is folded.
@@ -104,7 +105,7 @@ fn waves(summary: &Summary, detail: Detail) -> String {
     for wave in rows.rows {
         let total = wave.total;
         let mut row = vec![
-            driver(wave.driver.as_deref()),
+            wave.driver.clone(),
             (wave.begin - summary.life.begin).to_string(),
             total.bound.to_string(),
         ];

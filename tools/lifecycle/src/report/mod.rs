@@ -6,52 +6,70 @@ pub mod diff;
 pub mod log;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::errno;
-use crate::timing::{Run, Timing};
+use crate::life::{Kind, Life, Span, Wave};
 use crate::Micros;
 use log::{Detail, LARGEST, ROWS};
 
 /// How wide a table may be, in columns.
 pub const WIDTH: u16 = 80;
 
-/// The timing of each device of a driver, one row per probe.
+/// The timing of each device of a wave, one row per probe.
 ///
 /// Times are in milliseconds; `began` counts from the call of the driver's registration. Ends with
 /// a line feed.
-pub fn devices(run: &Run<'_>) -> String {
+pub fn devices(life: &Life, wave: &Wave) -> String {
     let mut table = table(
         &[
             "device", "task", "cpu", "how", "began", "firmware", "ms", "probe ms", "result",
         ],
         &[2, 4, 5, 6, 7],
     );
-    for probe in &run.probes {
-        table.add_row(device_row(run, probe));
+    let firmware: HashMap<usize, usize> = life
+        .of(Kind::Firmware)
+        .filter_map(|(at, request)| Some((request.cause?, at)))
+        .collect();
+    for probe in &wave.probes {
+        let firmware = firmware.get(probe).map(|request| &life.spans[*request]);
+        table.add_row(device_row(life, wave, *probe, firmware));
     }
     print(&table)
 }
 
-fn device_row(run: &Run<'_>, probe: &Timing<'_>) -> [String; 9] {
-    let (bytes, arrived) = match probe.firmware {
-        Some(firmware) if firmware.ret == 0 => {
-            (firmware.bytes.to_string(), firmware.took.to_string())
-        }
-        Some(firmware) => (errno::name(firmware.ret), firmware.took.to_string()),
-        None => ("-".to_owned(), "-".to_owned()),
+fn device_row(life: &Life, wave: &Wave, probe: usize, firmware: Option<&Span>) -> [String; 9] {
+    let length = life.length(probe).to_string();
+    let probe = &life.spans[probe];
+    let dash = || "-".to_owned();
+    let (bytes, arrived) = match firmware {
+        Some(request) => (
+            match (request.ret, request.facts.bytes) {
+                (Some(0), Some(bytes)) => bytes.to_string(),
+                (ret, _) => ret.map_or_else(dash, errno::name),
+            },
+            request.took.map_or_else(dash, |took| took.to_string()),
+        ),
+        None => (dash(), dash()),
     };
-    let (took, result) = match probe.ended {
-        Some(end) => (end.took.to_string(), errno::name(end.ret)),
-        None => ("-".to_owned(), "running".to_owned()),
+    let (took, result) = match probe.ret {
+        Some(ret) => (length, errno::name(ret)),
+        None => (dash(), "running".to_owned()),
+    };
+    let task = probe.task.and_then(|task| life.tasks[task].name.clone());
+    let how = match probe.asynchronous {
+        Some(true) => "async",
+        Some(false) => "sync",
+        None => "-",
     };
     [
-        probe.device.to_owned(),
-        probe.task.to_owned(),
-        probe.cpu.to_string(),
-        if probe.asynchronous { "async" } else { "sync" }.to_owned(),
-        (probe.began - run.called).to_string(),
+        probe.on.clone(),
+        task.unwrap_or_else(dash),
+        probe.cpu.map_or_else(dash, |cpu| cpu.to_string()),
+        how.to_owned(),
+        (probe.begin - wave.begin).to_string(),
         bytes,
         arrived,
         took,
@@ -64,8 +82,10 @@ fn device_row(run: &Run<'_>, probe: &Timing<'_>) -> [String; 9] {
 pub struct Scenario<'a> {
     /// What was done, in a few words.
     pub name: &'a str,
+    /// How long the insmod took, if that is known.
+    pub insmod: Option<Micros>,
     /// What was measured.
-    pub run: &'a Run<'a>,
+    pub wave: &'a Wave,
 }
 
 /// Scenarios side by side, one row each.
@@ -86,17 +106,17 @@ pub fn compare(scenarios: &[Scenario<'_>]) -> String {
         ],
         &[1, 2, 3, 4, 5, 6],
     );
-    for Scenario { name, run } in scenarios {
+    for Scenario { name, insmod, wave } in scenarios {
         let ms =
             |micros: Option<Micros>| micros.map_or("-".to_owned(), |micros| micros.to_string());
         table.add_row([
             (*name).to_owned(),
-            ms(run.insmod),
-            ms(run.until_bound()),
-            ms(run.slowest()),
-            run.sum().to_string(),
-            run.at_once().to_string(),
-            run.efficiency()
+            ms(*insmod),
+            ms(wave.until_bound),
+            wave.slowest.to_string(),
+            wave.total.sum.to_string(),
+            wave.total.at_once.to_string(),
+            wave.efficiency
                 .map_or("-".to_owned(), |efficiency| format!("{efficiency:.4}")),
         ]);
     }
@@ -205,7 +225,7 @@ fn wrap(indent: &str, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::parse::dmesg::parse;
-    use crate::timing::runs;
+    use crate::Probing;
 
     fn log(devices: usize, task: &str) -> String {
         let mut log = String::from(
@@ -224,14 +244,20 @@ mod tests {
         log + "[    3.020000] lifecycle: call_returned call=insmod on=slow_platform_driver pid=9 ret=0\n"
     }
 
+    fn life(log: &str) -> (Life, Vec<Wave>) {
+        let life = Life::new(parse(log).unwrap(), Probing::Once);
+        let waves = life.waves();
+        (life, waves)
+    }
+
     fn widest(text: &str) -> usize {
         text.lines().map(|line| line.chars().count()).max().unwrap()
     }
 
     #[test]
     fn one_row_per_device() {
-        let events = parse(&log(2, "kworker/u10:12")).unwrap();
-        let text = devices(&runs(&events)[0]);
+        let (life, waves) = life(&log(2, "kworker/u10:12"));
+        let text = devices(&life, &waves[0]);
         assert_eq!(
             text,
             "\
@@ -244,25 +270,26 @@ slow_platform.1 kworker/u10:12   1 async 1.000    65560 1.234 2003.114 ok
 
     #[test]
     fn fits_the_terminal() {
-        let events = parse(&log(4096, "a task with a name")).unwrap();
-        let runs = runs(&events);
-        assert!(widest(&devices(&runs[0])) <= 80, "{}", devices(&runs[0]));
+        let (life, waves) = life(&log(4096, "a task with a name"));
+        let text = devices(&life, &waves[0]);
+        assert!(widest(&text) <= 80, "{text}");
 
         let name = "prefer_asynchronous, insmod with async_probe, 4096 devices";
         let text = compare(&[Scenario {
             name,
-            run: &runs[0],
+            insmod: life.insmod(&waves[0]),
+            wave: &waves[0],
         }]);
         assert!(widest(&text) <= 80, "{text}");
     }
 
     #[test]
     fn scenarios_side_by_side() {
-        let events = parse(&log(8, "kworker/u8:1")).unwrap();
-        let runs = runs(&events);
+        let (life, waves) = life(&log(8, "kworker/u8:1"));
         let text = compare(&[Scenario {
             name: "prefer_asynchronous",
-            run: &runs[0],
+            insmod: life.insmod(&waves[0]),
+            wave: &waves[0],
         }]);
         assert_eq!(
             text,

@@ -3,15 +3,14 @@
 //! What a life comes to: drivers, calls, and what decided how long it took.
 
 mod path;
-mod wave;
 
 use serde::{Deserialize, Serialize};
 
-use crate::life::Kind;
+use crate::life::wave::covered;
+use crate::life::{Kind, Life, Total, Wave};
 use crate::parse::log::{Log, Source};
-use crate::{Life, Micros, Probing};
+use crate::{Micros, Probing};
 pub use path::{Path, Step};
-pub use wave::Wave;
 
 /// The version of this format, and of the life in it.
 pub use crate::life::VERSION;
@@ -39,23 +38,6 @@ pub struct Summary {
     pub life: Life,
 }
 
-/// All probes together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Total {
-    /// How many there were.
-    pub probes: usize,
-    /// How many of them have bound a device.
-    pub bound: usize,
-    /// How many of them have failed.
-    pub failed: usize,
-    /// The time that they took one after the other.
-    pub sum: Micros,
-    /// The time in which at least one was under way.
-    pub covered: Micros,
-    /// How many ran at once, at most.
-    pub at_once: usize,
-}
-
 /// Something that was called: a module's init, an initcall, a system call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
@@ -74,7 +56,7 @@ impl Summary {
     pub fn of(name: &str, log: Log) -> Self {
         let life = Life::new(log.events, Probing::Once);
         let probes: Vec<usize> = life.spans_of(Kind::Probe).collect();
-        let waves = wave::waves(&life);
+        let waves = life.waves();
         let calls = calls(&life);
         let path = path::path(&life, &waves, &calls);
         Self {
@@ -89,56 +71,6 @@ impl Summary {
             life,
         }
     }
-}
-
-impl Total {
-    /// Sums probes up.
-    fn of(life: &Life, probes: &[usize]) -> Self {
-        let ret = |span: &&usize| life.spans[**span].ret;
-        let mut spans: Vec<(Micros, Micros)> = probes
-            .iter()
-            .map(|span| (life.spans[*span].begin, life.end_of(*span)))
-            .collect();
-        Self {
-            probes: probes.len(),
-            bound: probes.iter().filter(|span| ret(span) == Some(0)).count(),
-            failed: probes
-                .iter()
-                .filter(|span| ret(span).is_some_and(|ret| ret != 0))
-                .count(),
-            sum: probes.iter().map(|span| life.length(*span)).sum(),
-            at_once: at_once(&spans),
-            covered: covered(&mut spans),
-        }
-    }
-}
-
-/// How many of these are under way at once, at most.
-pub(crate) fn at_once(spans: &[(Micros, Micros)]) -> usize {
-    let mut steps: Vec<(Micros, isize)> = spans
-        .iter()
-        .flat_map(|(begin, end)| [(*begin, 1), (*end, -1)])
-        .collect();
-    // In the same microsecond, ends come first.
-    steps.sort_unstable();
-    let mut now = 0_isize;
-    let most = steps.into_iter().map(|(_, step)| {
-        now += step;
-        now
-    });
-    most.max().unwrap_or(0).unsigned_abs()
-}
-
-/// The time in which at least one of these is under way.
-fn covered(spans: &mut [(Micros, Micros)]) -> Micros {
-    spans.sort_unstable();
-    let mut sum = Micros(0);
-    let mut until = Micros(0);
-    for (begin, end) in spans.iter() {
-        sum = sum + (*end - until.max(*begin));
-        until = until.max(*end);
-    }
-    sum
 }
 
 /// What a span is called, if it is a call.

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{wave, Call, Wave};
-use crate::life::{Kind, Life, Wait};
+use super::Call;
+use crate::life::{Kind, Life, Wait, Wave};
 use crate::Micros;
 
 /// The steps that decided when something ended.
@@ -53,7 +53,7 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
     let took = |call: Option<&Call>| call.map_or(Micros(0), |call| call.took);
     let walk = Walk {
         life,
-        waiting: wave::waiting(life),
+        waiting: life.waiting(),
         steps: Vec::new(),
     };
     if let Some((task, begin, end)) = boot.filter(|(_, begin, end)| *end - *begin > took(call)) {
@@ -63,7 +63,7 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
         Some((until_bound, wave)) if until_bound > took(call) => {
             let last = wave.probes.iter().copied();
             let last = last.max_by_key(|span| (life.end_of(*span), *span))?;
-            let driver = wave.driver.as_deref().unwrap_or("unknown driver");
+            let driver = &wave.driver;
             Some(walk.of_probe(format!("the last probe of {driver}"), last))
         }
         _ => {
