@@ -16,6 +16,18 @@ pub fn of(release: &str) -> Option<&'static str> {
     SERIES.iter().find(is_of).copied()
 }
 
+/// Whether the points that a boot is recorded with are in the kernel of this release, with the same
+/// arguments: the boots of such kernels are read. Before 5.14 the result of `really_probe()` meant
+/// something else (drivers/base/dd.c).
+pub fn is_recorded_in_part(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next()?.parse::<u32>().ok();
+    match (number(), number()) {
+        (Some(major), Some(minor)) => (major, minor) >= (5, 15),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,5 +38,16 @@ mod tests {
         assert_eq!(of("7.2-rc1"), Some("7.2"));
         assert_eq!(of("7.31.0"), None);
         assert_eq!(of("9.1.0"), None);
+        for (release, known) in [
+            ("5.15.0", true),
+            ("6.1.0-42-amd64", true),
+            ("10.0", true),
+            ("5.14.21", false),
+            ("4.19.0", false),
+            ("six", false),
+            ("6", false),
+        ] {
+            assert_eq!(is_recorded_in_part(release), known, "{release}");
+        }
     }
 }

@@ -194,7 +194,7 @@ proptest! {
     ) {
         let _ = parse(&text);
         let _ = parse(&String::from_utf8_lossy(&bytes));
-        let _ = parse(&text::seal(text::header("7.3.4", Probing::Once) + &text));
+        let _ = parse(&text::seal(text::header("7.3.4", Probing::Once, DEFINITIONS) + &text));
         judge(&Life::new(events, Probing::Once));
     }
 

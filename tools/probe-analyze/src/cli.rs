@@ -51,6 +51,19 @@ pub enum Action {
         Kind::Usage, Kind::Log, Kind::Unrecordable, Kind::Interrupted,
     ]))]
     BootLine(BootLine),
+    /// Writes what a boot with the boot line has recorded, and what explains it, into one file
+    #[command(after_help = exit_codes(&[
+        Kind::Usage, Kind::Storage, Kind::Log, Kind::Unrecordable, Kind::Interrupted,
+    ]))]
+    Collect(Collect),
+    /// Records what the kernel does with drivers while a command runs
+    #[command(after_help = format!(
+        "{}\n\nOtherwise the exit code is that of the command.",
+        exit_codes(&[
+            Kind::Usage, Kind::Storage, Kind::Log, Kind::Unrecordable, Kind::Interrupted,
+        ])
+    ))]
+    Record(Record),
 }
 
 /// What to report on.
@@ -131,6 +144,40 @@ pub struct BootLine {
     pub json: bool,
     /// Prints the addition alone
     #[arg(short, long, conflicts_with_all = ["json", "loader"])]
+    pub quiet: bool,
+}
+
+/// What to collect.
+#[derive(Debug, Args)]
+pub struct Collect {
+    /// The file
+    #[arg(default_value = "boot.txt")]
+    pub output: PathBuf,
+    /// Replaces serial numbers, addresses and host names
+    #[arg(long)]
+    pub anonymise: bool,
+    /// Prints what was collected as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Does not print what was collected
+    #[arg(short, long, conflicts_with = "json")]
+    pub quiet: bool,
+}
+
+/// What to record.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The file of the recording
+    #[arg(short, long, default_value = "recording.txt", value_name = "FILE")]
+    pub out: PathBuf,
+    /// The command, with its arguments
+    #[arg(required = true, last = true)]
+    pub command: Vec<String>,
+    /// Prints what was recorded as JSON, after what the command prints
+    #[arg(long)]
+    pub json: bool,
+    /// Does not print what was recorded
+    #[arg(short, long, conflicts_with = "json")]
     pub quiet: bool,
 }
 

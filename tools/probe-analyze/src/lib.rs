@@ -7,10 +7,13 @@
 
 pub mod boot_line;
 pub mod cli;
+pub mod collect;
 pub mod diff;
 pub mod error;
+pub mod file;
 pub mod interrupt;
 pub mod log;
 pub mod output;
+pub mod record;
 pub mod report;
 pub mod timeline;

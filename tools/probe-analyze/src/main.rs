@@ -8,7 +8,7 @@ use clap::Parser;
 
 use probe_analyze::cli::{Action, Cli};
 use probe_analyze::error::Result;
-use probe_analyze::{boot_line, diff, interrupt, output, report, timeline};
+use probe_analyze::{boot_line, collect, diff, interrupt, output, record, report, timeline};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -29,6 +29,8 @@ fn act(action: &Action) -> Result<u8> {
         Action::Timeline(args) => timeline::run(args)?,
         Action::Diff(args) => return diff::run(args),
         Action::BootLine(args) => boot_line::run(args)?,
+        Action::Collect(args) => collect::run(args)?,
+        Action::Record(args) => return record::run(args),
     }
     Ok(0)
 }

@@ -57,6 +57,11 @@ pub fn report(text: &str) {
     }
 }
 
+/// Says something beside the result.
+pub fn note(text: &str) {
+    eprintln!("probe-analyze: {text}");
+}
+
 /// Prints a value as one line of JSON.
 pub fn json(value: &impl Serialize) {
     // None of the values has a map whose keys are not strings, which is all that could fail.

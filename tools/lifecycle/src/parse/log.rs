@@ -102,6 +102,7 @@ fn kernel(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::point::DEFINITIONS;
     use crate::parse::recording::{header, seal};
     use crate::Probing;
 
@@ -122,12 +123,15 @@ mod tests {
         assert_eq!(parse(timing).unwrap().kernel, None);
         // A recording, and be it empty, is never read as anything else.
         assert!(matches!(
-            parse(&format!("{}{timing}", header("7.3.4", Probing::Once))),
+            parse(&format!(
+                "{}{timing}",
+                header("7.3.4", Probing::Once, DEFINITIONS)
+            )),
             Err(Refusal {
                 reason: Reason::Unsealed,
                 ..
             })
         ));
-        assert!(parse(&seal(header("7.3.4", Probing::Once))).is_err());
+        assert!(parse(&seal(header("7.3.4", Probing::Once, DEFINITIONS))).is_err());
     }
 }

@@ -13,6 +13,10 @@
 //! # lifecycle: end crc32=1c291ca3
 //! ```
 //!
+//! A recording of a boot has ` points=some` behind the clock: the points without a line about their
+//! events were not recorded. Other texts that were collected with it stand before the seal, each
+//! behind a line `# lifecycle: part=NAME lines=N`.
+//!
 //! The middle is the file `trace` of tracefs (`Documentation/trace/ftrace.rst`). printk's lines are
 //! in it too, as the events `console` of the kernel's own tracepoint: they come from the same buffer
 //! and carry the same clock, so that nothing has to be merged. Trace clock `global` and printk both
@@ -60,13 +64,21 @@ pub const FIRST: &str = "# lifecycle: recording ";
 /// What its first line ends with if the kernel has `CONFIG_DEBUG_TEST_DRIVER_REMOVE`.
 const TWICE: &str = " probing=twice";
 
-/// The first line of a recording.
-pub fn header(kernel: &str, probing: Probing) -> String {
+/// What stands behind the clock in the first line if some of the points were not recorded.
+const SOME: &str = " points=some";
+
+/// The first line of a recording of these points.
+pub fn header(kernel: &str, probing: Probing, points: &[Definition]) -> String {
+    let some = if points.len() < DEFINITIONS.len() {
+        SOME
+    } else {
+        ""
+    };
     let probing = match probing {
         Probing::Once => "",
         Probing::Twice => TWICE,
     };
-    format!("{FIRST}1 kernel={kernel} clock=global{probing}\n")
+    format!("{FIRST}1 kernel={kernel} clock=global{some}{probing}\n")
 }
 
 /// How often the kernel of a recording probes, as its first line says.
@@ -108,6 +120,60 @@ pub fn kprobe_line(event: &str, hits: u64, missed: u64) -> String {
     format!("{OURS}event={event} hits={hits} missed={missed}\n")
 }
 
+/// A part of a recording that is no trace: what else was collected on the machine. It stands before
+/// the seal.
+pub fn part(name: &str, text: &str) -> String {
+    let lines = text.lines().count();
+    let end = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    format!("{OURS}part={name} lines={lines}\n{text}{end}")
+}
+
+/// The parts of a recording that are no trace: name and text.
+///
+/// # Errors
+///
+/// That the recording is not sealed, or that a part is cut off.
+pub fn parts(text: &str) -> Result<Vec<(&str, &str)>, Refusal> {
+    let mut reader = Reader {
+        line: 0,
+        text,
+        rest: text,
+    };
+    reader.sealed()?;
+    let mut parts = vec![];
+    while let Some(line) = reader.next() {
+        let ours = line.strip_prefix(OURS);
+        if let Some(ours) = ours.filter(|ours| ours.starts_with("part=")) {
+            let part = reader.part(ours);
+            parts.push(part.map_err(|reason| reader.error(reason, line))?);
+        }
+    }
+    Ok(parts)
+}
+
+/// The points that were recorded: what is not among them cannot be seen.
+pub fn points(text: &str) -> Vec<Point> {
+    if !text
+        .lines()
+        .next()
+        .is_some_and(|first| first.contains(SOME))
+    {
+        return DEFINITIONS.iter().map(|of| of.point).collect();
+    }
+    let events = text.lines().filter_map(|line| {
+        let event = line.strip_prefix(OURS)?.strip_prefix("event=")?;
+        definition(event.split(' ').next()?)
+    });
+    let mut points: Vec<Point> = events.map(|of| of.point).collect();
+    points.sort();
+    points.dedup();
+    points
+}
+
 /// Reads a recording.
 ///
 /// # Errors
@@ -120,11 +186,15 @@ pub fn parse(text: &str) -> Result<Vec<Event>, Refusal> {
         rest: text,
     };
     reader.sealed()?;
-    reader.kernel()?;
+    reader.lost()?;
     let mut trace = Trace::default();
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        some: reader.head()?,
+        ..Tally::default()
+    };
     while let Some(line) = reader.next() {
         let read = match line.strip_prefix(OURS) {
+            Some(line) if line.starts_with("part=") => reader.part(line).map(drop),
             Some(line) => tally.line(line),
             None if tally.begun() => Err(Reason::Expected("a line of ours")),
             None => trace.line(line),
@@ -185,23 +255,56 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Checks the first line.
-    fn kernel(&mut self) -> Result<(), Refusal> {
+    /// Whether a CPU lost events. What was lost shows in the trace first, as a function that returns
+    /// and has not begun.
+    fn lost(&self) -> Result<(), Refusal> {
+        for (at, line) in self.rest.lines().enumerate() {
+            let counted = line
+                .strip_prefix(OURS)
+                .filter(|line| line.starts_with("cpu="))
+                .map(|line| Tally::default().line(line));
+            if let Some(Err(Reason::Lost)) = counted {
+                return Err(Refusal::of_line(at + 1, Reason::Lost, line));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the first line; returns whether some of the points were not recorded.
+    fn head(&mut self) -> Result<bool, Refusal> {
         let line = self.next().unwrap_or_default();
-        let kernel = line
+        let rest = line
             .strip_prefix(FIRST)
             .and_then(|line| line.strip_prefix("1 kernel="))
-            .map(|line| line.strip_suffix(TWICE).unwrap_or(line))
-            .and_then(|line| line.strip_suffix(" clock=global"))
+            .map(|line| line.strip_suffix(TWICE).unwrap_or(line));
+        let some = rest.is_some_and(|rest| rest.ends_with(SOME));
+        let kernel = rest
+            .map(|rest| rest.strip_suffix(SOME).unwrap_or(rest))
+            .and_then(|rest| rest.strip_suffix(" clock=global"))
             .filter(|kernel| !kernel.contains(' '));
         let Some(kernel) = kernel else {
             return Err(self.error(Reason::NotARecording, line));
         };
-        if series::of(kernel).is_some() {
-            Ok(())
+        if series::of(kernel).is_some() || some && series::is_recorded_in_part(kernel) {
+            Ok(some)
         } else {
             Err(self.error(Reason::UnknownKernel(kernel.to_owned()), line))
         }
+    }
+
+    /// Skips a part that is no trace; returns its name and its text.
+    fn part(&mut self, line: &'a str) -> Result<(&'a str, &'a str), Reason> {
+        let (name, lines) = line
+            .strip_prefix("part=")
+            .and_then(|line| line.split_once(" lines="))
+            .and_then(|(name, lines)| Some((name, digits::<usize>(lines)?)))
+            .ok_or(Reason::Expected("a part and the number of its lines"))?;
+        let text = self.rest;
+        for _ in 0..lines {
+            self.next()
+                .ok_or(Reason::Expected("as many lines as the part has"))?;
+        }
+        Ok((name, &text[..text.len() - self.rest.len()]))
     }
 }
 
@@ -536,7 +639,7 @@ impl fmt::Display for Line<'_> {
 /// Writes events as a recording, sealed. For tests, and for recordings that are to be doctored.
 pub fn write(kernel: &str, events: &[Event]) -> String {
     let entries = events.len();
-    let mut text = header(kernel, Probing::Once);
+    let mut text = header(kernel, Probing::Once, DEFINITIONS);
     text += &format!(
         "# tracer: nop\n#\n# entries-in-buffer/entries-written: {entries}/{entries}   #P:1\n#\n"
     );
@@ -569,6 +672,8 @@ pub fn write(kernel: &str, events: &[Event]) -> String {
 /// What the kernel counted.
 #[derive(Default)]
 struct Tally {
+    /// Some of the points were not recorded.
+    some: bool,
     cpus: BTreeMap<u32, u64>,
     hits: BTreeMap<String, u64>,
 }
@@ -650,15 +755,17 @@ impl Tally {
             count(&format!("CPU {cpu}"), of(&self.cpus), of(&trace.cpus))?;
         }
         for event in DEFINITIONS.iter().flat_map(Definition::events) {
-            let Some(hits) = self.hits.get(&event) else {
+            let found = trace.events_of.get(&event).copied().unwrap_or(0);
+            let hits = self.hits.get(&event).copied();
+            // Without probes there is nothing to be told.
+            if hits.is_none() && (!self.some || event == Point::Probe.definition().event) {
                 return Err(Reason::Count {
                     what: event,
                     expected: 0,
-                    found: 0,
+                    found,
                 });
-            };
-            let found = trace.events_of.get(&event).copied().unwrap_or(0);
-            count(&event, *hits, found)?;
+            }
+            count(&event, hits.unwrap_or(0), found)?;
         }
         let unknown = self.hits.keys().find(|event| definition(event).is_none());
         unknown.map_or(Ok(()), |event| Err(Reason::UnknownEvent(event.clone())))
@@ -733,6 +840,12 @@ mod tests {
         );
         assert_eq!(with("overrun=0", "overrun=1"), Reason::Lost);
         assert_eq!(with("dropped=0", "dropped=1"), Reason::Lost);
+        // The loss is the reason, not what it does to the trace.
+        let lossy = body.replacen("dropped=0", "dropped=1", 1);
+        assert_eq!(
+            reason(&lossy.replacen(": probe: ", ": bound: ", 1)),
+            Reason::Lost
+        );
         assert_eq!(
             with(
                 "event=probe_end hits=11 missed=0",
@@ -768,6 +881,48 @@ mod tests {
             with("timing: probe_began", "timing: probe_begun"),
             Reason::UnknownEvent(_)
         ));
+    }
+
+    #[test]
+    fn some_points_and_parts() {
+        let whole = body().replacen(" clock=global", " clock=global points=some", 1);
+        let whole = whole + &part("modules", "a 1 0\n# lifecycle: cpu=0\nb 2 0") + &part("no", "");
+        let sealed = seal(whole.clone());
+        assert_eq!(parse(&sealed), parse(GOOD));
+        assert_eq!(
+            parts(&sealed),
+            Ok(vec![
+                ("modules", "a 1 0\n# lifecycle: cpu=0\nb 2 0\n"),
+                ("no", "")
+            ])
+        );
+        assert_eq!(points(&sealed).len(), DEFINITIONS.len());
+        let fewer = whole.replace("# lifecycle: event=run", "# lifecycle: event=ran");
+        assert!(!points(&seal(fewer)).contains(&Point::Run));
+        // A kernel that is known in part is known for nothing else.
+        let older = |text: &str| text.replacen("kernel=7.3.4+deb13", "kernel=6.12.1+deb13", 1);
+        assert!(parse(&seal(older(&whole))).is_ok());
+        assert!(matches!(
+            reason(&older(body())),
+            Reason::UnknownKernel(kernel) if kernel.starts_with("6.12.1")
+        ));
+        // Probes are always among the points, and nothing that was recorded is without its count.
+        let without = |event: &str| {
+            let lines = whole.split_inclusive('\n');
+            let rest: String = lines.filter(|line| !line.contains(event)).collect();
+            reason(&rest)
+        };
+        for event in ["event=probe hits", "event=bound hits"] {
+            assert!(matches!(without(event), Reason::Count { .. }), "{event}");
+        }
+        assert_eq!(
+            reason(&(whole.clone() + "# lifecycle: part=x lines=3\na\n")),
+            Reason::Expected("as many lines as the part has")
+        );
+        assert_eq!(
+            reason(&(whole + "# lifecycle: part=x\n")),
+            Reason::Expected("a part and the number of its lines")
+        );
     }
 
     #[test]

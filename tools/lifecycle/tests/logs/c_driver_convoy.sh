@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Makes the recording beside this file, of a driver in C and of an insmod that
-# has nothing to do with it. In the checkout, with the guest programs built:
+# has nothing to do with it. In the checkout, after `make probe-analyze`:
 #
-#   out/target/debug/lab vm --program .../release/record \
+#   out/target/debug/lab vm --program .../release/probe-analyze \
 #       --job tools/lifecycle/tests/logs/c_driver_convoy.sh >recording
 #
 # The licence line of c_driver_convoy.txt is put in by hand, and the checksum at
 # its end made again.
 
 if [ "$1" != inner ]; then
-	/selftests/record /tmp/recording sh "$0" inner >&2 2>/dev/null || exit
+	/selftests/probe-analyze record --quiet --out /tmp/recording -- sh "$0" inner >&2 2>/dev/null || exit
 	exec cat /tmp/recording
 fi
 

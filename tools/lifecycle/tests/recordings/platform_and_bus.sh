@@ -4,14 +4,14 @@
 # Makes the recording beside this file. In the checkout, with the guest programs
 # built:
 #
-#   out/target/debug/lab vm --program .../release/record \
+#   out/target/debug/lab vm --program .../release/probe-analyze \
 #       --job tools/lifecycle/tests/recordings/platform_and_bus.sh >recording
 #
 # The licence line of platform_and_bus.txt is put in by hand, and the checksum
 # at its end made again.
 
 if [ "$1" != inner ]; then
-	/selftests/record /tmp/recording sh "$0" inner >&2 2>/dev/null || exit
+	/selftests/probe-analyze record --quiet --out /tmp/recording -- sh "$0" inner >&2 2>/dev/null || exit
 	exec cat /tmp/recording
 fi
 

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use lifecycle::event::point::Definition;
 use lifecycle::event::Point;
+use lifecycle::series::is_recorded_in_part;
 use serde::Serialize;
 
 use crate::cli::BootLine;
@@ -236,17 +237,15 @@ fn answer(args: &BootLine) -> Result<Answer> {
 /// `kprobe_event=` is there since 5.3. Before 5.14 `really_probe()` returned other values than what
 /// the driver's probe returned.
 fn check_release(kernel: &str) -> Result<()> {
-    let mut numbers = kernel.split(|c: char| !c.is_ascii_digit());
-    let mut number = || numbers.next().and_then(|number| number.parse::<u32>().ok());
-    let (Some(major), Some(minor)) = (number(), number()) else {
+    if !kernel.starts_with(|c: char| c.is_ascii_digit()) || !kernel.contains('.') {
         return Err(Error::new(
             Kind::Usage,
             format!("`{kernel}` is no release of a kernel"),
             "a release begins with two numbers, as 6.12.48-amd64 does",
             "name what `uname -r` prints on that kernel with --kernel",
         ));
-    };
-    if (major, minor) < (5, 15) {
+    }
+    if !is_recorded_in_part(kernel) {
         return Err(Error::new(
             Kind::Unrecordable,
             format!("Linux {kernel} is too old to record its boot"),

@@ -2,6 +2,7 @@
 
 //! The command as users and scripts meet it.
 
+mod boot;
 mod boot_line;
 mod install;
 mod interrupt;

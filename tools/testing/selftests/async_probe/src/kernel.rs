@@ -2,52 +2,13 @@
 
 //! How the running kernel is configured, where it tells (`CONFIG_IKCONFIG_PROC`).
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::sync::LazyLock;
-
-use flate2::read::GzDecoder;
 use lifecycle::Probing;
+pub use recorder::config::{has, probing};
 
 use crate::Failure;
 
-/// Where it tells.
-const CONFIG: &str = "/proc/config.gz";
-
 /// Instruments that make all that the kernel does several times as long.
 const INSTRUMENTS: &[&str] = &["KASAN", "KCSAN", "PROVE_LOCKING"];
-
-static SET: LazyLock<String> =
-    LazyLock::new(|| File::open(CONFIG).and_then(unpack).unwrap_or_default());
-
-fn unpack(file: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    GzDecoder::new(file).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-/// Whether `CONFIG_<option>=y`. Of a kernel that does not tell, none is: Debian's does not, and has none
-/// of those that are asked for.
-pub fn has(option: &str) -> bool {
-    is_set(&SET, option)
-}
-
-fn is_set(config: &str, option: &str) -> bool {
-    config.lines().any(|line| {
-        line.strip_prefix("CONFIG_")
-            .and_then(|line| line.strip_prefix(option))
-            == Some("=y")
-    })
-}
-
-/// How often it probes a device that it binds.
-pub fn probing() -> Probing {
-    if has("DEBUG_TEST_DRIVER_REMOVE") {
-        Probing::Twice
-    } else {
-        Probing::Once
-    }
-}
 
 /// Skips what wants the first of two phases to be quick: on a kernel that probes twice the second phase
 /// of the trial is over before the probe is.
@@ -68,20 +29,4 @@ pub fn wants_quick_first_phase() -> Result<(), Failure> {
 /// The first of the instruments that the kernel has, under which durations say nothing.
 pub fn instrument() -> Option<&'static str> {
     INSTRUMENTS.iter().copied().find(|option| has(option))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options() {
-        let config =
-            "CONFIG_KASAN=y\n# CONFIG_KCSAN is not set\nCONFIG_RUST=m\nCONFIG_KASAN_INLINE=y\n";
-        assert!(is_set(config, "KASAN"));
-        assert!(is_set(config, "KASAN_INLINE"));
-        for option in ["KCSAN", "RUST", "KASA", "INLINE"] {
-            assert!(!is_set(config, option), "{option}");
-        }
-    }
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `collect` and `record`, and what is made of their files.
+
+use std::fs;
+use std::path::Path;
+
+use lifecycle::event::Point;
+use lifecycle::parse::recording::{parts, points, seal};
+
+use crate::run::{expect, probe_analyze};
+
+/// The boot of a stock kernel.
+fn boot() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/logs/boot.txt");
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn report_of_a_boot() {
+    let text = expect(&["report", &boot()], 0).stdout;
+    assert!(text.contains("Linux 7.3.4+deb13-amd64"), "{text}");
+    assert!(text.contains("21 probes (18 bound, 3 failed)"), "{text}");
+    assert!(text.contains("0000:00:00.0"), "{text}");
+}
+
+#[test]
+fn a_boot_says_what_was_recorded_and_has_parts() {
+    let text = fs::read_to_string(boot()).unwrap();
+    let recorded = points(&text);
+    assert!(recorded.contains(&Point::Probe) && !recorded.contains(&Point::Thread));
+    let parts = parts(&text).unwrap();
+    let [("cmdline", line)] = parts[..] else {
+        panic!("{parts:?}");
+    };
+    assert!(line.contains(" kprobe_event=r1024:probe_end,really_probe,"));
+
+    // What the boot lost is not passed over.
+    let body = &text[..text.rfind("# lifecycle: end").unwrap()];
+    let lossy = seal(body.replacen("dropped=0", "dropped=5", 1));
+    let output = probe_analyze(&["report", "-"])
+        .input(lossy.as_bytes())
+        .run();
+    assert_eq!(output.code, Some(8));
+    assert!(
+        output.stderr.contains("events were lost"),
+        "{}",
+        output.stderr
+    );
+}
+
+/// No machine that runs this test was booted to record itself.
+#[test]
+fn collect_without_a_recording() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("boot.txt");
+    let output = expect(&["collect", file.to_str().unwrap()], 10);
+    assert!(output.stderr.contains("there is no recording of the boot"));
+    assert!(output.stderr.contains("boot-line"));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_found_first() {
+    for args in [
+        &["collect", "/nonexistent/boot.txt"][..],
+        &["record", "--out=/nonexistent/r", "--", "sleep", "100"],
+    ] {
+        let output = expect(args, 7);
+        assert!(
+            output.stderr.contains("cannot write /nonexistent/"),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn record_wants_a_command() {
+    expect(&["record"], 2);
+    expect(&["record", "true"], 2);
+}

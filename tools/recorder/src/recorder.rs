@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Records what the kernel does with any driver, by kprobe events in an instance of tracefs of its
+//! own. Nothing of it is left when the recorder is gone, unless the next one is to find the kprobes
+//! where they are: to put them in place and to take them away costs more than most tests.
+//!
+//! What is recorded, and where in the kernel, stands in `lifecycle::event::point`. The kernel
+//! looks the functions up itself when a kprobe is made, so that the recorder need not read
+//! `/proc/kallsyms`, which takes seconds on a slow machine.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lifecycle::event::point::{Definition, Point, DEFINITIONS};
+use lifecycle::parse::recording::seal;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::config::probing;
+use crate::tracefs::{
+    append, events_of, hits, put, read, recording, tracefs, undisturbed, Hits, TRACEFS,
+};
+use crate::Error;
+
+const GROUP: &str = "life";
+
+/// How many tasks may be in a function at once: the async workqueue runs 1024 (`WQ_DFL_ACTIVE`), and
+/// the kernel allows no more than this (`KRETPROBE_MAXACTIVE_MAX`).
+const AT_ONCE: u32 = 4096;
+
+/// The buffer of each CPU: some 50 000 events.
+const BUFFER_KB: u32 = 4096;
+
+/// The kernel remembers the names of so many tasks.
+const TASK_NAMES: u32 = 8192;
+
+/// A recording under way.
+#[derive(Debug)]
+pub struct Recorder {
+    instance: PathBuf,
+    task_names: String,
+    points: Vec<Definition>,
+    /// What each kprobe had counted when the recording began.
+    before: Hits,
+    /// Leaves the kprobes to the next recorder.
+    stays: bool,
+    /// Only one at a time.
+    _lock: Flock<File>,
+}
+
+impl Recorder {
+    /// Begins to record.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] where this kernel cannot be recorded; the text names what it lacks.
+    /// [`Error::Io`] and [`Error::Unexpected`] if tracefs does not do as it is told.
+    pub fn start() -> Result<Self, Error> {
+        Self::start_with(DEFINITIONS)
+    }
+
+    /// The same for a list of points that need not be there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start()`](Self::start).
+    pub fn start_with(points: &[Definition]) -> Result<Self, Error> {
+        let mut recorder = Self::new()?;
+        recorder.clear();
+        for point in points {
+            recorder.make(point)?;
+        }
+        recorder.arm()?;
+        recorder.begin()
+    }
+
+    /// The same for the points that this kernel has; also returns why others were left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start()`](Self::start), if probes cannot be recorded.
+    pub fn start_with_what_there_is() -> Result<(Self, Vec<String>), Error> {
+        let mut recorder = Self::new()?;
+        recorder.clear();
+        let mut without = vec![];
+        for point in DEFINITIONS {
+            match recorder.make(point) {
+                Err(Error::Unavailable(why)) if point.point != Point::Probe => without.push(why),
+                made => made?,
+            }
+        }
+        recorder.arm()?;
+        Ok((recorder.begin()?, without))
+    }
+
+    /// Begins to record with the kprobes that the recorder before has left in place, if it has, and
+    /// leaves them to the next.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start()`](Self::start).
+    pub fn take_over() -> Result<Self, Error> {
+        let mut recorder = Self::new()?;
+        if recorder.is_armed() {
+            recorder.points = DEFINITIONS.to_vec();
+        } else {
+            recorder.clear();
+            for point in DEFINITIONS {
+                recorder.make(point)?;
+            }
+            recorder.arm()?;
+        }
+        // A recorder that does not come as far as this takes back what has been done.
+        recorder.stays = true;
+        recorder.begin()
+    }
+
+    /// Takes back what [`take_over()`](Self::take_over) has left in place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if there is none, or another one is recording.
+    pub fn take_back() -> Result<(), Error> {
+        Self::new().map(drop)
+    }
+
+    fn new() -> Result<Self, Error> {
+        let tracefs = tracefs()?;
+        let instances = tracefs.join("instances");
+        let dir = File::open(&instances).map_err(|error| Error::io("open", &instances, error))?;
+        let lock = Flock::lock(dir, FlockArg::LockExclusiveNonblock)
+            .map_err(|_| Error::Unavailable("another one is recording".to_owned()))?;
+        let task_names = read(&tracefs.join("saved_cmdlines_size"))?;
+        // From here on the destructor takes back what has been done.
+        Ok(Self {
+            instance: instances.join(GROUP),
+            task_names: task_names.trim().to_owned(),
+            points: vec![],
+            before: Hits::new(),
+            stays: false,
+            _lock: lock,
+        })
+    }
+
+    /// Whether all kprobes are there and enabled.
+    fn is_armed(&self) -> bool {
+        let enabled = self.instance.join(format!("events/{GROUP}/enable"));
+        let wanted = DEFINITIONS.iter().flat_map(Definition::events).count();
+        fs::read_to_string(enabled).is_ok_and(|enabled| enabled.trim() == "1")
+            && events_of(GROUP).len() == wanted
+    }
+
+    /// Makes the kprobes of a point.
+    fn make(&mut self, point: &Definition) -> Result<(), Error> {
+        for line in point.kprobes(GROUP, AT_ONCE) {
+            append(&Path::new(TRACEFS).join("kprobe_events"), &line)
+                .map_err(|error| refusal(point, &error))?;
+        }
+        self.points.push(*point);
+        Ok(())
+    }
+
+    fn arm(&self) -> Result<(), Error> {
+        let instance = &self.instance;
+        fs::create_dir(instance).map_err(|error| Error::io("create", instance, error))?;
+        put(&Path::new(TRACEFS).join("saved_cmdlines_size"), TASK_NAMES)?;
+        for (file, value) in [
+            ("trace_clock", "global".to_owned()),
+            ("buffer_size_kb", BUFFER_KB.to_string()),
+            // What comes first is kept; that something did not fit is counted.
+            ("options/overwrite", "0".to_owned()),
+            ("events/printk/console/enable", "1".to_owned()),
+            (&format!("events/{GROUP}/enable"), "1".to_owned()),
+        ] {
+            put(&instance.join(file), value)?;
+        }
+        Ok(())
+    }
+
+    /// Empties the buffers while no kprobe is hit.
+    fn begin(mut self) -> Result<Self, Error> {
+        let counted = || hits(&self.points);
+        let (before, ()) = undisturbed(counted, || put(&self.instance.join("trace"), 0))?;
+        self.before = before;
+        Ok(self)
+    }
+
+    /// Ends the recording and returns it, sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if tracefs does not give it, [`Error::Unexpected`] if it never stands still
+    /// while it is read.
+    pub fn stop(self) -> Result<String, Error> {
+        recording(&self.instance, &self.points, &self.before, probing()).map(seal)
+    }
+
+    /// How often each event has come since the recording began.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`Error::Unexpected`] if tracefs does not tell.
+    pub fn hits(&self) -> Result<BTreeMap<String, u64>, Error> {
+        let before = |event: &str| self.before.get(event).map_or(0, |(hits, _)| *hits);
+        let since = |(event, (hits, _)): (String, _)| {
+            let hits = hits - before(&event);
+            (event, hits)
+        };
+        Ok(hits(&self.points)?.into_iter().map(since).collect())
+    }
+
+    /// Removes the instance and the kprobes, also those of a recorder that was killed.
+    fn clear(&self) {
+        // None of it need be there, and a destructor has nobody to tell what it cannot remove.
+        let instance = &self.instance;
+        if instance.exists() {
+            let _ = put(&instance.join(format!("events/{GROUP}/enable")), 0);
+            let _ = fs::remove_dir(instance);
+        }
+        for event in events_of(GROUP) {
+            let _ = append(
+                &Path::new(TRACEFS).join("kprobe_events"),
+                &format!("-:{event}"),
+            );
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
+        self.clear();
+        let _ = put(
+            &Path::new(TRACEFS).join("saved_cmdlines_size"),
+            &self.task_names,
+        );
+    }
+}
+
+/// Removes what [`Recorder::take_over()`] has left, unless another recorder is at work.
+pub fn put_away() {
+    if !Path::new(TRACEFS).join("instances").join(GROUP).exists() {
+        return;
+    }
+    // Where nothing can be recorded there is nothing left.
+    if let Ok(mut recorder) = Recorder::new() {
+        // `SAVED_CMDLINES_DEFAULT`: the recorder that changed it is gone.
+        "128".clone_into(&mut recorder.task_names);
+    }
+}
+
+/// What the kernel means by refusing a kprobe.
+fn refusal(point: &Definition, error: &io::Error) -> Error {
+    let Definition { function, file, .. } = point;
+    // `[   12.345678] trace_kprobe: error: Invalid probed address or symbol`
+    let log = fs::read_to_string(Path::new(TRACEFS).join("error_log")).unwrap_or_default();
+    let why = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EADDRNOTAVAIL) => "this kernel has several functions of that name",
+        _ => log
+            .lines()
+            .rev()
+            .find_map(|line| line.split_once("trace_kprobe: error: "))
+            .map_or("this kernel has no such function", |(_, why)| {
+                why.trim_end()
+            }),
+    };
+    Error::Unavailable(format!(
+        "cannot record {function} ({file}): {why} ({error})"
+    ))
+}
