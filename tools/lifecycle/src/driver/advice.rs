@@ -7,7 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{How, Load};
+use super::Load;
+use crate::life::How;
 use crate::{errno, Micros, ProbeType};
 
 /// Less than that nobody notices.
@@ -85,7 +86,7 @@ pub fn advise(facts: &Facts<'_>) -> Advice {
     };
     let of = |load: &Load| -> Vec<_> {
         load.initial()
-            .filter(|probe| probe.driver == facts.driver)
+            .filter(|probe| probe.driver.as_deref() == Some(facts.driver))
             .filter_map(|probe| Some((probe.how, probe.took?)))
             .collect()
     };
@@ -182,7 +183,7 @@ fn default(facts: &Facts<'_>, advice: &mut Advice) {
     }
     let bound = |load: &Load| -> BTreeSet<String> {
         load.initial()
-            .filter(|probe| probe.driver == facts.driver && probe.has_bound())
+            .filter(|probe| probe.driver.as_deref() == Some(facts.driver) && probe.has_bound())
             .map(|probe| probe.device.to_owned())
             .collect()
     };
@@ -244,8 +245,8 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Probe;
     use super::*;
+    use crate::life::Probe;
     use std::collections::BTreeMap;
 
     fn forced(took: u64, probes: &[(&str, How, u64, u64, i32)]) -> Load {
@@ -263,8 +264,11 @@ mod tests {
             probes: probes
                 .iter()
                 .map(|(device, how, began, took, ret)| Probe {
+                    span: 0,
+                    request: None,
+                    second_phase: None,
                     device: (*device).to_owned(),
-                    driver: "d".to_owned(),
+                    driver: Some("d".to_owned()),
                     how: *how,
                     added: None,
                     waited: None,

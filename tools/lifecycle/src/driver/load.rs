@@ -7,57 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::event::Call;
-use crate::life::{Kind, Life, Span};
+use crate::life::{How, Kind, Life, Probe, Span};
 use crate::{Micros, ProbeType};
-
-/// Who runs a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum How {
-    /// An async worker.
-    Async,
-    /// Who registers the driver or adds the device.
-    Sync,
-    /// Who writes to `bind` or `drivers_probe`.
-    Manual,
-}
-
-/// One probe.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Probe {
-    /// The device.
-    pub device: String,
-    /// The driver.
-    pub driver: String,
-    /// Who ran it.
-    pub how: How,
-    /// From the beginning of insmod until the device was added; none if it was there already.
-    pub added: Option<Micros>,
-    /// How long it was waited for, if something but a person had set it off.
-    pub waited: Option<Micros>,
-    /// From the beginning of insmod until it began.
-    pub began: Micros,
-    /// How long it took, if it has ended.
-    pub took: Option<Micros>,
-    /// How much of that went by in requests for firmware, if there were any.
-    pub firmware: Option<Micros>,
-    /// Its result, if it has ended.
-    pub ret: Option<i32>,
-    /// How long the remove took that followed, if one did.
-    pub remove: Option<Micros>,
-}
-
-impl Probe {
-    /// When it ended, from the beginning of insmod.
-    pub fn ended(&self) -> Option<Micros> {
-        Some(self.began + self.took?)
-    }
-
-    /// Whether it has bound its device.
-    pub fn has_bound(&self) -> bool {
-        self.ret == Some(0)
-    }
-}
 
 /// One insmod of the module, and what came until the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,7 +19,8 @@ pub struct Load {
     pub ret: Option<i32>,
     /// What each driver has asked for.
     pub probe_types: BTreeMap<String, ProbeType>,
-    /// All probes of the drivers, in the order in which they began.
+    /// All probes of the drivers, in the order in which they began. Their times count from the
+    /// beginning of insmod; a device that was there before has none of its own.
     pub probes: Vec<Probe>,
 }
 
@@ -78,12 +30,12 @@ impl Load {
         self.probe_types.get(driver).copied()
     }
 
-    /// The probes that nobody asked for in sysfs.
+    /// The probes that no writer to sysfs asked for.
     pub fn initial(&self) -> impl Iterator<Item = &Probe> {
         self.probes.iter().filter(|probe| probe.how != How::Manual)
     }
 
-    /// The devices that were bound without anybody asking for it in sysfs.
+    /// The devices that were bound without a write to sysfs.
     pub fn bound(&self) -> BTreeSet<&str> {
         self.initial()
             .filter(|probe| probe.has_bound())
@@ -104,93 +56,30 @@ pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
         .map(|(_, span)| span)
         .filter(|span| span.on == module)
         .collect();
+    let probes = life.probes();
     let mut loads = Vec::new();
     for (number, insmod) in insmods.iter().enumerate() {
-        let next = insmods
-            .get(number + 1)
-            .map_or(Micros(u64::MAX), |next| next.begin);
-        let ours = |span: &Span| {
-            let driver = span.driver.as_deref().unwrap_or_default();
-            drivers.contains(&driver) && (insmod.begin..next).contains(&span.begin)
+        let next = insmods.get(number + 1);
+        let until = insmod.begin..next.map_or(Micros(u64::MAX), |next| next.begin);
+        let ours = |driver: Option<&str>, begin: Micros| {
+            drivers.contains(&driver.unwrap_or_default()) && until.contains(&begin)
         };
         loads.push(Load {
             took: insmod.end.map(|end| end - insmod.begin),
             ret: insmod.ret,
             probe_types: life
                 .of(Kind::Register)
-                .filter(|(_, span)| ours(span))
+                .filter(|(_, span)| ours(span.driver.as_deref(), span.begin))
                 .filter_map(|(_, span)| Some((span.driver.clone()?, span.facts.probe_type?)))
                 .collect(),
-            probes: life
-                .of(Kind::Probe)
-                .filter(|(_, span)| ours(span))
-                .map(|(at, _)| probe(life, at, insmod.begin, next))
+            probes: probes
+                .iter()
+                .filter(|probe| ours(probe.driver.as_deref(), probe.began))
+                .map(|probe| probe.clone().since(insmod.begin))
                 .collect(),
         });
     }
     loads
-}
-
-/// A probe, seen from the beginning of an insmod until the next.
-fn probe(life: &Life, at: usize, loaded: Micros, next: Micros) -> Probe {
-    let probe = &life.spans[at];
-    let of_device = |kind: Kind| {
-        life.spans
-            .iter()
-            .filter(move |span| span.kind == kind && span.device == probe.device)
-    };
-    let length = |span: &Span| Some(span.end? - span.begin);
-    let end = probe.end.unwrap_or(life.end);
-    // The next probe of the same device has its own remove.
-    let again = of_device(Kind::Probe)
-        .map(|again| again.begin)
-        .filter(|again| probe.begin < *again)
-        .min()
-        .unwrap_or(next);
-    let firmware: Vec<_> = of_device(Kind::Firmware)
-        .filter(|request| (probe.begin..=end).contains(&request.begin))
-        .filter_map(length)
-        .collect();
-    Probe {
-        device: probe.on.clone(),
-        driver: probe.driver.clone().unwrap_or_default(),
-        how: how(life, probe),
-        added: of_device(Kind::Add)
-            .find(|add| (loaded..=probe.begin).contains(&add.begin))
-            .map(|add| add.begin - loaded),
-        waited: of_device(Kind::Waiting)
-            .find(|wait| wait.end == Some(probe.begin))
-            .and_then(length),
-        began: probe.begin - loaded,
-        took: length(probe),
-        firmware: (!firmware.is_empty()).then(|| firmware.into_iter().sum()),
-        ret: probe.ret,
-        remove: of_device(Kind::Remove)
-            .find(|remove| (end..again).contains(&remove.begin))
-            .and_then(length),
-    }
-}
-
-/// Who has run a probe.
-fn how(life: &Life, probe: &Span) -> How {
-    if probe.asynchronous == Some(true) {
-        return How::Async;
-    }
-    let mut by_hand = false;
-    let mut outer = probe.parent;
-    while let Some(span) = outer.map(|outer| &life.spans[outer]) {
-        match span.kind {
-            Kind::Init => return How::Sync,
-            Kind::Bind | Kind::Attach => by_hand = true,
-            _ => {}
-        }
-        outer = span.parent;
-    }
-    if by_hand {
-        How::Manual
-    } else {
-        How::Sync
-    }
 }
 
 #[cfg(test)]

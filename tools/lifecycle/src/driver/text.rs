@@ -2,7 +2,8 @@
 
 //! Tables about one driver, for a terminal of 80 columns.
 
-use super::{How, Load, Probe};
+use super::Load;
+use crate::life::Probe;
 use crate::report::{print, table};
 use crate::{errno, Micros};
 
@@ -15,7 +16,7 @@ pub fn probes(load: &Load, driver: &str) -> Option<String> {
     let probes: Vec<_> = load
         .probes
         .iter()
-        .filter(|probe| probe.driver == driver)
+        .filter(|probe| probe.driver.as_deref() == Some(driver))
         .collect();
     if probes.is_empty() {
         return None;
@@ -39,12 +40,7 @@ pub fn probes(load: &Load, driver: &str) -> Option<String> {
 fn row(probe: &Probe) -> [String; 9] {
     [
         probe.device.clone(),
-        match probe.how {
-            How::Async => "async",
-            How::Sync => "sync",
-            How::Manual => "manual",
-        }
-        .to_owned(),
+        probe.how.name().to_owned(),
         ms(probe.added),
         ms(probe.waited),
         ms(Some(probe.began)),
@@ -99,13 +95,17 @@ pub fn laws(laws: &[(&str, Option<usize>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::life::How;
     use std::collections::BTreeMap;
 
     #[test]
     fn fits_the_terminal() {
         let probe = Probe {
+            span: 0,
+            request: None,
+            second_phase: None,
             device: "a-device-with-a-name-of-some-length.17".to_owned(),
-            driver: "d".to_owned(),
+            driver: Some("d".to_owned()),
             how: How::Manual,
             added: None,
             waited: Some(Micros(12_345_678)),

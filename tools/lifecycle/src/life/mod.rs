@@ -10,6 +10,7 @@
 mod build;
 mod initcall;
 mod model;
+mod probe;
 mod recorded;
 mod sight;
 mod timing;
@@ -22,6 +23,7 @@ use crate::probing::Probing;
 use crate::{Event, Micros};
 use build::Builder;
 pub use model::{function, Device, Facts, Kind, Life, Span, Task, Through, Wait, VERSION};
+pub use probe::{How, Probe};
 pub use sight::Sight;
 pub use waits::AsyncProbe;
 pub use wave::{Total, Wave};

@@ -2,8 +2,6 @@
 
 //! A log's summary as text.
 
-use std::collections::HashMap;
-
 use super::{fold, heading, print, table, wrap};
 use crate::life::Wave;
 use crate::life::{Kind, Wait};
@@ -74,11 +72,6 @@ fn head(summary: &Summary) -> String {
         );
     }
     text
-}
-
-/// The names are not known of a kernel before 7.3 with `initcall_debug`.
-fn driver(name: Option<&str>) -> String {
-    name.unwrap_or("?").to_owned()
 }
 
 fn waves(summary: &Summary, detail: Detail) -> String {
@@ -180,44 +173,16 @@ fn task(summary: &Summary, task: Option<usize>) -> String {
 
 fn devices(summary: &Summary, detail: Detail) -> String {
     let life = &summary.life;
-    let mut probes: Vec<usize> = life.spans_of(Kind::Probe).collect();
-    probes.sort_by_key(|span| (life.spans[*span].begin, *span));
-    let rows = fold(&probes, detail, |span| life.length(*span));
+    let mut probes = life.probes();
+    probes.sort_by_key(|probe| (probe.began, probe.span));
+    let rows = fold(&probes, detail, |probe| life.length(probe.span));
     if rows.is_empty() {
         return String::new();
     }
-    // What belongs to a probe: by its device and time.
-    let mut of_device: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
-    for (at, span) in life.spans.iter().enumerate() {
-        if matches!(
-            span.kind,
-            Kind::Waiting | Kind::Firmware | Kind::SecondPhase
-        ) {
-            of_device.entry(span.device).or_default().push(at);
-        }
-    }
-    let part = |probe: usize, kind: Kind| {
-        let of = &life.spans[probe];
-        let end = life.end_of(probe);
-        let spans = of_device.get(&of.device)?;
-        let found = spans.iter().copied().find(|span| {
-            let bar_of = &life.spans[*span];
-            bar_of.kind == kind
-                && match kind {
-                    Kind::Waiting => bar_of.end == Some(of.begin),
-                    Kind::Firmware => of.begin <= bar_of.begin && bar_of.begin <= end,
-                    _ => bar_of.begin == end || bar_of.begin == of.begin,
-                }
-        });
-        found.map(|span| life.length(span))
-    };
     let ms = |micros: Option<Micros>| micros.map_or("-".to_owned(), |micros| micros.to_string());
-    let second = |probe: &usize| part(*probe, Kind::SecondPhase);
-    let two_phases = probes.iter().any(|probe| second(probe).is_some());
-    let first = life.spans[probes[0]].driver.as_deref();
-    let one_driver = probes
-        .iter()
-        .all(|probe| life.spans[*probe].driver.as_deref() == first);
+    let two_phases = probes.iter().any(|probe| probe.second_phase.is_some());
+    let first = probes[0].driver.as_deref();
+    let one_driver = probes.iter().all(|probe| probe.driver.as_deref() == first);
     let title = match first {
         Some(driver) if one_driver => format!("Devices, all of driver {driver}"),
         _ => "Devices".to_owned(),
@@ -233,23 +198,22 @@ fn devices(summary: &Summary, detail: Detail) -> String {
     header.push("result");
     let mut table = table(&header, &numbers);
     for probe in rows.rows {
-        let span = &life.spans[*probe];
-        let how = match span.asynchronous {
-            Some(true) => "async",
-            Some(false) => "sync",
-            None => "?",
-        };
-        let mut row = vec![span.on.clone()];
-        row.extend((!one_driver).then(|| driver(span.driver.as_deref())));
+        let mut row = vec![probe.device.clone()];
+        // A kernel before 7.3 with initcall_debug does not name the driver.
+        row.extend((!one_driver).then(|| probe.driver.clone().unwrap_or("?".to_owned())));
         row.extend([
-            how.to_owned(),
-            (span.begin - life.begin).to_string(),
-            ms(part(*probe, Kind::Waiting)),
-            ms(part(*probe, Kind::Firmware)),
-            life.length(*probe).to_string(),
+            match life.spans[probe.span].asynchronous {
+                Some(true) => "async".to_owned(),
+                Some(false) => "sync".to_owned(),
+                None => "?".to_owned(),
+            },
+            (probe.began - life.begin).to_string(),
+            ms(probe.waited),
+            ms(probe.firmware),
+            life.length(probe.span).to_string(),
         ]);
-        row.extend(two_phases.then(|| ms(second(probe))));
-        row.push(span.ret.map_or("running".to_owned(), errno::name));
+        row.extend(two_phases.then(|| ms(probe.second_phase)));
+        row.push(probe.ret.map_or("running".to_owned(), errno::name));
         table.add_row(row);
     }
     text += &print(&table);

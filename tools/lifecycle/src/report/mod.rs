@@ -6,12 +6,11 @@ pub mod diff;
 pub mod log;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::errno;
-use crate::life::{Kind, Life, Span, Wave};
+use crate::life::{Life, Probe, Wave};
 use crate::Micros;
 use log::{Detail, LARGEST, ROWS};
 
@@ -29,51 +28,34 @@ pub fn devices(life: &Life, wave: &Wave) -> String {
         ],
         &[2, 4, 5, 6, 7],
     );
-    let firmware: HashMap<usize, usize> = life
-        .of(Kind::Firmware)
-        .filter_map(|(at, request)| Some((request.cause?, at)))
-        .collect();
-    for probe in &wave.probes {
-        let firmware = firmware.get(probe).map(|request| &life.spans[*request]);
-        table.add_row(device_row(life, wave, *probe, firmware));
+    let mut probes = life.probes();
+    probes.retain(|probe| wave.probes.contains(&probe.span));
+    for probe in &probes {
+        table.add_row(device_row(life, wave, probe));
     }
     print(&table)
 }
 
-fn device_row(life: &Life, wave: &Wave, probe: usize, firmware: Option<&Span>) -> [String; 9] {
-    let length = life.length(probe).to_string();
-    let probe = &life.spans[probe];
+fn device_row(life: &Life, wave: &Wave, probe: &Probe) -> [String; 9] {
     let dash = || "-".to_owned();
-    let (bytes, arrived) = match firmware {
-        Some(request) => (
-            match (request.ret, request.facts.bytes) {
-                (Some(0), Some(bytes)) => bytes.to_string(),
-                (ret, _) => ret.map_or_else(dash, errno::name),
-            },
-            request.took.map_or_else(dash, |took| took.to_string()),
-        ),
-        None => (dash(), dash()),
-    };
-    let (took, result) = match probe.ret {
-        Some(ret) => (length, errno::name(ret)),
-        None => (dash(), "running".to_owned()),
-    };
-    let task = probe.task.and_then(|task| life.tasks[task].name.clone());
-    let how = match probe.asynchronous {
-        Some(true) => "async",
-        Some(false) => "sync",
-        None => "-",
-    };
+    let ms = |time: Option<Micros>| time.map_or_else(dash, |time| time.to_string());
+    let request = probe.request.map(|request| &life.spans[request]);
+    let bytes = request.and_then(|request| match (request.ret, request.facts.bytes) {
+        (Some(0), bytes) => bytes.map(|bytes| bytes.to_string()),
+        (ret, _) => ret.map(errno::name),
+    });
+    let span = &life.spans[probe.span];
+    let task = span.task.and_then(|task| life.tasks[task].name.clone());
     [
-        probe.on.clone(),
+        probe.device.clone(),
         task.unwrap_or_else(dash),
-        probe.cpu.map_or_else(dash, |cpu| cpu.to_string()),
-        how.to_owned(),
-        (probe.begin - wave.begin).to_string(),
-        bytes,
-        arrived,
-        took,
-        result,
+        span.cpu.map_or_else(dash, |cpu| cpu.to_string()),
+        probe.how.name().to_owned(),
+        (probe.began - wave.begin).to_string(),
+        bytes.unwrap_or_else(dash),
+        ms(request.and_then(|request| request.took)),
+        ms(probe.took),
+        probe.ret.map_or("running".to_owned(), errno::name),
     ]
 }
 
