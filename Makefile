@@ -38,8 +38,11 @@ modules: lab
 	@$(LAB) $(SAYS) modules $(KERNEL_FLAGS) $(KBUILD_VARIABLES)
 endif
 
-run shell: lab
-	@$(LAB) $(SAYS) $@ $(LAB_FLAGS)
+run: lab
+	@$(LAB) $(SAYS) run $(LAB_FLAGS) $(if $(JSON),--json)
+
+shell: lab
+	@$(LAB) $(SAYS) shell $(LAB_FLAGS)
 
 setup docs: lab
 	@$(LAB) $(SAYS) $@ $(KERNEL_FLAGS)
@@ -103,8 +106,10 @@ clean:
 clean-cache: lab
 	@$(LAB) $(SAYS) clean-cache
 
+# What takes minutes the first time says what it does.
 lab:
-	@$(CARGO) build --quiet --manifest-path=tools/Cargo.toml --package=lab --target-dir=out/target
+	@scripts/prerequisites.sh
+	@$(CARGO) build $(if $(wildcard $(LAB)),--quiet) --manifest-path=tools/Cargo.toml --package=lab --target-dir=out/target
 
 probe-analyze:
 	@RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --quiet --release --target=$(HOST) \
@@ -129,7 +134,7 @@ probe-analyze-deb: probe-analyze-data
 		--package=probe-analyze --output=$(CURDIR)/out/probe-analyze
 
 help:
-	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went'
+	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went; JSON=1'
 	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1'
 	@echo '  make diff A=FILE B=FILE what is different between two logs'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some,'
@@ -149,7 +154,8 @@ help:
 	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'
-	@echo '  make shell              a shell in the virtual machine'
+	@echo '  make shell              a shell in the virtual machine; without a terminal it runs stdin:'
+	@echo '                          echo "ls /modules" | make -s shell'
 	@echo '  make probe-analyze      the program behind report, timeline and diff, static: no lab, no kernel'
 	@echo '  make install-probe-analyze'
 	@echo '                          installs it with man pages and completions: PREFIX=/usr/local DESTDIR='

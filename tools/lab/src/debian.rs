@@ -16,15 +16,6 @@ pub const COMPONENT: &str = "main";
 /// The keys that sign the archive, on the host and in the root file system.
 pub const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// What this host needs to make the root file system: a program or file, and its package.
-pub const HOST_PACKAGES: &[(&str, &str)] = &[
-    ("mmdebstrap", "mmdebstrap"),
-    (KEYRING, "debian-archive-keyring"),
-];
-
-/// The same for an ordinary user.
-pub const HOST_PACKAGES_OF_USER: (&str, &str) = ("newuidmap", "uidmap");
-
 /// What is installed on top of `--variant=minbase` besides what the architecture needs: to build
 /// kernels, modules and documentation, to check style.
 pub const PACKAGES: &[&str] = &[

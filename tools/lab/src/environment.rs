@@ -6,20 +6,17 @@ use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use nix::unistd::{geteuid, User};
+use nix::unistd::geteuid;
 
 use crate::arch::Arch;
 use crate::cache::{digest, Cache, Lock};
-use crate::debian::{
-    GUEST_PACKAGES, HOST_PACKAGES, HOST_PACKAGES_OF_USER, LEFT_OUT, PACKAGES, SUITE, SUITES,
-};
+use crate::debian::{GUEST_PACKAGES, LEFT_OUT, PACKAGES, SUITE, SUITES};
 use crate::enter::{tethered, Spec};
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{IoContext, Kind, Result};
 use crate::mirror::Mirror;
 use crate::process::Logged;
-use crate::progress::note;
+use crate::project::Project;
 
 /// Mount points that [`Spec::bind`] may use.
 pub const MOUNT_POINTS: &[&str] = &["/lab/project", "/lab/kernel", "/lab/debs", "/lab/out"];
@@ -53,8 +50,9 @@ impl Environment {
         more: &[&str],
         cache: &Cache,
         lock: &Lock,
-        logs: &Path,
+        project: &Project,
     ) -> Result<Self> {
+        let logs = project.out("log");
         let packages = [PACKAGES, arch.packages, GUEST_PACKAGES, more].concat();
         let name = Self::name(&packages);
         let root = cache.path(&name);
@@ -63,7 +61,7 @@ impl Environment {
         }
         cache.need(2600)?;
         let mirror = Mirror::find()?;
-        prerequisites(logs)?;
+        prerequisites(project, &logs)?;
         let partial = cache.begin(&name, lock)?;
         let script = pipeline(&mirror, &packages, partial.path())?;
         let mut command = tethered("bash");
@@ -101,76 +99,16 @@ impl Environment {
 }
 
 /// Sees to mmdebstrap and what it needs; installs it where we may.
-fn prerequisites(logs: &Path) -> Result<()> {
-    let is_there = |needed: &str| match needed.starts_with('/') {
-        true => Path::new(needed).exists(),
-        false => in_path(needed),
-    };
-    let of_user = (!geteuid().is_root()).then_some(&HOST_PACKAGES_OF_USER);
-    let missing: Vec<&str> = HOST_PACKAGES
-        .iter()
-        .chain(of_user)
-        .filter(|(needed, _)| !is_there(needed))
-        .map(|(_, package)| *package)
-        .collect();
-    if missing.is_empty() {
-        return subordinate_ids();
-    }
-    let list = missing.join(" ");
-    if !geteuid().is_root() || !in_path("apt-get") {
-        return Err(Error::new(
-            Kind::Environment,
-            "cannot make the root file system",
-            format!("this host lacks: {list}"),
-            format!(
-                "sudo apt-get install {list}   (or your distribution's packages of these names)"
-            ),
-        ));
-    }
-    note(&format!("installing on this host: {list}"));
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(format!(
-        "apt-get install -y --no-install-recommends {list} || \
-         {{ apt-get update && apt-get install -y --no-install-recommends {list}; }}"
-    ));
+fn prerequisites(project: &Project, logs: &Path) -> Result<()> {
+    let mut command = tethered("scripts/prerequisites.sh");
+    command.arg("--install").current_dir(project.top());
     Logged {
-        what: "installing what the root file system needs",
-        log: logs.join("host-packages.log"),
+        what: "looking for what making the root file system needs of this host",
+        log: logs.join("prerequisites.log"),
         kind: Kind::Environment,
-        next: "install the packages by hand, then run the same command again",
+        next: "do as the last line says, then run the same command again",
     }
     .run(command)
-}
-
-/// mmdebstrap, when it runs as an ordinary user, needs ids of its own for the users of the root.
-fn subordinate_ids() -> Result<()> {
-    let uid = geteuid();
-    if uid.is_root() {
-        return Ok(());
-    }
-    let name = User::from_uid(uid)
-        .ok()
-        .flatten()
-        .map_or_else(|| uid.to_string(), |user| user.name);
-    let has_line = |path: &str| {
-        fs::read_to_string(path).is_ok_and(|text| {
-            text.lines()
-                .filter_map(|line| line.split_once(':'))
-                .any(|(owner, _)| owner == name || owner == uid.to_string())
-        })
-    };
-    match ["/etc/subuid", "/etc/subgid"]
-        .into_iter()
-        .find(|path| !has_line(path))
-    {
-        None => Ok(()),
-        Some(path) => Err(Error::new(
-            Kind::Environment,
-            "cannot make the root file system",
-            format!("{path} has no line for {name}"),
-            format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"),
-        )),
-    }
 }
 
 /// Whether the host has a program.

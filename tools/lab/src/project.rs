@@ -3,6 +3,7 @@
 //! The checkout that the lab works on, and where its outputs go.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
@@ -35,6 +36,24 @@ impl Project {
             })
     }
 
+    /// Fails if nothing can be written to the output directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Storage`], with the reason of the operating system.
+    pub fn writable(&self) -> Result<()> {
+        let out = self.top.join("out");
+        let probe = fs::create_dir_all(&out).and_then(|()| tempfile::tempfile_in(&out));
+        probe.map(drop).map_err(|error| {
+            Error::new(
+                Kind::Storage,
+                "this checkout is read-only, full, or not yours",
+                format!("{} cannot be written: {error}", out.display()),
+                "clone it to a directory that you can write to, and run the same command there",
+            )
+        })
+    }
+
     /// The top directory.
     pub fn top(&self) -> &Path {
         &self.top
@@ -43,5 +62,25 @@ impl Project {
     /// A path below the output directory.
     pub fn out(&self, name: &str) -> PathBuf {
         self.top.join("out").join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_says_so() {
+        // Not even root makes a directory there.
+        let project = Project {
+            top: "/proc".into(),
+        };
+        let error = project.writable().unwrap_err();
+        assert_eq!(error.kind.exit_code(), 7);
+        assert!(error.to_string().contains("read-only"), "{error}");
+        assert!(
+            error.why.starts_with("/proc/out cannot be written"),
+            "{error}"
+        );
     }
 }

@@ -48,12 +48,13 @@ impl Session {
     fn make(options: &KernelOptions, refresh: bool) -> Result<Self> {
         let arch = options.arch;
         let project = Project::locate()?;
+        project.writable()?;
         let choice = Choice::parse(&options.kernel)?;
         let cache = Cache::locate()?;
         let in_use = cache.in_use()?;
         let lock = cache.lock()?;
         let logs = project.out("log");
-        let env = Environment::ensure(arch, choice.packages(), &cache, &lock, &logs)?;
+        let env = Environment::ensure(arch, choice.packages(), &cache, &lock, &project)?;
         let shop = Workshop {
             cache: &cache,
             lock,

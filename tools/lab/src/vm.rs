@@ -2,7 +2,7 @@
 
 //! The virtual machine: started, watched, and brought to an end.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,8 +17,8 @@ use crate::error::{Error, IoContext, Kind, Result};
 use crate::initramfs::Initramfs;
 use crate::kernel::Kernel;
 use crate::machine::{Accel, Machine, Time};
-use crate::process::{check_interrupted, indent, tail, Guarded};
-use crate::qemu::{self, KVM_NEXT};
+use crate::process::{check_interrupted, indent, tail, wait, Guarded};
+use crate::qemu::{self, KVM_NEXT, OUT};
 
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);
@@ -31,6 +31,17 @@ const SETTLE: u32 = 5;
 const POWER_OFF: Duration = Duration::from_secs(60);
 
 const POLL: Duration = Duration::from_millis(10);
+
+/// What the kernel prints, in the output directory.
+const CONSOLE: &str = "console.log";
+
+/// What the job prints.
+const RESULTS: &str = "results.log";
+
+/// A character device that is a file of the output directory.
+fn file(name: &str) -> String {
+    format!("file,path={OUT}/{name}")
+}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,18 +157,15 @@ impl Boot<'_> {
         );
         initramfs.write(&self.out.join("initramfs.cpio"))?;
         let (console, results, errors) = (
-            self.out.join("console.log"),
-            self.out.join("results.log"),
+            self.out.join(CONSOLE),
+            self.out.join(RESULTS),
             self.out.join("qemu.log"),
         );
         for path in [&console, &results] {
             File::create(path).at(path, "write")?;
         }
         let stderr = File::create(&errors).at(&errors, "write")?;
-        let mut command = self.command([
-            "file,path=/lab/out/console.log",
-            "file,path=/lab/out/results.log",
-        ])?;
+        let mut command = self.command([&file(CONSOLE), &file(RESULTS)])?;
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -235,20 +243,27 @@ impl Boot<'_> {
         })
     }
 
-    /// A shell on the guest's console, which is this terminal.
-    pub fn shell(&self, mut initramfs: Initramfs) -> Result<()> {
+    /// A shell on the guest's console, which is this terminal; returns its exit code.
+    pub fn shell(&self, mut initramfs: Initramfs) -> Result<u8> {
         let _lock = Lock::directory(self.out)?;
         let interactive = format!("{}INTERACTIVE=1\n", serials(self.kernel.arch()));
         initramfs.bytes("etc/lab", interactive.as_bytes(), false);
         initramfs.write(&self.out.join("initramfs.cpio"))?;
-        let mut command = self.command(["stdio,signal=off", "null"])?;
-        let mut qemu = Guarded::spawn(&mut command)?;
-        loop {
-            if qemu.try_wait()?.is_some() {
-                return Ok(());
-            }
-            check_interrupted()?;
-            thread::sleep(POLL);
+        let results = self.out.join(RESULTS);
+        File::create(&results).at(&results, "write")?;
+        let mut command = self.command(["stdio,signal=off", &file(RESULTS)])?;
+        let status = wait(&mut Guarded::foreground(&mut command)?, || ())?;
+        let text = fs::read_to_string(&results).at(&results, "read")?;
+        match text.lines().rev().find_map(closing) {
+            Some(Ended::Exit(code)) => Ok(code),
+            // Whoever ends QEMU or powers the guest off has no exit code.
+            _ if status.success() => Ok(0),
+            _ => Err(Error::new(
+                Kind::Vm,
+                "the shell could not be opened, or QEMU died",
+                status.to_string(),
+                "its last lines are above",
+            )),
         }
     }
 
@@ -258,7 +273,7 @@ impl Boot<'_> {
         Ok(self
             .env
             .enter(argv)
-            .bind(self.out, qemu::OUT)
+            .bind(self.out, OUT)
             .bind(&self.kernel.image(), IMAGE)
             .command())
     }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::cache::remove_tree;
 use crate::error::{IoContext, Result};
 use crate::how::Program;
 use crate::modules::Modules;
@@ -40,12 +41,18 @@ pub fn run(args: &Args) -> Result<()> {
         session.kernel.release()?,
         args.to.display()
     ));
+    note(
+        "its modules are not signed: a machine with Secure Boot, or with module.sig_enforce=1 or \
+         lockdown= on its command line, refuses them (Documentation/testing.rst)",
+    );
     Ok(())
 }
 
-/// Makes the tree.
+/// Makes the tree. A program that leaves the machine otherwise than it was is for the lab's virtual
+/// machine only.
 pub fn tree(session: &Session, modules: &Modules, programs: &[Program], to: &Path) -> Result<()> {
     let here = to.join(COLLECTION);
+    remove_tree(&here)?;
 
     let upstream = session.kernel.source().join("tools/testing/selftests");
     copy_into(&upstream.join("run_kselftest.sh"), to)?;
@@ -59,11 +66,12 @@ pub fn tree(session: &Session, modules: &Modules, programs: &[Program], to: &Pat
     for name in FILES {
         copy_into(&file(session, name), &here)?;
     }
-    for module in modules.files()? {
-        copy_into(&module, &here.join("modules"))?;
+    let modules = modules.files()?;
+    for module in modules.iter().filter(|module| is_carried(&name(module))) {
+        copy_into(module, &here.join("modules"))?;
     }
     let mut list = String::new();
-    for program in programs {
+    for program in programs.iter().filter(|program| !program.how.last) {
         copy_into(&program.path, &here)?;
         if !program.how.tool {
             list.push_str(&format!("{COLLECTION}:{}\n", program.name()));
@@ -71,6 +79,11 @@ pub fn tree(session: &Session, modules: &Modules, programs: &[Program], to: &Pat
     }
     let path = to.join("kselftest-list.txt");
     fs::write(&path, list).at(&path, "write")
+}
+
+/// Whether a module goes with the tests: those of the benchmark and what provokes splats do not.
+fn is_carried(module: &str) -> bool {
+    !module.starts_with("bench_") && module != "splats.ko"
 }
 
 /// A file beside the sources of the programs.
@@ -84,4 +97,23 @@ fn copy_into(file: &Path, dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).at(dir, "create the directory")?;
     let to = dir.join(name(file));
     fs::copy(file, &to).at(&to, "write").map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::how::tests::all;
+
+    #[test]
+    fn what_is_for_the_virtual_machine_stays_there() {
+        assert!(is_carried("driver_test.ko"));
+        assert!(!is_carried("bench_attach.ko") && !is_carried("splats.ko"));
+        let programs = all();
+        let left: Vec<String> = programs
+            .iter()
+            .filter(|program| program.how.last)
+            .map(Program::name)
+            .collect();
+        assert!(left.contains(&"splats".to_owned()), "{left:?}");
+    }
 }

@@ -47,7 +47,7 @@ pub enum Command {
     InTree(in_tree::Args),
     /// Runs a job in the virtual machine
     Vm(vm::Args),
-    /// Opens a shell in the virtual machine, in real time
+    /// Opens a shell in the virtual machine; without a terminal it runs what comes from stdin
     Shell(shell::Args),
     /// Makes the documentation, as HTML
     Docs(docs::Args),
@@ -75,7 +75,7 @@ impl Command {
             Self::BootStall(args) => boot_stall::run(args),
             Self::InTree(args) => in_tree::run(args),
             Self::Vm(args) => vm::run(args),
-            Self::Shell(args) => shell::run(args),
+            Self::Shell(args) => return shell::run(args),
             Self::Docs(args) => docs::run(args),
             Self::Install(args) => install::run(args),
             Self::CleanCache => clean_cache::run(),

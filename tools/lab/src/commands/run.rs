@@ -4,10 +4,12 @@
 
 use std::path::Path;
 
+use bench::Identity;
 use lifecycle::parse::log;
 use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
+use serde_json::{json, Value};
 use timeline::files::{Pictures, NAMES};
 use timeline::Heading;
 
@@ -50,6 +52,9 @@ pub struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
+    /// Prints what was measured as JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Runs the demonstration and prints its report.
@@ -74,10 +79,14 @@ pub fn run(args: &Args) -> Result<()> {
         title: format!("{DEVICES} devices, {FIRMWARE_MS} ms of firmware each"),
         identity: identity.machine(),
     };
-    result(&format!("{}\n{identity}\n", heading.title));
     let summary = Summary::of(&name, read);
     let scenarios = report(&log, &summary)?;
-    result(format!("{scenarios}\n{}", short(&summary)).trim_end());
+    if args.json {
+        result(&json(&identity, &summary).to_string());
+    } else {
+        result(&format!("{}\n{identity}\n", heading.title));
+        result(format!("{scenarios}\n{}", short(&summary)).trim_end());
+    }
     note(&format!(
         "the whole log: {name}; more about it: make report"
     ));
@@ -88,6 +97,15 @@ pub fn run(args: &Args) -> Result<()> {
     let names = NAMES.join(", ");
     note(&format!("the timeline: {names} in {}", dir.display()));
     Ok(())
+}
+
+/// What was measured, for programs: one wave of probes of `summary` for each scenario, in order.
+fn json(identity: &Identity, summary: &Summary) -> Value {
+    let scenarios: Vec<Value> = SCENARIOS
+        .iter()
+        .map(|(name, parameters)| json!({ "name": name, "parameters": parameters }))
+        .collect();
+    json!({ "identity": identity, "scenarios": scenarios, "summary": summary })
 }
 
 /// Runs the scenarios in a machine of their own, and returns the guest's log.

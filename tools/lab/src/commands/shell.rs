@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A shell in the virtual machine.
+//! A shell in the virtual machine: on a terminal in real time, since virtual time would run away
+//! while a person thinks. Else it runs what comes from stdin, as `sh` does.
 
-use crate::error::Result;
+use std::io::{stdin, stdout, IsTerminal, Read};
+
+use crate::error::{Error, Kind, Result};
+use crate::initramfs::Initramfs;
 use crate::machine::{Machine, Time};
 use crate::options::BootOptions;
 use crate::programs;
+use crate::progress::{note, result};
 use crate::session::Session;
+use crate::vm::Ended;
 
 /// What to boot.
 #[derive(Debug, clap::Args)]
@@ -16,20 +22,72 @@ pub struct Args {
     pub boot: BootOptions,
 }
 
-/// Opens it.
-pub fn run(args: &Args) -> Result<()> {
+/// Opens it; returns its exit code.
+pub fn run(args: &Args) -> Result<u8> {
+    let script = script()?;
     let session = Session::open(&args.boot.kernel)?;
     let modules = session.modules()?;
-    // Virtual time would run away while a person thinks.
-    let machine = Machine {
-        time: Time::Wall,
-        ..args.boot.machine.clone()
-    };
     let mut initramfs = session.initramfs(&modules)?;
     for program in programs::build(&session.project, session.kernel.arch())? {
         initramfs.selftest(&program);
     }
-    session
-        .boot(&machine, &session.project.out("shell"))
-        .shell(initramfs)
+    match script {
+        Some(script) => piped(&session, &args.boot.machine, initramfs, &script),
+        None => {
+            let machine = Machine {
+                time: Time::Wall,
+                // Who waits for a prompt does not want to read what the kernel says at boot.
+                append: format!("quiet {}", args.boot.machine.append)
+                    .trim_end()
+                    .to_owned(),
+                ..args.boot.machine.clone()
+            };
+            let out = session.project.out("shell");
+            note("booting; `exit` ends the shell and the machine");
+            session.boot(&machine, &out).shell(initramfs)
+        }
+    }
+}
+
+/// What to run, unless a person is to type it.
+fn script() -> Result<Option<String>> {
+    if stdin().is_terminal() {
+        if stdout().is_terminal() {
+            return Ok(None);
+        }
+        return Err(Error::new(
+            Kind::Usage,
+            "a shell to type in needs a terminal",
+            "stdin is one, and stdout is not",
+            "let both be one; or give it what to run: echo 'ls /modules' | make -s shell",
+        ));
+    }
+    let mut text = Vec::new();
+    stdin().read_to_end(&mut text).map_err(|error| {
+        Error::new(
+            Kind::Usage,
+            "cannot read what the shell is to run",
+            error.to_string(),
+            "echo 'ls /modules' | make -s shell",
+        )
+    })?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Runs a script; its output comes to stdout.
+fn piped(
+    session: &Session,
+    machine: &Machine,
+    mut initramfs: Initramfs,
+    script: &str,
+) -> Result<u8> {
+    initramfs.bytes("job", script.as_bytes(), true);
+    let out = session.project.out("shell");
+    let outcome = session
+        .boot(machine, &out)
+        .run(initramfs, &mut |line| result(line))?;
+    match outcome.ended {
+        Ended::Exit(code) if outcome.splats.is_empty() => Ok(code),
+        _ => outcome.verdict().map(|()| 0),
+    }
 }

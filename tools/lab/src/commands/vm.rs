@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::error::{IoContext, Result};
 use crate::modules::Modules;
 use crate::options::BootOptions;
-use crate::paths::name;
+use crate::paths::{directory, file, name};
 use crate::progress::{note, result};
 use crate::session::Session;
 
@@ -40,6 +40,15 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(job: &Args) -> Result<()> {
+    file("--job ", &job.job)?;
+    let others = job.program.iter().map(|path| ("--program ", path));
+    let others = others.chain(job.module.iter().map(|path| ("--module ", path)));
+    others
+        .into_iter()
+        .try_for_each(|(option, path)| file(option, path))?;
+    if let Some(dir) = &job.firmware {
+        directory("--firmware ", dir)?;
+    }
     let session = Session::open(&job.boot.kernel)?;
     let modules = if job.no_build {
         Modules::built(&session.project)

@@ -27,6 +27,7 @@ fi
 if [ -n "$INTERACTIVE" ]; then
 	echo "lab: modules are in /modules, programs in /selftests; exit powers off" >"/dev/$CONSOLE"
 	setsid cttyhack sh <"/dev/$CONSOLE" >"/dev/$CONSOLE" 2>&1
+	echo "lab: exit $?" >"/dev/$RESULTS"
 	poweroff -f
 fi
 

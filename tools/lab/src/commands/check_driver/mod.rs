@@ -16,7 +16,7 @@ use crate::error::{Error, IoContext, Kind, Result};
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::options::BootOptions;
-use crate::paths::name;
+use crate::paths::{directory, file, name};
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, result, Step};
@@ -75,6 +75,15 @@ pub fn run(args: &Args) -> Result<()> {
             "make check-driver MODULE=path/to/foo.ko",
         ));
     }
+    if args.module.contains('/') || args.module.ends_with(".ko") {
+        file("MODULE=", Path::new(&args.module))?;
+    }
+    let with = args.with.split_whitespace();
+    with.filter(|word| word.contains('/') && !word.contains('='))
+        .try_for_each(|word| file("WITH=", Path::new(word)))?;
+    if let Some(dir) = &args.firmware {
+        directory("FIRMWARE=", dir)?;
+    }
     let session = Session::open(&args.boot.kernel)?;
     let modules = session.modules()?;
     let programs = programs::build(&session.project, session.kernel.arch())?;
@@ -101,6 +110,8 @@ pub fn run(args: &Args) -> Result<()> {
 #[derive(Debug)]
 pub struct Checked {
     module: String,
+    /// What the guest sees in /lib/firmware.
+    firmware: Option<PathBuf>,
     /// The report, if there is something to report.
     pub report: Option<Report>,
     life: Life,
@@ -165,6 +176,7 @@ pub fn check(
     let report = report(subject, &life, out)?;
     Ok(Checked {
         module: files.driver.module.name,
+        firmware: args.firmware.clone(),
         report,
         life,
         outcome,
@@ -268,6 +280,17 @@ impl Checked {
                 "name the module that calls driver_register(), or its like for a bus",
             );
         }
+        if let Some(firmware) = (!report.has_bound()).then(|| self.no_firmware()).flatten() {
+            let looked = self.firmware.as_ref().map_or_else(
+                || "FIRMWARE= names no directory to look for it in".to_owned(),
+                |dir| format!("there is no {}", dir.join(&firmware).display()),
+            );
+            return fails(
+                format!("{module} asks for firmware that is not there: {firmware}"),
+                looked,
+                "FIRMWARE=DIR is the guest's /lib/firmware: put the file below it",
+            );
+        }
         if !report.has_bound() {
             return fails(
                 format!("{module} binds no device"),
@@ -322,6 +345,13 @@ impl Checked {
         indent(&lines.join("\n"))
     }
 
+    /// The first file that the kernel has looked for in vain (`drivers/base/firmware_loader/main.c`,
+    /// `_request_firmware()`).
+    fn no_firmware(&self) -> Option<String> {
+        let console = fs::read(&self.outcome.console).ok()?;
+        no_firmware(&String::from_utf8_lossy(&console))
+    }
+
     /// The kernel ignores parameters that a module does not have, and says so.
     fn unknown_parameter(&self) -> Option<String> {
         let console = fs::read(&self.outcome.console).ok()?;
@@ -336,6 +366,15 @@ impl Files {
     fn all(&self) -> impl Iterator<Item = &Loaded> {
         self.needs.iter().chain(&self.with).chain([&self.driver])
     }
+}
+
+/// Reads `slow 0000: Direct firmware load for x/y.fw failed with error -2`.
+fn no_firmware(console: &str) -> Option<String> {
+    console.lines().find_map(|line| {
+        let (_, rest) = line.split_once("Direct firmware load for ")?;
+        let (file, _) = rest.split_once(" failed with error -2")?;
+        Some(file.to_owned())
+    })
 }
 
 /// Where the guest has a module.
@@ -401,4 +440,17 @@ fn words(machine: &Machine) -> String {
         Time::Wall => "wall time".to_owned(),
     };
     format!("{} CPUs, {clock}", machine.smp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_firmware_that_was_asked_for() {
+        let line =
+            "[    1.5] my_driver d.0: Direct firmware load for my/one.fw failed with error -2";
+        assert_eq!(no_firmware(line).as_deref(), Some("my/one.fw"));
+        assert_eq!(no_firmware("[ 1.0] all is well"), None);
+    }
 }
