@@ -19,7 +19,6 @@ pub mod identity;
 pub mod initramfs;
 pub mod instruments;
 pub mod kernel;
-pub mod ktap;
 pub mod machine;
 pub mod mirror;
 pub mod modules;

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use lifecycle::ktap::{Status, Test};
 use serde::Deserialize;
 
 use crate::arch::Arch;
 use crate::enter::tethered;
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::ktap::{Status, Test};
 use crate::process::{self, wait, Guarded, Line};
 use crate::progress::say;
 use crate::project::Project;

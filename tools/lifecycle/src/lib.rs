@@ -16,6 +16,7 @@ pub mod diff;
 pub mod driver;
 pub mod errno;
 pub mod event;
+pub mod ktap;
 pub mod kunit;
 pub mod laws;
 pub mod life;

@@ -2,10 +2,10 @@
 
 //! Shows results as they come.
 
+use lifecycle::ktap::{Status, Test};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use crate::ktap::{Status, Test};
 use crate::process::indent;
 use crate::progress::{result, says, Verbosity};
 

@@ -2,6 +2,7 @@
 
 //! The tests of the guest: booted, collected, judged.
 
+use lifecycle::ktap::{Parser, Status, Test};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,6 @@ use super::kselftest::{self, KSELFTEST};
 use super::names::NAMED;
 use crate::error::{Error, Kind, Result};
 use crate::how::Program;
-use crate::ktap::{Parser, Status, Test};
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::progress::Step;

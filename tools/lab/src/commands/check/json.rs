@@ -5,9 +5,8 @@
 use std::time::Duration;
 
 use bench::Identity;
+use lifecycle::ktap::{Status, Test};
 use serde::Serialize;
-
-use crate::ktap::{Status, Test};
 
 /// All results of a run.
 #[derive(Debug, Serialize)]

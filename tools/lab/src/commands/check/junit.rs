@@ -7,10 +7,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use lifecycle::ktap::{Status, Test};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::ktap::{Status, Test};
 
 /// A kind of tests, and what identifies the run of them.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 //! The tree of `make kselftest-install` in the guest, for the kernel's own runner.
 
+use lifecycle::ktap::{Status, Test};
 use std::fs;
 use std::path::PathBuf;
 
@@ -11,7 +12,6 @@ use crate::config::settings;
 use crate::error::{IoContext, Result};
 use crate::how::Program;
 use crate::initramfs::Initramfs;
-use crate::ktap::{Status, Test};
 use crate::modules::Modules;
 use crate::session::Session;
 

@@ -15,13 +15,13 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use bench::Identity;
+use lifecycle::ktap::{Status, Test};
 use lifecycle::series::SERIES;
 
 use crate::cache::Lock;
 use crate::error::{Error, Kind, Result};
 use crate::how::Program;
 use crate::identity::identity;
-use crate::ktap::{Status, Test};
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::options::BootOptions;

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Others' parsers of KTAP must make sense of what the guest programs print, and of what the
-//! kernel's runner makes of that: `scripts/read-ktap.py`.
+//! The kernel's own parser of KTAP must make sense of what the guest programs print, and of what the
+//! kernel's runner of kselftests makes of that: `scripts/read-ktap.py`.
 
+use lifecycle::ktap::{Parser, Status, Test};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::cache::remove_tree;
-use crate::enter::tethered;
-use crate::environment::in_path;
 use crate::error::{IoContext, Result};
-use crate::ktap::{Parser, Status, Test};
 use crate::session::Session;
 
 const SCRIPT: &str = "scripts/read-ktap.py";
@@ -53,30 +51,17 @@ pub(super) fn run(
         names.push(format!("{DIRECTORY}/{name}.ktap"));
     }
 
-    // The root file system has what the kernel's parser needs of Python, and nothing else.
-    let argv = ["python3", SCRIPT, "kunit", "/lab/kernel"];
+    // The root file system has what the kernel's parser needs of Python.
+    let argv = ["python3", SCRIPT, "/lab/kernel"];
     let argv = argv.map(str::to_owned).into_iter();
-    let kunit = session
+    let command = session
         .env
-        .enter(argv.chain(names.iter().cloned()))
+        .enter(argv.chain(names))
         .bind(top, "/lab/project")
         .bind(&session.kernel.source(), "/lab/kernel")
         .workdir("/lab/project")
         .command();
-    let mut tests = read("kunit", kunit)?;
-    if in_path("python3") {
-        let mut tap = tethered("python3");
-        tap.current_dir(top).arg(SCRIPT).arg("tap").args(&names);
-        tests.extend(read("tap", tap)?);
-    } else {
-        tests.push(Test {
-            name: "ktap: tap".to_owned(),
-            status: Status::Skipped("this host has no python3".to_owned()),
-            comments: vec![],
-            time: None,
-        });
-    }
-    Ok(tests)
+    read(command)
 }
 
 /// The documents that the runner has printed.
@@ -95,7 +80,7 @@ fn documents(text: &str) -> Vec<String> {
 }
 
 /// Runs the script and reads its own KTAP.
-fn read(who: &str, mut command: Command) -> Result<Vec<Test>> {
+fn read(mut command: Command) -> Result<Vec<Test>> {
     let script = Path::new(SCRIPT);
     let output = command.stdin(Stdio::null()).output().at(script, "run")?;
     let mut parser = Parser::default();
@@ -105,14 +90,11 @@ fn read(who: &str, mut command: Command) -> Result<Vec<Test>> {
     let mut tests = parser.finish();
     for test in &mut tests {
         if test.status == Status::Failed && test.comments.is_empty() {
-            // It has come to grief itself.
+            // The script itself has failed.
             let errors = String::from_utf8_lossy(&output.stderr);
             test.comments = errors.lines().map(str::to_owned).collect();
         }
-        test.name = match &test.status {
-            Status::Skipped(_) => format!("ktap: {who}"),
-            _ => format!("ktap: {}", test.name),
-        };
+        test.name = format!("ktap: {}", test.name);
     }
     Ok(tests)
 }

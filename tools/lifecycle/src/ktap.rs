@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads KTAP, the kernel's test anything protocol, as the guest programs print it.
+//! Reads KTAP, the test anything protocol of the kernel (`Documentation/dev-tools/ktap.rst`): what the
+//! guest programs print, and what KUnit leaves in the log.
 
 use std::time::Duration;
 
@@ -43,14 +44,17 @@ impl Test {
 /// A level of nesting.
 #[derive(Clone, Debug, Default)]
 struct Level {
+    /// Blanks before its lines.
+    indent: usize,
     planned: Option<usize>,
     seen: usize,
     children: Vec<Test>,
 }
 
-/// Reads line by line.
+/// Reads line by line. Lines of something else may stand between them.
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
+    /// Each is indented further than the one before it.
     levels: Vec<Level>,
     comments: Vec<String>,
     time: Option<Duration>,
@@ -61,18 +65,23 @@ impl Parser {
     /// Takes one line.
     pub fn line(&mut self, line: &str) {
         let text = line.trim_start();
-        let depth = (line.len() - text.len()) / 2;
+        let indent = line.len() - text.len();
         if text.starts_with("KTAP version") || text.starts_with("TAP version") {
-            self.open(depth);
+            match self.levels.last_mut() {
+                Some(level) if level.indent == indent => level.begin_again(),
+                _ => self.open(indent),
+            }
         } else if let Some(plan) = text.strip_prefix("1..") {
-            self.open(depth);
+            self.open(indent);
             let (number, reason) = plan.split_once(" # SKIP").unwrap_or((plan, ""));
-            self.levels[depth].planned = number.trim().parse().ok();
-            if plan.contains("# SKIP") && depth == 0 {
+            if let Some(level) = self.levels.last_mut() {
+                level.planned = number.trim().parse().ok();
+            }
+            if plan.contains("# SKIP") && indent == 0 {
                 self.skipped = Some(reason.trim().to_owned());
             }
         } else if let Some((passed, rest)) = result(text) {
-            self.result(depth, passed, rest);
+            self.result(indent, passed, rest);
         } else if !text.is_empty() {
             let comment = text.strip_prefix("# ").unwrap_or(text);
             match time(comment) {
@@ -82,24 +91,35 @@ impl Parser {
         }
     }
 
-    fn open(&mut self, depth: usize) {
-        while self.levels.len() <= depth {
-            self.levels.push(Level::default());
+    /// Opens a level, if lines that are indented so begin one.
+    fn open(&mut self, indent: usize) {
+        if self.levels.last().is_none_or(|level| level.indent < indent) {
+            self.levels.push(Level {
+                indent,
+                ..Level::default()
+            });
         }
     }
 
-    fn result(&mut self, depth: usize, passed: bool, rest: &str) {
-        self.open(depth);
+    fn result(&mut self, indent: usize, passed: bool, rest: &str) {
+        let inner = self
+            .levels
+            .iter()
+            .position(|level| level.indent > indent)
+            .unwrap_or(self.levels.len());
         let children: Vec<Test> = self
             .levels
-            .drain(depth + 1..)
+            .drain(inner..)
             .flat_map(|level| {
                 let missing = level.missing();
                 level.children.into_iter().chain(missing)
             })
             .collect();
+        self.open(indent);
+        let Some(level) = self.levels.last_mut() else {
+            return;
+        };
         let (name, status) = split(passed, rest);
-        let level = &mut self.levels[depth];
         level.seen += 1;
         let comments = std::mem::take(&mut self.comments);
         let time = self.time.take();
@@ -149,6 +169,12 @@ impl Parser {
 }
 
 impl Level {
+    /// Another document begins.
+    fn begin_again(&mut self) {
+        self.children.extend(self.missing());
+        (self.planned, self.seen) = (None, 0);
+    }
+
     fn missing(&self) -> Option<Test> {
         let comment = match self.planned {
             Some(planned) if planned == self.seen => return None,
@@ -269,6 +295,15 @@ mod tests {
                 ("last".into(), Status::Passed)
             ]
         );
+    }
+
+    #[test]
+    fn one_document_after_the_other() {
+        let one = "KTAP version 1\n1..1\n    KTAP version 1\n    1..1\n    ok 1 a\nok 1 outer\n";
+        let got = parse(&one.repeat(2));
+        assert_eq!(got, vec![("outer: a".into(), Status::Passed); 2]);
+        let cut_off = format!("KTAP version 1\n1..2\n{one}");
+        assert_eq!(parse(&cut_off)[0].1, Status::Failed);
     }
 
     #[test]
