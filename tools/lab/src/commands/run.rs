@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<()> {
     let log = boot(&session, &modules, &args.boot.machine, &out)?;
     step.done();
     let name = out.join("results.log").display().to_string();
-    let read = log::parse(&log).map_err(|error| {
+    let read = log::parse(&log, None).map_err(|error| {
         Error::new(
             Kind::Failed,
             "the log of the demonstration cannot be understood",
