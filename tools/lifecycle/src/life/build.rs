@@ -66,6 +66,7 @@ impl<'a> Builder<'a> {
                 name: name.to_owned(),
                 drivers: Vec::new(),
                 spans: Vec::new(),
+                all: Vec::new(),
             });
             devices.len() - 1
         })
@@ -187,7 +188,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Puts the bars into their lanes.
+    /// Puts the spans of each device together, and the bars into their lanes.
     pub(super) fn lanes(&mut self) {
         let Life {
             devices,
@@ -196,6 +197,11 @@ impl<'a> Builder<'a> {
             end,
             ..
         } = &mut self.life;
+        for (at, span) in spans.iter().enumerate() {
+            if let Some(device) = span.device {
+                devices[device].all.push(at);
+            }
+        }
         // What begins first comes first; of those, what ends last: it is around the others.
         let mut order: Vec<usize> = (0..spans.len())
             .filter(|at| spans[*at].kind.is_bar())

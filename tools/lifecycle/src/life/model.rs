@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Call;
 use crate::parse::log::Source;
 use crate::probing::Probing;
-use crate::{Event, Micros, ProbeType};
+use crate::{Event, Micros, ProbeType, What};
 
 /// The version of the format that a life is written in. It changes when a reader of the version
 /// before would go wrong.
@@ -55,6 +55,9 @@ pub struct Device {
     pub drivers: Vec<String>,
     /// Its spans that are bars, in the order in which they begin.
     pub spans: Vec<usize>,
+    /// All of its spans and marks, in the order of the list.
+    #[serde(skip)]
+    pub all: Vec<usize>,
 }
 
 /// A task.
@@ -413,6 +416,23 @@ impl Life {
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = (usize, &Span)> + '_ {
         let spans = self.spans.iter().enumerate();
         spans.filter(move |(_, span)| span.kind == kind)
+    }
+
+    /// The spans about the same device, with their places in the list.
+    pub fn of_device<'s>(&'s self, span: &'s Span) -> impl Iterator<Item = (usize, &'s Span)> {
+        let known = span
+            .device
+            .map(|device| self.devices[device].all.as_slice());
+        // A device whose name is not known is told by where it is in memory.
+        let unknown = 0..if known.is_none() { self.spans.len() } else { 0 };
+        let places = known.unwrap_or_default().iter().copied().chain(unknown);
+        let spans = places.map(|at| (at, &self.spans[at]));
+        spans.filter(move |(_, of)| of.same_device(span))
+    }
+
+    /// Whether a line of `initcall_debug`, printed at its end, is all that shows it.
+    pub fn is_initcall_line(&self, span: &Span) -> bool {
+        matches!(self.events[span.events[0]].what, What::Initcall(_))
     }
 
     /// The innermost span around this one that satisfies the condition.

@@ -24,14 +24,22 @@ pub enum Sight {
     Firmware,
     /// When a second phase ends.
     SecondPhases,
-    /// When devices are added, removed and freed.
+    /// When devices are added and removed.
     Devices,
+    /// When the memory of devices is released.
+    Memory,
+    /// When buses are registered and unregistered.
+    Buses,
     /// Which async work is scheduled, and which task waits for it.
     AsyncWork,
     /// When uevents are sent.
     Uevents,
     /// When init functions are called, and when the kernel runs init.
     Boot,
+    /// What the kernel prints on its console until it powers down. No life shows it.
+    Console,
+    /// What a test module prints of each step that it takes. No life shows it.
+    Steps,
 }
 
 impl fmt::Display for Sight {
@@ -45,9 +53,13 @@ impl fmt::Display for Sight {
             Self::Firmware => "requests for firmware",
             Self::SecondPhases => "second phases",
             Self::Devices => "addition and removal of devices",
+            Self::Memory => "release of the memory of devices",
+            Self::Buses => "registrations of buses",
             Self::AsyncWork => "async work and the waits for it",
             Self::Uevents => "uevents",
             Self::Boot => "initcalls and the start of init",
+            Self::Console => "the console until power-off",
+            Self::Steps => "the steps of a test module",
         })
     }
 }
@@ -61,10 +73,11 @@ impl Life {
             Sight::Probes | Sight::Removes | Sight::Registrations | Sight::Firmware => {
                 recording || timing
             }
-            Sight::Modules | Sight::Sysfs => recording || has(Source::Calls),
+            Sight::Modules | Sight::Sysfs | Sight::Devices => recording || has(Source::Calls),
             Sight::SecondPhases => timing,
-            Sight::Devices | Sight::AsyncWork | Sight::Uevents => recording,
+            Sight::Memory | Sight::Buses | Sight::AsyncWork | Sight::Uevents => recording,
             Sight::Boot => has(Source::InitcallDebug),
+            Sight::Console | Sight::Steps => false,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::model::{function, Kind, Life, Span, Through, Wait};
 use crate::event::Call;
-use crate::{Micros, What};
+use crate::Micros;
 
 /// A call that waited returns this soon after what it waited for: there is the rest of the call,
 /// and the time that the kernel takes to wake its task.
@@ -302,7 +302,7 @@ fn doing_what(life: &Life, span: &Span) -> String {
 /// The waits for async work that `initcall_debug` prints, for the work that ended meanwhile.
 fn flush_lines(life: &Life) -> Vec<Wait> {
     let spans = &life.spans;
-    let is_line = |span: &Span| matches!(life.events[span.events[0]].what, What::Initcall(_));
+    let is_line = |span: &Span| life.is_initcall_line(span);
     // The work by its end, and where a work is a probe, that.
     let mut probes: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (at, probe) in life.of(Kind::Probe) {
