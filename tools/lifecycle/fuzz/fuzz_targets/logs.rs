@@ -17,12 +17,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use lifecycle::diff::Diff;
-use lifecycle::laws::recorded::judge;
+use lifecycle::laws::judge;
 use lifecycle::parse::log;
 use lifecycle::parse::recording as text;
 use lifecycle::report::log::{report, Detail};
 use lifecycle::summary::Summary;
-use lifecycle::{Probing, What};
+use lifecycle::{Life, Probing, What};
 
 fuzz_target!(|log: &str| {
     summed_up(log);
@@ -36,7 +36,7 @@ fuzz_target!(|log: &str| {
 
 /// Reads a log of whatever kind and reports on it.
 fn summed_up(log: &str) {
-    let Ok(log) = log::parse(log, None) else {
+    let Ok(log) = log::parse(log) else {
         return;
     };
     let summary = Summary::of("log", log);
@@ -53,7 +53,7 @@ fn recording(log: &str) {
         let _ = event.to_string();
     }
     for probing in [Probing::Once, Probing::Twice] {
-        judge(&events, probing);
+        judge(&Life::new(events.clone(), probing));
     }
     // printk's lines are written without the task that printed them, and may have been anything.
     if events

@@ -1,66 +1,136 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device whose probe says `EPROBE_DEFER` is probed again after another device has been bound,
-//! and is not lost.
-//!
-//! `drivers/base/dd.c`: `driver_deferred_probe_add()` in `really_probe()`, and
-//! `driver_deferred_probe_trigger()` in `driver_bound()`.
+//! A device whose probe says `EPROBE_DEFER` is probed again.
 
-use super::violation::Court;
-use super::Violation;
-use crate::probe::probes;
-use crate::Event;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight, Span};
+use crate::Micros;
 
-/// What a probe returns that is to be repeated.
+/// The law.
+pub static LAW: Law = Law {
+    name: "deferral",
+    promise: "A device whose probe returns -EPROBE_DEFER is probed again after another device has been \
+              bound, whether its probes are synchronous or asynchronous. It is not lost.",
+    kernel: "drivers/base/dd.c: driver_probe_device() puts the device on a list \
+             (driver_deferred_probe_add()), and driver_bound() has the devices of that list probed \
+             again (driver_deferred_probe_trigger()). If another device is bound during the probe, \
+             the probe is repeated at once (deferred_trigger_count). device_driver_attach() does not \
+             put the device on the list: its caller is told -EAGAIN.",
+    mend: "A bus whose match function refuses a device that it has accepted before loses it. So does a \
+           caller of device_driver_attach() that does not try again after -EAGAIN.",
+    needs: &[Sight::Probes, Sight::Registrations],
+    check,
+    mutants: &[Mutant::live("match_forgets")],
+};
+
 const EPROBE_DEFER: i32 = -517;
 
-/// Judges the probes of `device`, which needs `supplier` to be bound.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(events: &[Event], device: &str, supplier: &str) -> Result<(), Violation> {
-    let court = Court {
-        law: "deferral",
-        events,
-    };
-    let probes = probes(events);
-    let of = |name: &str| -> Vec<_> { probes.iter().filter(|p| p.device == name).collect() };
-    let (deferred, supplied) = (of(device), of(supplier));
-    let Some(bound) = supplied
-        .iter()
-        .find(|probe| probe.ret == Some(0))
-        .and_then(|probe| probe.ended)
-    else {
-        return Err(court.broken(format!("{supplier} to be bound"), "it is not"));
-    };
+/// For how long no probe may be under way before the device counts as lost: 1 s. The worker that
+/// probes again takes one device after the other.
+const PATIENCE: Micros = Micros(1_000_000);
 
-    let (before, after): (Vec<_>, Vec<_>) =
-        deferred.into_iter().partition(|probe| probe.began < bound);
-    court.demand(
-        !before.is_empty() && before.iter().any(|probe| probe.ret == Some(EPROBE_DEFER)),
-        format!("{device} to be deferred before {supplier} is bound"),
-        before
-            .first()
-            .map_or("no probe of it".to_owned(), |p| court.at(p.began)),
-    )?;
-    let Some(last) = after.last().or(before.last()) else {
-        return Ok(());
-    };
-    court.demand(
-        bound < last.began && last.ret == Some(0),
-        format!("{device} to be probed again and bound after {supplier}"),
-        last.ended
-            .map_or(court.at(last.began), |ended| court.at(ended)),
-    )
+/// Judges every deferred probe after which another device is bound; the cases are those that have
+/// been repeated.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    // Where in the log devices were bound. The dmesg interface shows the ends of their probes.
+    let mut bound: Vec<(usize, &Span)> = Vec::new();
+    for span in &life.spans {
+        let at = match span.kind {
+            Kind::Bound => Some(span.began),
+            Kind::Probe if span.facts.at.is_none() && span.ret == Some(0) => span.ended,
+            _ => None,
+        };
+        bound.extend(at.map(|at| (at, span)));
+    }
+    bound.sort_unstable_by_key(|(at, _)| *at);
+    // While the kernel boots, nothing is tried again before `deferred_probe_initcall()`.
+    let booted = life.of(Kind::Boot).next().map_or(0, |(_, boot)| boot.began);
+    let mut cases = 0;
+    for (at, probe) in life.of(Kind::Probe) {
+        let by_hand = |outer: &Span| matches!(outer.kind, Kind::Bind | Kind::Call(Call::Bind));
+        let deferred = probe.ret == Some(EPROBE_DEFER) && booted <= probe.began;
+        if !deferred || life.within(at, by_hand).is_some() {
+            continue;
+        }
+        let after = bound.partition_point(|(at, _)| *at <= probe.began);
+        let mut others = bound[after..].iter();
+        let Some((other, _)) = others.find(|(_, other)| !other.same_device(probe)) else {
+            continue;
+        };
+        let of_device = || life.of_device(probe).map(|(_, span)| span);
+        let again =
+            of_device().any(|again| again.kind == Kind::Probe && probe.end_place() < again.began);
+        if again {
+            cases += 1;
+            continue;
+        }
+        // Until the device or its driver goes, or the log ends.
+        let unregistered = life.of(Kind::Unregister).map(|(_, gone)| gone);
+        let gone = of_device()
+            .filter(|span| span.kind == Kind::Del)
+            .chain(unregistered.filter(|gone| gone.same_driver(probe)))
+            .map(|gone| gone.began)
+            .filter(|gone| probe.end_place() < *gone)
+            .min()
+            .unwrap_or(life.events.len());
+        court.demand(
+            idle(life, *other, gone) < PATIENCE,
+            format!("{} to be probed again", probe.on),
+            &[probe.began, probe.end_place(), *other, gone],
+        )?;
+    }
+    Ok(cases)
+}
+
+/// The longest time without a probe between two places of the log.
+fn idle(life: &Life, from: usize, until: usize) -> Micros {
+    let events = &life.events;
+    let time = |place: usize| events.get(place).or(events.last()).map(|event| event.time);
+    let mut longest = Micros(0);
+    let mut free = time(from);
+    let probes = life.of(Kind::Probe);
+    let ends = probes.map(|(_, probe)| (probe.began, probe.end_place()));
+    for (began, end) in ends.chain([(until, until)]) {
+        if end < from {
+            continue;
+        }
+        let began = time(began.min(until));
+        if let (Some(free), Some(began)) = (free, began) {
+            if free < began {
+                longest = longest.max(began - free);
+            }
+        }
+        free = free.max(time(end));
+        if until <= end {
+            break;
+        }
+    }
+    longest
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_kept, broken_in, kept_in, late};
+    use super::LAW;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        9 probe 0
+        9 cleanup 0
+        9 probe_end 517
+        9 probe 1
+        9 bound 1
+        9 probe_end 0
+        30 probe 0
+        30 bound 0
+        30 probe_end 0
+        8 unregister
+        8 unregister_end
+    ";
+
+    const PRINTED: &str = "
         async 0
         async 1
         ended 0 -517
@@ -68,27 +138,69 @@ mod tests {
         ended 1 0
         sync 0 9
         ended 0 0
+        removing 0
     ";
+
+    /// The law is kept in so many cases where two seconds pass before the line.
+    fn kept_late(lines: &str, line: &str, cases: usize) {
+        kept_in(&LAW, &late(lines, line, 2), cases);
+    }
+
+    /// The law is broken where two seconds pass before the line.
+    fn broken_late(lines: &str, line: &str, seen: &str) {
+        broken_in(&LAW, &late(lines, line, 2), seen);
+    }
 
     #[test]
     fn holds() {
-        check(&log(GOOD), "d.0", "d.1").unwrap();
+        assert_kept(&LAW, RECORDED, 1);
+        kept_late(RECORDED, "30 probe 0", 1);
+        assert_kept(&LAW, PRINTED, 1);
+        // Nothing else is bound, or it was the device's own caller that was told.
+        assert_kept(&LAW, &altered(RECORDED, "9 bound 1", ""), 0);
+        assert_kept(&LAW, &altered(PRINTED, "ended 1 0", "ended 1 -5"), 0);
+        let by_hand = RECORDED
+            .replace("9 probe 0", "9 bind 0\n 9 probe 0")
+            .replace("9 probe_end 517", "9 probe_end 517\n 9 bind_end -11");
+        assert_kept(&LAW, &by_hand, 0);
+        // Another error.
+        assert_kept(&LAW, &altered(PRINTED, "ended 0 -517", "ended 0 -5"), 0);
+    }
+
+    #[test]
+    fn lost_while_another_was_bound() {
+        let meanwhile = "
+            9 probe 0
+            8 bound 1
+            9 probe_end 517
+            8 unregister
+        ";
+        assert_kept(&LAW, meanwhile, 0);
+        broken_late(meanwhile, "8 unregister", "probe_end");
     }
 
     #[test]
     fn lost() {
-        let lost = GOOD.replace("sync 0 9\n", "").replace("ended 0 0\n", "");
-        assert_broken(check(&log(&lost), "d.0", "d.1"), "ret=-517");
-        let failed = doctored(GOOD, "ended 0 0", "ended 0 -5");
-        assert_broken(check(&failed, "d.0", "d.1"), "ret=-5");
-    }
-
-    #[test]
-    fn nothing_to_judge() {
-        let never = doctored(GOOD, "ended 0 -517", "ended 0 -5");
-        assert_broken(check(&never, "d.0", "d.1"), "probe_began");
-        let alone = doctored(GOOD, "ended 1 0", "ended 1 -5");
-        assert_broken(check(&alone, "d.0", "d.1"), "it is not");
-        assert_broken(check(&log(GOOD), "d.7", "d.1"), "no probe of it");
+        let lost = RECORDED.replace("30 probe 0", "30 probe 2");
+        // The worker may have had no time yet.
+        assert_kept(&LAW, &lost, 0);
+        broken_late(&lost, "8 unregister", "unregister");
+        let gone = altered(
+            &lost,
+            "8 unregister_end",
+            "8 del 0\n 8 del_end\n 8 unregister_end",
+        );
+        broken_late(&gone, "8 unregister", "unregister");
+        // While it probes, it cannot come back.
+        kept_late(&lost, "30 bound 0", 0);
+        let end = lost
+            .replace("8 unregister_end", "")
+            .replace("8 unregister", "8 add 7");
+        broken_late(&end, "8 add 7", "bound");
+        let printed = altered(PRINTED, "sync 0 9", "");
+        let printed = altered(&printed, "ended 0 0", "");
+        let printed = altered(&printed, "removing 0", "unregistered");
+        assert_kept(&LAW, &printed, 0);
+        broken_late(&printed, "unregistered", "ret=-517");
     }
 }

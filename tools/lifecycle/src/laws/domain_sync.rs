@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Dropping an asynchronous domain waits for all its functions; synchronizing to a cookie waits for
-//! every function that was scheduled earlier and for none that was scheduled later.
-//!
-//! `kernel/async.c`: `async_synchronize_cookie_domain()` waits until the lowest cookie that is in
-//! progress in the domain has reached the one given.
+//! The waits for the functions of an async domain.
 
+use super::law::Law;
+use super::mutant::Mutant;
+use crate::life::Sight;
 use crate::steps::{Step, Until};
+
+/// The law. It judges the steps of a test module, by [`check`].
+pub static LAW: Law = Law {
+    name: "domain_sync",
+    promise: "The drop of an async domain waits for all of its functions. The synchronisation to a \
+              cookie waits for every function that was scheduled earlier, and for none that was \
+              scheduled later.",
+    kernel: "kernel/async.c: async_synchronize_cookie_domain() waits until the lowest cookie that is in \
+             progress in the domain has reached the cookie that it is given.",
+    mend: "A domain on the stack or in driver data must outlive its functions: call \
+           async_synchronize_full_domain() before its memory goes. In Rust the drop of the domain \
+           does.",
+    needs: &[Sight::Steps],
+    check: |_| Ok(0),
+    mutants: &[Mutant::live("domain_does_not_wait")],
+};
 
 /// Judges the steps of one domain; returns how many waits there were.
 ///
@@ -65,7 +80,7 @@ pub fn check(steps: &[Step]) -> Result<usize, String> {
         }
     }
     if waits == 0 || scheduled.is_empty() {
-        return Err("nobody waited for anything".to_owned());
+        return Err("no wait, or nothing to wait for".to_owned());
     }
     if dropped && !pending.is_empty() {
         return Err(format!("{pending:?} outlived the domain"));

@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fields of a module and of its driver data are torn down in the order of their declaration.
-//!
-//! The Rust Reference, "Destructors"; `rust/macros/module.rs`, `__exit()` drops the module in
-//! place, `rust/kernel/device.rs` the driver data (`post_unbind_rust`).
+//! The order in which the fields of a module and of its driver data are dropped.
+
+use super::law::Law;
+use super::mutant::Mutant;
+use crate::life::Sight;
+
+/// The law. It judges what a test module prints of its fields, by [`check`].
+pub static LAW: Law = Law {
+    name: "drop_order",
+    promise: "The fields of a module and of its driver data are dropped in the order of their \
+              declaration, after an asynchronous probe too.",
+    kernel:
+        "The Rust Reference, \"Destructors\". rust/macros/module.rs: __exit() drops the module in \
+             place. rust/kernel/device.rs: post_unbind_rust drops the driver data.",
+    mend: "Declare the registration of a driver before the data that its probes use, and a domain \
+           before the data that its functions use.",
+    needs: &[Sight::Steps],
+    check: |_| Ok(0),
+    mutants: &[Mutant::live("fields_backwards")],
+};
 
 /// Judges the names of the fields in the order in which they were dropped, against that of their
 /// declaration.

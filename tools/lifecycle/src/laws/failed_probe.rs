@@ -1,95 +1,173 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A failed probe calls no remove and leaves nothing bound; the other devices are untouched and the
-//! device is free to be bound later.
-//!
-//! `drivers/base/dd.c`, `really_probe()`: a failed `call_driver_probe()` goes to `probe_failed`,
-//! which releases devres and driver data by `device_unbind_cleanup()` and never reaches
-//! `driver_bound()`; `__driver_attach()` drops the error and goes on with the next device.
+//! A failed probe binds nothing and leaves the device free.
 
-use super::violation::Court;
-use super::Violation;
-use crate::probe::probes;
-use crate::{errno, Event, What};
+use super::doctor::Draft;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::{Fetched, Point, Side};
+use crate::life::{Kind, Life, Sight, Span};
+use crate::{Event, What};
 
-/// Judges the first probes of `driver` by which `devices` devices were met, of which those in
-/// `failing` fail with `ret`, a negative errno, and the others are bound.
-///
-/// What comes after the next probe of a failing device is not judged.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(
-    events: &[Event],
-    driver: &str,
-    devices: usize,
-    failing: &[&str],
-    ret: i32,
-) -> Result<(), Violation> {
-    let court = Court {
-        law: "failed_probe",
-        events,
-    };
-    let first = court.first_probes(driver, devices)?;
-    for device in failing {
-        court.demand(
-            first.iter().any(|probe| probe.device == *device),
-            format!("a probe of {device}"),
-            "none",
-        )?;
-    }
-    court.demand(
-        !failing.is_empty() && failing.len() < devices,
-        "devices that fail and devices that do not",
-        format!("{} of {devices} fail", failing.len()),
-    )?;
-    for probe in first {
-        let expected = if failing.contains(&probe.device) {
-            ret
-        } else {
-            0
-        };
-        let ended = probe.ended.unwrap_or(probe.began);
-        court.demand(
-            probe.ret == Some(expected),
-            format!(
-                "the probe of {} to end with {}",
-                probe.device,
-                errno::name(expected)
-            ),
-            court.at(ended),
-        )?;
-        if expected == 0 {
+/// The law.
+pub static LAW: Law = Law {
+    name: "failed_probe",
+    promise:
+        "A failed probe binds nothing and calls no remove. It is cleaned up before it returns, and \
+              leaves the device free to be bound later.",
+    kernel:
+        "drivers/base/dd.c: really_probe() goes to probe_failed when call_driver_probe() fails, \
+             which releases devres and driver data (device_unbind_cleanup()) and never comes to \
+             driver_bound(). It returns the errno of the driver as a positive number, by which it \
+             can be told from an error of the driver core.",
+    mend:
+        "A bus or a driver that calls its remove callback when its probe fails breaks it. Undo in \
+           probe what probe has done, or leave that to devres, and return the error.",
+    needs: &[Sight::Probes, Sight::Removes],
+    check,
+    mutants: &[
+        Mutant::live("remove_after_failure").also(&["one_at_a_time"]),
+        Mutant::doctored("bound_after_failure", bound_after_failure),
+        Mutant::doctored("failure_leaks", failure_leaks),
+    ],
+};
+
+const EBUSY: i32 = -16;
+
+/// Judges every probe that has failed; those are the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for (at, probe) in life.of(Kind::Probe) {
+        if probe.ret.is_none_or(|ret| ret == 0) {
             continue;
         }
-        let again = probes(events)
-            .into_iter()
-            .find(|next| next.device == probe.device && ended < next.began)
-            .map_or(events.len(), |next| next.began);
-        let undone = (ended..again).find(|at| {
-            matches!(
-                &events[*at].what,
-                What::Removing { device, .. } | What::Unbound { device, .. }
-                    if device == probe.device
-            )
+        cases += 1;
+        if probe.facts.at.is_some() {
+            recorded(court, at)?;
+        }
+        let next = life.of_device(probe).find(|(_, next)| {
+            matches!(next.kind, Kind::Probe | Kind::Bound) && probe.end_place() < next.began
         });
-        if let Some(undone) = undone {
-            return Err(court.broken(
-                format!("no remove of {}, whose probe failed", probe.device),
-                court.at(undone),
-            ));
+        let next = next.map_or(usize::MAX, |(_, next)| next.began);
+        let is_undone = |span: &Span| {
+            let line = |what: &What| matches!(what, What::Removing { .. } | What::Unbound { .. });
+            match span.kind {
+                Kind::Remove | Kind::Unbound => true,
+                Kind::Stray => line(&life.events[span.began].what),
+                _ => false,
+            }
+        };
+        let removed = life
+            .of_device(probe)
+            .find(|(_, of)| is_undone(of) && probe.end_place() < of.began && of.began < next)
+            .map_or(usize::MAX, |(_, of)| of.began);
+        court.demand(
+            removed == usize::MAX,
+            format!("no remove of {}, whose probe failed", probe.on),
+            &[probe.began, probe.end_place(), removed],
+        )?;
+        let refused = life.of_device(probe).map(|(_, bind)| bind).find(|bind| {
+            bind.kind == Kind::Bind
+                && bind.ret == Some(EBUSY)
+                && probe.end_place() < bind.began
+                && bind.end_place() < next
+        });
+        if let Some(refused) = refused {
+            court.demand(
+                false,
+                format!("{} to be free after its probe failed", probe.on),
+                &[
+                    probe.began,
+                    probe.end_place(),
+                    refused.began,
+                    refused.end_place(),
+                ],
+            )?;
         }
     }
-    Ok(())
+    Ok(cases)
+}
+
+/// Judges what a recording shows of a failed probe itself.
+fn recorded(court: &Court<'_>, at: usize) -> Result<(), Violation> {
+    let life = court.life;
+    let probe = &life.spans[at];
+    let inside = |kind: Kind| -> Vec<usize> {
+        let inside = life.inside(kind, at);
+        let own = inside.filter(|(_, of)| of.same_device(probe));
+        own.map(|(_, of)| of.began).collect()
+    };
+    let whole = [probe.began, probe.end_place()];
+    let bound = inside(Kind::Bound);
+    court.demand(
+        bound.is_empty(),
+        format!("{} not to be bound, as its probe failed", probe.on),
+        &[&whole[..], &bound].concat(),
+    )?;
+    let (removed, cleaned) = (inside(Kind::Remove), inside(Kind::Cleanup));
+    court.demand(
+        probe.facts.by_core || removed.is_empty() && cleaned.len() == 1,
+        format!("a clean-up of {} and no remove", probe.on),
+        &[&whole[..], &removed, &cleaned].concat(),
+    )
+}
+
+/// A probe whose callback has failed, and its clean-up.
+fn failed(life: &Life) -> Option<(&Span, &Span)> {
+    life.of(Kind::Probe)
+        .filter(|(_, probe)| probe.ret.is_some_and(|ret| ret < 0) && !probe.facts.by_core)
+        .find_map(|(at, probe)| Some((probe, life.inside(Kind::Cleanup, at).next()?.1)))
+}
+
+/// A device is bound though its probe fails.
+fn bound_after_failure(life: &Life) -> Option<Vec<Event>> {
+    let (probe, cleanup) = failed(life)?;
+    let bound = Fetched {
+        device: Some(life.device_of(probe).into()),
+        at: probe.facts.at,
+        ..Fetched::default()
+    };
+    let mut draft = Draft::of(life);
+    let begins = Side::Begins(bound.into());
+    draft.insert(cleanup.began, life.pid_of(probe), Point::Bound, begins);
+    Some(draft.done())
+}
+
+/// A failed probe is not cleaned up.
+fn failure_leaks(life: &Life) -> Option<Vec<Event>> {
+    let (_, cleanup) = failed(life)?;
+    let mut draft = Draft::of(life);
+    draft.remove(cleanup.began);
+    Some(draft.done())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        9 probe 0
+        9 cleanup 0
+        9 probe_end 2
+        9 probe 1
+        9 bound 1
+        9 probe_end 0
+        9 probe 2
+        9 probe_end -16
+        8 bind 0
+        8 probe 0
+        8 bound 0
+        8 probe_end 0
+        8 bind_end 0
+        8 bind 0
+        8 bind_end -16
+        8 remove 0
+        8 cleanup 0
+    ";
+
+    const PRINTED: &str = "
         async 0
         async 1
         arrived 1 -2
@@ -102,43 +180,36 @@ mod tests {
         unbound 1
     ";
 
-    fn verdict(events: &[Event]) -> Result<(), Violation> {
-        check(events, "d", 2, &["d.1"], -2)
-    }
-
     #[test]
     fn holds() {
-        verdict(&log(GOOD)).unwrap();
+        assert_kept(&LAW, RECORDED, 2);
+        assert_kept(&LAW, PRINTED, 1);
     }
 
     #[test]
-    fn removed_all_the_same() {
+    fn bound_all_the_same() {
+        let bound = altered(RECORDED, "9 cleanup 0", "9 bound 0\n 9 cleanup 0");
+        assert_broken(&LAW, &bound, "bound");
+    }
+
+    #[test]
+    fn removed_or_not_cleaned_up() {
+        for (line, with, seen) in [
+            ("9 cleanup 0", "", "probe_end"),
+            ("9 cleanup 0", "9 remove 0\n 9 cleanup 0", "remove"),
+            ("9 probe_end 2", "9 probe_end 2\n 9 remove 0", "remove"),
+        ] {
+            assert_broken(&LAW, &altered(RECORDED, line, with), seen);
+        }
         for what in ["removing 1", "unbound 1"] {
-            let events = log(&GOOD.replace("sync 1 9", &format!("{what}\n sync 1 9")));
-            assert_broken(verdict(&events), what.split(' ').next().unwrap());
+            let lines = altered(PRINTED, "sync 1 9", &format!("{what}\n sync 1 9"));
+            assert_broken(&LAW, &lines, what.split(' ').next().unwrap());
         }
     }
 
     #[test]
-    fn others_are_hit() {
-        assert_broken(
-            verdict(&doctored(GOOD, "ended 0 0", "ended 0 -5")),
-            "ret=-5",
-        );
-    }
-
-    #[test]
-    fn another_errno() {
-        assert_broken(
-            verdict(&doctored(GOOD, "ended 1 -2", "ended 1 -5")),
-            "ret=-5",
-        );
-    }
-
-    #[test]
-    fn nothing_to_judge() {
-        assert_broken(check(&log(GOOD), "d", 2, &[], -2), "0 of 2");
-        assert_broken(check(&log(GOOD), "d", 2, &["d.7"], -2), "none");
-        assert_broken(check(&log(GOOD), "d", 3, &["d.1"], -2), "2 devices");
+    fn not_free() {
+        let bind = "9 probe_end 2\n 9 bind 0\n 9 bind_end -16";
+        assert_broken(&LAW, &altered(RECORDED, "9 probe_end 2", bind), "bind_end");
     }
 }

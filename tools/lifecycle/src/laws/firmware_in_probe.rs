@@ -1,153 +1,177 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The firmware request lies inside the probe, and what is wrong with the file decides how this
-//! probe ends, with its own errno.
-//!
-//! `drivers/base/firmware_loader/main.c`, `request_firmware()`: synchronous, in the task of the
-//! caller. The errnos of the checks are the samples' (`Documentation/firmware-format.rst`).
+//! A firmware request lies inside the probe of its device, or in the life of the device with its
+//! driver after it.
 
-use super::violation::Court;
-use super::Violation;
-use crate::probe::probes;
-use crate::{errno, Event, What};
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::life::{Kind, Sight, Span};
+use crate::What;
 
-/// What a probe is expected to meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// Length of the file in bytes; `None` if there is no file.
-    pub bytes: Option<u64>,
-    /// How the probe ends: 0 or a negative errno.
-    pub ret: i32,
-}
+/// The law.
+pub static LAW: Law = Law {
+    name: "firmware_in_probe",
+    promise: "A firmware request lies inside the probe of its device, or between that and the unbind of \
+              the driver. A driver that reports its requests on the dmesg interface ends a probe in \
+              which a request failed with the errno of the request.",
+    kernel: "drivers/base/firmware_loader/main.c: request_firmware() loads the file in the task of its \
+             caller. It keeps the device, but not the driver: a request that goes on when the driver \
+             has been unbound returns into a driver that may be gone.",
+    mend: "Wait in remove for each request that the driver has started (request_firmware_nowait(), a \
+           work item). Return the error of a request that the device cannot do without from probe.",
+    needs: &[Sight::Probes, Sight::Removes, Sight::Firmware],
+    check,
+    mutants: &[
+        Mutant::live("firmware_after_unbind"),
+        Mutant::live("firmware_ignored"),
+    ],
+};
 
-/// Judges the last probe of `device`.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(events: &[Event], device: &str, expected: Expected) -> Result<(), Violation> {
-    const ENOENT: i32 = -2;
-    let court = Court {
-        law: "firmware_in_probe",
-        events,
-    };
-
-    let outside = events.iter().enumerate().find(|(at, event)| {
-        matches!(&event.what, What::FirmwareArrived { device: name, .. } if name == device)
-            && !probes(events).iter().any(|probe| {
-                probe.firmware.contains(at) && probe.ended.is_none_or(|ended| *at < ended)
-            })
-    });
-    if let Some((at, _)) = outside {
-        return Err(court.broken("firmware to arrive inside a probe only", court.at(at)));
-    }
-
-    let Some(probe) = probes(events)
-        .into_iter()
-        .rfind(|probe| probe.device == device)
-    else {
-        return Err(court.broken(format!("a probe of {device}"), "none"));
-    };
-    let [at] = probe.firmware[..] else {
-        return Err(court.broken(
-            format!("one firmware request in the probe of {device}"),
-            format!("{} of them", probe.firmware.len()),
-        ));
-    };
-    if let What::FirmwareArrived { bytes, ret, .. } = events[at].what {
-        let (length, result) = match expected.bytes {
-            Some(length) => (length, 0),
-            None => (0, ENOENT),
+/// Judges every firmware request for a device that has been probed; those are the cases. Devices that
+/// are not probed in the life are not judged.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for span in &life.spans {
+        match span.kind {
+            Kind::Firmware => {}
+            Kind::Stray => {
+                let arrived = &life.events[span.began].what;
+                court.demand(
+                    !matches!(arrived, What::FirmwareArrived { .. }),
+                    format!("firmware for {} while it has a driver", span.on),
+                    &[span.began],
+                )?;
+                continue;
+            }
+            _ => continue,
+        }
+        let of_device = || life.of_device(span).map(|(_, of)| of);
+        let probes = of_device().filter(|of| of.kind == Kind::Probe);
+        let Some(probe) = probes.take_while(|of| of.began < span.began).last() else {
+            continue;
         };
+        cases += 1;
+        let device = life.device_of(span);
+        let gone = |of: &&Span| {
+            let last = match probe.facts.at {
+                Some(_) => Kind::Cleanup,
+                None => Kind::DevresReleased,
+            };
+            of.kind == last && probe.began < of.began
+        };
+        let cleaned = of_device().find(gone).map(|of| {
+            // It drops the driver data, which may wait for the request.
+            let whole = of.parent.map(|parent| life.spans[parent].end_place());
+            whole.unwrap_or(of.began)
+        });
+        let inside = span.end_place() < probe.end_place();
+        let bound = probe.ret == Some(0) || probe.ended.is_none();
         court.demand(
-            bytes == length && ret == result,
-            format!("firmware of {length} bytes, {}", errno::name(result)),
-            court.at(at),
+            cleaned.is_none_or(|cleaned| span.end_place() < cleaned) && (inside || bound),
+            format!("firmware for {device} while it has a driver"),
+            &[
+                probe.began,
+                probe.end_place(),
+                cleaned.unwrap_or(usize::MAX),
+                span.began,
+                span.end_place(),
+            ],
+        )?;
+        let reported = inside && span.facts.bytes.is_some();
+        let failed = span.ret.filter(|ret| reported && *ret != 0);
+        court.demand(
+            failed.is_none() || probe.ret == failed,
+            format!("the probe of {device} to end as its request for firmware did"),
+            &[span.end_place(), probe.end_place()],
         )?;
     }
-    court.demand(
-        probe.ret == Some(expected.ret),
-        format!(
-            "the probe of {device} to end with {}",
-            errno::name(expected.ret)
-        ),
-        probe
-            .ended
-            .map_or("no end of it".to_owned(), |ended| court.at(ended)),
-    )
+    Ok(cases)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        30 probe 0
+        30 firmware d.fw 0
+        30 firmware_end -2
+        30 cleanup 0
+        30 probe_end 2
+        30 probe 0
+        30 firmware d.fw 0
+        30 firmware_end 0
+        30 probe_end 0
+        31 firmware d.fw 0
+        31 firmware_end 0
+        9 release 0
+        9 remove 0
+        9 cleanup 0
+        33 firmware d.fw 0
+        33 firmware_end 0
+        9 release_end
+        32 firmware other.fw 7
+        32 firmware_end 0
+    ";
+
+    const PRINTED: &str = "
         async 0
         arrived 0 0
         ended 0 -74
         sync 0 9
         arrived 0 -2
         ended 0 -2
+        async 1
+        ended 1 0
+        arrived 1 0
+        ready 1 0
     ";
-
-    const CORRUPT: Expected = Expected {
-        bytes: Some(24),
-        ret: -74,
-    };
-    const MISSING: Expected = Expected {
-        bytes: None,
-        ret: -2,
-    };
 
     #[test]
     fn holds() {
-        check(&log(GOOD), "d.0", MISSING).unwrap();
-        let first: Vec<_> = GOOD.lines().take(4).collect();
-        check(&log(&first.join("\n")), "d.0", CORRUPT).unwrap();
+        assert_kept(&LAW, RECORDED, 4);
+        assert_kept(&LAW, PRINTED, 3);
     }
 
     #[test]
-    fn another_end() {
+    fn the_driver_is_gone() {
+        let late = altered(RECORDED, "31 firmware_end 0", "");
+        let late = altered(&late, "9 release_end", "9 release_end\n 31 firmware_end 0");
+        assert_broken(&LAW, &late, "31 [000] firmware_end");
+        let late = altered(RECORDED, "32 firmware other.fw 7", "32 firmware d.fw 0");
+        assert_broken(&LAW, &late, "32 [000] firmware");
+        let gone = "removing 1\n unbound 1\n devres_released 1\n arrived 1 0";
         assert_broken(
-            check(&doctored(GOOD, "ended 0 -2", "ended 0 0"), "d.0", MISSING),
-            "ret=0",
-        );
-        assert_broken(
-            check(&doctored(GOOD, "ended 0 -2", ""), "d.0", MISSING),
-            "no end",
-        );
-    }
-
-    #[test]
-    fn another_file() {
-        assert_broken(
-            check(
-                &doctored(GOOD, "arrived 0 -2", "arrived 0 0"),
-                "d.0",
-                MISSING,
-            ),
-            "bytes=24",
-        );
-        assert_broken(check(&log(GOOD), "d.0", CORRUPT), "ret=-2");
-    }
-
-    #[test]
-    fn outside_the_probe() {
-        let events = log(&format!("{GOOD}\n arrived 0 0"));
-        assert_broken(check(&events, "d.0", MISSING), "firmware_arrived");
-        assert_broken(
-            check(&log("arrived 0 0\n async 0\n ended 0 0"), "d.0", MISSING),
+            &LAW,
+            &altered(PRINTED, "arrived 1 0", gone),
             "firmware_arrived",
         );
     }
 
     #[test]
-    fn nothing_to_judge() {
-        assert_broken(check(&log(""), "d.0", MISSING), "none");
+    fn the_probe_has_failed() {
+        let late = altered(RECORDED, "30 cleanup 0", "");
+        let late = altered(
+            &late,
+            "30 probe_end 2",
+            "30 probe_end 2\n 8 firmware x.fw 0\n 8 firmware_end 0",
+        );
+        assert_broken(&LAW, &late, "8 [000] firmware");
+        let late = altered(PRINTED, "ended 0 -74", "ended 0 -74\n arrived 0 0");
+        assert_broken(&LAW, &late, "firmware_arrived");
+        let early = altered(PRINTED, "async 1", "arrived 1 0\n async 1");
+        assert_broken(&LAW, &early, "firmware_arrived");
+    }
+
+    #[test]
+    fn the_failure_is_ignored() {
+        assert_broken(&LAW, &altered(PRINTED, "ended 0 -2", "ended 0 0"), "ret=0");
         assert_broken(
-            check(&doctored(GOOD, "arrived 0 -2", ""), "d.0", MISSING),
-            "0 of them",
+            &LAW,
+            &altered(PRINTED, "ended 0 -2", "ended 0 -5"),
+            "ret=-5",
         );
     }
 }

@@ -1,76 +1,120 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device that is removed after its probe was scheduled and before it ran is never probed.
-//!
-//! `drivers/base/dd.c`: `__device_attach_async_helper()` and `__driver_probe_device()` look at
-//! `dev->p->dead`, which `device_del()` sets with the device lock held (`kill_device()`).
+//! A device that is removed before its scheduled probe runs is never probed.
 
-use super::violation::Court;
-use super::Violation;
-use crate::probe::probes;
-use crate::Event;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::life::{AsyncProbe, Kind, Sight};
 
-/// Judges `device`, whose probe was scheduled together with that of `witness`, and which was gone
-/// after the first `gone` events. That the witness is probed, and later, tells that the probe of
-/// the device had not begun and would have come.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(events: &[Event], gone: usize, device: &str, witness: &str) -> Result<(), Violation> {
-    let court = Court {
-        law: "gone_before_probe",
-        events,
-    };
-    let probes = probes(events);
-    let first = probes.iter().find(|probe| probe.device == witness);
-    let Some(first) = first else {
-        return Err(court.broken(format!("a probe of {witness}"), "none"));
-    };
-    court.demand(
-        gone <= first.began,
-        format!("the probe of {witness} to begin after {device} is gone"),
-        court.at(first.began),
-    )?;
-    match probes.iter().find(|probe| probe.device == device) {
-        Some(probe) => Err(court.broken(format!("no probe of {device}"), court.at(probe.began))),
-        None => Ok(()),
+/// The law.
+pub static LAW: Law = Law {
+    name: "gone_before_probe",
+    promise:
+        "A device that is removed after its asynchronous probe was scheduled, and before that \
+              runs, is never probed. The memory of the device is released when the scheduled \
+              function has run.",
+    kernel: "drivers/base/core.c: device_del() marks the device dead with the device lock held \
+             (kill_device()). drivers/base/dd.c: __driver_probe_device() and \
+             __device_attach_async_helper() leave dead devices alone, and the helpers drop the \
+             reference that was taken when they were scheduled.",
+    mend:
+        "The code that still holds a reference to the device keeps its memory, and the module with \
+           its release function cannot go. Drop each reference (put_device()) when the device is \
+           removed.",
+    needs: &[
+        Sight::Probes,
+        Sight::Devices,
+        Sight::Memory,
+        Sight::AsyncWork,
+    ],
+    check,
+    mutants: &[Mutant::live("held")],
+};
+
+/// Judges every async probe that runs after its device has been removed; those are the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for AsyncProbe { scheduled, run } in life.async_probes() {
+        let scheduled = &life.spans[scheduled];
+        let Some(run) = run.map(|run| &life.spans[run]) else {
+            continue;
+        };
+        let of = |kind: Kind| {
+            let spans = life.of_device(run).map(|(_, span)| span);
+            spans.filter(move |span| span.kind == kind && span.facts.at.is_some())
+        };
+        let gone =
+            of(Kind::Del).find(|gone| scheduled.began < gone.began && gone.end_place() < run.began);
+        let Some(gone) = gone.map(|gone| gone.end_place()) else {
+            continue;
+        };
+        cases += 1;
+        let freed = of(Kind::Freed).map(|freed| freed.began);
+        let freed = freed.filter(|freed| gone < *freed).min();
+        let released = freed.unwrap_or(usize::MAX);
+        let probed = of(Kind::Probe)
+            .map(|probe| probe.began)
+            .find(|probe| gone < *probe && *probe < released);
+        let on = life.device_of(run);
+        court.demand(
+            probed.is_none(),
+            format!("no probe of {on}, which is gone"),
+            &[gone, probed.unwrap_or(usize::MAX)],
+        )?;
+        court.demand(
+            freed.is_some_and(|freed| run.began < freed),
+            format!("{on} to be released once its probe has run"),
+            &[gone, run.began, run.end_place(), released],
+        )?;
     }
+    Ok(cases)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
 
-    const GOOD: &str = "
-        call remove d.0 9
-        return remove d.0 9 0
-        async 1
-        ended 1 0
+    const RECORDED: &str = "
+        9 schedule_device 0
+        9 schedule 1
+        9 del 0
+        9 del_end
+        30 device_attach 0
+        30 freed 0
+        30 device_attach_end
+        31 driver_attach 1
+        31 probe 1
+        31 probe_end 0
+        31 driver_attach_end
+        9 add 0
+        9 schedule_device 0
+        9 add_end 0
+        32 device_attach 0
+        32 probe 0
+        32 probe_end 0
+        32 device_attach_end
     ";
-
-    fn verdict(events: &[Event]) -> Result<(), Violation> {
-        check(events, 2, "d.0", "d.1")
-    }
 
     #[test]
     fn holds() {
-        verdict(&log(GOOD)).unwrap();
+        assert_kept(&LAW, RECORDED, 1);
     }
 
     #[test]
     fn probed_all_the_same() {
-        let late = doctored(GOOD, "async 1", "async 1\n async 0");
-        assert_broken(verdict(&late), "probe_began dev=d.0");
-        let early = doctored(GOOD, "call remove d.0 9", "async 0\n call remove d.0 9");
-        assert_broken(verdict(&early), "probe_began dev=d.0");
+        let probed = "30 device_attach 0\n 30 probe 0\n 30 probe_end 0";
+        let probed = altered(RECORDED, "30 device_attach 0", probed);
+        assert_broken(&LAW, &probed, "probe dev=\"d.0\"");
     }
 
     #[test]
-    fn nothing_to_judge() {
-        assert_broken(verdict(&doctored(GOOD, "async 1", "")), "none");
-        let early = doctored(GOOD, "call remove d.0 9", "async 1\n call remove d.0 9");
-        assert_broken(verdict(&early), "probe_began dev=d.1");
+    fn never_released() {
+        let short: Vec<_> = RECORDED.lines().take(8).collect();
+        let lost = altered(&short.join("\n"), "30 freed 0", "");
+        assert_broken(&LAW, &lost, "del_end");
+        let early = "9 freed 0\n 30 device_attach 0";
+        assert_broken(&LAW, &altered(&lost, "30 device_attach 0", early), "freed");
     }
 }

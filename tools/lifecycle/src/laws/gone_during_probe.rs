@@ -1,94 +1,196 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Removing a device during its probe waits for the probe, then unbinds the driver, and only then
-//! returns.
-//!
-//! `drivers/base/core.c`, `device_del()`: `kill_device()` and, through `bus_remove_device()`,
-//! `device_release_driver()` take the device lock, which the probe holds (`drivers/base/dd.c`).
+//! Removal of a device during its probe waits for the probe.
 
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::probe::probes;
-use crate::{Event, What};
+use super::doctor::Draft;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight, Span};
+use crate::Event;
 
-/// Judges the only call of `kind` on `on` that removes `device`, made while its probe is under way.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(events: &[Event], kind: Kind, on: &str, device: &str) -> Result<(), Violation> {
-    check_as("gone_during_probe", events, kind, on, device)
+/// The law.
+pub static LAW: Law = Law {
+    name: "gone_during_probe",
+    promise: "Removal of a device during its probe waits for the probe. If the probe has succeeded, \
+              the driver is unbound before the removal returns. The device is not probed again.",
+    kernel: "drivers/base/core.c: device_del() calls kill_device(), which takes the device lock that \
+             the probe holds, and marks the device dead; bus_remove_device() then calls \
+             device_release_driver() (drivers/base/dd.c), which takes the lock once more.",
+    mend: "A bus that calls the remove callback of its drivers later, from a work item, breaks it: the \
+           driver then works with a device that is gone. Call the callback in bus_type.remove.",
+    needs: &[Sight::Probes, Sight::Removes, Sight::Devices],
+    check,
+    mutants: &[
+        Mutant::live("remove_later").also(&["one_at_a_time"]),
+        Mutant::doctored("removal_returns_early", removal_returns_early)
+            .also(&["one_at_a_time", "unbind_waits"]),
+    ],
+};
+
+/// Judges every removal of a device during its probe; those are the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for (at, span) in life.spans.iter().enumerate() {
+        cases += match span.kind {
+            Kind::Del => usize::from(recorded(court, at)?),
+            Kind::Call(Call::Remove | Call::Rmmod) => printed(court, at)?,
+            _ => 0,
+        };
+    }
+    Ok(cases)
 }
 
-/// For a law in which a call of `kind` on `on` unbinds the device.
-fn check_as(
-    law: &'static str,
-    events: &[Event],
-    kind: Kind,
-    on: &str,
-    device: &str,
-) -> Result<(), Violation> {
-    let court = Court { law, events };
-    let (call, returned) = court.call(kind, on)?;
-    let probe = probes(events)
-        .into_iter()
-        .rfind(|probe| probe.device == device && probe.began < call.began);
-    let Some(probe) = probe else {
-        return Err(court.broken("a probe under way", court.at(call.began)));
+/// Judges a removal that a recording shows; returns whether it was one during a probe.
+fn recorded(court: &Court<'_>, del: usize) -> Result<bool, Violation> {
+    let life = court.life;
+    let gone = &life.spans[del];
+    let on = life.device_of(gone);
+    let of = |kind: Kind| {
+        let spans = life.of_device(gone).map(|(_, span)| span);
+        spans.filter(move |span| span.kind == kind && span.facts.at.is_some())
+    };
+    let during = of(Kind::Probe).any(|probe| probe.spans(gone.began) && probe.task != gone.task);
+    // The device has been dead for a moment when its driver is released.
+    let dead = life
+        .inside(Kind::Release, del)
+        .find(|(_, release)| release.same_device(gone))
+        .map_or(gone.end_place(), |(_, release)| release.began);
+    // The task that holds the lock may have tried another driver since, and so may one that got the
+    // lock before the removal did.
+    let last = of(Kind::Probe)
+        .take_while(|probe| probe.began < dead)
+        .last();
+    let Some(probe) = last.filter(|_| during) else {
+        return Ok(false);
     };
     court.demand(
-        probe.ended.is_some_and(|ended| call.began < ended),
-        format!("{kind} of {on} during the probe of {device}"),
-        court.at(call.began),
+        gone.ended.is_none() || probe.end_place() < gone.end_place(),
+        format!("the removal of {on} to wait for its probe"),
+        &[probe.began, probe.end_place(), gone.began, gone.end_place()],
     )?;
+    if gone.ended.is_none() {
+        return Ok(true);
+    }
+    // By the task that got the lock: to unbind it, to unregister the driver, or to remove it.
+    let removed = of(Kind::Remove)
+        .map(|remove| remove.began)
+        .find(|remove| gone.spans(*remove) && probe.began < *remove);
     court.demand(
-        probe.ret == Some(0) && call.ret == Some(0),
-        format!("probe and {kind} to succeed"),
-        court.at(returned),
+        removed.is_some() == (probe.ret == Some(0))
+            && removed.is_none_or(|of| probe.end_place() < of),
+        format!("a remove of {on} if its probe succeeded"),
+        &[
+            probe.end_place(),
+            removed.unwrap_or(usize::MAX),
+            gone.end_place(),
+        ],
     )?;
+    let freed = of(Kind::Freed).map(|freed| freed.began);
+    let freed = freed.filter(|freed| gone.began < *freed).min();
+    let again = of(Kind::Probe)
+        .map(|again| again.began)
+        .find(|again| dead < *again && *again < freed.unwrap_or(usize::MAX));
+    court.demand(
+        again.is_none(),
+        format!("no probe of {on}, which is gone"),
+        &[gone.began, again.unwrap_or(usize::MAX)],
+    )?;
+    Ok(true)
+}
 
-    // All that happens to the device from the end of the probe until unbind returns.
-    let ended = probe.ended.unwrap_or(usize::MAX);
-    let happened: Vec<_> = events
-        .iter()
-        .enumerate()
-        .filter(|(at, event)| {
-            probe.began < *at && (event.what.device() == Some(device) || *at == returned)
-        })
-        .filter(|(at, event)| *at >= ended || !matches!(event.what, What::FirmwareArrived { .. }))
-        .take(5)
-        .collect();
-    let in_order = matches!(
-        happened
-            .iter()
-            .map(|(_, event)| &event.what)
-            .collect::<Vec<_>>()[..],
-        [
-            What::ProbeEnded { .. },
-            What::Removing { .. },
-            What::Unbound { .. },
-            What::DevresReleased { .. },
-            What::CallReturned { .. }
-        ]
-    );
-    court.demand(
-        in_order,
-        format!("probe_ended, removing, unbound, devres_released, return of {kind}"),
-        happened
-            .iter()
-            .map(|(_, event)| event.to_string())
-            .collect::<Vec<_>>()
-            .join("; "),
-    )
+/// Judges a call that removes the device that it names, or unloads the module of devices; returns how
+/// many of them it removed during their probes.
+fn printed(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
+    let life = court.life;
+    let call = &life.spans[at];
+    let recorded = life.inside(Kind::Del, at).next().is_some();
+    if recorded || call.ended.is_none() || call.ret != Some(0) {
+        return Ok(0);
+    }
+    let named = matches!(call.kind, Kind::Call(Call::Remove));
+    let mut cases = 0;
+    let before = life
+        .of(Kind::Probe)
+        .take_while(|(_, of)| of.began < call.began);
+    for (_, probe) in before.filter(|(_, probe)| probe.spans(call.began)) {
+        let of = |kind: Kind| {
+            let spans = life.of_device(probe).map(|(_, span)| span);
+            spans.filter(move |of| of.kind == kind && probe.began < of.began)
+        };
+        let removed = of(Kind::Remove).next();
+        let unloads = removed.is_some_and(|remove| call.spans(remove.began))
+            && !life.of(Kind::Unregister).any(|(_, gone)| {
+                gone.same_driver(probe)
+                    && (call.began..call.end_place()).contains(&gone.end_place())
+            });
+        let is_case = match named {
+            true => life.device_of(probe) == call.on,
+            false => unloads,
+        };
+        if !is_case || probe.task == call.task {
+            continue;
+        }
+        cases += 1;
+        let mut places = vec![probe.began, probe.end_place(), call.began, call.end_place()];
+        let mut after = probe.end_place();
+        let mut in_order = after < call.end_place();
+        if probe.ret == Some(0) {
+            let steps = [Kind::Remove, Kind::Unbound, Kind::DevresReleased];
+            for step in steps.map(|kind| of(kind).next()) {
+                let began = step.map_or(usize::MAX, |step| step.began);
+                places.push(began);
+                in_order &= after < began && began < call.end_place();
+                after = began;
+            }
+        }
+        court.demand(
+            in_order,
+            format!(
+                "probe_ended, removing, unbound, devres_released of {}, return of {}",
+                probe.on, call.kind
+            ),
+            &places,
+        )?;
+    }
+    Ok(cases)
+}
+
+/// The removal of a device returns while the device is being probed.
+fn removal_returns_early(life: &Life) -> Option<Vec<Event>> {
+    let (gone, probe) = life.of(Kind::Del).find_map(|(_, gone)| {
+        let is_probe =
+            |of: &&Span| of.kind == Kind::Probe && of.task != gone.task && of.spans(gone.began);
+        let mut spans = life.of_device(gone).map(|(_, span)| span);
+        Some((gone, spans.find(is_probe)?))
+    })?;
+    let mut draft = Draft::of(life);
+    draft.delay(life.pid_of(probe), probe.ended?, gone.ended?);
+    Some(draft.done())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        30 probe 0
+        9 del 0
+        30 probe_end 0
+        9 release 0
+        9 remove 0
+        9 release_end
+        9 del_end
+        9 freed 0
+        31 probe 1
+        8 del 1
+        31 probe_end 2
+        8 del_end
+    ";
+
+    const PRINTED: &str = "
         async 0
         async 1
         call remove d.0 9
@@ -103,30 +205,60 @@ mod tests {
 
     #[test]
     fn holds() {
-        check(&log(GOOD), Kind::Remove, "d.0", "d.0").unwrap();
+        assert_kept(&LAW, RECORDED, 2);
+        assert_kept(&LAW, PRINTED, 1);
+        let module = PRINTED.replace("remove d.0", "rmmod devices");
+        assert_kept(&LAW, &module, 1);
+        // That of the driver is no removal of a device.
+        let driver = module.replace("return", "unregistered\n return");
+        assert_kept(&LAW, &driver, 0);
+        let other = PRINTED.replace("remove d.0", "remove d.7");
+        assert_kept(&LAW, &other, 0);
+    }
+
+    #[test]
+    fn another_task_unbinds() {
+        let another = "7 release 0\n 7 remove 0\n 7 release_end\n 9 release 0";
+        let lines = altered(RECORDED, "9 remove 0", "");
+        assert_kept(&LAW, &altered(&lines, "9 release 0", another), 2);
+    }
+
+    #[test]
+    fn another_driver_is_tried() {
+        let next = "31 probe_end 2\n 31 probe 1\n 31 probe_end 0\n 8 release 1\n 8 remove 1\n 8 release_end";
+        assert_kept(&LAW, &altered(RECORDED, "31 probe_end 2", next), 2);
+        let left = next.replace(" 8 remove 1\n", "");
+        assert_broken(&LAW, &altered(RECORDED, "31 probe_end 2", &left), "del_end");
     }
 
     #[test]
     fn does_not_wait() {
-        let early = GOOD
-            .replace("return remove d.0 9 0\n", "")
-            .replace("arrived 0 0\n", "return remove d.0 9 0\n arrived 0 0\n");
-        let seen = check(&log(&early), Kind::Remove, "d.0", "d.0").unwrap_err();
-        assert_eq!(seen.law, "gone_during_probe");
-        assert_broken::<()>(Err(seen), "call_returned");
+        let early = altered(RECORDED, "8 del_end", "");
+        let early = altered(&early, "31 probe_end 2", "8 del_end\n 31 probe_end 2");
+        assert_broken(&LAW, &early, "probe_end");
+        let early = altered(RECORDED, "30 probe_end 0", "");
+        let early = altered(&early, "9 remove 0", "9 remove 0\n 30 probe_end 0");
+        assert_broken(&LAW, &early, "remove dev=\"d.0\"");
+        let early = altered(PRINTED, "return remove d.0 9 0", "");
+        let early = altered(&early, "arrived 0 0", "return remove d.0 9 0\n arrived 0 0");
+        assert_broken(&LAW, &early, "call_returned");
     }
 
     #[test]
-    fn not_removed() {
+    fn does_not_remove() {
+        assert_broken(&LAW, &altered(RECORDED, "9 remove 0", ""), "del_end");
         for line in ["removing 0", "unbound 0", "devres_released 0"] {
-            let events = doctored(GOOD, line, "");
-            assert_broken(check(&events, Kind::Remove, "d.0", "d.0"), "probe_ended");
+            assert_broken(&LAW, &altered(PRINTED, line, ""), "call_returned");
         }
     }
 
     #[test]
-    fn nothing_to_judge() {
-        assert_broken(check(&log(GOOD), Kind::Rmmod, "m", "d.0"), "0 of them");
-        assert_broken(check(&log(GOOD), Kind::Remove, "d.0", "d.7"), "call_began");
+    fn probed_again() {
+        let again = "7 probe 0\n 7 probe_end 2\n 9 freed 0";
+        assert_broken(
+            &LAW,
+            &altered(RECORDED, "9 freed 0", again),
+            "7 [000] probe",
+        );
     }
 }

@@ -170,7 +170,7 @@ impl Court<'_> {
             return Ok(());
         }
         let events = &self.life.events;
-        let mut places: Vec<usize> = places.iter().copied().collect();
+        let mut places = places.to_vec();
         places.retain(|place| *place < events.len());
         places.sort_unstable();
         places.dedup();

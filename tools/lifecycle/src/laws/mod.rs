@@ -22,6 +22,7 @@ pub mod force_sync;
 pub mod gone_before_probe;
 pub mod gone_during_probe;
 pub mod insmod_waits;
+pub mod killed_loader;
 pub mod law;
 pub mod manual_bind_sync;
 pub mod mutant;
@@ -29,12 +30,15 @@ pub mod one_at_a_time;
 pub mod order_of_arrival;
 pub mod parallel_efficiency;
 pub mod probe_remove_probe;
+pub mod provider_pinned;
 pub mod reboot_in_flight;
 pub mod recorded;
 pub mod register_returns;
+pub mod rmmod_refused;
 pub mod rmmod_waits;
 pub mod single_slot;
 pub mod two_phase;
+pub mod uevent_order;
 pub mod unbind_waits;
 mod violation;
 
@@ -45,7 +49,24 @@ pub use law::{Law, Verdict, Violation};
 use violation::Court;
 
 /// All of them, by name.
-pub static LAWS: &[&Law] = &[&unbind_waits::LAW];
+pub static LAWS: &[&Law] = &[
+    &deferral::LAW,
+    &domain_sync::LAW,
+    &drop_order::LAW,
+    &failed_probe::LAW,
+    &firmware_in_probe::LAW,
+    &gone_before_probe::LAW,
+    &gone_during_probe::LAW,
+    &killed_loader::LAW,
+    &one_at_a_time::LAW,
+    &probe_remove_probe::LAW,
+    &provider_pinned::LAW,
+    &reboot_in_flight::LAW,
+    &rmmod_refused::LAW,
+    &rmmod_waits::LAW,
+    &uevent_order::LAW,
+    &unbind_waits::LAW,
+];
 
 /// Holds a life against all laws.
 pub fn judge(life: &Life) -> Vec<(&'static str, Verdict)> {
@@ -206,30 +227,58 @@ pub(crate) mod test_life {
     use super::law::{Law, Verdict};
     pub(crate) use super::recorded::tests_support::altered;
     use super::recorded::tests_support::recording;
-    use crate::{Life, Probing};
+    use crate::{Life, Micros, Probing};
 
     /// The life of these lines, in the short form of [`recording`].
     pub(crate) fn life(lines: &str) -> Life {
-        Life::new(recording(lines), Probing::Once)
+        life_on(lines, Probing::Once)
+    }
+
+    /// The same on a kernel that probes so often.
+    pub(crate) fn life_on(lines: &str, probing: Probing) -> Life {
+        Life::new(recording(lines), probing)
+    }
+
+    /// The life in which so many seconds pass before the line.
+    pub(crate) fn late(lines: &str, line: &str, seconds: u64) -> Life {
+        let from = lines.lines().filter(|of| !of.trim().is_empty());
+        let from = from.take_while(|of| of.trim() != line).count();
+        let mut events = recording(lines);
+        for event in &mut events[from..] {
+            event.time = event.time + Micros(seconds * 1_000_000);
+        }
+        Life::new(events, Probing::Once)
     }
 
     /// The law is kept in so many cases.
     pub(crate) fn assert_kept(law: &Law, lines: &str, cases: usize) {
-        match law.verdict(&life(lines)) {
-            Verdict::Kept(seen) => assert_eq!(seen, cases, "{lines}"),
-            Verdict::NoCase => assert_eq!(0, cases, "{lines}"),
-            other => panic!("{other:?}: {lines}"),
-        }
+        kept_in(law, &life(lines), cases);
+    }
+
+    /// The same in a life.
+    pub(crate) fn kept_in(law: &Law, life: &Life, cases: usize) {
+        // A log without events shows nothing of what the law has to see.
+        let expected = match cases {
+            _ if life.events.is_empty() => Verdict::CannotBeSeen(law.needs.to_vec()),
+            0 => Verdict::NoCase,
+            cases => Verdict::Kept(cases),
+        };
+        assert_eq!(law.verdict(life), expected);
     }
 
     /// The law is broken, and what it saw contains `seen`.
     pub(crate) fn assert_broken(law: &Law, lines: &str, seen: &str) {
-        match law.verdict(&life(lines)) {
+        broken_in(law, &life(lines), seen);
+    }
+
+    /// The same in a life.
+    pub(crate) fn broken_in(law: &Law, life: &Life, seen: &str) {
+        match law.verdict(life) {
             Verdict::Broken(violation) => assert!(
                 violation.seen.contains(seen),
                 "expected `{seen}` in\n{violation}"
             ),
-            other => panic!("{other:?}: {lines}"),
+            other => panic!("{other:?}: {:?}", life.events),
         }
     }
 }

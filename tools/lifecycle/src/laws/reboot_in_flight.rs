@@ -1,17 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Power-off during probes neither hangs nor oopses.
-//!
-//! `kernel/reboot.c`, `kernel_power_off()`: `device_shutdown()` takes the lock of each device, which
-//! its probe holds, and waits for it; the last that the kernel says is `reboot: Power down`.
 
+use super::law::Law;
+use super::mutant::Mutant;
+use crate::life::Sight;
 use crate::parse::dmesg;
 use crate::What;
+
+/// The law. It judges a console, by [`check`].
+pub static LAW: Law = Law {
+    name: "reboot_in_flight",
+    promise: "Power-off during probes waits for the probes, and neither hangs nor oopses.",
+    kernel: "kernel/reboot.c: kernel_power_off() calls device_shutdown() (drivers/base/core.c), which \
+             takes the lock of each device. A probe holds that lock until it has ended. The last line \
+             of the kernel is `reboot: Power down`.",
+    mend: "A probe that never ends keeps the machine from going down. Give every wait in probe a limit.",
+    needs: &[Sight::Console],
+    check: |_| Ok(0),
+    mutants: &[
+        Mutant::console("never_powered_down", never_powered_down),
+        Mutant::console("oops_on_the_way", oops_on_the_way),
+    ],
+};
 
 /// The last line.
 const POWER_DOWN: &str = "reboot: Power down";
 
-/// With which the kernel tells that something is wrong.
+/// The texts with which the kernel complains.
 const COMPLAINTS: &[&str] = &[
     "BUG:",
     "WARNING:",
@@ -51,6 +67,27 @@ pub fn check(console: &str) -> Result<usize, String> {
         0 => Err("no probe began before power-off".to_owned()),
         probes => Ok(probes),
     }
+}
+
+/// Splits the console before the last line.
+fn before_power_down(console: &str) -> Option<(&str, &str)> {
+    let at = console.find(POWER_DOWN)?;
+    let line = console[..at].rfind('\n').map_or(0, |at| at + 1);
+    Some(console.split_at(line))
+}
+
+/// The kernel does not say that it powers down.
+fn never_powered_down(console: &str) -> Option<String> {
+    let (before, _) = before_power_down(console)?;
+    Some(before.to_owned())
+}
+
+/// The kernel complains on the way.
+fn oops_on_the_way(console: &str) -> Option<String> {
+    let (before, after) = before_power_down(console)?;
+    Some(format!(
+        "{before}[   20.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n{after}"
+    ))
 }
 
 #[cfg(test)]

@@ -1,100 +1,268 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! rmmod of a driver during its probes waits for them and unbinds every device; when it has
-//! returned, nothing of the driver runs any more.
-//!
-//! `drivers/base/dd.c`, `driver_detach()`: `async_synchronize_full()` if the driver may be probed
-//! asynchronously, then every device of the driver is released. What a driver runs elsewhere, in
-//! domains of its own, it has to wait for itself.
+//! The unregistration of a driver, and rmmod of its module, wait for its probes.
 
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::laws::one_at_a_time::under_way;
-use crate::probe::probes;
-use crate::{Event, What};
+use std::collections::{BTreeMap, HashMap};
 
-/// Judges the only successful rmmod of `module`, which holds `driver`, during its probes of
-/// `devices` devices.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(
-    events: &[Event],
-    module: &str,
-    driver: &str,
-    devices: usize,
-) -> Result<(), Violation> {
-    let court = Court {
-        law: "rmmod_waits",
-        events,
+use super::doctor::{fetched, returns, Draft};
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::{Call, Point, Side};
+use crate::life::{Kind, Life, Sight, Span};
+use crate::{Event, Micros};
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "rmmod_waits",
+    promise: "The unregistration of a driver during its probes waits for them and unbinds every device. \
+              When it has returned, nothing of the driver runs any more. rmmod returns when all \
+              drivers of the module are unregistered, and releases the memory of the module when all \
+              asynchronous work has ended.",
+    kernel: "drivers/base/dd.c: driver_detach() calls async_synchronize_full() if the driver may be \
+             probed asynchronously, and then releases every device of the driver. \
+             kernel/module/main.c: delete_module() calls async_synchronize_full() between the exit \
+             function of the module and free_module().",
+    mend: "Unregister each driver in the exit function of its module. The kernel does not wait for what \
+           a driver runs in a domain, a work queue or a thread of its own: wait for it in remove.",
+    needs: &[Sight::Probes, Sight::Registrations, Sight::Modules],
+    check,
+    mutants: &[
+        Mutant::live("work_is_left").also(&["one_at_a_time"]),
+        Mutant::live("driver_is_left"),
+        Mutant::doctored("probe_after_exit", probe_after_exit),
+        Mutant::doctored("exit_does_not_flush", exit_does_not_flush),
+    ],
+};
+
+/// The beginning of a registration of the dmesg interface is computed from how long it took, and may
+/// seem to be so much later than that of its first probe.
+const ROUNDED: Micros = Micros(1000);
+
+/// Judges every driver and every module; the cases are the unregistrations during a probe.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let done = done(life);
+    let mut cases = 0;
+    for (at, _) in life.of(Kind::Unregister) {
+        cases += usize::from(unregistration(court, at, &done)?);
+    }
+    freed_modules(court)?;
+    unloaded_modules(court)?;
+    Ok(cases)
+}
+
+/// Where in the log a driver is done with a probe: at the end of its second phase, if there is one.
+fn done(life: &Life) -> HashMap<usize, usize> {
+    let phases = life.of(Kind::SecondPhase);
+    let phases = phases.filter_map(|(_, phase)| Some((phase.cause?, phase.end_place())));
+    let mut done: HashMap<usize, usize> = HashMap::new();
+    for (probe, ended) in phases {
+        let of = done.entry(probe).or_default();
+        *of = ended.max(*of);
+    }
+    done
+}
+
+/// Judges an unregistration; returns whether there was a probe during it.
+fn unregistration(
+    court: &Court<'_>,
+    at: usize,
+    done: &HashMap<usize, usize>,
+) -> Result<bool, Violation> {
+    let life = court.life;
+    let gone = &life.spans[at];
+    // What prints the end of an unregistration only is in a call that began before.
+    let call = life.within(at, |outer| outer.kind == Kind::Call(Call::Rmmod));
+    let began = match (gone.facts.by, call) {
+        (None, Some(call)) => life.spans[call].began,
+        _ => gone.began,
     };
-    let (call, returned) = court.call(Kind::Rmmod, module)?;
-    court.demand(
-        call.ret == Some(0),
-        format!("rmmod of {module} to succeed"),
-        court.at(returned),
-    )?;
-
-    let probes: Vec<_> = probes(events)
-        .into_iter()
-        .filter(|probe| probe.driver == driver)
-        .collect();
-    let during = probes.iter().any(|probe| {
-        let end = probe.ready.max(probe.ended);
-        probe.began < call.began && end.is_some_and(|end| call.began < end)
-    });
-    court.demand(
-        during,
-        format!("rmmod of {module} during a probe"),
-        court.at(call.began),
-    )?;
-    court.demand(
-        probes.len() == devices,
-        format!("{devices} probes by {driver}"),
-        format!("{}", probes.len()),
-    )?;
-    for probe in &probes {
+    let name = gone.driver.as_deref().unwrap_or("(no name)");
+    let again = life
+        .of(Kind::Register)
+        .find(|(of, again)| at < *of && again.same_driver(gone))
+        .map(|(_, again)| again);
+    let is_later = |span: &Span| {
+        gone.end_place() < span.began
+            && again.is_none_or(|again| match again.facts.by {
+                Some(_) => span.began < again.began,
+                None => span.begin + ROUNDED < again.begin,
+            })
+    };
+    let mut waited = false;
+    for (of, span) in life.spans.iter().enumerate() {
+        let runs = match span.kind {
+            Kind::Probe => true,
+            // A recording shows what is left of these by their probes.
+            Kind::Remove | Kind::SecondPhase | Kind::Firmware | Kind::Stray => {
+                span.facts.at.is_none() && span.device.is_some()
+            }
+            _ => false,
+        };
+        if !runs || !span.same_driver(gone) || life.is_initcall_line(span) {
+            continue;
+        }
+        let ended = span.end_place();
+        if span.began < gone.end_place() {
+            let whole = done.get(&of).copied().unwrap_or(0).max(ended);
+            waited |= span.kind == Kind::Probe && span.began < began && began < whole;
+            court.demand(
+                gone.ended.is_none() || whole < gone.end_place(),
+                format!(
+                    "the unregistration of {name} to wait for the {} of {}",
+                    span.kind, span.on
+                ),
+                &[span.began, whole, gone.began, gone.end_place()],
+            )?;
+        }
         court.demand(
-            probe.released.is_some_and(|released| released < returned),
-            format!("rmmod to return after {} is unbound", probe.device),
-            probe
-                .released
-                .map_or("no end of it".to_owned(), |at| court.at(at)),
+            !is_later(span),
+            format!("nothing of {name} after its unregistration has returned"),
+            &[gone.end_place(), span.began],
         )?;
     }
+    Ok(waited)
+}
 
-    let unregistered = events.iter().position(
-        |event| matches!(&event.what, What::Unregistered { driver: name, .. } if name == driver),
-    );
-    court.demand(
-        unregistered.is_some_and(|at| (call.began..returned).contains(&at)),
-        format!("{driver} to be unregistered by rmmod"),
-        unregistered.map_or("it is not".to_owned(), |at| court.at(at)),
-    )?;
-    let late = (returned..events.len())
-        .find(|at| events[*at].what.driver().is_some_and(|name| name == driver));
-    if let Some(late) = late {
-        return Err(court.broken(
-            format!("nothing of {driver} after rmmod has returned"),
-            court.at(late),
-        ));
+/// No module's memory goes while its drivers are registered, or before all async work has ended.
+fn freed_modules(court: &Court<'_>) -> Result<(), Violation> {
+    let life = court.life;
+    let mut registered: BTreeMap<(&str, Option<u64>), usize> = BTreeMap::new();
+    for (at, span) in life.spans.iter().enumerate() {
+        match span.kind {
+            Kind::Register if span.ret == Some(0) && span.facts.by.is_some() => {
+                if let Some(init) = life.within(at, |outer| outer.kind == Kind::Init) {
+                    let module = life.spans[init].on.as_str();
+                    registered.insert((module, span.facts.by), span.began);
+                }
+            }
+            Kind::Unregister => registered.retain(|(_, by), _| *by != span.facts.by),
+            Kind::ModuleFreed => {
+                let left = registered.iter().find(|((of, _), _)| *of == span.on);
+                let since = left.map_or(usize::MAX, |(_, since)| *since);
+                court.demand(
+                    left.is_none(),
+                    format!("the drivers of {} to be unregistered", span.on),
+                    &[since, span.began],
+                )?;
+                let Some(rmmod) = life.within(at, |outer| outer.kind == Kind::Rmmod) else {
+                    continue;
+                };
+                // That of `driver_detach()` came before the module's exit returned.
+                let flushed = life.inside(Kind::Flush, rmmod).any(|(_, flush)| {
+                    flush.parent == Some(rmmod)
+                        && flush.facts.domain == Some(0)
+                        && flush.end_place() < span.began
+                });
+                court.demand(
+                    flushed,
+                    format!("all async work to end before {} is freed", span.on),
+                    &[life.spans[rmmod].began, span.began],
+                )?;
+            }
+            _ => {}
+        }
     }
-    court.demand(
-        under_way(&events[..returned]).is_empty(),
-        "nothing under way when rmmod returns",
-        under_way(&events[..returned]).join(", "),
-    )
+    Ok(())
+}
+
+/// Where userspace's calls are all that is known of modules: no rmmod returns while a driver that the
+/// insmod of the same module has registered is still registered.
+fn unloaded_modules(court: &Court<'_>) -> Result<(), Violation> {
+    let life = court.life;
+    let mut registered: HashMap<&str, Vec<&Span>> = HashMap::new();
+    for (at, register) in life.of(Kind::Register) {
+        let insmod = life.within(at, |outer| outer.kind == Kind::Call(Call::Insmod));
+        if let Some(insmod) = insmod.filter(|_| register.ret == Some(0)) {
+            let module = life.spans[insmod].on.as_str();
+            registered.entry(module).or_default().push(register);
+        }
+    }
+    for (at, call) in life.of(Kind::Call(Call::Rmmod)) {
+        let recorded = life.inside(Kind::Rmmod, at).next().is_some();
+        if recorded || call.ret != Some(0) {
+            continue;
+        }
+        let of_module = registered.get(call.on.as_str()).into_iter().flatten();
+        for register in of_module.filter(|register| register.end_place() < call.began) {
+            let unregistered = life.of(Kind::Unregister).any(|(_, gone)| {
+                let during = register.end_place()..call.end_place();
+                gone.same_driver(register) && during.contains(&gone.end_place())
+            });
+            court.demand(
+                unregistered,
+                format!("{} to be unregistered by rmmod of {}", register.on, call.on),
+                &[register.end_place(), call.began, call.end_place()],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A probe begins after its driver has been unregistered.
+fn probe_after_exit(life: &Life) -> Option<Vec<Event>> {
+    let (probe, gone) = life.of(Kind::Unregister).find_map(|(_, gone)| {
+        let mut before = life
+            .of(Kind::Probe)
+            .take_while(|(_, of)| of.began < gone.began);
+        let (_, probe) = before.find(|(_, probe)| probe.same_driver(gone))?;
+        Some((probe, gone.ended?))
+    })?;
+    let mut draft = Draft::of(life);
+    draft.insert(gone + 1, None, Point::Probe, returns(Some(-16)));
+    let begins = Side::Begins(fetched(life, probe)?.into());
+    draft.insert(gone + 1, None, Point::Probe, begins);
+    Some(draft.done())
+}
+
+/// rmmod does not wait for async work before a module's memory goes.
+fn exit_does_not_flush(life: &Life) -> Option<Vec<Event>> {
+    let (_, flush) = life.of(Kind::Flush).find(|(_, flush)| {
+        let parent = flush.parent.map(|parent| life.spans[parent].kind);
+        parent == Some(Kind::Rmmod) && flush.facts.domain == Some(0)
+    })?;
+    let mut draft = Draft::of(life);
+    draft.remove(flush.ended?);
+    draft.remove(flush.began);
+    Some(draft.done())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        9 init m
+        9 register
+        9 register_end 0
+        9 init_end 0
+        30 probe 0
+        8 rmmod m
+        8 unregister
+        8 detach
+        8 flush 0
+        30 probe_end 0
+        8 flush_end
+        8 detach_end
+        8 unregister_end
+        8 flush 0
+        8 flush_end
+        8 free_module m
+        8 rmmod_end 0
+        9 init m
+        9 register
+        9 register_end 0
+        9 init_end 0
+        31 probe 0
+        31 probe_end 0
+    ";
+
+    const PRINTED: &str = "
+        call insmod m 8
+        registered prefer_asynchronous
         async 0
+        return insmod m 8 0
         async 1
         call rmmod m 9
         ended 0 0
@@ -107,72 +275,96 @@ mod tests {
         return rmmod m 9 0
     ";
 
-    fn verdict(events: &[Event]) -> Result<(), Violation> {
-        check(events, "m", "d", 2)
-    }
+    const TWO_PHASES: &str = "
+        async 0
+        ended 0 0
+        call rmmod m 9
+        removing 0
+        unbound 0
+        arrived 0 0
+        ready 0 0
+        devres_released 0
+        unregistered
+        return rmmod m 9 0
+    ";
 
     #[test]
     fn holds() {
-        verdict(&log(GOOD)).unwrap();
+        assert_kept(&LAW, RECORDED, 1);
+        assert_kept(&LAW, PRINTED, 1);
+        assert_kept(&LAW, TWO_PHASES, 1);
+        let again = format!("{PRINTED}\n{PRINTED}");
+        assert_kept(&LAW, &again, 2);
+        let late = altered(TWO_PHASES, "arrived 0 0", "");
+        assert_kept(&LAW, &altered(&late, "ready 0 0", ""), 0);
     }
 
     #[test]
-    fn holds_in_two_phases() {
-        let events = log("
-            async 0
-            ended 0 0
-            call rmmod m 9
-            removing 0
-            unbound 0
-            arrived 0 0
-            ready 0 0
-            devres_released 0
-            unregistered
-            return rmmod m 9 0
-        ");
-        check(&events, "m", "d", 1).unwrap();
+    fn does_not_wait() {
+        let early = RECORDED
+            .replace("30 probe_end 0\n", "")
+            .replace("8 free_module m", "8 free_module m\n 30 probe_end 0");
+        assert_broken(&LAW, &early, "probe_end");
+        let never = altered(RECORDED, "30 probe_end 0", "");
+        assert_broken(&LAW, &never, "unregister_end");
     }
 
     #[test]
     fn something_is_left() {
-        assert_broken(
-            verdict(&doctored(GOOD, "devres_released 0", "")),
-            "no end of it",
-        );
-        assert_broken(verdict(&doctored(GOOD, "unregistered", "")), "it is not");
-        let late = |line: &str| {
-            let text = GOOD.replace(&format!("{line}\n"), "");
-            log(&format!("{text}\n{line}"))
-        };
-        assert_broken(verdict(&late("devres_released 0")), "devres_released");
-        assert_broken(verdict(&late("unregistered")), "unregistered");
-        let more = log(&format!("{GOOD}\n async 0"));
-        assert_broken(verdict(&more), "3");
-        let removing = log(&format!("{GOOD}\n removing 0"));
-        assert_broken(verdict(&removing), "removing");
+        for (line, seen) in [
+            ("devres_released 0", "removing"),
+            ("unregistered", "registered"),
+        ] {
+            assert_broken(&LAW, &altered(PRINTED, line, ""), seen);
+            let late = format!("{}\n{line}", altered(PRINTED, line, ""));
+            assert_broken(&LAW, &late, seen);
+        }
+        let ready = format!("{}\nready 0 0", altered(TWO_PHASES, "ready 0 0", ""));
+        assert_broken(&LAW, &ready, "ready");
+        for line in ["async 0", "removing 0"] {
+            let more = format!("{PRINTED}\n {line}");
+            assert_broken(
+                &LAW,
+                &more,
+                line.trim_end_matches(" 0").trim_start_matches("async"),
+            );
+        }
     }
 
     #[test]
-    fn nothing_to_judge() {
-        assert_broken(
-            verdict(&doctored(
-                GOOD,
-                "return rmmod m 9 0",
-                "return rmmod m 9 -11",
-            )),
-            "ret=-11",
+    fn a_probe_comes_too_late() {
+        let late = "8 free_module m\n 7 probe 1\n 7 probe_end 0";
+        let late = altered(RECORDED, "8 free_module m", late);
+        assert_broken(&LAW, &late, "probe dev=\"d.1\"");
+    }
+
+    #[test]
+    fn the_driver_outlives_the_module() {
+        let lines = [
+            "8 unregister",
+            "8 detach",
+            "8 flush 0",
+            "8 flush_end",
+            "8 detach_end",
+            "8 unregister_end",
+        ];
+        let mut left = RECORDED.to_owned();
+        for line in lines {
+            left = left.replacen(&format!("        {line}\n"), "", 1);
+        }
+        assert_broken(&LAW, &left, "free_module");
+    }
+
+    #[test]
+    fn freed_before_all_work_has_ended() {
+        let waits = "        8 flush_end\n        8 free_module m\n";
+        let early = "        8 free_module m\n        8 flush_end\n";
+        assert_broken(&LAW, &RECORDED.replacen(waits, early, 1), "free_module");
+        let never = RECORDED.replacen(
+            "        8 flush 0\n        8 flush_end\n        8 free",
+            "        8 free",
+            1,
         );
-        let late = log("
-            async 0
-            ended 0 0
-            call rmmod m 9
-            removing 0
-            unbound 0
-            devres_released 0
-            unregistered
-            return rmmod m 9 0
-        ");
-        assert_broken(check(&late, "m", "d", 1), "call_began");
-        assert_broken(verdict(&log("")), "0 of them");
+        assert_broken(&LAW, &never, "free_module");
     }
 }

@@ -8,7 +8,6 @@ use super::{Kind, Mutant};
 use crate::laws::{judge, Verdict};
 use crate::parse::recording as text;
 use crate::parse::refusal::Refusal;
-use crate::probing::recorded_trial;
 use crate::recording::{async_probes, spans, Fetched, Point, Recorded, Side, Span};
 use crate::{Event, Life, ProbeType, Probing, What};
 
@@ -17,9 +16,6 @@ pub type Edit = fn(&[Event]) -> Option<Vec<Event>>;
 
 /// A task that is in no recording.
 const STRANGER: u32 = 4_000_000;
-
-const EINTR: i32 = -4;
-const EBUSY: i32 = -16;
 
 /// The laws that a recording of a kernel that probes so often breaks. It is written and read again: what
 /// the parser does not let through is no recording.
@@ -76,18 +72,6 @@ impl Draft {
         }
     }
 
-    /// Moves what a task does between two places behind the second.
-    fn delay(&mut self, pid: u32, from: usize, to: usize) {
-        let times: Vec<_> = self.0.iter().map(|event| event.time).collect();
-        let of_task = |event: &Event| !matches!(&event.what, What::Recorded(of) if of.pid == pid);
-        let (others, own): (Vec<_>, Vec<_>) =
-            self.0.drain(from..=to).partition(|event| of_task(event));
-        self.0.splice(from..from, others.into_iter().chain(own));
-        for (event, time) in self.0.iter_mut().zip(times) {
-            event.time = time;
-        }
-    }
-
     fn insert(&mut self, at: usize, pid: u32, point: Point, side: Side) {
         let time = self.0[at].time;
         let what = What::Recorded(Recorded {
@@ -105,14 +89,6 @@ impl Draft {
             What::Recorded(recorded) => Some(recorded),
             _ => None,
         }
-    }
-
-    fn set_result(&mut self, at: usize, result: i32) -> Option<()> {
-        match &mut self.recorded(at)?.side {
-            Side::Returns { ret, .. } => *ret = Some(result),
-            Side::Begins(_) => return None,
-        }
-        Some(())
     }
 
     fn fetched(&mut self, at: usize) -> Option<&mut Fetched> {
@@ -227,152 +203,6 @@ pub fn bind_in_a_worker(events: &[Event]) -> Option<Vec<Event>> {
     Some(draft.0)
 }
 
-/// Another task probes the device meanwhile.
-pub fn two_probes(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (probe, at) = of(&spans, Point::Probe)
-        .find_map(|probe| Some((probe, inside(&spans, Point::Bound, probe)?.began)))?;
-    let mut draft = Draft::of(events);
-    draft.insert(at, STRANGER, Point::Probe, returns(Some(EBUSY)));
-    draft.insert(
-        at,
-        STRANGER,
-        Point::Probe,
-        Side::Begins(probe.fetched.clone().into()),
-    );
-    Some(draft.0)
-}
-
-/// The remove callback is called twice.
-pub fn two_removes(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let remove = of(&spans, Point::Remove).next()?;
-    let mut draft = Draft::of(events);
-    draft.0.insert(remove.began, events[remove.began].clone());
-    Some(draft.0)
-}
-
-/// A probe begins after its driver has been unregistered.
-pub fn probe_after_exit(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (probe, gone) = of(&spans, Point::Unregister).find_map(|gone| {
-        let probe = of(&spans, Point::Probe)
-            .find(|probe| probe.fetched.by == gone.fetched.by && probe.began < gone.began)?;
-        Some((probe, end(gone)?))
-    })?;
-    let mut draft = Draft::of(events);
-    draft.insert(gone + 1, STRANGER, Point::Probe, returns(Some(EBUSY)));
-    draft.insert(
-        gone + 1,
-        STRANGER,
-        Point::Probe,
-        Side::Begins(probe.fetched.clone().into()),
-    );
-    Some(draft.0)
-}
-
-/// Nobody waits for async work before a module's memory goes.
-pub fn exit_does_not_flush(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let flush = of(&spans, Point::Flush).find(|flush| {
-        let parent = flush.parent.map(|parent| spans[parent].point);
-        parent == Some(Point::Rmmod) && flush.fetched.domain == Some(0)
-    })?;
-    let mut draft = Draft::of(events);
-    draft.0.remove(end(flush)?);
-    draft.0.remove(flush.began);
-    Some(draft.0)
-}
-
-/// rmmod of a module whose insmod waits succeeds.
-pub fn rmmod_is_let_through(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let rmmod = of(&spans, Point::Rmmod).find(|rmmod| {
-        of(&spans, Point::Init)
-            .any(|init| init.fetched.name == rmmod.fetched.name && init.spans(rmmod.began))
-    })?;
-    let mut draft = Draft::of(events);
-    draft.set_result(end(rmmod)?, 0)?;
-    Some(draft.0)
-}
-
-/// The removal of a device returns while it is being probed.
-pub fn removal_returns_early(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (gone, probe) = of(&spans, Point::Del).find_map(|gone| {
-        let probe = of(&spans, Point::Probe).find(|probe| {
-            probe.is_at(gone.fetched.at) && probe.pid != gone.pid && probe.spans(gone.began)
-        })?;
-        Some((gone, probe))
-    })?;
-    let mut draft = Draft::of(events);
-    draft.delay(probe.pid, end(probe)?, end(gone)?);
-    Some(draft.0)
-}
-
-/// A probe whose callback has failed.
-fn failed<'s, 'a>(spans: &'s [Span<'a>]) -> Option<(&'s Span<'a>, &'s Span<'a>)> {
-    of(spans, Point::Probe)
-        .filter(|probe| probe.ret.is_some_and(|ret| ret > 0))
-        .find_map(|probe| Some((probe, inside(spans, Point::Cleanup, probe)?)))
-}
-
-/// A device is bound though its probe fails.
-pub fn bound_after_failure(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (probe, cleanup) = failed(&spans)?;
-    let mut draft = Draft::of(events);
-    let bound = Fetched {
-        device: probe.fetched.device.clone(),
-        at: probe.fetched.at,
-        ..Fetched::default()
-    };
-    draft.insert(
-        cleanup.began,
-        probe.pid,
-        Point::Bound,
-        Side::Begins(bound.into()),
-    );
-    Some(draft.0)
-}
-
-/// A failed probe is not cleaned up.
-pub fn failure_leaks(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (_, cleanup) = failed(&spans)?;
-    let mut draft = Draft::of(events);
-    draft.0.remove(cleanup.began);
-    Some(draft.0)
-}
-
-/// The unbind uevent is sent before the remove.
-pub fn unbind_uevent_first(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (remove, uevent) = of(&spans, Point::Release).find_map(|release| {
-        let remove = inside(&spans, Point::Remove, release)?;
-        let uevent = of(&spans, Point::Uevent).find(|uevent| {
-            uevent.pid == release.pid
-                && release.spans(uevent.began)
-                && uevent.name() == "ACTION=unbind"
-        })?;
-        Some((remove, uevent))
-    })?;
-    let mut draft = Draft::of(events);
-    draft.shift(uevent.began, remove.began);
-    Some(draft.0)
-}
-
-/// A probe succeeds though its task was killed when it created a kernel thread.
-pub fn goes_on_without(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let thread = of(&spans, Point::Probe)
-        .filter(|probe| probe.ret == Some(0))
-        .find_map(|probe| inside(&spans, Point::Thread, probe))?;
-    let mut draft = Draft::of(events);
-    draft.set_result(end(thread)?, EINTR)?;
-    Some(draft.0)
-}
-
 /// The probe of a device is scheduled once more while it is pending.
 pub fn scheduled_twice(events: &[Event]) -> Option<Vec<Event>> {
     let spans = spans(events);
@@ -384,71 +214,4 @@ pub fn scheduled_twice(events: &[Event]) -> Option<Vec<Event>> {
     let again = events[scheduled.began].clone();
     draft.0.insert(scheduled.began, again);
     Some(draft.0)
-}
-
-/// A probe, with its place in the list, that has bound its device.
-fn bound<'s, 'a>(spans: &'s [Span<'a>]) -> impl Iterator<Item = (usize, &'s Span<'a>)> {
-    let all = spans.iter().enumerate();
-    all.filter(|(_, span)| span.point == Point::Probe && span.ret == Some(0))
-}
-
-/// A probe is tried on a kernel that does no such thing.
-pub fn tried_unasked(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (_, probe) = bound(&spans).next()?;
-    let at = inside(&spans, Point::Bound, probe)?.began;
-    let mut draft = Draft::of(events);
-    let device = Fetched {
-        device: probe.fetched.device.clone(),
-        at: probe.fetched.at,
-        ..Fetched::default()
-    };
-    for point in [Point::Cleanup, Point::Remove] {
-        draft.insert(at, probe.pid, point, Side::Begins(device.clone().into()));
-    }
-    Some(draft.0)
-}
-
-/// Of the probes of a driver, the last is not tried.
-pub fn not_tried(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let tried = bound(&spans)
-        .filter_map(|(at, probe)| Some((probe.fetched.by, recorded_trial(&spans, at)?)));
-    let tried: Vec<_> = tried.collect();
-    let (_, trial) = tried.iter().rev().find(|(by, _)| {
-        let of_driver = tried.iter().filter(|(other, _)| other == by);
-        of_driver.count() > 1
-    })?;
-    let mut draft = Draft::of(events);
-    for span in trial.iter().rev() {
-        draft.0.remove(span.began);
-    }
-    Some(draft.0)
-}
-
-/// A device is bound before it is tried.
-pub fn bound_before_trial(events: &[Event]) -> Option<Vec<Event>> {
-    let spans = spans(events);
-    let (probe, [remove, _]) =
-        bound(&spans).find_map(|(at, probe)| Some((probe, recorded_trial(&spans, at)?)))?;
-    let mut draft = Draft::of(events);
-    draft.shift(inside(&spans, Point::Bound, probe)?.began, remove.began);
-    Some(draft.0)
-}
-
-/// The kernel does not say that it powers down.
-pub fn never_powered_down(console: &str) -> Option<String> {
-    let at = console.find("reboot: Power down")?;
-    let line = console[..at].rfind('\n').map_or(0, |at| at + 1);
-    Some(console[..line].to_owned())
-}
-
-/// Something goes wrong on the way.
-pub fn oops_on_the_way(console: &str) -> Option<String> {
-    let at = console.find("reboot: Power down")?;
-    let line = console[..at].rfind('\n').map_or(0, |at| at + 1);
-    let (before, after) = console.split_at(line);
-    Some(format!(
-        "{before}[   20.000000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n{after}"
-    ))
 }

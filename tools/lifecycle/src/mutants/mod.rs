@@ -25,26 +25,11 @@ const NAMES: &[&str] = &[
     "force_sync",
     "default_type",
     "manual_bind_sync",
-    "one_at_a_time",
-    "rmmod_waits",
-    "rmmod_refused",
-    "provider_pinned",
-    "gone_before_probe",
-    "gone_during_probe",
-    "deferral",
-    "failed_probe",
-    "probe_remove_probe",
-    "uevent_order",
-    "firmware_in_probe",
-    "killed_loader",
     "convoy",
     "numa",
     "single_slot",
-    "domain_sync",
-    "drop_order",
     "order_of_arrival",
     "autoprobe_off",
-    "reboot_in_flight",
 ];
 
 /// Something that breaks a law.
@@ -111,13 +96,6 @@ const fn doctored(
     }
 }
 
-const fn on(probing: Probing, mutant: Mutant) -> Mutant {
-    Mutant {
-        on: Some(probing),
-        ..mutant
-    }
-}
-
 /// The laws that can be broken on any kernel that is booted as usual.
 pub fn laws() -> Vec<&'static str> {
     let new = LAWS.iter().filter(|law| !law.mutants.is_empty());
@@ -175,91 +153,6 @@ const OLD: &[Mutant] = &[
         doctor::bind_in_a_worker,
         &[],
     ),
-    live("one_at_a_time", "probe_twice", &[]),
-    live("one_at_a_time", "remove_twice", &[]),
-    doctored("one_at_a_time", "two_probes", doctor::two_probes, &[]),
-    doctored("one_at_a_time", "two_removes", doctor::two_removes, &[]),
-    live("rmmod_waits", "work_is_left", &["one_at_a_time"]),
-    live("rmmod_waits", "driver_is_left", &[]),
-    doctored(
-        "rmmod_waits",
-        "probe_after_exit",
-        doctor::probe_after_exit,
-        &[],
-    ),
-    doctored(
-        "rmmod_waits",
-        "exit_does_not_flush",
-        doctor::exit_does_not_flush,
-        &[],
-    ),
-    doctored(
-        "rmmod_refused",
-        "rmmod_is_let_through",
-        doctor::rmmod_is_let_through,
-        &[],
-    ),
-    live("provider_pinned", "provider_goes", &[]),
-    live("gone_before_probe", "held", &[]),
-    live("gone_during_probe", "remove_later", &["one_at_a_time"]),
-    doctored(
-        "gone_during_probe",
-        "removal_returns_early",
-        doctor::removal_returns_early,
-        &["one_at_a_time", "unbind_waits"],
-    ),
-    live("deferral", "match_forgets", &[]),
-    live("failed_probe", "remove_after_failure", &["one_at_a_time"]),
-    doctored(
-        "failed_probe",
-        "bound_after_failure",
-        doctor::bound_after_failure,
-        &[],
-    ),
-    doctored("failed_probe", "failure_leaks", doctor::failure_leaks, &[]),
-    on(
-        Probing::Once,
-        doctored(
-            "probe_remove_probe",
-            "tried_unasked",
-            doctor::tried_unasked,
-            &["one_at_a_time"],
-        ),
-    ),
-    on(
-        Probing::Twice,
-        doctored("probe_remove_probe", "not_tried", doctor::not_tried, &[]),
-    ),
-    on(
-        Probing::Twice,
-        doctored(
-            "probe_remove_probe",
-            "bound_before_trial",
-            doctor::bound_before_trial,
-            &[],
-        ),
-    ),
-    on(
-        Probing::Twice,
-        live("probe_remove_probe", "remove_forgets", &[]),
-    ),
-    live("uevent_order", "uevent_early", &[]),
-    live("uevent_order", "uevent_suppressed", &[]),
-    doctored(
-        "uevent_order",
-        "unbind_uevent_first",
-        doctor::unbind_uevent_first,
-        &[],
-    ),
-    live("firmware_in_probe", "firmware_after_unbind", &[]),
-    live("firmware_in_probe", "firmware_ignored", &[]),
-    live("killed_loader", "worker_is_killed", &[]),
-    doctored(
-        "killed_loader",
-        "goes_on_without",
-        doctor::goes_on_without,
-        &[],
-    ),
     live("convoy", "domain_is_registered", &[]),
     doctored(
         "convoy",
@@ -275,24 +168,8 @@ const OLD: &[Mutant] = &[
         doctor::scheduled_twice,
         &["convoy", "insmod_waits"],
     ),
-    live("domain_sync", "domain_does_not_wait", &[]),
-    live("drop_order", "fields_backwards", &[]),
     live("order_of_arrival", "late_devices_refused", &[]),
     live("autoprobe_off", "autoprobe_is_ignored", &[]),
-    Mutant {
-        law: "reboot_in_flight",
-        name: "never_powered_down",
-        kind: Kind::Console(doctor::never_powered_down),
-        also: &[],
-        on: None,
-    },
-    Mutant {
-        law: "reboot_in_flight",
-        name: "oops_on_the_way",
-        kind: Kind::Console(doctor::oops_on_the_way),
-        also: &[],
-        on: None,
-    },
 ];
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
 
 /// Reads a log.
 pub(crate) fn read(text: &str) -> Log {
-    log::parse(text, None).unwrap()
+    log::parse(text).unwrap()
 }
 
 /// Sums a log up.

@@ -33,7 +33,6 @@ fn write(events: &[Event]) -> String {
     let heading = Heading {
         title: "a \"title\"".to_owned(),
         identity: "Linux".to_owned(),
-        parts: vec![],
     };
     trace(&Life::new(events.to_vec(), Probing::Once), &heading)
 }

@@ -7,24 +7,12 @@
 
 pub mod convoy;
 pub mod default_type;
-pub mod deferral;
-pub mod failed_probe;
-pub mod firmware_in_probe;
 pub mod force_sync;
-pub mod gone_before_probe;
-pub mod gone_during_probe;
 pub mod insmod_waits;
-pub mod killed_loader;
 pub mod manual_bind_sync;
 pub mod numa;
-pub mod one_at_a_time;
-pub mod probe_remove_probe;
-pub mod provider_pinned;
 pub mod register_returns;
-pub mod rmmod_refused;
-pub mod rmmod_waits;
 pub mod single_slot;
-pub mod uevent_order;
 
 use super::violation::Court;
 use super::Violation;
@@ -34,38 +22,23 @@ use crate::{Event, Probing};
 /// A law: judges all cases of a recording and returns how many there were.
 pub type Law = fn(&[Event]) -> Result<usize, Violation>;
 
-/// All of them, by name, but for the one on kernels that probe twice. In those they see each call of
-/// `really_probe()` as one probe.
+/// All of them, by name. On kernels that probe twice they see each call of `really_probe()` as one
+/// probe.
 pub const LAWS: &[(&str, Law)] = &[
     ("convoy", convoy::check),
     ("default_type", default_type::check),
-    ("deferral", deferral::check),
-    ("failed_probe", failed_probe::check),
-    ("firmware_in_probe", firmware_in_probe::check),
     ("force_sync", force_sync::check),
-    ("gone_before_probe", gone_before_probe::check),
-    ("gone_during_probe", gone_during_probe::check),
     ("insmod_waits", insmod_waits::check),
-    ("killed_loader", killed_loader::check),
     ("manual_bind_sync", manual_bind_sync::check),
-    ("one_at_a_time", one_at_a_time::check),
-    ("provider_pinned", provider_pinned::check),
     ("register_returns", register_returns::check),
-    ("rmmod_refused", rmmod_refused::check),
-    ("rmmod_waits", rmmod_waits::check),
     ("single_slot", single_slot::check),
-    ("uevent_order", uevent_order::check),
 ];
-
-/// The law on the trials of kernels that probe twice, and on all that do not.
-pub const TRIAL: &str = "probe_remove_probe";
 
 /// Holds a recording of a kernel that probes so often against all laws.
 pub fn judge(events: &[Event], probing: Probing) -> Vec<(&'static str, Result<usize, Violation>)> {
     let folded = probing.fold(events);
     LAWS.iter()
         .map(|(name, law)| (*name, law(&folded)))
-        .chain([(TRIAL, probe_remove_probe::check(events, probing))])
         .collect()
 }
 

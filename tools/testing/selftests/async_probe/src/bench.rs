@@ -2,14 +2,17 @@
 
 //! The bench that a test works on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lifecycle::event::Call;
-use lifecycle::laws::{one_at_a_time, probe_remove_probe, Law};
-use lifecycle::{Event, Life, Probing, What};
+use lifecycle::laws::one_at_a_time::under_way;
+use lifecycle::laws::{self, Law, Verdict};
+use lifecycle::life::Kind;
+use lifecycle::{Event, Life, What};
 use nix::errno::Errno;
 
 use crate::firmware_dir::FirmwareDir;
@@ -445,18 +448,80 @@ impl<'a> Bench<'a> {
         Ok(law.demand(&self.life()?, at_least)?)
     }
 
-    /// Holds the whole log against what is true of every run.
+    /// The result of the first probe of each device that the driver has tried until now.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the kernel's log.
+    pub fn first_results(
+        &mut self,
+        driver: &str,
+    ) -> Result<BTreeMap<String, Option<i32>>, Failure> {
+        let mut results = BTreeMap::new();
+        for (_, probe) in self.life()?.of(Kind::Probe) {
+            if probe.driver.as_deref() == Some(driver) {
+                results.entry(probe.on.clone()).or_insert(probe.ret);
+            }
+        }
+        Ok(results)
+    }
+
+    /// How many probes the driver has begun until now.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the kernel's log.
+    pub fn probes_by(&mut self, driver: &str) -> Result<usize, Failure> {
+        let life = self.life()?;
+        let probes = life.of(Kind::Probe);
+        let of_driver = probes.filter(|(_, probe)| probe.driver.as_deref() == Some(driver));
+        Ok(of_driver.count())
+    }
+
+    /// Demands that the device was never probed, which had gone when `gone` events had been printed.
+    /// Its probe was scheduled together with that of the witness, which began later.
+    ///
+    /// # Errors
+    ///
+    /// The test fails if the device was probed, or the witness was not or earlier.
+    pub fn never_probed(
+        &mut self,
+        gone: usize,
+        device: &str,
+        witness: &str,
+    ) -> Result<(), Failure> {
+        let life = self.life()?;
+        let first = |name: &str| {
+            let mut probes = life.of(Kind::Probe).map(|(_, probe)| probe);
+            probes
+                .find(|probe| probe.on == name)
+                .map(|probe| probe.began)
+        };
+        ensure(
+            &format!("where in the log {device} is probed, which is gone"),
+            &first(device),
+            &None,
+        )?;
+        ensure(
+            &format!("the first probe of {witness} after {gone} events"),
+            &first(witness).map(|began| gone <= began),
+            &Some(true),
+        )
+    }
+
+    /// Holds the whole log against all laws.
     ///
     /// # Errors
     ///
     /// The law that is broken.
     pub fn judge(&self) -> Result<(), Failure> {
-        if probing() == Probing::Twice {
-            probe_remove_probe::check_all(self.log.printed())?;
+        let life = Life::new(self.log.printed().to_vec(), probing());
+        for (_, verdict) in laws::judge(&life) {
+            if let Verdict::Broken(violation) = verdict {
+                return Err(violation.into());
+            }
         }
-        let events = self.log.events();
-        one_at_a_time::check(events)?;
-        let under_way = one_at_a_time::under_way(events);
+        let under_way: Vec<_> = under_way(&life).into_iter().collect();
         if !under_way.is_empty() {
             return Err(Failure::assertion(
                 "nothing under way after the modules are gone",

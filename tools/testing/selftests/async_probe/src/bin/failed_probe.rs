@@ -41,9 +41,21 @@ fn failed_probe(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), F
     for number in 0..DEVICES {
         ensure_bound(&bus.device(number))?;
     }
-    let enoent = -(Errno::ENOENT as i32);
-    failed_probe::check(bench.events()?, bus.driver, DEVICES, &[&failing], enoent)?;
-    Ok(())
+    // The failures of the load and of the first bind.
+    bench.keeps(&failed_probe::LAW, 2)?;
+    let expected = (0..DEVICES).map(|number| {
+        let ret = if number == 1 {
+            -(Errno::ENOENT as i32)
+        } else {
+            0
+        };
+        (bus.device(number), Some(ret))
+    });
+    ensure(
+        "the first probe of each device",
+        &bench.first_results(bus.driver)?,
+        &expected.collect(),
+    )
 }
 
 fn main() -> ExitCode {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
-use lifecycle::laws::gone_before_probe;
 use lifecycle::ProbeType;
 use selftests::samples::{ensure_free, Driver, Sample, BUS, PLATFORM};
 use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
@@ -40,14 +39,13 @@ fn platform(bench: &mut Bench, order: Order) -> Result<(), Failure> {
     // When its exit function has returned, it waits for all that is scheduled.
     bench.rmmod_in_background(PLATFORM.devices);
     sysfs::wait_for("the devices to go", || PLATFORM.devices().is_empty())?;
-    let gone = bench.events()?.len();
+    let gone = bench.printed()?.len();
     bench.free_workers()?;
     bench.join()?;
     bench.wait_for_ends(1)?;
     ensure("the devices", &modules::is_loaded(PLATFORM.devices), &false)?;
     for number in 0..DEVICES {
-        let device = PLATFORM.device(number);
-        gone_before_probe::check(bench.events()?, gone, &device, &BUS.device(0))?;
+        bench.never_probed(gone, &PLATFORM.device(number), &BUS.device(0))?;
     }
     Ok(())
 }
@@ -70,7 +68,7 @@ fn bus(bench: &mut Bench, design: Design, order: Order) -> Result<(), Failure> {
     }
     ensure("devices bound", &BUS.bound(2), &0)?;
     bench.write(Call::Remove, &device)?;
-    let gone = bench.events()?.len();
+    let gone = bench.printed()?.len();
     ensure_free(&device)?;
 
     bench.free_workers()?;
@@ -79,8 +77,7 @@ fn bus(bench: &mut Bench, design: Design, order: Order) -> Result<(), Failure> {
     // It waits until the memory of every device is released.
     bench.rmmod(BUS.module)?;
     bench.rmmod(BUS.devices)?;
-    gone_before_probe::check(bench.events()?, gone, &device, &witness)?;
-    Ok(())
+    bench.never_probed(gone, &device, &witness)
 }
 
 /// The bus itself goes while its devices are about to be registered.

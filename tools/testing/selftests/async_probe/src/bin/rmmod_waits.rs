@@ -40,7 +40,8 @@ fn in_the_middle(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), 
         }
     }
     bench.rmmod(bus.module)?;
-    rmmod_waits::check(bench.events()?, bus.module, bus.driver, probed)?;
+    bench.keeps(&rmmod_waits::LAW, 1)?;
+    ensure("probes", &bench.probes_by(bus.driver)?, &probed)?;
     bench.join()?;
     nothing_left(sample)
 }

@@ -71,7 +71,8 @@ fn rmmod(bench: &mut Bench, module: &'static str) -> Result<(), Failure> {
         )?;
     }
     if module == PLATFORM.module {
-        rmmod_waits::check(bench.events()?, module, PLATFORM.driver, DEVICES)?;
+        bench.keeps(&rmmod_waits::LAW, 1)?;
+        ensure("probes", &bench.probes_by(PLATFORM.driver)?, &DEVICES)?;
     }
     Ok(())
 }

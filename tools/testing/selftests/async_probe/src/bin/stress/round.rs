@@ -11,8 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lifecycle::designs::Design;
-use lifecycle::laws::{one_at_a_time, probe_remove_probe};
-use lifecycle::{Event, Micros, Probing, What};
+use lifecycle::laws::{one_at_a_time, probe_remove_probe, Verdict};
+use lifecycle::{Event, Life, Micros, What};
 use nix::errno::Errno;
 use selftests::kernel::probing;
 use selftests::kmsg::Log;
@@ -195,16 +195,13 @@ impl Round<'_> {
         let mut log = lock(&shared.log);
         log.read()?;
         let events = log.events();
-        if let Err(violation) = one_at_a_time::check(events) {
-            findings.events.push(violation.to_string());
+        let life = Life::new(log.printed().to_vec(), probing());
+        for law in [&one_at_a_time::LAW, &probe_remove_probe::LAW] {
+            if let Verdict::Broken(violation) = law.verdict(&life) {
+                findings.events.push(violation.to_string());
+            }
         }
-        if probing() == Probing::Twice {
-            let tried = probe_remove_probe::check_all(log.printed());
-            findings
-                .events
-                .extend(tried.err().map(|violation| violation.to_string()));
-        }
-        let under_way = one_at_a_time::under_way(events);
+        let under_way: Vec<_> = one_at_a_time::under_way(&life).into_iter().collect();
         if !under_way.is_empty() {
             findings.events.push(format!(
                 "something is under way after all is unloaded: {}",

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A probe whose task is killed while it creates a kernel thread fails.
+
+use super::doctor::Draft;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::life::{Kind, Life, Sight};
+use crate::Event;
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "killed_loader",
+    promise: "A probe in which a kernel thread cannot be created, because the task of the probe was \
+              killed, fails. Only a probe in the task of a loader can be killed. A probe in an async \
+              worker never is.",
+    kernel: "kernel/kthread.c: __kthread_create_on_node() waits for the new thread unless its caller is \
+             killed, and returns -EINTR then. Kernel threads, the async workers among them, ignore \
+             signals.",
+    mend: "Return the error of kthread_create() from probe. A driver whose probe takes longer than the \
+           30 seconds after which udev kills the loader asks for PROBE_PREFER_ASYNCHRONOUS.",
+    needs: &[Sight::Probes, Sight::AsyncWork],
+    check,
+    mutants: &[
+        Mutant::live("worker_is_killed"),
+        Mutant::doctored("goes_on_without", goes_on_without),
+    ],
+};
+
+const EINTR: i32 = -4;
+
+/// Judges every probe in which a kernel thread could not be created for that; those are the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for (at, thread) in life.of(Kind::Thread) {
+        let probe = life.within(at, |outer| outer.kind == Kind::Probe);
+        let Some(probe) = probe.filter(|_| thread.ret == Some(EINTR)) else {
+            continue;
+        };
+        let probe = &life.spans[probe];
+        cases += 1;
+        let worker = life.within(at, |outer| outer.kind == Kind::AsyncWork);
+        let worker = worker.map(|worker| life.spans[worker].began);
+        let places = [
+            probe.began,
+            thread.began,
+            thread.end_place(),
+            probe.end_place(),
+        ];
+        court.demand(
+            worker.is_none(),
+            format!("the async probe of {} not to be killed", probe.on),
+            &[&places[..], &[worker.unwrap_or(usize::MAX)]].concat(),
+        )?;
+        court.demand(
+            probe.ret != Some(0),
+            format!("the probe of {} to fail, as its task was killed", probe.on),
+            &places,
+        )?;
+    }
+    Ok(cases)
+}
+
+/// A probe succeeds though its task was killed when it created a kernel thread.
+fn goes_on_without(life: &Life) -> Option<Vec<Event>> {
+    let mut probes = life
+        .of(Kind::Probe)
+        .filter(|(_, probe)| probe.ret == Some(0));
+    let thread = probes.find_map(|(at, _)| life.inside(Kind::Thread, at).next())?;
+    let mut draft = Draft::of(life);
+    draft.set_result(thread.1.ended?, EINTR)?;
+    Some(draft.done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
+
+    const RECORDED: &str = "
+        9 probe 0
+        9 thread
+        9 thread_end -4
+        9 cleanup 0
+        9 probe_end 4
+        30 run
+        30 driver_attach 1
+        30 probe 1
+        30 thread
+        30 thread_end 4711
+        30 probe_end 0
+        30 driver_attach_end
+        30 run_end
+        8 thread
+        8 thread_end -4
+    ";
+
+    #[test]
+    fn holds() {
+        assert_kept(&LAW, RECORDED, 1);
+    }
+
+    #[test]
+    fn goes_on_without_its_thread() {
+        let lines = altered(RECORDED, "9 probe_end 4", "9 probe_end 0");
+        assert_broken(&LAW, &lines, "thread_end");
+    }
+
+    #[test]
+    fn a_worker_is_killed() {
+        let lines = altered(RECORDED, "30 thread_end 4711", "30 thread_end -4");
+        assert_broken(&LAW, &lines, "run");
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The module of a bus stays as long as another module has a driver on the bus.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::life::{Kind, Life, Sight, Span};
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "provider_pinned",
+    promise: "The module of a bus stays as long as another module has a driver on the bus. rmmod of it \
+              fails with EWOULDBLOCK.",
+    kernel: "kernel/module/main.c: a module that uses symbols of another module holds a reference to \
+             it (add_module_usage()), with which try_stop_module() fails. That the module of the \
+             driver uses symbols of the module of the bus is what a bus relies on; drivers/base holds \
+             no reference itself.",
+    mend: "A bus whose drivers need no symbol of its module can be unloaded under them. Export the \
+           function that registers a driver, or take a reference (try_module_get()) for each driver.",
+    needs: &[Sight::Modules, Sight::Registrations, Sight::Buses],
+    check,
+    mutants: &[Mutant::live("provider_goes")],
+};
+
+/// The module in whose init a span is.
+fn module(life: &Life, at: usize) -> Option<&str> {
+    let init = life.within(at, |outer| outer.kind == Kind::Init)?;
+    Some(&life.spans[init].on)
+}
+
+/// Judges every rmmod of a module that has registered a bus on which others have drivers; those are
+/// the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    // The module of each bus, and the drivers on each, with their modules.
+    let mut buses: HashMap<u64, &str> = HashMap::new();
+    let mut drivers: BTreeMap<u64, (Option<u64>, &Span)> = BTreeMap::new();
+    let mut cases = 0;
+    for (at, span) in life.spans.iter().enumerate() {
+        let facts = &span.facts;
+        match (span.kind, facts.bus, facts.by) {
+            (Kind::Bus, Some(bus), _) if span.ret == Some(0) => {
+                if let Some(module) = module(life, at) {
+                    buses.insert(bus, module);
+                }
+            }
+            (Kind::Register, bus, Some(by)) if span.ret == Some(0) => {
+                drivers.insert(by, (bus, span));
+            }
+            (Kind::Unregister, _, Some(by)) => {
+                drivers.remove(&by);
+            }
+            (Kind::Rmmod | Kind::BusGone | Kind::ModuleFreed, ..) => {
+                let module = match facts.bus {
+                    Some(bus) => buses.get(&bus).copied(),
+                    None => Some(span.on.as_str()),
+                };
+                let user = drivers.values().find(|(bus, driver)| {
+                    let of = bus.and_then(|bus| buses.get(&bus).copied());
+                    of.is_some() && of == module && driver.facts.module.as_deref() != module
+                });
+                if let Some(bus) = facts.bus {
+                    buses.remove(&bus);
+                }
+                let Some((_, user)) = user else {
+                    continue;
+                };
+                // Its own exit may still unregister them, whatever module they name.
+                cases += usize::from(span.kind == Kind::Rmmod && span.ret != Some(0));
+                court.demand(
+                    span.kind == Kind::Rmmod,
+                    format!(
+                        "{} to stay as long as {} is registered",
+                        module.unwrap_or("the bus"),
+                        user.driver.as_deref().unwrap_or("(no name)")
+                    ),
+                    &[user.began, span.began],
+                )?;
+            }
+            _ => {}
+        }
+    }
+    Ok(cases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
+
+    const RECORDED: &str = "
+        9 init b
+        9 bus b
+        9 bus_end 0
+        9 register mod=b drv=own
+        9 register_end 0
+        9 init_end 0
+        9 init m
+        9 register mod=m
+        9 register_end 0
+        9 init_end 0
+        8 rmmod b
+        8 rmmod_end -11
+        8 rmmod m
+        8 unregister
+        8 unregister_end
+        8 flush 0
+        8 flush_end
+        8 free_module m
+        8 rmmod_end 0
+        8 rmmod b
+        8 unregister drv=own
+        8 unregister_end
+        8 bus_gone b
+        8 bus_gone_end
+        8 flush 0
+        8 flush_end
+        8 free_module b
+        8 rmmod_end 0
+    ";
+
+    #[test]
+    fn holds() {
+        assert_kept(&LAW, RECORDED, 1);
+    }
+
+    #[test]
+    fn goes_all_the_same() {
+        let goes = "8 free_module b\n 8 rmmod_end 0";
+        let goes = altered(RECORDED, "8 rmmod_end -11", goes);
+        assert_broken(&LAW, &goes, "free_module mod=\"b\"");
+        let left = RECORDED.replacen("8 unregister\n        8 unregister_end\n", "", 1);
+        assert_broken(&LAW, &left, "bus_gone name=\"b\"");
+        // The bus's own exit unregisters it.
+        let own = left.replace(
+            "8 bus_gone b",
+            "8 unregister\n 8 unregister_end\n 8 bus_gone b",
+        );
+        assert_kept(&LAW, &own, 1);
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The bind uevent follows the probe callback, the unbind uevent follows the remove callback.
+
+use super::doctor::Draft;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::life::{Kind, Life, Sight, Span};
+use crate::{Event, What};
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "uevent_order",
+    promise: "The bind uevent of a device follows the end of the driver's probe callback, and the unbind \
+              uevent follows its remove callback. There is one uevent for each. A failed probe sends \
+              none. A program may wait for the bind uevent instead of insmod.",
+    kernel: "drivers/base/dd.c: really_probe() calls driver_bound(), which sends the bind uevent, after \
+             the callback has succeeded; __device_release_driver() sends the unbind uevent as its last \
+             step.",
+    mend: "A driver that sends these uevents itself, or suppresses them (dev_set_uevent_suppress()) \
+           when it is bound, breaks it. Leave both to the driver core.",
+    needs: &[Sight::Probes, Sight::Removes, Sight::Uevents],
+    check,
+    mutants: &[
+        Mutant::live("uevent_early"),
+        Mutant::live("uevent_suppressed"),
+        Mutant::doctored("unbind_uevent_first", unbind_uevent_first),
+    ],
+};
+
+const BIND: &str = "bind";
+const UNBIND: &str = "unbind";
+
+/// Judges every probe that has ended and every remove; those are the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for (at, span) in life.spans.iter().enumerate() {
+        let whole = span.ended.is_some() && span.facts.at.is_some();
+        cases += match span.kind {
+            Kind::Probe if whole => probe(court, at)?,
+            Kind::Release if whole => release(court, at)?,
+            _ => 0,
+        };
+    }
+    for (at, uevent) in life.of(Kind::Uevent) {
+        let inside = |kind: Kind| {
+            let around = |outer: &Span| outer.kind == kind && outer.same_device(uevent);
+            life.within(at, around).is_some()
+        };
+        let by_hand = || {
+            life.of_device(uevent).any(|(_, bound)| {
+                bound.kind == Kind::Bound && bound.task == uevent.task && bound.began < uevent.began
+            })
+        };
+        let expected = match uevent.on.as_str() {
+            BIND => inside(Kind::Probe) || by_hand(),
+            UNBIND => inside(Kind::Release),
+            _ => true,
+        };
+        court.demand(
+            expected,
+            "no bind uevent without a probe, no unbind uevent without a remove",
+            &[uevent.began],
+        )?;
+    }
+    Ok(cases)
+}
+
+/// Judges a probe that has ended.
+fn probe(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
+    let life = court.life;
+    let probe = &life.spans[at];
+    let sent = places(life, Kind::Uevent, at, |uevent| uevent.on == BIND);
+    let whole = [probe.began, probe.end_place()];
+    if probe.ret != Some(0) {
+        court.demand(
+            sent.is_empty(),
+            format!("no bind uevent of {}, whose probe failed", probe.on),
+            &[&sent[..], &whole].concat(),
+        )?;
+        return Ok(1);
+    }
+    // What the driver itself printed last in the probe.
+    let is_end = |place: &usize| matches!(life.events[*place].what, What::ProbeEnded { .. });
+    let printed = probe.events.iter().copied().rfind(is_end);
+    let bound = places(life, Kind::Bound, at, |_| true).first().copied();
+    let in_order = matches!(sent[..], [sent] if bound < Some(sent) && printed < Some(sent));
+    let callback = bound.or(printed).unwrap_or(probe.began);
+    court.demand(
+        bound.is_some() && in_order,
+        format!("one bind uevent of {} after its probe callback", probe.on),
+        &[&sent[..], &whole, &[callback]].concat(),
+    )?;
+    Ok(1)
+}
+
+/// Judges the release of a device from its driver; it is no case if there was no remove.
+fn release(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
+    let life = court.life;
+    let release = &life.spans[at];
+    let sent = places(life, Kind::Uevent, at, |uevent| uevent.on == UNBIND);
+    let whole = [&sent[..], &[release.began, release.end_place()]].concat();
+    let steps = [Kind::Remove, Kind::Cleanup];
+    let [remove, cleanup] = steps.map(|kind| places(life, kind, at, |_| true).first().copied());
+    let (Some(remove), Some(cleanup)) = (remove, cleanup) else {
+        court.demand(sent.is_empty(), "no unbind uevent without a remove", &whole)?;
+        return Ok(0);
+    };
+    court.demand(
+        matches!(sent[..], [sent] if remove < sent && cleanup < sent),
+        format!("one unbind uevent of {} after its remove", release.on),
+        &[&whole[..], &[remove, cleanup]].concat(),
+    )?;
+    Ok(1)
+}
+
+/// Where in the log the task that is in the span did this to the same device.
+fn places(life: &Life, kind: Kind, at: usize, wanted: fn(&Span) -> bool) -> Vec<usize> {
+    let outer = &life.spans[at];
+    let inside = life.inside(kind, at).map(|(_, span)| span);
+    let wanted = inside.filter(|span| span.same_device(outer) && wanted(span));
+    wanted.map(|span| span.began).collect()
+}
+
+/// The unbind uevent is sent before the remove.
+fn unbind_uevent_first(life: &Life) -> Option<Vec<Event>> {
+    let (remove, uevent) = life.of(Kind::Release).find_map(|(at, _)| {
+        let (_, remove) = life.inside(Kind::Remove, at).next()?;
+        let mut uevents = life.inside(Kind::Uevent, at).map(|(_, uevent)| uevent);
+        Some((remove, uevents.find(|uevent| uevent.on == UNBIND)?))
+    })?;
+    let mut draft = Draft::of(life);
+    draft.shift(uevent.began, remove.began);
+    Some(draft.done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
+
+    const RECORDED: &str = "
+        9 uevent 0 add
+        30 probe 0
+        async 0
+        ended 0 0
+        30 bound 0
+        30 uevent 0 bind
+        30 probe_end 0
+        31 probe 1
+        31 cleanup 1
+        31 probe_end 5
+        9 release 0
+        9 remove 0
+        9 cleanup 0
+        9 uevent 0 unbind
+        9 release_end
+        9 release 1
+        9 release_end
+    ";
+
+    #[test]
+    fn holds() {
+        assert_kept(&LAW, RECORDED, 3);
+    }
+
+    #[test]
+    fn early() {
+        let early = altered(RECORDED, "30 uevent 0 bind", "");
+        let before_bound = altered(&early, "30 bound 0", "30 uevent 0 bind\n 30 bound 0");
+        assert_broken(&LAW, &before_bound, "ACTION=bind");
+        let late = altered(RECORDED, "ended 0 0", "");
+        let late = altered(&late, "30 uevent 0 bind", "30 uevent 0 bind\n ended 0 0");
+        assert_broken(&LAW, &late, "ACTION=bind");
+
+        let early = altered(RECORDED, "9 uevent 0 unbind", "");
+        let before_remove = altered(&early, "9 remove 0", "9 uevent 0 unbind\n 9 remove 0");
+        assert_broken(&LAW, &before_remove, "ACTION=unbind");
+    }
+
+    #[test]
+    fn late_lost_or_twice() {
+        for line in ["30 uevent 0 bind", "9 uevent 0 unbind"] {
+            let twice = format!("{line}\n{line}");
+            assert_broken(&LAW, &altered(RECORDED, line, ""), "");
+            assert_broken(&LAW, &altered(RECORDED, line, &twice), "");
+        }
+        let late = altered(RECORDED, "9 uevent 0 unbind", "");
+        let late = altered(&late, "9 release 1", "9 uevent 0 unbind\n 9 release 1");
+        assert_broken(&LAW, &late, "cleanup");
+    }
+
+    #[test]
+    fn of_a_failed_probe() {
+        let lines = altered(RECORDED, "31 cleanup 1", "31 uevent 1 bind\n 31 cleanup 1");
+        assert_broken(&LAW, &lines, "ACTION=bind");
+        let lines = altered(RECORDED, "9 release 1", "9 release 1\n 9 uevent 1 unbind");
+        assert_broken(&LAW, &lines, "ACTION=unbind");
+    }
+
+    #[test]
+    fn out_of_the_blue() {
+        let lines = altered(RECORDED, "9 uevent 0 add", "9 uevent 7 bind");
+        assert_broken(&LAW, &lines, "d.7");
+    }
+}
