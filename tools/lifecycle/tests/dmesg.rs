@@ -367,7 +367,7 @@ proptest! {
     fn any_log_has_a_report(
         events in prop_oneof![plausible(), entangled()],
     ) {
-        let summary = Summary::of("log", Log { sources: Vec::new(), kernel: None, events });
+        let summary = Summary::of("log", Log { events, ..Log::default() });
         let diff = Diff::of(&summary, &summary);
         prop_assert!(diff.changes.is_empty());
         for detail in [Detail::Folded, Detail::All] {

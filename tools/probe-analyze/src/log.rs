@@ -6,11 +6,12 @@ use std::fs;
 use std::io::{stdin, Read};
 use std::path::Path;
 
-use lifecycle::parse::log;
-use lifecycle::parse::refusal::Reason;
+use lifecycle::parse::refusal::{Reason, Refusal};
+use lifecycle::parse::{bytes, log};
 use lifecycle::summary::Summary;
 
 use crate::error::{Error, Kind, Result};
+use crate::output;
 
 /// How to get a log that tells of probes.
 const HOW: &str = "boot once with `initcall_debug log_buf_len=16M` on the kernel's command line, \
@@ -38,13 +39,13 @@ fn is_stdin(path: &Path) -> bool {
 /// has nothing about probes, initcalls or calls.
 pub fn read(path: &Path) -> Result<Summary> {
     let name = name(path);
-    let mut bytes = Vec::new();
     let read = if is_stdin(path) {
-        stdin().read_to_end(&mut bytes).map(|_| ())
+        let mut read = Vec::new();
+        stdin().read_to_end(&mut read).map(|_| read)
     } else {
-        fs::read(path).map(|read| bytes = read)
+        fs::read(path)
     };
-    read.map_err(|error| {
+    let read = read.map_err(|error| {
         Error::new(
             Kind::Log,
             format!("cannot read the log {name}"),
@@ -52,9 +53,7 @@ pub fn read(path: &Path) -> Result<Summary> {
             "name a file with what dmesg printed, or a recording; - is standard input",
         )
     })?;
-    // The kernel escapes what it prints, a serial line may not.
-    let text = String::from_utf8_lossy(&bytes);
-    let log = log::parse(&text).map_err(|refusal| match refusal.reason {
+    let refused = |refusal: Refusal| match refusal.reason {
         Reason::Nothing(_) => nothing(&name, refusal.to_string()),
         _ => Error::new(
             Kind::Log,
@@ -62,7 +61,12 @@ pub fn read(path: &Path) -> Result<Summary> {
             refusal.to_string(),
             refusal.reason.next(),
         ),
-    })?;
+    };
+    let text = bytes::text(read).map_err(refused)?;
+    let log = log::parse(&text, None).map_err(refused)?;
+    for note in &log.notes {
+        output::note(&format!("{name}: {note}"));
+    }
     // Init is there in every log of a boot.
     let summary = Summary::of(&name, log);
     if summary.life.spans.is_empty() {

@@ -18,6 +18,7 @@ pub fn run(args: &cli::Timeline) -> Result<()> {
     let heading = Heading {
         title: args.title.clone().unwrap_or(summary.name),
         identity: kernel.unwrap_or_default(),
+        parts: vec![],
     };
     let pictures = Pictures::of(&summary.life, &heading);
     interrupt::complete(|| pictures.write(&args.out))

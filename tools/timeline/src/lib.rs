@@ -9,6 +9,8 @@
 //!
 //! A timeline goes in, text comes out; only [`files`] does I/O.
 
+use lifecycle::Micros;
+
 pub mod files;
 pub mod fold;
 pub mod lane;
@@ -26,4 +28,15 @@ pub struct Heading {
     pub title: String,
     /// On what: kernel, processors, clock. Empty if that is not known.
     pub identity: String,
+    /// What was done one after the other, where the caller knows it: the designs of a comparison.
+    pub parts: Vec<Part>,
+}
+
+/// A part of what was done, until the next part begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// When it begins.
+    pub begin: Micros,
+    /// Its name.
+    pub name: String,
 }

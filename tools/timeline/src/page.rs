@@ -21,6 +21,10 @@ const SCRIPT: &str = include_str!("page/page.js");
 struct Data {
     begin: Micros,
     end: Micros,
+    /// When each part begins, and its name.
+    parts: Vec<(Micros, String)>,
+    /// What stands in the place of no lanes.
+    nothing: &'static str,
     lanes: Vec<LaneData>,
     bars: Vec<BarData>,
     waits: Vec<WaitData>,
@@ -60,6 +64,12 @@ pub fn page(timeline: &Life, heading: &Heading) -> String {
     let data = Data {
         begin: timeline.begin,
         end: timeline.end,
+        parts: heading
+            .parts
+            .iter()
+            .map(|part| (part.begin, part.name.clone()))
+            .collect(),
+        nothing: words::NOTHING,
         lanes: lanes(timeline)
             .iter()
             .map(|lane| lane_data(timeline, lane))

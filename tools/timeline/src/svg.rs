@@ -21,6 +21,9 @@ use layout::{Layout, BOTTOM, GUTTER, MARGIN, RIGHT, ROW, WIDTH};
 /// How many ticks the axis has, at most.
 const TICKS: u32 = 10;
 
+/// The height of the names of the parts.
+const PART: f64 = 18.0;
+
 /// The style sheet for light, dark and paper.
 pub fn style() -> String {
     format!(
@@ -33,9 +36,10 @@ pub fn style() -> String {
 /// Draws a timeline.
 pub fn svg(timeline: &Life, heading: &Heading) -> String {
     let (legend, below_legend) = legend::legend(timeline, MARGIN, 66.0, WIDTH - MARGIN);
-    let layout = Layout::new(timeline, below_legend + 26.0);
+    let parts = if heading.parts.is_empty() { 0.0 } else { PART };
+    let layout = Layout::new(timeline, below_legend + parts + 26.0);
     let scale = Scale::new(timeline.begin, timeline.end, GUTTER, RIGHT - GUTTER);
-    let height = layout.bottom + BOTTOM;
+    let height = layout.bottom + BOTTOM + if layout.strips.is_empty() { ROW } else { 0.0 };
     let mut picture = Document::new()
         .set("viewBox", (0, 0, WIDTH, px(height)))
         .set("width", WIDTH)
@@ -59,7 +63,16 @@ pub fn svg(timeline: &Life, heading: &Heading) -> String {
             &words::subtitle(timeline, &heading.identity),
         ))
         .add(legend)
-        .add(axis(&scale, below_legend, &layout));
+        .add(draw::parts(
+            &scale,
+            &heading.parts,
+            below_legend,
+            layout.bottom,
+        ))
+        .add(axis(&scale, below_legend + parts, &layout));
+    if layout.strips.is_empty() {
+        picture = picture.add(text(GUTTER, layout.bottom + ROW, "note", words::NOTHING));
+    }
     for strip in &layout.strips {
         picture = picture.add(draw::strip(timeline, &scale, strip));
     }
@@ -67,18 +80,23 @@ pub fn svg(timeline: &Life, heading: &Heading) -> String {
     format!("{picture}\n")
 }
 
-/// The legend by itself, with what the style sheet refers to.
+/// The legend as a list in HTML, which wraps on a narrow screen, with what the style sheet refers to.
 pub fn legend(timeline: &Life) -> String {
-    let (legend, height) = legend::legend(timeline, 0.0, 14.0, WIDTH);
-    let picture = Document::new()
-        .set("viewBox", (0, 0, WIDTH, px(height)))
-        .set("width", WIDTH)
-        .set("height", px(height))
-        .set("role", "img")
-        .set("aria-label", "legend")
-        .add(legend::definitions())
-        .add(legend);
-    picture.to_string()
+    let definitions = Document::new()
+        .set("width", 0)
+        .set("height", 0)
+        .set("aria-hidden", "true")
+        .add(legend::definitions());
+    let entries = legend::entries(timeline).into_iter().map(|(class, words)| {
+        let swatch = Document::new()
+            .set("width", 26)
+            .set("height", 15)
+            .set("aria-hidden", "true")
+            .add(legend::swatch(&class, 1.0, 1.0));
+        format!("<li>{swatch} {words}</li>\n")
+    });
+    let entries: String = entries.collect();
+    format!("{definitions}\n<ul id=\"legend\">\n{entries}</ul>")
 }
 
 /// The grid, with its times above and, below a high picture, again.

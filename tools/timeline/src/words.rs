@@ -6,6 +6,10 @@ use lifecycle::errno;
 use lifecycle::life::{Kind, Life, Span, Task, Wait};
 use lifecycle::Micros;
 
+/// What stands in the place of a picture of nothing.
+pub const NOTHING: &str =
+    "The log has no probe, no call and no initcall: there is nothing to draw.";
+
 /// What a bar is: `probe of slow_platform.0`.
 pub fn what(bar: &Span) -> String {
     let what = bar.kind.to_string();
@@ -61,9 +65,9 @@ pub fn details(timeline: &Life, at: usize) -> Vec<(&'static str, String)> {
         };
         details.push(("how", how.to_owned()));
     }
-    details.push(("begin", since_boot(bar.begin)));
+    details.push(("begin", after(timeline, bar.begin)));
     let (end, took) = match bar.end {
-        Some(end) => (since_boot(end), end - bar.begin),
+        Some(end) => (after(timeline, end), end - bar.begin),
         None => ("not in the log".to_owned(), timeline.end - bar.begin),
     };
     details.push(("end", end));
@@ -96,8 +100,9 @@ pub fn wait_details(timeline: &Life, wait: &Wait) -> Vec<(&'static str, String)>
     }
     details.push(("waits for", awaited(timeline, wait)));
     details.push(("through", wait.through.to_string()));
-    details.push(("begin", since_boot(wait.begin)));
-    let end = wait.end.map_or("not in the log".to_owned(), since_boot);
+    details.push(("begin", after(timeline, wait.begin)));
+    let end = wait.end;
+    let end = end.map_or("not in the log".to_owned(), |end| after(timeline, end));
     details.push(("end", end));
     let took = wait.end.unwrap_or(timeline.end) - wait.begin;
     details.push(("duration", format!("{took} ms")));
@@ -110,7 +115,7 @@ pub fn wait_details(timeline: &Life, wait: &Wait) -> Vec<(&'static str, String)>
 /// For whom a task waited: the last to end decided.
 pub fn awaited(timeline: &Life, wait: &Wait) -> String {
     let Some(last) = wait.on.last() else {
-        return "nobody".to_owned();
+        return "no probe that the log has".to_owned();
     };
     let last = what(&timeline.spans[*last]);
     match wait.on.len() {
@@ -148,8 +153,13 @@ pub fn mark(mark: &Span) -> Option<String> {
     })
 }
 
+/// A time on the clock of the picture, whose zero is the first event.
+fn after(timeline: &Life, time: Micros) -> String {
+    format!("{} ms", time - timeline.begin)
+}
+
 /// A time as dmesg prints it.
-pub fn since_boot(time: Micros) -> String {
+fn since_boot(time: Micros) -> String {
     format!("{}.{:06} s", time.seconds(), time.subsec_micros())
 }
 

@@ -251,6 +251,7 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
     let heading = Heading {
         title: scenario.name.clone(),
         identity: format!("Linux {}", session.kernel.release()?),
+        parts: vec![],
     };
     Pictures::of(&Life::new(events.clone(), probing), &heading)
         .write(&out)

@@ -11,7 +11,7 @@ use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
 use serde_json::{json, Value};
 use timeline::files::{Pictures, NAMES};
-use timeline::Heading;
+use timeline::{Heading, Part};
 
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<()> {
     let log = boot(&session, &modules, &args.boot.machine, &out)?;
     step.done();
     let name = out.join("results.log").display().to_string();
-    let read = log::parse(&log).map_err(|error| {
+    let read = log::parse(&log, None).map_err(|error| {
         Error::new(
             Kind::Failed,
             "the log of the demonstration cannot be understood",
@@ -75,11 +75,17 @@ pub fn run(args: &Args) -> Result<()> {
             format!("read {name}"),
         )
     })?;
+    let summary = Summary::of(&name, read);
+    let parts = SCENARIOS.iter().zip(&summary.waves);
+    let parts = parts.map(|((name, _), wave)| Part {
+        begin: wave.begin,
+        name: (*name).to_owned(),
+    });
     let heading = Heading {
         title: format!("{DEVICES} devices, {FIRMWARE_MS} ms of firmware each"),
         identity: identity.machine(),
+        parts: parts.collect(),
     };
-    let summary = Summary::of(&name, read);
     let scenarios = report(&log, &summary)?;
     if args.json {
         result(&json(&identity, &summary).to_string());
@@ -122,26 +128,29 @@ pub fn boot(session: &Session, modules: &Modules, machine: &Machine, out: &Path)
     Ok(log)
 }
 
-/// What the guest does: each scenario from insmod to rmmod, then its log.
+/// What the guest does. A call is told with the number of the task that makes it: the shell that
+/// prints the line becomes the command.
+///
+/// Each scenario goes from insmod to rmmod, then comes its log.
 fn job() -> String {
     let mut job = format!(
         "set -e\n\
-         around() {{\n\
-         \techo \"lifecycle: call_began call=$1 on=$2 pid=$$\" >/dev/kmsg\n\
-         \tshift 2; \"$@\"\n\
+         call() {{\n\
+         \tcall=$1 on=$2; shift 2\n\
+         \tsh -c 'echo \"lifecycle: call_began call=$0 on=$1 pid=$$\" >/dev/kmsg; shift; exec \"$@\"' $call $on \"$@\" &\n\
+         \tpid=$!; wait $pid\n\
+         \techo \"lifecycle: call_returned call=$call on=$on pid=$pid ret=0\" >/dev/kmsg\n\
          }}\n\
-         returned() {{ echo \"lifecycle: call_returned call=$1 on=$2 pid=$$ ret=0\" >/dev/kmsg; }}\n\
          insmod /modules/async_probe.ko\n\
          insmod /modules/slow_platform_devices.ko devices={DEVICES}\n\
          bound() {{ ls /sys/bus/platform/drivers/slow_platform 2>/dev/null | grep -c '^slow_platform[.]'; }}\n"
     );
     for (_, scenario) in SCENARIOS {
         job.push_str(&format!(
-            "around insmod slow_platform_driver insmod /modules/slow_platform_driver.ko firmware_ms={FIRMWARE_MS} {scenario}\n\
-             returned insmod slow_platform_driver\n\
+            "call insmod slow_platform_driver insmod /modules/slow_platform_driver.ko firmware_ms={FIRMWARE_MS} {scenario}\n\
              while [ \"$(bound)\" -lt {DEVICES} ]; do sleep 0.1; done\n\
              sleep 1\n\
-             rmmod slow_platform_driver\n\
+             call rmmod slow_platform_driver rmmod slow_platform_driver\n\
              sleep 1\n"
         ));
     }

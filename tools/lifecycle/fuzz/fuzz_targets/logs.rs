@@ -36,7 +36,7 @@ fuzz_target!(|log: &str| {
 
 /// Reads a log of whatever kind and reports on it.
 fn summed_up(log: &str) {
-    let Ok(log) = log::parse(log) else {
+    let Ok(log) = log::parse(log, None) else {
         return;
     };
     let summary = Summary::of("log", log);

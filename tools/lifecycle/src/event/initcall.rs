@@ -16,7 +16,7 @@ use smol_str::SmolStr;
 use crate::micros::Micros;
 
 /// One line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Initcall {
     /// `calling  init_module+0x0/0x10 [mod] @ 9`: an init function is called.
     Calling {
@@ -87,7 +87,7 @@ pub enum Initcall {
 }
 
 /// What became of a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The device is bound.
     Bound,

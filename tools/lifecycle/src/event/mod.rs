@@ -23,7 +23,7 @@ pub use recorded::{Fetched, Recorded, Side};
 /// One line of the log.
 ///
 /// `Display` prints it as dmesg does, timestamp included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Event {
     /// The printk timestamp of the line, since boot.
     ///
@@ -37,7 +37,7 @@ pub struct Event {
 /// What can happen.
 ///
 /// A `ret` is what a C function returns: 0 or a negative errno.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum What {
     /// The registration of a driver returned in its module's init.
     Registered {

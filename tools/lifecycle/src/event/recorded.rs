@@ -10,7 +10,7 @@ use super::point::{Definition, Point, Value};
 use crate::probe_type::ProbeType;
 
 /// A task passed a place in the kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recorded {
     /// The name of the task.
     pub task: SmolStr,
@@ -25,7 +25,7 @@ pub struct Recorded {
 }
 
 /// The two ends of a function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// It begins.
     Begins(Box<Fetched>),
@@ -40,7 +40,7 @@ pub enum Side {
 
 /// What was fetched at the beginning of a function. What the point has no use for is `None`, and so
 /// is a string that was not there: the name of a device that has none yet, for one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fetched {
     /// Name of the device.
     pub device: Option<SmolStr>,

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parser of the dmesg interface v1 (`Documentation/dmesg-timing.rst`), and of what any kernel
-//! prints with `initcall_debug`.
+//! The parser of what `dmesg` and the console print, with the lines of the dmesg interface v1
+//! (`Documentation/dmesg-timing.rst`) and of `initcall_debug`.
 //!
-//! It reads what `dmesg` and the console print, `[   12.345678] text`, with the caller's column of
-//! `CONFIG_PRINTK_CALLER` or without, raw, decoded or as a syslog daemon keeps it, and the records of
-//! `/dev/kmsg`, `6,339,12345678,-;text`. Without printk's own time a log is refused: what `dmesg
-//! --ctime` or a daemon's clock says is not exact enough.
+//! It reads `[   12.345678] text`, with the caller's column of `CONFIG_PRINTK_CALLER` or without,
+//! after whatever a terminal, a syslog daemon or a test lab has put before it, and the records of
+//! `/dev/kmsg`, `6,339,12345678,-;text`. Without printk's own time a log is refused: a daemon's clock
+//! says when the daemon has read the line.
 //!
 //! Lines of others are ignored. A line of ours that it does not understand is an error, never
 //! skipped: a log is either understood or refused. So is a log of which something is known to be
-//! missing: a last line without its end, a gap in the sequence numbers of `/dev/kmsg`, or a
-//! console that says that it dropped lines. And one that has been put together wrongly: a line that
-//! is there twice, time that runs backwards by more than [`SKEW`], a task that returns from another
-//! call than it is in.
+//! missing: half a last line, a gap in the sequence numbers of `/dev/kmsg`, or a console that says
+//! that it dropped lines. And one that has been put together wrongly: a line that is there twice,
+//! time that runs backwards by more than [`SKEW`], a task that returns from another call than it is
+//! in. Times of others' lines do not count: a CPU that is being brought up prints with a clock of its
+//! own (`kernel/sched/clock.c`).
 //!
 //! Lines bear no number and no checksum, except the number in `/dev/kmsg`. So what is cut off after
 //! the end of a line reads as a shorter log, which is true as far as it goes, and what is missing in
@@ -23,52 +24,27 @@
 //! [`SKEW`] apart may change places, as they do when two CPUs print them. Where that is not enough,
 //! take a [recording](super::recording).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use super::initcall_debug;
-use super::prefix::{unescape, Line, Record};
-use super::refusal::{Reason, Refusal};
-use super::timing::{kernel_event, user_event};
-use crate::event::{Call, Event, Initcall, SmolStr, What, KERNEL_PREFIX, USER_PREFIX};
+use super::kmsg::{Record, Records};
+use super::message::{self, Message};
+use super::note::Note;
+use super::order::Order;
+use super::prefix;
+use super::refusal::{Clock, Reason, Refusal};
+use super::scan::{Given, Scan, Stamp};
+use crate::event::{Event, KERNEL_PREFIX, USER_PREFIX};
 use crate::micros::Micros;
 
-/// How much earlier than the line before it a line may be. A CPU stamps a line before it puts it
-/// into the log (`kernel/printk/printk.c`, `vprintk_store()`), so another CPU may come between.
-pub const SKEW: Micros = Micros(100_000);
+pub use super::order::SKEW;
 
-/// Reads a log line by line.
+/// Reads the log of one boot line by line, as it is printed.
 #[derive(Clone, Debug, Default)]
 pub struct Parser {
     line: usize,
-    next_record: Option<u64>,
-    /// The latest time so far.
-    time: Micros,
-    /// The events that are not earlier than that by more than [`SKEW`].
-    recent: Vec<Event>,
-    /// The call that each task is in, if any, from the first that has been seen of it.
-    calls: BTreeMap<u32, Option<(Call, SmolStr)>>,
-}
-
-/// Reads a whole log.
-///
-/// # Errors
-///
-/// The first line that is wrong.
-pub fn parse(log: &str) -> Result<Vec<Event>, Refusal> {
-    let mut parser = Parser::default();
-    let mut events = Vec::new();
-    for line in log.split_inclusive('\n') {
-        match line.strip_suffix('\n') {
-            Some(line) => events.extend(parser.line(line)?),
-            None => return Err(Refusal::of_line(parser.line + 1, Reason::CutOff, line)),
-        }
-    }
-    Ok(events)
-}
-
-/// The text of a line of the console or of `dmesg`, without what is before it.
-pub fn message(line: &str) -> Option<&str> {
-    Line::split(line).map(|line| line.text)
+    records: Records,
+    order: Order,
 }
 
 impl Parser {
@@ -76,7 +52,7 @@ impl Parser {
     ///
     /// # Errors
     ///
-    /// What is wrong with the line.
+    /// [`Refusal`] if it is of ours and not understood, or contradicts the lines before it.
     pub fn line(&mut self, line: &str) -> Result<Option<Event>, Refusal> {
         self.line += 1;
         self.read(line)
@@ -84,122 +60,247 @@ impl Parser {
     }
 
     fn read(&mut self, line: &str) -> Result<Option<Event>, Reason> {
-        // A serial console ends its lines with a carriage return too.
-        let line = line.strip_suffix('\r').unwrap_or(line);
-
-        if let Some(record) = Record::split(line) {
-            if let Some(expected) = self.next_record.filter(|next| *next != record.number) {
-                return Err(Reason::Gap {
-                    expected,
-                    found: record.number,
-                });
+        let line = cleaned(line);
+        let what = |message| match message {
+            Message::Dropped => Err(Reason::Dropped),
+            Message::Event(what) => Ok(Some(what)),
+            _ => Ok(None),
+        };
+        let event = match Line::read(&line, &mut self.records)? {
+            Line::Record(record) => {
+                let time = record.time;
+                what(message::read(&record.text, record.caller)?)?.map(|what| Event { time, what })
             }
-            self.next_record = record.number.checked_add(1);
-            self.in_order(record.time)?;
-            let event = event(Some(record.time), record.caller, &unescape(record.text))?;
-            return self.plausible(event);
+            Line::Timed { line, message } => {
+                let time = line.time;
+                what(message)?.map(|what| Event { time, what })
+            }
+            Line::Calendar { message, .. } => match what(message)? {
+                Some(_) => return Err(Reason::NoTime(Clock::Wall)),
+                None => None,
+            },
+            Line::Untimed(clock) => return Err(Reason::NoTime(clock)),
+            Line::Lost => return Err(Reason::Dropped),
+            Line::Behind(_) | Line::Other(_) | Line::Again | Line::Nothing => None,
+        };
+        if let Some(event) = &event {
+            self.order.take(event)?;
         }
-        if self.next_record.is_some() {
+        Ok(event)
+    }
+}
+
+/// Reads a log of one boot or of several, and returns the events of the last.
+///
+/// # Errors
+///
+/// [`Refusal`] for the first line that is wrong.
+pub fn parse(log: &str) -> Result<Vec<Event>, Refusal> {
+    let mut scan = Scan::new();
+    read(log, &mut scan);
+    let mut boots = scan.boots();
+    let Some(mut boot) = boots.pop() else {
+        return Ok(Vec::new());
+    };
+    boot.finish().map_err(|refusal| refusal.quoting(log))?;
+    Ok(boot.events)
+}
+
+/// The text of a line of the console or of `dmesg`, without what is before it.
+pub fn message(line: &str) -> Option<&str> {
+    prefix::message(line)
+}
+
+/// Reads all lines.
+pub(super) fn read(log: &str, scan: &mut Scan) {
+    let mut records = Records::default();
+    for (number, whole) in (1..).zip(log.split_inclusive('\n')) {
+        let line = whole.strip_suffix('\n').unwrap_or(whole);
+        if line.len() == whole.len() {
+            if is_cut(line, &records) {
+                return scan.refuse(number, Reason::CutOff, line);
+            }
+            scan.note(Note::OpenEnd);
+        }
+        take(number, line, &mut records, scan);
+    }
+}
+
+/// Reads one line.
+pub(super) fn take(number: usize, line: &str, records: &mut Records, scan: &mut Scan) {
+    let clean = cleaned(line);
+    let given = |stamp, console| Given {
+        number,
+        line,
+        stamp,
+        console,
+    };
+    match Line::read(&clean, records) {
+        Err(reason) => scan.refuse(number, reason, line),
+        Ok(Line::Record(record)) => match message::read(&record.text, record.caller) {
+            Ok(message) => {
+                let given = given(Stamp::Printk(record.time), false);
+                scan.message(given, message, &record.text);
+            }
+            Err(reason) => scan.refuse(number, reason, line),
+        },
+        Ok(Line::Timed { line: of, message }) => {
+            let stamp = match of.journal {
+                true => Stamp::Journal(of.time),
+                false => Stamp::Printk(of.time),
+            };
+            let console = !of.journal && !of.before.ends_with("kernel: ");
+            scan.message(given(stamp, console), message, of.rest);
+        }
+        Ok(Line::Calendar {
+            time,
+            message,
+            rest,
+        }) => {
+            scan.message(given(Stamp::Calendar(time), false), message, rest);
+        }
+        Ok(Line::Other(of)) => scan.other(of.time, of.rest, !of.journal),
+        Ok(Line::Behind(prefix)) => scan.behind(number, prefix, line),
+        Ok(Line::Untimed(clock)) => scan.without_time(number, clock, line),
+        Ok(Line::Again) => scan.again(),
+        Ok(Line::Lost) => scan.refuse(number, Reason::Dropped, line),
+        Ok(Line::Nothing) => {}
+    }
+}
+
+/// A line without what a terminal has in it: a carriage return, and colours.
+fn cleaned(line: &str) -> Cow<'_, str> {
+    let line = line
+        .trim_end_matches(['\r', '\0'])
+        .trim_start_matches(['\r', '\0']);
+    if !line.contains('\u{1b}') {
+        return Cow::Borrowed(line);
+    }
+    let mut plain = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, sequence)) = rest.split_once('\u{1b}') {
+        plain += before;
+        rest = match sequence.strip_prefix('[') {
+            // A control sequence ends with a letter.
+            Some(sequence) => sequence.trim_start_matches(|c: char| !c.is_ascii_alphabetic()),
+            None => sequence,
+        };
+        let mut letters = rest.chars();
+        letters.next();
+        rest = letters.as_str();
+    }
+    plain += rest;
+    Cow::Owned(plain)
+}
+
+/// What a line is.
+enum Line<'a> {
+    /// A record of `/dev/kmsg`.
+    Record(super::kmsg::Message),
+    /// A message that counts, right behind printk's time.
+    Timed {
+        line: prefix::Line<'a>,
+        message: Message<'a>,
+    },
+    /// A message, right behind the time of a calendar.
+    Calendar {
+        time: Micros,
+        message: Message<'a>,
+        rest: &'a str,
+    },
+    /// A line with a time, of others.
+    Other(prefix::Line<'a>),
+    /// A text of ours behind something that is behind the time.
+    Behind(&'a str),
+    /// A text of ours, without printk's time.
+    Untimed(Clock),
+    /// Lines are missing.
+    Lost,
+    /// The next line is the last one once more.
+    Again,
+    /// Something without a time.
+    Nothing,
+}
+
+impl<'a> Line<'a> {
+    fn read(line: &'a str, records: &mut Records) -> Result<Self, Reason> {
+        if let Some(record) = Record::split(line) {
+            let message = records.take(&record)?;
+            return Ok(message.map_or(Self::Nothing, Self::Record));
+        }
+        if records.begun() {
             // The properties of a record follow it, each on a line that starts with a space.
-            return if line.starts_with(' ') {
-                Ok(None)
-            } else {
-                Err(Reason::NotARecord)
+            return match line.starts_with(' ') {
+                true => Ok(Self::Nothing),
+                false => Err(Reason::NotARecord),
             };
         }
-
-        if line.starts_with("** ") && line.ends_with(" printk messages dropped **") {
-            return Err(Reason::Dropped);
-        }
-        match Line::split(line) {
-            Some(line) => {
-                self.in_order(line.time)?;
-                let event = event(Some(line.time), line.caller, line.text)?;
-                self.plausible(event)
+        let mut first = None;
+        for line in prefix::lines(line) {
+            if first.is_none() && !line.before.is_empty() && message::is_loss(line.before) {
+                return Ok(Self::Lost);
             }
-            // Whatever somebody has put in the place of the time.
-            None => event(None, None, text(line)),
-        }
-    }
-
-    /// Time does not run backwards, in others' lines neither.
-    fn in_order(&mut self, time: Micros) -> Result<(), Reason> {
-        if self.time - time > SKEW {
-            return Err(Reason::OutOfOrder(self.time));
-        }
-        self.time = self.time.max(time);
-        Ok(())
-    }
-
-    /// An event comes once, and a task is in one call at a time.
-    fn plausible(&mut self, event: Option<Event>) -> Result<Option<Event>, Reason> {
-        let Some(event) = event else {
-            return Ok(None);
-        };
-        let latest = self.time;
-        self.recent.retain(|recent| latest - recent.time <= SKEW);
-        if self.recent.contains(&event) {
-            return Err(Reason::Twice);
-        }
-        match &event.what {
-            // Different files may have init functions of one name, and the clock of an early boot
-            // stands still: called after it has returned it is another.
-            What::Initcall(Initcall::Calling { function, .. }) => self.recent.retain(|recent| {
-                !matches!(&recent.what, What::Initcall(Initcall::Returned { function: of, .. }) if of == function)
-            }),
-            What::Initcall(Initcall::Returned { function, .. }) => self.recent.retain(|recent| {
-                !matches!(&recent.what, What::Initcall(Initcall::Calling { function: of, .. }) if of == function)
-            }),
-            What::CallBegan { call, on, pid } => {
-                let within = self.calls.insert(*pid, Some((*call, on.clone())));
-                if within.flatten().is_some() {
-                    return Err(Reason::InACall(*pid));
-                }
+            match message::read(line.text, line.caller)? {
+                Message::Other => first = first.or(Some(line)),
+                message => return Ok(Self::Timed { line, message }),
             }
-            What::CallReturned { call, on, pid, .. } => {
-                // The log may begin within a call.
-                let begun = self.calls.insert(*pid, None);
-                if begun.is_some_and(|begun| begun != Some((*call, on.clone()))) {
-                    return Err(Reason::NotCalled(*pid));
-                }
-            }
-            _ => {}
         }
-        self.recent.push(event.clone());
-        Ok(Some(event))
+        if let Some(first) = first {
+            let behind = message::find(first.text).filter(|at| *at > 0);
+            return Ok(match behind {
+                Some(at) => Self::Behind(&first.text[..at]),
+                None => Self::Other(first),
+            });
+        }
+        if let Some((time, text)) = prefix::iso(line) {
+            let message = message::read(text, None)?;
+            return Ok(Self::Calendar {
+                time,
+                message,
+                rest: text,
+            });
+        }
+        Ok(match message::find(line) {
+            Some(at) => Self::Untimed(Clock::of(&line[..at])),
+            None if message::is_loss(line) => Self::Lost,
+            None if message::is_replay(line) => Self::Again,
+            None => Self::Nothing,
+        })
     }
 }
 
-/// The text of a line of ours, without what is before it.
-fn text(line: &str) -> &str {
-    let ours = line
-        .find(KERNEL_PREFIX)
-        .or_else(|| initcall_debug::find(line));
-    &line[ours.unwrap_or(0)..]
-}
-
-/// The event of a line, if it is of ours, or of `initcall_debug`.
-pub(super) fn event(
-    time: Option<Micros>,
-    caller: Option<u32>,
-    text: &str,
-) -> Result<Option<Event>, Reason> {
-    let what = if let Some(text) = text.strip_prefix(KERNEL_PREFIX) {
-        kernel_event(text)?
-    } else if let Some(text) = text.strip_prefix(USER_PREFIX) {
-        user_event(text)?
-    } else if let Some(initcall) = initcall_debug::parse(text, caller) {
-        What::Initcall(initcall)
-    } else {
-        return Ok(None);
+/// Whether the last line, which has no end, may have been one of ours that says something else.
+fn is_cut(line: &str, records: &Records) -> bool {
+    // A record, or its head.
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if records.begun()
+        || Record::split(line).is_some()
+        || line.split(',').next().is_some_and(is_number)
+    {
+        return true;
+    }
+    let line = cleaned(line);
+    let text = match prefix::lines(&line).last() {
+        Some(line) => line.text,
+        None => match prefix::iso(&line) {
+            Some((_, text)) => text,
+            // Perhaps a time that is cut.
+            None => {
+                let time = line.rsplit_once('[').map_or("", |(_, time)| time);
+                let is_time = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '.' | ']');
+                return line.contains('[') && time.chars().all(is_time)
+                    || message::find(&line).is_some();
+            }
+        },
     };
-    let time = time.ok_or(Reason::NoTime)?;
-    Ok(Some(Event { time, what }))
+    let ours = |prefix: &str| prefix.starts_with(text) || text.starts_with(prefix);
+    ours(KERNEL_PREFIX) || ours(USER_PREFIX) || initcall_debug::may_become(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::What;
 
     fn one(line: &str) -> Result<Option<Event>, Reason> {
         Parser::default().line(line).map_err(|error| error.reason)
@@ -349,7 +450,7 @@ mod tests {
             let line = format!("[    1.000000] async_probe: timing: {text}");
             assert_eq!(one(&line), Err(reason), "{line}");
         }
-        assert_eq!(one(ENDED), Err(Reason::NoTime));
+        assert_eq!(one(ENDED), Err(Reason::NoTime(Clock::None)));
         assert_eq!(
             one("[    1.000000] lifecycle: call_began call=reboot on=x pid=1"),
             Err(bad("call", "reboot", "a call"))

@@ -20,6 +20,11 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
     if let Some(text) = text.strip_prefix(CALLING) {
         let (function, pid) = text.rsplit_once(" @ ")?;
         let pid = digits(pid)?;
+        // `calling  DEV+ @ PID` is about a device that is suspended or resumed
+        // (drivers/base/power/main.c, initcall_debug_start(), since 2.6.33).
+        if function.ends_with('+') {
+            return None;
+        }
         return Some(match work(function) {
             Some((cookie, function)) => Initcall::WorkBegan {
                 cookie,
@@ -42,6 +47,14 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
             });
         }
         let (function, ret) = text.rsplit_once(" returned ")?;
+        // Before 5.13 the end of async work had a result that meant nothing (kernel/async.c).
+        if let Some((cookie, function)) = work(function) {
+            return Some(Initcall::WorkEnded {
+                cookie,
+                function,
+                took,
+            });
+        }
         return Some(Initcall::Returned {
             function: symbol(function)?,
             ret: ret.parse().ok()?,
@@ -78,6 +91,67 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
     }
     let (pid, took) = after(text.strip_prefix(CONTINUING)?, " usec")?;
     digits(pid).map(|pid| Initcall::Continuing { pid, took })
+}
+
+/// Whether the text begins as one of these lines does and is not whole.
+pub(super) fn is_cut(text: &str) -> bool {
+    let Some((name, rest)) = text
+        .strip_prefix(CALLING)
+        .or_else(|| text.strip_prefix(RETURNED))
+        .and_then(|text| text.split_once("+0x"))
+    else {
+        let Some(text) = text.strip_prefix(PROBED) else {
+            return false;
+        };
+        let Some((_, rest)) = text.rsplit_once(" returned ") else {
+            return false;
+        };
+        return is_head_of(rest, "# after # usecs");
+    };
+    if name.is_empty() || name.contains(' ') {
+        return false;
+    }
+    let form = if text.starts_with(CALLING) {
+        "#/# @ #"
+    } else {
+        "#/# returned # after # usecs"
+    };
+    let rest = match rest.split_once(" [") {
+        Some((offset, rest)) => match rest.split_once(']') {
+            Some((_, rest)) => format!("{offset}{rest}"),
+            None => return true,
+        },
+        None => rest.to_owned(),
+    };
+    is_head_of(&rest, form)
+}
+
+/// Whether the text is the head of something of the form, in which `#` stands for a number, without
+/// being all of it.
+fn is_head_of(text: &str, form: &str) -> bool {
+    let mut text = text;
+    for (at, part) in form.split('#').enumerate() {
+        if at > 0 {
+            text = text.strip_prefix('-').unwrap_or(text);
+            text = text.strip_prefix("0x").unwrap_or(text);
+            text = text.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        }
+        match text.strip_prefix(part) {
+            Some(rest) => text = rest,
+            None => return part.starts_with(text),
+        }
+        if text.is_empty() && at + 1 < form.split('#').count() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether what follows the text could make it one of these lines.
+pub(super) fn may_become(text: &str) -> bool {
+    let begins = [CALLING, RETURNED, PROBED, WAITING, CONTINUING, RUN];
+    begins.iter().any(|begin| begin.starts_with(text))
+        || (begins.iter().any(|begin| text.starts_with(begin)) && parse(text, None).is_none())
 }
 
 /// Where in a line such a text begins, whatever is before it.
@@ -200,6 +274,44 @@ mod tests {
         }
     }
 
+    /// Before 5.13.
+    #[test]
+    fn async_work_of_old_kernels() {
+        assert_eq!(
+            parse(
+                "initcall 3_work+0x0/0xf0 [m] returned 0 after 497583 usecs",
+                None
+            ),
+            parse(
+                "initcall 3_work+0x0/0xf0 [m] returned after 497583 usecs",
+                None
+            )
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_cut() {
+        for whole in [
+            "calling  init_module+0x0/0xff0 [unrelated] @ 9",
+            "initcall a_init+0x0/0x10 returned -19 after 12 usecs",
+            "initcall 3_work+0x0/0xf0 [m] returned 0 after 497583 usecs",
+            "probe of Fixed MDIO bus.0 with driver i8042 kbd returned -517 after 7 usecs",
+        ] {
+            assert!(!is_cut(whole), "{whole}");
+            let known = whole
+                .find("+0x")
+                .map_or_else(|| whole.find(" returned ").unwrap() + 10, |at| at + 3);
+            for cut in known..whole.len() {
+                let cut = &whole[..cut];
+                assert!(is_cut(cut) || parse(cut, None).is_some(), "{cut}");
+            }
+            for cut in 0..whole.len() {
+                let cut = &whole[..cut];
+                assert!(may_become(cut) || parse(cut, None).is_some(), "{cut}");
+            }
+        }
+    }
+
     #[test]
     fn lines_of_others() {
         for text in [
@@ -211,6 +323,14 @@ mod tests {
             "calling  init @ -1",
             "calling  init [] @ 9",
             "initcall blacklisted",
+            // Suspend and resume: 2.6.33, 3.4, 5.10.
+            "calling  usb1+ @ 1234",
+            "calling  Fixed MDIO bus.0+ @ 1234",
+            "calling  0000:00:1f.2+ @ 1234, parent: pci0000:00",
+            "call usb1+ returned 0 after 12 usecs",
+            "PM: Calling irq_gc_suspend+0x0/0x70",
+            "usb usb1: calling usb_dev_suspend @ 1234, parent: 0000:00:14.0",
+            "usb usb1: usb_dev_suspend returned 0 after 12 usecs",
             "initcall foo+0x0/0x10 returned with preemption imbalance ",
             "initcall foo+0x0/0x10 returned 0 after 7 msecs",
             "initcall foo+0x0/0x10 returned 0 after -7 usecs",
@@ -222,6 +342,10 @@ mod tests {
         ] {
             assert_eq!(parse(text, None), None, "{text}");
             assert_eq!(find(text), None, "{text}");
+            assert!(
+                !is_cut(text) || text.starts_with("initcall foo+0x0/0x10 returned 0 after"),
+                "{text}"
+            );
         }
     }
 }

@@ -6,12 +6,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::journal::Entry;
+use super::kmsg::Records;
+use super::note::Note;
 use super::refusal::{Reason, Refusal};
-use super::{dmesg, recording};
+use super::scan::{Boot, Given, Scan, Stamp};
+use super::{consistent, dmesg, journal, json, message, recording};
 use crate::event::{Event, What};
 
 /// A log that has been read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     /// What is in it.
     pub sources: Vec<Source>,
@@ -19,6 +23,8 @@ pub struct Log {
     pub kernel: Option<String>,
     /// Its events.
     pub events: Vec<Event>,
+    /// What a reader of the report has to know.
+    pub notes: Vec<Note>,
 }
 
 /// Who has written a log.
@@ -69,34 +75,125 @@ impl fmt::Display for Source {
     }
 }
 
-/// Reads a log, whatever it is.
+/// Reads a log, whatever it is. Of several boots in it, the one of this number, from 1, or the last
+/// that has anything of ours.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong with it.
-pub fn parse(text: &str) -> Result<Log, Refusal> {
-    let events = if text.starts_with(recording::FIRST) {
-        recording::parse(text)?
-    } else {
-        dmesg::parse(text)?
+/// [`Refusal`] for the first thing that is wrong: with the file, or with that boot.
+pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
+    if text.starts_with(recording::FIRST) {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != 1) {
+            return Err(Refusal::of_all(Reason::NoSuchBoot { wanted, has: 1 }));
+        }
+        let events = recording::parse(text)?;
+        consistent::check(&events).map_err(Refusal::of_all)?;
+        return Ok(Log {
+            sources: Source::all_of(&events),
+            kernel: recording::kernel(text).map(str::to_owned),
+            events,
+            notes: Vec::new(),
+        });
+    }
+    let mut boots = boots(text)?;
+    let has = boots.len();
+    let number = match wanted {
+        Some(wanted) if wanted == 0 || wanted > has => {
+            return Err(Refusal::of_all(Reason::NoSuchBoot { wanted, has }));
+        }
+        Some(wanted) => wanted,
+        None => boots
+            .iter()
+            .rposition(|boot| !boot.is_empty())
+            .map_or(has, |at| at + 1),
     };
-    if events.is_empty() {
-        return Err(Refusal::of_all(Reason::Nothing(text.lines().count())));
+    let nothing = || Refusal::of_all(Reason::Nothing(text.lines().count()));
+    if number == 0 {
+        return Err(nothing());
+    }
+    let mut boot = boots.swap_remove(number - 1);
+    drop(boots);
+    boot.finish().map_err(|refusal| refusal.quoting(text))?;
+    if boot.events.is_empty() {
+        return Err(nothing());
+    }
+    check(&boot).map_err(|refusal| refusal.quoting(text))?;
+    if has > 1 {
+        let empty = if wanted.is_none() { has - number } else { 0 };
+        boot.notes.insert(
+            0,
+            Note::Boot {
+                number,
+                of: has,
+                empty,
+            },
+        );
     }
     Ok(Log {
-        sources: Source::all_of(&events),
-        kernel: kernel(text).map(str::to_owned),
-        events,
+        sources: Source::all_of(&boot.events),
+        kernel: boot.kernel.release().map(str::to_owned),
+        events: boot.events,
+        notes: boot.notes,
     })
 }
 
-/// The release of the kernel: the first line of a recording has it, and that of a boot.
-fn kernel(text: &str) -> Option<&str> {
-    let release = match text.strip_prefix(recording::FIRST) {
-        Some(first) => first.split_once("kernel=")?.1,
-        None => text.split_once("] Linux version ")?.1,
+/// The boots of a log that is no recording.
+fn boots(text: &str) -> Result<Vec<Boot>, Refusal> {
+    let mut scan = Scan::new();
+    if json::is_json(text) {
+        json::read(text, |entry| take(entry, &mut scan))?;
+    } else if json::is_lava(text) {
+        let mut records = Records::default();
+        json::lava(text, |number, line| {
+            dmesg::take(number, line, &mut records, &mut scan)
+        })?;
+    } else if journal::is_export(text) {
+        journal::export(text, |entry| take(entry, &mut scan));
+    } else if journal::is_verbose(text) {
+        journal::verbose(text, |entry| take(entry, &mut scan));
+    } else {
+        dmesg::read(text, &mut scan);
+    }
+    Ok(scan.boots())
+}
+
+/// Takes an entry of a journal, or of what `dmesg` prints in JSON.
+fn take(entry: Entry, scan: &mut Scan) {
+    scan.of_boot(entry.boot);
+    let message = match message::read(&entry.text, entry.caller) {
+        Ok(message) => message,
+        Err(reason) => return scan.refuse(entry.line, reason, &entry.text),
     };
-    release.split_whitespace().next()
+    let stamp = match entry.time {
+        Ok(time) if entry.iso => Stamp::Calendar(time),
+        Ok(time) => Stamp::Printk(time),
+        Err(clock) => {
+            if matches!(message, message::Message::Event(_)) {
+                scan.without_time(entry.line, clock, &entry.text);
+            }
+            return;
+        }
+    };
+    let given = Given {
+        number: entry.line,
+        line: &entry.text,
+        stamp,
+        console: false,
+    };
+    scan.message(given, message, &entry.text);
+}
+
+/// Whether the log contradicts itself. With journald's times it does, always.
+fn check(boot: &Boot) -> Result<(), Refusal> {
+    consistent::check_lines(&boot.events, &boot.lines).map_err(|refusal| {
+        match boot.is_of_journal() {
+            true => Refusal {
+                reason: Reason::NoTime(super::refusal::Clock::Monotonic),
+                ..refusal
+            },
+            false => refusal,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -110,7 +207,7 @@ mod tests {
     fn told_apart() {
         let timing = "[    1.000000] async_probe: timing: removing dev=d driver=d\n";
         let initcall = "[    1.000000] probe of d with driver d returned 0 after 1 usecs\n";
-        let sources = |log: &str| parse(log).map(|log| log.sources);
+        let sources = |log: &str| parse(log, None).map(|log| log.sources);
         assert_eq!(sources(timing), Ok(vec![Source::Timing]));
         assert_eq!(
             sources(&format!("{initcall}{timing}")),
@@ -119,19 +216,22 @@ mod tests {
         assert_eq!(sources("\n\n"), Err(Refusal::of_all(Reason::Nothing(2))));
         assert_eq!(sources(""), Err(Refusal::of_all(Reason::Nothing(0))));
         let boot = format!("[    0.000000] Linux version 7.3.4+deb13 (x) #1\n{timing}");
-        assert_eq!(parse(&boot).unwrap().kernel.as_deref(), Some("7.3.4+deb13"));
-        assert_eq!(parse(timing).unwrap().kernel, None);
-        // A recording, and be it empty, is never read as anything else.
+        assert_eq!(
+            parse(&boot, None).unwrap().kernel.as_deref(),
+            Some("7.3.4+deb13")
+        );
+        assert_eq!(parse(timing, None).unwrap().kernel, None);
+        // A recording, even if empty, is never read as anything else.
         assert!(matches!(
-            parse(&format!(
-                "{}{timing}",
-                header("7.3.4", Probing::Once, DEFINITIONS)
-            )),
+            parse(
+                &format!("{}{timing}", header("7.3.4", Probing::Once, DEFINITIONS)),
+                None
+            ),
             Err(Refusal {
                 reason: Reason::Unsealed,
                 ..
             })
         ));
-        assert!(parse(&seal(header("7.3.4", Probing::Once, DEFINITIONS))).is_err());
+        assert!(parse(&seal(header("7.3.4", Probing::Once, DEFINITIONS)), None).is_err());
     }
 }

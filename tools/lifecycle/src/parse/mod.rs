@@ -5,11 +5,22 @@
 //!
 //! [`log`] tells them apart. A log is either understood or refused, and a [`refusal`] says why.
 
+pub mod bytes;
+mod consistent;
+mod copies;
 pub mod dmesg;
 pub mod initcall_debug;
+mod journal;
+mod json;
+mod kernel;
+mod kmsg;
 pub mod log;
+mod message;
+pub mod note;
 mod number;
+mod order;
 mod prefix;
 pub mod recording;
 pub mod refusal;
+mod scan;
 mod timing;

@@ -1,128 +1,311 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What stands before the text of a line.
+//! What stands before the text of a line of the console, of `dmesg`, or of a program that keeps
+//! what the console prints.
+//!
+//! `print_prefix()` (`kernel/printk/printk.c`) puts `[%5lu.%06lu]` right before the text, and behind
+//! it the caller's column with `CONFIG_PRINTK_CALLER`. What is before the bracket came from whoever
+//! took the log, or is a line of userspace on the same port that had no end yet.
 
-use super::number::{digits, number, seconds};
+use super::number::{digits, seconds};
 use crate::micros::Micros;
 
-/// A record of `/dev/kmsg` (`Documentation/ABI/testing/dev-kmsg`).
-pub(super) struct Record<'a> {
-    pub(super) number: u64,
+/// A line with a time of printk's form.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    /// What is before the time.
+    pub(super) before: &'a str,
     pub(super) time: Micros,
-    /// The task that printed it, with `CONFIG_PRINTK_CALLER`.
+    /// All that is behind the time, for comparisons.
+    pub(super) rest: &'a str,
+    /// The task that printed it, with `CONFIG_PRINTK_CALLER` or in a vendor's column.
     pub(super) caller: Option<u32>,
+    /// `host kernel: ` stands between the time and the text, as `journalctl -o short-monotonic`
+    /// prints it.
+    pub(super) journal: bool,
     pub(super) text: &'a str,
 }
 
-impl<'a> Record<'a> {
-    /// `<priority>,<sequence number>,<time in us>,<flags>[,<more>];<text>`
-    pub(super) fn split(line: &'a str) -> Option<Self> {
-        let (head, text) = line.split_once(';')?;
-        let mut fields = head.split(',');
-        number::<u32>(fields.next()?)?;
-        let record = Self {
-            number: number(fields.next()?)?,
-            time: Micros(number(fields.next()?)?),
-            caller: None,
-            text,
-        };
-        let _flags = fields.next()?;
-        let caller = fields.find_map(|field| task(field.strip_prefix("caller=")?));
-        Some(Self { caller, ..record })
-    }
-}
-
-/// Undoes the escapes of `/dev/kmsg`: `\xNN` for what is not printable ASCII and for the backslash.
-pub(super) fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        if let [b'\\', b'x', high, low, tail @ ..] = rest {
-            if let (Some(high), Some(low)) = (hex(*high), hex(*low)) {
-                bytes.push(high << 4 | low);
-                rest = tail;
-                continue;
-            }
+/// The line at each time of printk's form in this line, from the left.
+pub(super) fn lines(line: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut from = 0;
+    std::iter::from_fn(move || loop {
+        let at = from + line[from..].find('[')?;
+        from = at + 1;
+        if let Some((time, rest)) = bracket(&line[from..]) {
+            return Some((at, time, rest));
         }
-        bytes.push(byte);
-        rest = tail;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    })
+    .map(|(at, time, rest)| {
+        let mut columns = Columns::default();
+        let text = columns.take_off(rest);
+        Line {
+            before: &line[..at],
+            time,
+            rest,
+            caller: columns.caller,
+            journal: columns.journal,
+            text,
+        }
+    })
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
+/// The line if `dmesg --time-format iso` has printed it: `2026-11-22T06:43:01,123456+00:00 text`,
+/// after `kern  :info  : ` or not. All its times are printk's, with the same added to each.
+pub(super) fn iso(line: &str) -> Option<(Micros, &str)> {
+    const FORM: &[u8] = b"dddd-dd-ddTdd:dd:dd,dddddd?dd:dd ";
+    let from = line.find(|c: char| c.is_ascii_digit())?;
+    let (time, text) = line.get(from..)?.split_at_checked(FORM.len())?;
+    let is_form = FORM
+        .iter()
+        .zip(time.bytes())
+        .all(|(form, byte)| match form {
+            b'd' => byte.is_ascii_digit(),
+            b'?' => matches!(byte, b'+' | b'-'),
+            form => *form == byte,
+        });
+    if !is_form
+        || line[..from]
+            .chars()
+            .any(|c| !matches!(c, 'a'..='z' | ' ' | ':'))
+    {
+        return None;
+    }
+    let number = |at: usize, length: usize| time[at..at + length].parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    // Days since March of the year 0, so that the leap day is the last of a year.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day;
+    let zone = (number(27, 2)? * 60 + number(30, 2)?) * 60;
+    let zone = if &time[26..27] == "-" { -zone } else { zone };
+    let seconds = ((days * 24 + number(11, 2)?) * 60 + number(14, 2)?) * 60 + number(17, 2)? - zone;
+    let micros = seconds
+        .checked_mul(1_000_000)?
+        .checked_add(number(20, 6)?)?;
+    Some((Micros(u64::try_from(micros).ok()?), text))
+}
+
+/// The text of a line that begins with its time, without what is before it.
+pub(super) fn message(line: &str) -> Option<&str> {
+    let line = lines(line).next()?;
+    Some(line.text)
+}
+
+/// The time in a bracket that has been opened, and what follows.
+///
+/// `12.345678]`; `12.345678 <    0.000012>]` of `dmesg --show-delta`; `12.345678@0]` and
+/// `12.345678s]` of vendors' kernels.
+fn bracket(opened: &str) -> Option<(Micros, &str)> {
+    let opened = opened.trim_start_matches(' ');
+    let length = opened
+        .bytes()
+        .position(|byte| !byte.is_ascii_digit() && byte != b'.')?;
+    let (time, rest) = opened.split_at(length);
+    let time = seconds(time)?;
+    if let Some(rest) = rest.strip_prefix(']') {
+        return Some((time, rest));
+    }
+    if let Some(rest) = rest.strip_prefix("s]") {
+        return Some((time, rest));
+    }
+    let (column, rest) = rest.split_once(']')?;
+    let is_delta = || {
+        let delta = column.trim_start_matches(' ').strip_prefix('<')?;
+        let delta = delta.trim_end_matches(' ').strip_suffix('>')?;
+        delta.trim().parse::<f64>().ok()
+    };
+    let is_cpu = || digits::<u32>(column.strip_prefix('@')?.trim_end_matches('d'));
+    (is_delta().is_some() || is_cpu().is_some()).then_some((time, rest))
+}
+
+/// The columns between the time and the text.
+#[derive(Default)]
+struct Columns {
+    caller: Option<u32>,
+    journal: bool,
+}
+
+impl Columns {
+    fn take_off<'a>(&mut self, rest: &'a str) -> &'a str {
+        let mut rest = rest.strip_prefix(' ').unwrap_or(rest);
+        while let Some((caller, behind)) = column(rest) {
+            self.caller = caller.or(self.caller);
+            rest = behind.strip_prefix(' ').unwrap_or(behind);
+        }
+        let from_kernel = |text: &'a str| text.strip_prefix("kernel: ");
+        let behind_host = || from_kernel(rest.split_once(' ')?.1);
+        if let Some(text) = from_kernel(rest).or_else(behind_host) {
+            self.journal = true;
+            rest = text;
+        }
+        rest
+    }
+}
+
+/// Takes a column off: the caller's, or one that a vendor's kernel has.
+fn column(rest: &str) -> Option<(Option<u32>, &str)> {
+    // Before the kernel had a caller's column, several vendors' had two blanks here.
+    let rest = rest.trim_start_matches(' ');
+    // MediaTek's `<0>.(1)[23:kworker/1:1]`, with a mark for interrupts.
+    let marked = rest
+        .strip_prefix(['.', '-'])
+        .filter(|rest| rest.starts_with('('));
+    let rest = marked.unwrap_or(rest);
+    match rest.bytes().next()? {
+        b'<' => {
+            let (level, rest) = rest[1..].split_once('>')?;
+            digits::<u32>(level)?;
+            Some((None, rest))
+        }
+        b'(' => {
+            let (cpu, rest) = rest[1..].split_once(')')?;
+            digits::<u32>(cpu)?;
+            rest.starts_with('[').then_some((None, rest))
+        }
+        b'[' => {
+            // The name of a task may contain a bracket, but no vendor's kernel escapes it.
+            let (column, rest) = rest[1..].split_once(']')?;
+            Some((caller(column)?, rest))
+        }
+        // Qualcomm's `c0    123 `.
+        b'c' => {
+            let (cpu, rest) = rest[1..].split_once(' ')?;
+            digits::<u32>(cpu)?;
+            let (task, rest) = rest.trim_start_matches(' ').split_once(' ')?;
+            Some((Some(digits(task)?), rest))
+        }
         _ => None,
     }
 }
 
-/// A line of the console or of `dmesg`, with the time that printk gave it.
-pub(super) struct Line<'a> {
-    pub(super) time: Micros,
-    /// The task that printed it, with `CONFIG_PRINTK_CALLER`.
-    pub(super) caller: Option<u32>,
-    pub(super) text: &'a str,
-}
-
-impl<'a> Line<'a> {
-    /// `[<6>][   12.345678][[  T123]] text`, as the console and `dmesg` print it, also after what
-    /// `dmesg --decode` or a syslog daemon puts before it.
-    pub(super) fn split(line: &'a str) -> Option<Self> {
-        let line = match line.strip_prefix('<') {
-            Some(raw) => raw.split_once('>')?.1,
-            None => &line[before(line)..],
-        };
-        let (time, rest) = line.strip_prefix('[')?.split_once(']')?;
-        let time = seconds(time.trim_start_matches(' '))?;
-
-        let (caller, rest) = match caller(rest.strip_prefix(' ').unwrap_or(rest)) {
-            Some((caller, rest)) => (caller, rest),
-            None => (None, rest),
-        };
-        Some(Self {
-            time,
-            caller,
-            text: rest.strip_prefix(' ').unwrap_or(rest),
-        })
+/// Who has printed the line, if the column says it: `  T123` a task, `    C0` an interrupt on a CPU;
+/// `1:swapper/0` MediaTek's, `0:  swapper/0:    1` Samsung's, `pid:1,cpu0,swapper/0` Huawei's.
+fn caller(column: &str) -> Option<Option<u32>> {
+    let column = column.trim_matches(' ');
+    if let Some(number) = column.strip_prefix(['T', 'C']) {
+        return digits::<u32>(number).map(|_| task(column));
+    }
+    if let Some(task) = column.strip_prefix("pid:") {
+        return digits(task.split_once(",cpu")?.0).map(Some);
+    }
+    let (first, rest) = column.split_once(':')?;
+    let first: u32 = digits(first)?;
+    match rest.rsplit_once(':') {
+        // The number of the CPU comes first, that of the task last.
+        Some((name, last)) if name.starts_with(' ') => Some(digits(last.trim_start())),
+        _ if rest.is_empty() => None,
+        _ => Some(Some(first)),
     }
 }
 
-/// The length of what `dmesg --decode` (`kern  :info  : `) or a syslog daemon
-/// (`Nov 22 06:43:01 host kernel: `) puts before printk's timestamp.
-fn before(line: &str) -> usize {
-    const DAEMON: &str = " kernel: ";
-    let Some(at) = line.find(": [").map(|at| at + 2) else {
-        return 0;
-    };
-    let head = &line[..at];
-    let decoded = head
-        .strip_suffix(": ")
-        .and_then(|head| head.split_once(':'));
-    let decoded = decoded.is_some_and(|(facility, level)| {
-        let word = |text: &str| {
-            let text = text.trim_end_matches(' ');
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase())
-        };
-        word(facility) && word(level)
-    });
-    let from_a_daemon = head.ends_with(DAEMON) && !head.contains('[');
-    if decoded || from_a_daemon {
-        at
-    } else {
-        0
-    }
-}
-
-/// Takes the caller's column off: `[  T123]` for a task, `[    C0]` for an interrupt on a CPU.
-fn caller(rest: &str) -> Option<(Option<u32>, &str)> {
-    let (column, rest) = rest.strip_prefix('[')?.split_once(']')?;
-    let column = column.trim_start_matches(' ');
-    digits::<u64>(column.strip_prefix(['T', 'C'])?).map(|_| (task(column), rest))
-}
-
-/// The number of the task, if it is one.
-fn task(caller: &str) -> Option<u32> {
+/// The number of the task, if the caller is one.
+pub(super) fn task(caller: &str) -> Option<u32> {
     digits(caller.strip_prefix('T')?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "calling  a_init+0x0/0x10 @ 1";
+
+    #[test]
+    fn every_column() {
+        for (prefix, caller) in [
+            ("[   12.345678] ", None),
+            ("[12.345678] ", None),
+            ("[   12.345678]", None),
+            ("[   12.345678][  T123] ", Some(123)),
+            ("[   12.345678][    C0] ", None),
+            ("[   12.345678] [  T123] ", Some(123)),
+            ("[   12.345678 <    0.000012>] ", None),
+            ("[   12.345678 <    0.000012 >] ", None),
+            ("<6>[   12.345678] ", None),
+            ("kern  :info  : [   12.345678] ", None),
+            ("  [   12.345678] ", None),
+            ("> [   12.345678] ", None),
+            ("2026-11-22T06:43:01.123456 <6>[   12.345678] ", None),
+            ("2026-11-22T06:43:01.1234567Z [   12.345678] ", None),
+            ("[0.000123 0.000012] [   12.345678] ", None),
+            ("[2026-11-22 06:43:01] [   12.345678] ", None),
+            ("[06:43:01.123] [   12.345678] ", None),
+            ("Nov 22 06:43:01 host kernel: [   12.345678] ", None),
+            (
+                "11-22 06:43:01.123     0     0 I         : [   12.345678] ",
+                None,
+            ),
+            ("Starting network: [   12.345678] ", None),
+            ("[   12.345678@0] ", None),
+            ("[   12.345678@1d] ", None),
+            ("[   12.345678]<0> (1)[23:kworker/1:1]", Some(23)),
+            ("[   12.345678]<0>.(1)[23:kworker/1:1]", Some(23)),
+            ("[   12.345678]  (0)[1:swapper/0]", Some(1)),
+            ("[   12.345678] [0:      swapper/0:    1] ", Some(1)),
+            ("[   12.345678]  [4:    kworker/4:1:   83] ", Some(83)),
+            ("[   12.345678s][pid:1,cpu0,swapper/0]", Some(1)),
+            ("[   12.345678] c0      1 ", Some(1)),
+            ("[   12.345678]<6>", None),
+        ] {
+            let line = format!("{prefix}{TEXT}");
+            let read = lines(&line).last().unwrap();
+            assert_eq!(read.text, TEXT, "{prefix}");
+            assert_eq!(read.time, Micros(12_345_678), "{prefix}");
+            assert_eq!(read.caller, caller, "{prefix}");
+            assert!(!read.journal, "{prefix}");
+        }
+        for prefix in ["[   12.345678] host kernel: ", "[   12.345678] kernel: "] {
+            let line = format!("{prefix}{TEXT}");
+            let read = lines(&line).next().unwrap();
+            assert_eq!((read.text, read.journal), (TEXT, true), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn iso_times() {
+        let time = |line: &str| iso(line).map(|(time, text)| (time.0, text.to_owned()));
+        let first = time("2024-02-29T23:59:59,999999+00:00 x").unwrap();
+        assert_eq!(first.1, "x");
+        let after = |line: &str| time(line).unwrap().0 - first.0;
+        assert_eq!(after("2024-03-01T00:00:00,000000+00:00 x"), 1);
+        assert_eq!(
+            after("kern  :info  : 2024-03-01T01:00:00,000000+01:00 x"),
+            1
+        );
+        assert_eq!(after("2024-02-29T18:30:00,000000-05:30 x"), 1);
+        assert_eq!(
+            after("2025-01-01T00:00:00,000000+00:00 x"),
+            306 * 86_400_000_000 + 1
+        );
+        for line in [
+            "2024-02-29T23:59:59,999999+00:00",
+            "2024-02-29T23:59:59.999999+00:00 x",
+            "2024-02-29T23:59:59+00:00 x",
+            "host 1 2024-02-29T23:59:59,999999+00:00 x",
+        ] {
+            assert_eq!(time(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_time() {
+        for line in [
+            "",
+            "[",
+            "[]",
+            "[   ] x",
+            "[12.34] x",
+            "[12.3456789] x",
+            "[Sun Nov 22 06:43:01 2026] x",
+            "[  +0.000012] x",
+            "[99999999999999999999.000000] x",
+            "[12.345678 0.000012] x",
+            "12.345678] x",
+        ] {
+            assert_eq!(lines(line).count(), 0, "{line}");
+        }
+    }
 }

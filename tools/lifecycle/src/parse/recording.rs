@@ -38,7 +38,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::dmesg;
+use super::message::{self, Message};
 use super::number::{digits, seconds};
 use super::refusal::{Reason, Refusal};
 use crate::event::point::{Definition, Point, Returns, Value, DEFINITIONS};
@@ -79,6 +79,12 @@ pub fn header(kernel: &str, probing: Probing, points: &[Definition]) -> String {
         Probing::Twice => TWICE,
     };
     format!("{FIRST}1 kernel={kernel} clock=global{some}{probing}\n")
+}
+
+/// The release of the kernel of a recording, as its first line says.
+pub(super) fn kernel(text: &str) -> Option<&str> {
+    let (_, release) = text.strip_prefix(FIRST)?.split_once("kernel=")?;
+    release.split_whitespace().next()
 }
 
 /// How often the kernel of a recording probes, as its first line says.
@@ -346,8 +352,13 @@ impl Trace {
         *self.cpus.entry(head.cpu).or_default() += 1;
         self.console = head.event == "console";
         if self.console {
-            self.events
-                .extend(dmesg::event(Some(head.time), Some(head.pid), head.rest)?);
+            let message = message::read(head.rest, Some(head.pid))?;
+            if let Message::Event(what) = message {
+                self.events.push(Event {
+                    time: head.time,
+                    what,
+                });
+            }
             return Ok(());
         }
         let recorded = head.recorded()?;

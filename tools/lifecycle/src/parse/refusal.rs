@@ -36,6 +36,14 @@ impl Refusal {
         }
     }
 
+    /// With the text of the line.
+    pub(super) fn quoting(mut self, log: &str) -> Self {
+        if let (Some(line), true) = (self.line, self.text.is_empty()) {
+            self.text = log.lines().nth(line - 1).unwrap_or_default().to_owned();
+        }
+        self
+    }
+
     fn place(&self) -> String {
         self.line
             .map_or(String::new(), |line| format!("line {line}: "))
@@ -43,10 +51,25 @@ impl Refusal {
 
     fn quoted(&self) -> String {
         match self.line {
-            Some(_) => format!(": `{}`", self.text),
-            None => String::new(),
+            Some(_) if !self.text.is_empty() => format!(": `{}`", printable(&self.text)),
+            _ => String::new(),
         }
     }
+}
+
+/// A line for a terminal: nothing that it would act upon, and no more than it is wide by far.
+fn printable(line: &str) -> String {
+    const MOST: usize = 200;
+    let escaped = line.chars().map(|c| match c {
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    });
+    let mut text: String = escaped.take(MOST).collect();
+    if line.chars().nth(MOST).is_some() {
+        text.push_str("...");
+    }
+    text
 }
 
 /// What can be wrong with a log.
@@ -59,13 +82,38 @@ pub enum Reason {
          (`probe of ... returned ...`)"
     )]
     Nothing(usize),
-    /// The log ends in the middle of a line.
+    /// The log has no such boot.
+    #[error("the log has no boot {wanted}: it has {has}")]
+    NoSuchBoot {
+        /// The number that was asked for.
+        wanted: usize,
+        /// How many boots there are.
+        has: usize,
+    },
+    /// The file is no text.
+    #[error("the file is not text: {0}")]
+    NotText(&'static str),
+    /// The file is compressed and cannot be decompressed.
+    #[error("the file is compressed with {0} and cannot be decompressed: {1}")]
+    Compressed(&'static str, String),
+    /// The log is in JSON, or in YAML that has JSON in it, and damaged.
+    #[error("the JSON is damaged: {0}")]
+    Json(String),
+    /// The line ends before its text does.
     #[error("the line is cut off")]
     CutOff,
-    /// A line of ours carries no timestamp (`printk.time=0`), or that of another clock
-    /// (`dmesg --ctime`).
-    #[error("the line has no timestamp of printk's, `[   12.345678]` (take the log with `dmesg`, without options)")]
-    NoTime,
+    /// A line of ours has no time of printk's.
+    #[error("the line has no timestamp of printk's, `[   12.345678]`: {0}")]
+    NoTime(Clock),
+    /// Something stands between the time and the text.
+    #[error("`{0}` stands between the time and the kernel's message, and is not known")]
+    Between(String),
+    /// The kernel counts milliseconds: it is older than 2.6.28.
+    #[error("the time is in milliseconds, as kernels before 2.6.28 print it: too coarse")]
+    Milliseconds,
+    /// The log says two things that cannot both be true.
+    #[error("the log contradicts itself: {0}")]
+    Contradiction(String),
     /// A word names no event.
     #[error("unknown event `{0}`")]
     UnknownEvent(String),
@@ -96,14 +144,20 @@ pub enum Reason {
         /// The sequence number that came.
         found: u64,
     },
-    /// The console dropped lines.
-    #[error("the console dropped lines")]
+    /// A fragment of a record is missing.
+    #[error("a fragment of the record is missing")]
+    Fragment,
+    /// The console dropped lines, or a daemon that reads `/dev/kmsg` did.
+    #[error("the console dropped lines: messages are missing")]
     Dropped,
     /// Amid records of `/dev/kmsg`, a line that is none.
     #[error("not a record of /dev/kmsg")]
     NotARecord,
     /// Time runs backwards: lines have changed places, or the machine has booted again.
-    #[error("out of order, or of another boot: {0} came before")]
+    #[error(
+        "out of order, or of another boot: {} s came before",
+        format_args!("{}.{:06}", .0.seconds(), .0.subsec_micros())
+    )]
     OutOfOrder(Micros),
     /// The same event at the same time.
     #[error("the line is there twice")]
@@ -160,6 +214,69 @@ pub enum Reason {
     NotBegun(Point),
 }
 
+/// The clock of a line that has no time of printk's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Clock {
+    /// None at all.
+    #[error("it has no time")]
+    None,
+    /// A calendar's, in whole seconds.
+    #[error("the time is that of a calendar, to the second")]
+    Wall,
+    /// The time since the line before.
+    #[error("it has the time since the line before, which is lost where lines are left out")]
+    Delta,
+    /// That of a daemon, when it has read the line.
+    #[error("the time is when the journal or a syslog daemon read the line")]
+    Journal,
+    /// The same, in the form of printk's.
+    #[error(
+        "the times are when journald read the lines, as the boot does not begin at 0 (systemd 256 \
+         and newer prints these for `-o short-monotonic`)"
+    )]
+    Monotonic,
+    /// That of Android's log daemon.
+    #[error("the time is Android's log daemon's, to the millisecond")]
+    Logcat,
+}
+
+impl Clock {
+    /// What stands before the text, told by its form.
+    pub(super) fn of(before: &str) -> Self {
+        let before = before.trim_end();
+        let ends_in_bracket = before.ends_with(']');
+        let bracket = before.rsplit_once('[').map_or("", |(_, bracket)| bracket);
+        if before.ends_with("kernel:") || before.ends_with("kernel[n/a]:") {
+            Self::Journal
+        } else if ends_in_bracket && bracket.trim_start().starts_with(['+', '<']) {
+            Self::Delta
+        } else if ends_in_bracket && bracket.contains(':') {
+            Self::Wall
+        } else if before.ends_with(" :") || before.contains(" I ") {
+            Self::Logcat
+        } else {
+            Self::None
+        }
+    }
+
+    fn next(self) -> &'static str {
+        match self {
+            Self::None => {
+                "take the log with `dmesg >FILE`; where that has no times either, boot with \
+                 printk.time=1 on the kernel's command line"
+            }
+            Self::Wall | Self::Delta => {
+                "take the log with `dmesg >FILE`, without options for the time"
+            }
+            Self::Journal | Self::Monotonic => {
+                "take the log with `journalctl -k -b -o json >FILE`, which has printk's times (-b -1 \
+                 is the boot before), or with `dmesg >FILE`"
+            }
+            Self::Logcat => "take the log with `adb shell dmesg >FILE`",
+        }
+    }
+}
+
 impl Reason {
     /// What to type next.
     pub fn next(&self) -> &'static str {
@@ -167,6 +284,32 @@ impl Reason {
             Self::Nothing(_) => {
                 "take the log of such a driver, a recording, or boot with initcall_debug on the \
                  command line (Documentation/report.rst)"
+            }
+            Self::NoSuchBoot { .. } => "give `--boot` a number from 1 to that",
+            Self::NotText(_) => "name a file of text: `dmesg >FILE`",
+            Self::Compressed(..) => "decompress it and name what comes out",
+            Self::Json(_) => {
+                "take the log again, whole: `dmesg --json >FILE`, or `journalctl -k -b -o json >FILE`"
+            }
+            Self::NoTime(clock) => clock.next(),
+            Self::Between(_) => {
+                "take it off: `sed 's/\\(\\[ *[0-9]*\\.[0-9]*\\] \\)PREFIX/\\1/' LOG >FILE`, with that text for \
+                 PREFIX"
+            }
+            Self::Milliseconds => "take the log of a kernel from 2.6.28 on",
+            Self::OutOfOrder(_) => {
+                "if the machine has booted again there, cut the log before that line: \
+                 `sed -n 'N,$p' LOG >FILE`, with the number of the line for N; else take it again, \
+                 whole: `dmesg >FILE`"
+            }
+            Self::Dropped => {
+                "take the log with `dmesg >FILE` after the boot: the kernel's buffer has the lines \
+                 that a slow console drops, if log_buf_len=16M on the command line made it large \
+                 enough"
+            }
+            Self::CutOff => {
+                "take the log again, whole, without a mailer or an editor that wraps lines: \
+                 `dmesg >FILE`"
             }
             Self::Unsealed
             | Self::Altered(_)
@@ -179,9 +322,7 @@ impl Reason {
             | Self::NotBegun(_) => {
                 "record again: a recording is sealed, and refused if anything is missing or altered"
             }
-            _ => {
-                "take the log again, whole: `dmesg >file`, or `cat /dev/kmsg >file` beside the run"
-            }
+            _ => "take the log again, whole: `dmesg >FILE`, or `cat /dev/kmsg >FILE` from the start",
         }
     }
 }

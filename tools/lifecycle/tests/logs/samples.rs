@@ -29,7 +29,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
 
 /// Reads a log.
 pub(crate) fn read(text: &str) -> Log {
-    log::parse(text).unwrap()
+    log::parse(text, None).unwrap()
 }
 
 /// Sums a log up.

@@ -2,10 +2,10 @@
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const [chart, axis, space, tip, status, search, trouble, details] =
-  ["chart", "axis", "space", "tip", "status", "search", "trouble", "details"].map((id) => document.getElementById(id));
+const [chart, axis, space, tip, status, search, trouble, details, empty] =
+  ["chart", "axis", "space", "tip", "status", "search", "trouble", "details", "empty"].map((id) => document.getElementById(id));
 
-const ROW = 20, BAR = 17, EDGE = 4, GAP = 3, HEADING = 24, GUTTER = 220, RIGHT = 14, CHARACTER = 7.23;
+const ROW = 20, BAR = 17, EDGE = 4, GAP = 3, HEADING = 24, RIGHT = 14, CHARACTER = 7.23;
 const LEAST = 10; // microseconds that fill the whole width
 const length = Math.max(data.end - data.begin, 1);
 
@@ -36,8 +36,10 @@ function list(pairs) {
 // --- where things are --------------------------------------------------------------------------
 
 const width = () => chart.clientWidth;
-const scale = () => Math.max(width() - GUTTER - RIGHT, 50) / span;
-const x = (time) => GUTTER + (time - from) * scale();
+// The names of the lanes leave most of a narrow screen to the bars.
+const gutter = () => Math.min(220, Math.round(width() * 0.32));
+const scale = () => Math.max(width() - gutter() - RIGHT, 50) / span;
+const x = (time) => gutter() + (time - from) * scale();
 const place = (lane, [, row, size]) => {
   const top = lane.top + row * ROW + (ROW - BAR) / 2;
   if (size === "above") return [top - 1, EDGE - 1];
@@ -68,7 +70,9 @@ function filter() {
     total += lane.rows * ROW + GAP;
   }
   space.style.height = `${total}px`;
-  chart.style.height = `${total + 4}px`;
+  empty.hidden = lanes.length > 0;
+  empty.textContent = data.lanes.length ? "No lane has all of that. Esc in the search shows all lanes again." : data.nothing;
+  chart.style.height = `${Math.max(total + 4, 48)}px`;
   if (chosen && !lanes.includes(chosen[0])) choose(null);
   draw();
 }
@@ -76,7 +80,7 @@ function filter() {
 // --- drawing -----------------------------------------------------------------------------------
 
 function ticks() {
-  const least = span / Math.max(2, (width() - GUTTER) / 110);
+  const least = span / Math.max(2, (width() - gutter()) / 110);
   let step = 1;
   for (let power = 1; step < least; power *= 10) step = [1, 2, 5, 10].map((digit) => digit * power).find((one) => one >= least) ?? step;
   const [unit, name] = step >= 1e6 ? [1e6, "s"] : step >= 1e3 ? [1e3, "ms"] : [1, "µs"];
@@ -91,16 +95,16 @@ function bar(lane, placed) {
   const [at, , size, labels] = placed;
   const number = lane.bars.indexOf(placed);
   const { begin, end, class: looks } = data.bars[at];
-  const [left, right] = [Math.max(x(begin), GUTTER - 20), Math.min(x(end), width() + 20)];
-  if (right < GUTTER - 1 || left > width()) return [];
+  const [left, right] = [Math.max(x(begin), gutter() - 20), Math.min(x(end), width() + 20)];
+  if (right < gutter() - 1 || left > width()) return [];
   const [y, height] = place(lane, placed);
   const wide = Math.max(right - left, 1);
   const is = chosen && chosen[0] === lane && chosen[1] === number;
   const elements = [svg("rect", { class: `bar ${looks}${is ? " chosen" : ""}`, x: left, y, width: wide, height, "data-lane": lanes.indexOf(lane), "data-bar": number })];
-  const start = Math.max(left, GUTTER);
+  const start = Math.max(left, gutter());
   const write = (at, room) => {
     const label = size === "full" && labels.find((label) => label.length * CHARACTER + 7 <= room);
-    if (label) elements.push(svg("text", { class: "on", x: at, y: y + 9.8, "pointer-events": "none" }, label));
+    if (label) elements.push(svg("text", { class: "on", x: at, y: y + 12.6, "pointer-events": "none" }, label));
     return label;
   };
   // Beside it, up to the next one: a failure is told.
@@ -119,14 +123,14 @@ function drawLane(lane) {
     group.append(svg("line", { class: "edge", x1: 0, x2: width(), y1: lane.top - 2, y2: lane.top - 2 }));
   }
   if (chosen && chosen[0] === lane) group.append(svg("rect", { class: "here", x: 0, y: lane.top, width: width(), height: lane.rows * ROW }));
-  const room = Math.floor((GUTTER - 16) / CHARACTER);
+  const room = Math.floor((gutter() - 16) / CHARACTER);
   const name = lane.name.length > room ? `${lane.name.slice(0, room - 6)}…${lane.name.slice(-5)}` : lane.name;
   group.append(svg("text", { x: 8, y: lane.top + 14 }, name, svg("title", {}, lane.name)));
   const last = (placed) => placed[2] === "below";
   for (const placed of [...lane.bars].sort((a, b) => last(a) - last(b))) inner.append(...bar(lane, placed));
   for (const [time, text] of lane.marks) {
     const left = x(time);
-    if (left < GUTTER - 5 || left > width() + 5) continue;
+    if (left < gutter() - 5 || left > width() + 5) continue;
     inner.append(svg("path", { class: "mark", d: `M${left} ${lane.top + lane.rows * ROW - 1}l-2.5 4h5z` }, svg("title", {}, text)));
   }
   group.append(inner);
@@ -141,7 +145,7 @@ function drawWaits() {
     if (!waiter) return;
     const [top, height] = waiter;
     const inferred = wait.inferred ? " inferred" : "";
-    const [left, right] = [Math.max(x(wait.begin), GUTTER - 20), Math.min(x(wait.end), width() + 20)];
+    const [left, right] = [Math.max(x(wait.begin), gutter() - 20), Math.min(x(wait.end), width() + 20)];
     if (right > left) group.append(svg("rect", { class: `wait${inferred}`, x: left, y: top + height - EDGE, width: Math.max(right - left, 1), height: EDGE, "data-wait": at }));
     wait.on.forEach((probe, number) => {
       const last = number === wait.on.length - 1;
@@ -162,12 +166,22 @@ function draw(all = false) {
   const top = all ? 0 : chart.scrollTop, height = all ? total : chart.clientHeight;
   const picture = svg("svg", { viewBox: `0 ${top} ${width()} ${height}`, width: width(), height });
   picture.style.top = `${top}px`;
-  picture.append(svg("defs", {}, svg("clipPath", { id: "plot" }, svg("rect", { x: GUTTER - 2, y: 0, width: Math.max(width() - GUTTER, 1), height: Math.max(total, 1) }))));
-  const times = svg("svg", { width: width(), height: 20, viewBox: `0 0 ${width()} 20` });
+  picture.append(svg("defs", {}, svg("clipPath", { id: "plot" }, svg("rect", { x: gutter() - 2, y: 0, width: Math.max(width() - gutter(), 1), height: Math.max(total, 1) }))));
+  const rows = data.parts.length ? 36 : 20;
+  axis.style.height = `${rows}px`;
+  const times = svg("svg", { width: width(), height: rows, viewBox: `0 0 ${width()} ${rows}` });
   for (const [left, label] of ticks()) {
     picture.append(svg("line", { class: "grid", x1: left, x2: left, y1: 0, y2: total }));
-    times.append(svg("text", { class: "note middle", x: left, y: 14 }, label));
+    times.append(svg("text", { class: "note middle", x: left, y: rows - 6 }, label));
   }
+  data.parts.forEach(([begin, name], at) => {
+    // A part that began before what is shown is named at the left edge.
+    const end = data.parts[at + 1] ? x(data.parts[at + 1][0]) : width();
+    const left = Math.max(x(begin), gutter());
+    if (end < left || left > width()) return;
+    if (x(begin) >= gutter()) picture.append(svg("line", { class: "part", x1: left, x2: left, y1: 0, y2: total }));
+    times.append(svg("text", { class: "name", x: left + 4, y: 13 }, name.slice(0, Math.max((end - left - 6) / CHARACTER, 0)), svg("title", {}, name)));
+  });
   const near = (lane) => lane.top - HEADING < top + height && lane.top + lane.rows * ROW > top;
   picture.append(...lanes.filter(near).map(drawLane), drawWaits());
   chart.querySelector("svg")?.remove();
@@ -191,7 +205,7 @@ function zoom(factor, around = from + span / 2) {
 }
 
 const pan = (part) => show(from + span * part, span);
-const timeAt = (event) => from + (event.clientX - chart.getBoundingClientRect().left - GUTTER) / scale();
+const timeAt = (event) => from + (event.clientX - chart.getBoundingClientRect().left - gutter()) / scale();
 
 /** Chooses the bar of this number in a lane, and brings it into view. */
 function choose(lane, number = 0) {
@@ -234,13 +248,14 @@ const keys = {
   Enter: () => { if (chosen) { const { begin, end } = data.bars[chosen[0].bars[chosen[1]][0]]; zoomTo(begin, end); } },
 };
 
-chart.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+// The keys work wherever the focus is, but where they have a meaning of their own.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
+  if (event.key === "Enter" && event.target.closest("button")) return;
+  if (event.key === "/") { event.preventDefault(); search.focus(); }
+  if (!keys[event.key]) return;
   event.preventDefault();
   keys[event.key]();
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key === "/" && event.target !== search) { event.preventDefault(); search.focus(); }
 });
 search.addEventListener("keydown", (event) => {
   if (event.key === "Escape") { search.value = ""; filter(); chart.focus(); }
@@ -311,8 +326,11 @@ function listWaits() {
       chart.focus();
     });
     row.insertCell().append(button);
-    for (const key of ["waits for", "through", "begin", "duration", "evidence"])
-      row.insertCell().textContent = (known[key] ?? "recorded").replace(/ ms$/, "");
+    for (const [key, of] of [["waits for", "for"], ["through", "through"], ["begin", "from"], ["duration", "ms"], ["evidence", ""]]) {
+      const cell = row.insertCell();
+      cell.textContent = (known[key] ?? "recorded").replace(/ ms$/, "");
+      cell.dataset.of = of;
+    }
   }
 }
 

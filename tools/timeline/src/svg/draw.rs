@@ -14,9 +14,13 @@ use crate::lane::{Lane, Of, Size};
 use crate::look;
 use crate::scale::Scale;
 use crate::words;
+use crate::Part;
 
 /// No bar is narrower: what took no time happened, too.
 pub(super) const NARROWEST: f64 = 1.0;
+
+/// The baseline of a label below the upper edge of its bar: capitals are in its middle.
+const ON: f64 = 12.6;
 
 /// The width of a character.
 pub(super) const CHARACTER: f64 = 7.23;
@@ -76,6 +80,20 @@ pub(super) fn room(width: f64) -> usize {
     characters
 }
 
+/// The names of the parts, each where it begins and as far as the next one, and a line there.
+pub(super) fn parts(scale: &Scale, parts: &[Part], top: f64, bottom: f64) -> Group {
+    let mut group = Group::new().set("class", "parts");
+    for (at, part) in parts.iter().enumerate() {
+        let x = scale.x(part.begin);
+        let end = parts.get(at + 1).map_or(RIGHT, |next| scale.x(next.begin));
+        let name = shorten(&part.name, room(end - x - 6.0));
+        group = group
+            .add(line(x, top + 2.0, x, bottom, "part"))
+            .add(text(x + 4.0, top + 13.0, "name", &name).add(Title::new(clean(&part.name))));
+    }
+    group
+}
+
 /// A lane, or many in the place of one.
 pub(super) fn strip(timeline: &Life, scale: &Scale, strip: &Strip) -> Group {
     let mut group = Group::new().set("class", "lane");
@@ -118,7 +136,7 @@ fn one(timeline: &Life, scale: &Scale, strip: &Strip, lane: &Lane, group: Group)
             let fits = move |label: &&String| label.chars().count() <= room(width);
             labels.iter().find(fits)
         };
-        let y = place.top + 9.8;
+        let y = place.top + ON;
         if let Some(label) = fits(width - 7.0) {
             group = group.add(text(x + 4.0, y, "on", label));
         } else if look::failed(&timeline.spans[placed.bar]) {

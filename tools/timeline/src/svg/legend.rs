@@ -8,9 +8,9 @@ use svg::node::element::{Circle, Definitions, Group, Line, Marker, Path, Pattern
 use super::draw::{line, px, text, CHARACTER};
 use crate::look::{self, Look};
 
-/// The legend of what occurs, from `top` on between `left` and `right`, and where it ends.
-pub(super) fn legend(timeline: &Life, left: f64, top: f64, right: f64) -> (Group, f64) {
-    let mut entries: Vec<(String, &str)> = Look::ALL
+/// What occurs: the class of its swatch, and what it means.
+pub(super) fn entries(timeline: &Life) -> Vec<(String, &'static str)> {
+    let mut entries: Vec<(String, &'static str)> = Look::ALL
         .into_iter()
         .filter(|look| timeline.spans.iter().any(|bar| Look::of(bar) == *look))
         .map(|look| (format!("bar {}", look.class()), look.legend()))
@@ -27,9 +27,24 @@ pub(super) fn legend(timeline: &Life, left: f64, top: f64, right: f64) -> (Group
     if timeline.waits.iter().any(|wait| wait.inferred) {
         entries.push(("wait inferred".to_owned(), "waits for probes (inferred)"));
     }
+    entries
+}
+
+/// The swatch of an entry.
+pub(super) fn swatch(class: &str, x: f64, y: f64) -> Rectangle {
+    Rectangle::new()
+        .set("class", class)
+        .set("x", px(x))
+        .set("y", px(y))
+        .set("width", 24)
+        .set("height", 13)
+}
+
+/// The legend, from `top` on between `left` and `right`, and where it ends.
+pub(super) fn legend(timeline: &Life, left: f64, top: f64, right: f64) -> (Group, f64) {
     let (mut x, mut y) = (left, top);
     let mut legend = Group::new().set("class", "legend");
-    for (class, words) in entries {
+    for (class, words) in entries(timeline) {
         // CAST: a legend is short.
         #[allow(clippy::cast_precision_loss)]
         let width = 30.0 + words.chars().count() as f64 * CHARACTER + 14.0;
@@ -37,14 +52,7 @@ pub(super) fn legend(timeline: &Life, left: f64, top: f64, right: f64) -> (Group
             (x, y) = (left, y + 20.0);
         }
         legend = legend
-            .add(
-                Rectangle::new()
-                    .set("class", class)
-                    .set("x", px(x))
-                    .set("y", px(y - 10.0))
-                    .set("width", 24)
-                    .set("height", 13),
-            )
+            .add(swatch(&class, x, y - 10.0))
             .add(text(x + 29.0, y, "note", words));
         x += width;
     }

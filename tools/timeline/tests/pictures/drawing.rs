@@ -11,6 +11,10 @@ pub(crate) struct Drawing {
     pub(crate) bars: Vec<Bar>,
     pub(crate) strips: Vec<Bar>,
     pub(crate) arrows: Vec<Arrow>,
+    /// The names of the parts, and where each stands.
+    pub(crate) parts: Vec<(String, f64)>,
+    /// When 0 is, in microseconds since boot.
+    pub(crate) zero: f64,
     /// Microseconds since boot at x = 0, and in one unit of x.
     origin: f64,
     unit: f64,
@@ -63,6 +67,11 @@ impl Drawing {
         for group in with_class(&document, "lane") {
             drawing.lane(group, &mut section);
         }
+        for group in with_class(&document, "parts") {
+            let names = group.children().filter(|node| node.has_tag_name("text"));
+            let names = names.map(|name| (title_of(name).unwrap(), number_of(name, "x")));
+            drawing.parts.extend(names);
+        }
         for group in with_class(&document, "waits") {
             drawing.waits(group);
         }
@@ -109,6 +118,7 @@ impl Drawing {
         );
         assert_eq!(first.0, 0.0);
         self.unit = (last.0 - first.0) / (last.1 - first.1);
+        self.zero = (zero * 1e6).round();
         self.origin = zero * 1e6 - first.1 * self.unit;
         for (time, x) in ticks {
             assert!((self.x(zero * 1e6 + time) - x).abs() < 0.01, "tick {time}");

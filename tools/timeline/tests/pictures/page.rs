@@ -14,6 +14,7 @@ fn write(events: &[Event]) -> String {
     let heading = Heading {
         title: "</title><script>alert(1)</script>".to_owned(),
         identity: "Linux {{data}}".to_owned(),
+        parts: vec![],
     };
     page(&Life::new(events.to_vec(), Probing::Once), &heading)
 }

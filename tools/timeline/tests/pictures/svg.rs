@@ -5,7 +5,7 @@
 use lifecycle::{Event, Micros};
 use proptest::prelude::*;
 use timeline::svg::svg;
-use timeline::Heading;
+use timeline::{words, Heading, Part};
 
 use crate::drawing::{self, Drawing};
 use crate::{expected, random, samples};
@@ -20,6 +20,7 @@ fn draw(events: &[Event]) -> String {
     let heading = Heading {
         title: "a <title> & more".to_owned(),
         identity: "Linux".to_owned(),
+        parts: vec![],
     };
     svg(&expected::life(events), &heading)
 }
@@ -60,7 +61,7 @@ fn compare(
     drawn.sort_by_key(|bar| bar.lane.is_none());
     for bar in drawn {
         let told = |begin: Micros| {
-            let begin = format!("begin: {}.{:06} s", begin.seconds(), begin.subsec_micros());
+            let begin = format!("begin: {:.3} ms", (begin.as_f64() - drawing.zero) / 1000.0);
             bar.lane.is_none() || bar.title.contains(&begin)
         };
         let at = expected.iter().position(|one| {
@@ -246,6 +247,50 @@ fn many_devices_are_folded() {
     assert!(failed.filter(|bar| bar.class == "async failed").count() >= 3);
     let height = drawing.bars.iter().map(|bar| bar.y).fold(0.0, f64::max);
     assert!(height < 1600.0, "{height}");
+}
+
+/// The parts are named where they begin, and the bars stay where they are.
+#[test]
+fn parts_are_named() {
+    let events = lifecycle::parse::dmesg::parse(samples::CONVOY).unwrap();
+    let life = expected::life(&events);
+    let middle = Micros((life.begin.0 + life.end.0) / 2);
+    let part = |begin, name: &str| Part {
+        begin,
+        name: name.to_owned(),
+    };
+    let heading = Heading {
+        parts: vec![part(life.begin, "prefer & <async>"), part(middle, "sync")],
+        ..Heading::default()
+    };
+    let svg = svg(&life, &heading);
+    check(&events, &svg).unwrap();
+    let drawing = Drawing::read(&svg);
+    let names: Vec<(&str, f64)> = drawing
+        .parts
+        .iter()
+        .map(|(name, x)| (name.as_str(), *x))
+        .collect();
+    let [("prefer & <async>", first), ("sync", second)] = names[..] else {
+        panic!("{names:?}");
+    };
+    for (x, time) in [(first, life.begin), (second, middle)] {
+        // Beside the line where it begins.
+        assert!((x - 4.0 - drawing.x(time.as_f64())).abs() < TOLERANCE);
+    }
+    assert!(Drawing::read(&draw(&events)).parts.is_empty());
+}
+
+#[test]
+fn a_picture_of_nothing_says_so() {
+    let heading = Heading::default();
+    let nothing = expected::life(&[]);
+    let picture = svg(&nothing, &heading);
+    assert!(picture.contains(words::NOTHING), "{picture}");
+    let page = timeline::page::page(&nothing, &heading);
+    assert!(page.contains(words::NOTHING));
+    let events = lifecycle::parse::dmesg::parse(samples::CONVOY).unwrap();
+    assert!(!draw(&events).contains(words::NOTHING));
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn write(events: &[Event]) -> String {
     let heading = Heading {
         title: "a \"title\"".to_owned(),
         identity: "Linux".to_owned(),
+        parts: vec![],
     };
     trace(&Life::new(events.to_vec(), Probing::Once), &heading)
 }

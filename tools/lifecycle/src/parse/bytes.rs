@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The text in a file, whatever it is compressed with and however its characters are written.
+
+use std::io::{Cursor, Read};
+
+use super::refusal::{Reason, Refusal};
+
+/// No log has more than this, and no file is to fill the memory.
+const MOST: u64 = 1 << 30;
+
+/// The text of a file: decompressed, as UTF-8, without a byte order mark.
+///
+/// # Errors
+///
+/// [`Refusal`] with [`Reason::Compressed`] if the file is compressed and damaged,
+/// [`Reason::NotText`] if it is no text.
+pub fn text(bytes: Vec<u8>) -> Result<String, Refusal> {
+    let bytes = decompressed(bytes).map_err(Refusal::of_all)?;
+    let not_text = |what| Err(Refusal::of_all(Reason::NotText(what)));
+    if let Some((_, what)) = BINARY.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return not_text(what);
+    }
+    if bytes.get(257..262) == Some(b"ustar") {
+        return not_text("it is a tar archive; unpack it, and name a file of it");
+    }
+    if let Some(text) = utf_16(&bytes) {
+        return Ok(text);
+    }
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        // A serial line may have had noise, and old programs wrote one byte a character.
+        Err(error) => {
+            let text = String::from_utf8_lossy(error.as_bytes());
+            let odd = text.matches('\u{fffd}').count();
+            if odd * 10 > text.chars().count() {
+                return not_text("most of its bytes are no characters");
+            }
+            text.into_owned()
+        }
+    };
+    let is_odd =
+        |c: &char| c.is_ascii_control() && !"\0\t\n\r\u{7}\u{8}\u{b}\u{c}\u{1b}\u{1e}".contains(*c);
+    let (odd, all) = (text.chars().filter(is_odd).count(), text.len());
+    if odd * 50 > all {
+        return not_text("it has control characters all over");
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte == 0) {
+        return not_text("all its bytes are zero");
+    }
+    Ok(lines(text))
+}
+
+/// What is no text, by its first bytes.
+const BINARY: [(&[u8], &str); 12] = [
+    (
+        b"LPKSHHRH",
+        "it is a file of the journal; `journalctl --file FILE -k -o json >LOG` prints it",
+    ),
+    (
+        b"\x17\x08\x44tracing",
+        "it is of trace-cmd; `trace-cmd report FILE >LOG` prints it",
+    ),
+    (b"PERFILE2", "it is of perf"),
+    (
+        b"PK\x03\x04",
+        "it is a zip archive; unpack it, and name a file of it",
+    ),
+    (
+        b"7z\xbc\xaf\x27\x1c",
+        "it is a 7z archive; unpack it, and name a file of it",
+    ),
+    (
+        b"Rar!",
+        "it is a rar archive; unpack it, and name a file of it",
+    ),
+    (b"\x7fELF", "it is a program or a module"),
+    (
+        b"KDUMP",
+        "it is a memory dump; `makedumpfile --dump-dmesg FILE LOG` has its log",
+    ),
+    (b"%PDF", "it is a PDF"),
+    (b"\x89PNG", "it is a picture"),
+    (b"\xff\xd8\xff", "it is a picture"),
+    (b"GIF8", "it is a picture"),
+];
+
+/// The compressions, by the first bytes.
+fn decompressed(bytes: Vec<u8>) -> Result<Vec<u8>, Reason> {
+    let from = Cursor::new(&bytes);
+    let (name, result) = match bytes.as_slice() {
+        [0x1f, 0x8b, ..] => ("gzip", read(flate2::read::MultiGzDecoder::new(from))),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+            ("bzip2", read(bzip2::read::MultiBzDecoder::new(from)))
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", zstd(&bytes)),
+        [0x04, 0x22, 0x4d, 0x18, ..] => ("lz4", lz4(&bytes)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => ("xz", lzma(&bytes, true)),
+        [0x5d, 0, 0, _, _, ..] => ("lzma", lzma(&bytes, false)),
+        _ => return Ok(bytes),
+    };
+    result.map_err(|error| Reason::Compressed(name, error))
+}
+
+fn read(from: impl Read) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = from.take(MOST + 1).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    within(bytes)
+}
+
+fn within(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    match bytes.len() as u64 > MOST {
+        true => Err("it holds more than 1 GiB".to_owned()),
+        false => Ok(bytes),
+    }
+}
+
+/// The decoder takes the end of the file for the end of the frame, which has a mark of its own.
+fn lz4(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let has_checksum = bytes.get(4).is_some_and(|flags| flags & 4 != 0);
+    let mark = bytes.len().checked_sub(if has_checksum { 8 } else { 4 });
+    let ended = mark.and_then(|at| bytes.get(at..at + 4)) == Some(&[0; 4]);
+    if !ended {
+        return Err("it is cut off".to_owned());
+    }
+    read(lz4_flex::frame::FrameDecoder::new(bytes))
+}
+
+/// All frames of a file, one after the other.
+fn zstd(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut from = bytes;
+    let mut all = Vec::new();
+    while !from.is_empty() {
+        let frame = ruzstd::decoding::StreamingDecoder::new(&mut from)
+            .map_err(|error| error.to_string())?;
+        all.extend(read(frame)?);
+        all = within(all)?;
+    }
+    Ok(all)
+}
+
+fn lzma(bytes: &[u8], xz: bool) -> Result<Vec<u8>, String> {
+    let mut from = Cursor::new(bytes);
+    let mut into = Limited(Vec::new());
+    let result = match xz {
+        true => lzma_rs::xz_decompress(&mut from, &mut into),
+        false => lzma_rs::lzma_decompress(&mut from, &mut into),
+    };
+    // The error has a word for its kind in front of it, and a buffer after it.
+    result.map_err(|error| format!("{error:?}"))?;
+    Ok(into.0)
+}
+
+/// Takes no more than a log may have.
+struct Limited(Vec<u8>);
+
+impl std::io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if (self.0.len() + bytes.len()) as u64 > MOST {
+            return Err(std::io::Error::other("it holds more than 1 GiB"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The text if it is in UTF-16, as PowerShell and some terminals write it.
+fn utf_16(bytes: &[u8]) -> Option<String> {
+    let (first, rest) = (bytes.get(..2)?, bytes.get(2..)?);
+    // Without a mark, every other byte of English text is zero.
+    let zeros = |at: usize| {
+        bytes
+            .iter()
+            .take(64)
+            .skip(at)
+            .step_by(2)
+            .filter(|byte| **byte == 0)
+            .count()
+    };
+    let half = bytes.len().min(64) / 2;
+    let (big, body) = match first {
+        [0xff, 0xfe] => (false, rest),
+        [0xfe, 0xff] => (true, rest),
+        _ if half > 3 && zeros(1) == half && zeros(0) == 0 => (false, bytes),
+        _ if half > 3 && zeros(0) == half && zeros(1) == 0 => (true, bytes),
+        _ => return None,
+    };
+    let units: Vec<u16> = body
+        .chunks_exact(2)
+        .map(|unit| match big {
+            true => u16::from_be_bytes([unit[0], unit[1]]),
+            false => u16::from_le_bytes([unit[0], unit[1]]),
+        })
+        .collect();
+    let text = String::from_utf16_lossy(&units);
+    Some(lines(text))
+}
+
+/// Without a byte order mark, and with line feeds: a file system that lost power fills with zeros
+/// what it has not written, and some terminals know carriage returns only.
+fn lines(text: String) -> String {
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    };
+    if text.contains('\0') {
+        let parts = text.split('\0').filter(|part| !part.is_empty());
+        let mut lines = String::with_capacity(text.len());
+        for part in parts {
+            if !lines.is_empty() && !lines.ends_with('\n') {
+                lines.push('\n');
+            }
+            lines.push_str(part);
+        }
+        return lines;
+    }
+    if text.contains('\r') && !text.contains('\n') {
+        return text.replace('\r', "\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "[    1.000000] probe of d.0 with driver d returned 0 after 7 usecs\n";
+
+    /// What the programs of these names write.
+    const COMPRESSED: [(&str, &str); 6] = [
+        (
+            "gzip",
+            "1f8b08000000000002038b560002433d033088552828ca4f4a55c84f5348d1335028cf2cc950\
+             4829ca2c4b2d524851284a2d292dca4b4d513050484c2b010a992b9416a7261773010090f94a\
+             7743000000",
+        ),
+        (
+            "xz",
+            "fd377a585a000004e6d6b446020021011c00000010cf58cce00042003d5d002d88304622e19f\
+             fae5512dbb59a956eb6b8ec205b1ad396afdad6b8bc7cd898e53bb5d2016a1f9237bdc02298c\
+             bf989237c36ccee9a38515114e4a9e0000000000423b78ea064be0f0000159431c432aa41fb6\
+             f37d010000000004595a",
+        ),
+        (
+            "zstd",
+            "28b52ffd24431902005b20202020312e3030303030305d2070726f6265206f6620642e302077\
+             6974682064726976657220642072657475726e6564203020616674657220372075736563730a\
+             db3f1caf",
+        ),
+        (
+            "bzip2",
+            "425a6839314159265359f672de5b00000e5b80501040016080000a3f61df80200041136a131a\
+             8d3d4c8c8da8534680340003e390ea73989daf75d9641422823abd5463720ebdb1eebb9e20d0\
+             750908eccda1f34926f3fc5dc914e14243d9cb796c",
+        ),
+        (
+            "lz4",
+            "04224d186440a7430000805b20202020312e3030303030305d2070726f6265206f6620642e30\
+             20776974682064726976657220642072657475726e6564203020616674657220372075736563\
+             730a00000000f3e09bd3",
+        ),
+        (
+            "lzma",
+            "5d00008000ffffffffffffffff002d88304622e19ffae5512dbb59a956eb6b8ec205b1ad396a\
+             fdad6b8bc7cd898e53bb5d2016a1f9237bdc02298cbf989237c36ccee9a38515114f3f545e91\
+             ff8ae28000",
+        ),
+    ];
+
+    fn from_hex(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> = hex.bytes().collect();
+        let byte =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        digits.chunks(2).map(byte).collect()
+    }
+
+    #[test]
+    fn every_compression() {
+        for (name, hex) in COMPRESSED {
+            let bytes = from_hex(hex);
+            assert_eq!(text(bytes.clone()).as_deref(), Ok(LINE), "{name}");
+            // Cut off, it is refused by its name.
+            for cut in [bytes.len() - 1, bytes.len() / 2, 7] {
+                let error = text(bytes[..cut].to_vec()).unwrap_or_else(|error| error.to_string());
+                assert!(
+                    error.contains(&format!("compressed with {name}")),
+                    "{name}: {error}"
+                );
+            }
+        }
+        for name in ["gzip", "bzip2", "zstd"] {
+            let (_, hex) = COMPRESSED.iter().find(|(of, _)| *of == name).unwrap();
+            let twice = [from_hex(hex), from_hex(hex)].concat();
+            assert_eq!(text(twice).unwrap(), LINE.repeat(2), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_write_characters() {
+        let units =
+            |from: fn(u16) -> [u8; 2]| LINE.encode_utf16().flat_map(from).collect::<Vec<u8>>();
+        for bytes in [
+            LINE.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf", LINE.as_bytes()].concat(),
+            [vec![0xff, 0xfe], units(u16::to_le_bytes)].concat(),
+            [vec![0xfe, 0xff], units(u16::to_be_bytes)].concat(),
+            units(u16::to_le_bytes),
+            units(u16::to_be_bytes),
+            [&[0; 512], LINE.as_bytes()].concat(),
+        ] {
+            assert_eq!(text(bytes).as_deref(), Ok(LINE));
+        }
+        let latin = [b"[    0.500000] name: K\xfcche\n", LINE.as_bytes()].concat();
+        assert!(text(latin).unwrap().ends_with(LINE));
+        // Lost power in the middle of a line.
+        let torn = [b"[    0.5", &[0; 64][..], LINE.as_bytes()].concat();
+        assert_eq!(text(torn).unwrap(), format!("[    0.5\n{LINE}"));
+        let returns = LINE.replace('\n', "\r").repeat(2);
+        assert_eq!(text(returns.into_bytes()).unwrap(), LINE.repeat(2));
+    }
+
+    #[test]
+    fn no_text() {
+        let noise: Vec<u8> = (0..4096_u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        let mut tar = vec![b'a'; 512];
+        tar[257..262].copy_from_slice(b"ustar");
+        for (bytes, why) in [
+            (noise, "no characters"),
+            (vec![0; 100], "zero"),
+            ((1..=6).cycle().take(100).collect(), "control characters"),
+            (tar, "tar archive"),
+            (b"PK\x03\x04rest".to_vec(), "zip archive"),
+            (b"LPKSHHRHrest".to_vec(), "journalctl --file"),
+            (b"\x7fELFrest".to_vec(), "program"),
+        ] {
+            let error = text(bytes).unwrap_err().to_string();
+            assert!(error.contains(why), "{why}: {error}");
+        }
+        assert_eq!(text(Vec::new()).as_deref(), Ok(""));
+    }
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Logs in JSON: `dmesg --json`, `journalctl -o json` and its like, and what LAVA keeps, which is
+//! YAML with a record of JSON in each line.
+
+use serde::Deserialize;
+use serde_json::{Deserializer, Value};
+
+use super::journal::{Entry, Fields};
+use super::number::seconds;
+use super::prefix;
+use super::refusal::{Clock, Reason, Refusal};
+use crate::micros::Micros;
+
+/// Whether the text is of this form.
+pub(super) fn is_json(text: &str) -> bool {
+    let text = text.trim_start_matches(['\u{1e}', ' ', '\n', '\r', '\t']);
+    let text = text.strip_prefix("data: ").unwrap_or(text);
+    // A line of the console may begin with a bracket, and `{` begins no line of the kernel's.
+    text.starts_with("{\"")
+        || text.starts_with("{\n")
+        || text.starts_with("{ ")
+        || text
+            .strip_prefix('[')
+            .is_some_and(|list| list.trim_start().starts_with("{\""))
+}
+
+/// Whether each line is a record of LAVA's.
+pub(super) fn is_lava(text: &str) -> bool {
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    first.is_some_and(|line| line.starts_with("- {") && line.contains("msg"))
+}
+
+/// Hands out the messages of a log in JSON.
+pub(super) fn read(text: &str, mut take: impl FnMut(Entry)) -> Result<(), Refusal> {
+    // `-o json-sse` puts `data: ` before each object, `-o json-seq` a record separator.
+    let text = if text.contains('\u{1e}') || text.starts_with("data: ") {
+        let lines = text.split_inclusive('\n');
+        let lines = lines.map(|line| line.trim_start_matches('\u{1e}'));
+        std::borrow::Cow::Owned(
+            lines
+                .map(|line| line.strip_prefix("data: ").unwrap_or(line))
+                .collect(),
+        )
+    } else {
+        std::borrow::Cow::Borrowed(text)
+    };
+    let mut lines = Lines::of(&text);
+    let mut values = Deserializer::from_str(&text).into_iter::<Value>();
+    loop {
+        let at = values.byte_offset();
+        let Some(value) = values.next() else {
+            return Ok(());
+        };
+        let value = value.map_err(|error| {
+            let line = error.line().max(1);
+            let text = text.lines().nth(line - 1).unwrap_or_default();
+            Refusal::of_line(line, Reason::Json(error.to_string()), text)
+        })?;
+        let from = at + text[at..].len() - text[at..].trim_start().len();
+        let line = lines.at(from);
+        if let Value::Object(of) = &value {
+            if let Some(Value::Array(messages)) = of.get("dmesg") {
+                let keys = text[from..]
+                    .match_indices("\"msg\"")
+                    .map(|(key, _)| from + key);
+                for (message, key) in messages.iter().zip(keys) {
+                    take(dmesg(message, lines.at(key)));
+                }
+                continue;
+            }
+        }
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| take(journal(value, line))),
+            value => take(journal(&value, line)),
+        }
+    }
+}
+
+/// Counts lines, from place to place.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            line: 1,
+        }
+    }
+
+    fn at(&mut self, at: usize) -> usize {
+        self.line += self.text[self.at..at]
+            .bytes()
+            .filter(|byte| *byte == b'\n')
+            .count();
+        self.at = at;
+        self.line
+    }
+}
+
+/// A message of `dmesg --json`.
+fn dmesg(message: &Value, line: usize) -> Entry {
+    let text = message["msg"].as_str().unwrap_or_default();
+    let time = match &message["time"] {
+        // Six decimals, and fewer digits in all than a double has.
+        Value::Number(number) => number.as_f64().and_then(from_seconds).ok_or(Clock::None),
+        Value::String(time) => prefix::iso(&format!("{time} "))
+            .map(|(time, _)| time)
+            .or_else(|| seconds(time.trim()))
+            .ok_or(Clock::Wall),
+        _ => Err(Clock::None),
+    };
+    let caller = message["caller"].as_str().and_then(prefix::task);
+    Entry {
+        line,
+        boot: None,
+        iso: message["time"].is_string(),
+        time,
+        caller,
+        text: text.to_owned(),
+    }
+}
+
+fn from_seconds(seconds: f64) -> Option<Micros> {
+    let micros = (seconds * 1e6).round();
+    // Any time that printk can print is below 2^53 microseconds.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let time = (0.0..9e15)
+        .contains(&micros)
+        .then_some(Micros(micros as u64));
+    time
+}
+
+/// An entry of the journal.
+fn journal(entry: &Value, line: usize) -> Entry {
+    let bytes = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        // What is not UTF-8 comes as numbers.
+        Value::Array(bytes) => {
+            let bytes = bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok());
+            let bytes: Option<Vec<u8>> = bytes.collect();
+            Some(String::from_utf8_lossy(&bytes?).into_owned())
+        }
+        _ => None,
+    };
+    let field = |name: &str| entry.get(name).and_then(bytes);
+    Fields {
+        transport: field("_TRANSPORT"),
+        identifier: field("SYSLOG_IDENTIFIER"),
+        boot: field("_BOOT_ID"),
+        source: field("_SOURCE_MONOTONIC_TIMESTAMP"),
+        message: field("MESSAGE"),
+    }
+    .entry(line)
+}
+
+/// Hands out what the device has printed, with the number of the line.
+pub(super) fn lava(text: &str, mut take: impl FnMut(usize, &str)) -> Result<(), Refusal> {
+    #[derive(Deserialize)]
+    struct Record {
+        lvl: String,
+        msg: Value,
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        let Some(record) = line.strip_prefix("- ") else {
+            continue;
+        };
+        // Old versions wrote it as YAML does, with single quotation marks.
+        let record: Record = serde_json::from_str(record)
+            .or_else(|error| serde_json::from_str(&requoted(record)).map_err(|_| error))
+            .map_err(|error| Refusal::of_line(number, Reason::Json(error.to_string()), line))?;
+        if let ("target", Value::String(msg)) = (record.lvl.as_str(), &record.msg) {
+            for line in msg.split('\n') {
+                take(number, line);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `{dt: '2026-01-04T12:00:03.100', lvl: target, msg: 'it''s'}` as JSON.
+fn requoted(record: &str) -> String {
+    let field = |key: &str| {
+        let (_, rest) = record.split_once(&format!("{key}: "))?;
+        let Some(quoted) = rest.strip_prefix('\'') else {
+            return Some(match rest.strip_prefix('"') {
+                Some(_) => {
+                    let mut values = Deserializer::from_str(rest).into_iter::<String>();
+                    values.next()?.ok()?
+                }
+                None => rest.split([',', '}']).next()?.to_owned(),
+            });
+        };
+        let doubled = quoted.replace("''", "\u{1}");
+        Some(doubled.split_once('\'')?.0.replace('\u{1}', "'"))
+    };
+    let fields = [("lvl", field("lvl")), ("msg", field("msg"))];
+    let object: serde_json::Map<_, _> = fields
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), Value::String(value?))))
+        .collect();
+    Value::Object(object).to_string()
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which kernel has printed a log, and what its numbers mean.
+//!
+//! Before 5.14 `really_probe()` (`drivers/base/dd.c`) returned 1 when the device was bound and 0
+//! when its driver's probe had failed, and `initcall_debug` printed that. Since then 0 is bound, and
+//! a driver's errno comes out positive.
+
+use std::collections::HashMap;
+
+use super::number::digits;
+use crate::event::{Event, Initcall, Outcome, What};
+
+/// What tells of the kernel.
+#[derive(Debug, Default)]
+pub(super) struct Kernel {
+    /// The release in the first line of the boot.
+    pub(super) banner: Option<String>,
+    /// The release in another line.
+    pub(super) release: Option<String>,
+    /// The errno that a driver's probe failed with, by the device, until the result follows.
+    failed: HashMap<String, i32>,
+    /// The same, by the place of the event.
+    errnos: HashMap<usize, i32>,
+    /// There is a number that only a kernel before 5.14 prints there.
+    old: bool,
+    /// There is one that only a kernel since 5.14 prints.
+    new: bool,
+}
+
+impl Kernel {
+    /// The release, if the log has it.
+    pub(super) fn release(&self) -> Option<&str> {
+        self.banner.as_deref().or(self.release.as_deref())
+    }
+
+    /// A line says that a driver's probe has failed. The result follows it.
+    pub(super) fn failed(&mut self, device: &str, errno: i32) {
+        self.failed.insert(device.to_owned(), errno);
+    }
+
+    /// The event at this place.
+    pub(super) fn event(&mut self, place: usize, what: &What) {
+        let What::Initcall(Initcall::Probed {
+            device,
+            driver,
+            ret,
+            ..
+        }) = what
+        else {
+            return;
+        };
+        // The name of the driver is there since 7.3.
+        self.new |= driver.is_some() || *ret > 1;
+        if self.failed.is_empty() {
+            return;
+        }
+        if let Some(errno) = self.failed.remove(device.as_str()) {
+            self.old |= *ret == 0;
+            self.errnos.insert(place, errno);
+        }
+    }
+
+    /// Whether the kernel is older than 5.14, if that is known.
+    fn is_old(&self) -> Option<bool> {
+        match (self.old, self.new) {
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            (true, true) => None,
+            (false, false) => {
+                let mut numbers = self.release()?.split(['.', '-', '+']);
+                let major: u32 = digits(numbers.next()?)?;
+                let minor: u32 = digits(numbers.next()?)?;
+                Some((major, minor) < (5, 14))
+            }
+        }
+    }
+
+    /// Says what the results of the probes mean, and returns how many are not known.
+    pub(super) fn outcomes(&self, events: &mut [Event]) -> usize {
+        let is_old = self.is_old();
+        let mut unknown = 0;
+        for (place, event) in events.iter_mut().enumerate() {
+            let What::Initcall(Initcall::Probed { ret, outcome, .. }) = &mut event.what else {
+                continue;
+            };
+            *outcome = match (is_old, *ret) {
+                (Some(true), 1) => Outcome::Bound,
+                (Some(true), 0) => Outcome::Failed(self.errnos.get(&place).copied()),
+                (None, 0 | 1) => Outcome::Unknown,
+                _ => Outcome::since_5_14(*ret),
+            };
+            unknown += usize::from(*outcome == Outcome::Unknown);
+        }
+        unknown
+    }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The text of one message of the kernel's, without what is before it.
+
+use super::initcall_debug;
+use super::number::digits;
+use super::refusal::Reason;
+use super::timing::{kernel_event, user_event};
+use crate::event::{What, KERNEL_PREFIX, USER_PREFIX};
+
+/// What a message says.
+pub(super) enum Message<'a> {
+    /// An event.
+    Event(What),
+    /// A kernel of this release starts.
+    Banner(&'a str),
+    /// The release of the kernel that runs.
+    Release(&'a str),
+    /// A driver's probe of this device failed with this errno.
+    Failed(&'a str, i32),
+    /// Lines are missing.
+    Dropped,
+    /// The next line is the last one once more.
+    Replay,
+    /// Something else.
+    Other,
+}
+
+/// Reads a message that the task `caller` has printed, if that is known.
+pub(super) fn read(text: &str, caller: Option<u32>) -> Result<Message<'_>, Reason> {
+    if let Some(text) = text.strip_prefix(KERNEL_PREFIX) {
+        return kernel_event(text).map(Message::Event);
+    }
+    if let Some(text) = text.strip_prefix(USER_PREFIX) {
+        return user_event(text).map(Message::Event);
+    }
+    // A serial line may have blanks at its end, or what an editor has put there.
+    let text = text.trim_end();
+    if let Some(initcall) = initcall_debug::parse(text, caller) {
+        return Ok(Message::Event(What::Initcall(initcall)));
+    }
+    if is_replay(text) {
+        return Ok(Message::Replay);
+    }
+    if initcall_debug::is_cut(text) {
+        return Err(Reason::CutOff);
+    }
+    if let Some(rest) = text.strip_prefix("initcall ") {
+        if rest.contains(" returned ") && rest.ends_with(" msecs") {
+            return Err(Reason::Milliseconds);
+        }
+    }
+    if is_loss(text) {
+        return Ok(Message::Dropped);
+    }
+    Ok(banner(text)
+        .map(Message::Banner)
+        .or_else(|| release(text).map(Message::Release))
+        .or_else(|| failed(text).map(|(device, errno)| Message::Failed(device, errno)))
+        .unwrap_or(Message::Other))
+}
+
+/// The release in the first line of a boot (`init/main.c`, `linux_banner`).
+fn banner(text: &str) -> Option<&str> {
+    text.strip_prefix("Linux version ")?
+        .split_whitespace()
+        .next()
+}
+
+/// The release in other lines: the manufacturer of a root hub (`drivers/usb/core/hcd.c`), the head
+/// of an oops (`lib/dump_stack.c`).
+fn release(text: &str) -> Option<&str> {
+    let rest = match text.split_once("Manufacturer: Linux ") {
+        Some((_, rest)) => rest,
+        None => text.split_once(" Not tainted ")?.1,
+    };
+    rest.split_whitespace().next()
+}
+
+/// `nic: probe of 0000:07:00.0 failed with error -12`, as kernels before 6.9 print it.
+fn failed(text: &str) -> Option<(&str, i32)> {
+    let (_, rest) = text.split_once(": probe of ")?;
+    let (device, errno) = rest.split_once(" failed with error ")?;
+    Some((device, errno.parse().ok()?))
+}
+
+/// Whether the line says that others are missing: the console's (`kernel/printk/printk.c`), which
+/// had no end of line from 4.4 to 4.14, and that of a daemon that reads `/dev/kmsg` too slowly.
+pub(super) fn is_loss(text: &str) -> bool {
+    let counted = |before: &str, after: &str| {
+        text.match_indices(after).any(|(at, _)| {
+            text[..at]
+                .rsplit_once(before)
+                .is_some_and(|(_, number)| digits::<u64>(number).is_some())
+        })
+    };
+    counted("** ", " printk messages dropped **")
+        || counted("Missed ", " kernel messages")
+        || text.contains("/dev/kmsg buffer overrun, some messages lost")
+}
+
+/// A console that was taken over in the middle of a line prints the whole line once more.
+pub(super) fn is_replay(text: &str) -> bool {
+    text.ends_with("** replaying previous printk message **")
+}
+
+/// Where in a line the text of an event begins, whatever is before it.
+pub(super) fn find(line: &str) -> Option<usize> {
+    line.find(KERNEL_PREFIX)
+        .or_else(|| initcall_debug::find(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing() {
+        for text in [
+            "** 12 printk messages dropped **",
+            "** 25 printk messages dropped ** [    5.123456] random: crng init done",
+            "x** 1 printk messages dropped ** ",
+            "systemd-journald[222]: Missed 17 kernel messages",
+            "systemd-journald[222]: /dev/kmsg buffer overrun, some messages lost.",
+        ] {
+            assert!(matches!(read(text, None), Ok(Message::Dropped)), "{text}");
+        }
+        for text in [
+            "net_ratelimit: 5 callbacks suppressed",
+            "Missed kernel messages",
+        ] {
+            assert!(matches!(read(text, None), Ok(Message::Other)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_and_its_complaints() {
+        let release = |text| match read(text, None) {
+            Ok(Message::Banner(release) | Message::Release(release)) => Some(release.to_owned()),
+            _ => None,
+        };
+        for (text, of) in [
+            (
+                "Linux version 5.2.0-rc5 (me@host) #220 SMP",
+                Some("5.2.0-rc5"),
+            ),
+            (
+                "usb usb1: Manufacturer: Linux 6.1.0-18-amd64 xhci-hcd",
+                Some("6.1.0-18-amd64"),
+            ),
+            (
+                "CPU: 0 PID: 1 Comm: swapper/0 Not tainted 5.10.0 #2",
+                Some("5.10.0"),
+            ),
+            ("the Linux version 5.2", None),
+        ] {
+            assert_eq!(release(text).as_deref(), of, "{text}");
+        }
+        assert!(matches!(
+            read("nic: probe of 0000:07:00.0 failed with error -12", None),
+            Ok(Message::Failed("0000:07:00.0", -12))
+        ));
+    }
+}

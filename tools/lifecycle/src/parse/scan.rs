@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The boots of a log, message by message.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use super::copies::Runs;
+use super::kernel::Kernel;
+use super::message::Message;
+use super::note::Note;
+use super::order::{Order, SKEW};
+use super::refusal::{Clock, Reason, Refusal};
+use crate::event::{Event, What};
+use crate::micros::Micros;
+
+/// One message, taken out of whatever the log is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given<'a> {
+    /// The number of its line, from 1.
+    pub(super) number: usize,
+    /// The line, for what is refused.
+    pub(super) line: &'a str,
+    pub(super) stamp: Stamp,
+    /// Two consoles may have printed it.
+    pub(super) console: bool,
+}
+
+/// The time of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stamp {
+    /// printk's.
+    Printk(Micros),
+    /// printk's, or that at which journald has read the line: `journalctl -o short-monotonic`.
+    Journal(Micros),
+    /// printk's, with the same added to each.
+    Calendar(Micros),
+}
+
+impl Stamp {
+    fn time(self) -> Micros {
+        match self {
+            Self::Printk(time) | Self::Journal(time) | Self::Calendar(time) => time,
+        }
+    }
+}
+
+/// What one boot has left in a log.
+#[derive(Debug, Default)]
+pub(super) struct Boot {
+    pub(super) kernel: Kernel,
+    pub(super) events: Vec<Event>,
+    /// The line of each event.
+    pub(super) lines: Vec<u32>,
+    /// The run of equal lines that each event is in, from 1; 0 if it cannot be a copy.
+    runs_of: Vec<u32>,
+    runs: Runs,
+    /// When the first line was printed.
+    began: Option<Stamp>,
+    /// A console has printed the whole of the boot so far once more.
+    replayed: Option<HashSet<u64>>,
+    /// The console says that it prints the last line once more.
+    again: bool,
+    /// A line of ours without a time.
+    untimed: Option<Refusal>,
+    /// Lines of ours that something is in front of, and the first of them.
+    behind: Option<(usize, Refusal)>,
+    pub(super) notes: Vec<Note>,
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Takes messages, and keeps the boots that they are of.
+#[derive(Debug)]
+pub(super) struct Scan {
+    boots: Vec<Boot>,
+    id: Option<String>,
+    hasher: RandomState,
+}
+
+impl Scan {
+    pub(super) fn new() -> Self {
+        Self {
+            boots: vec![Boot::default()],
+            id: None,
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn boot(&mut self) -> &mut Boot {
+        if self.boots.is_empty() {
+            self.boots.push(Boot::default());
+        }
+        let last = self.boots.len() - 1;
+        &mut self.boots[last]
+    }
+
+    /// The boots of the log, the first of which may have no beginning.
+    pub(super) fn boots(self) -> Vec<Boot> {
+        let seen = |boot: &Boot| {
+            boot.began.is_some()
+                || boot.refusal.is_some()
+                || boot.untimed.is_some()
+                || boot.behind.is_some()
+        };
+        self.boots.into_iter().filter(seen).collect()
+    }
+
+    /// The journal says which boot an entry is of.
+    pub(super) fn of_boot(&mut self, id: Option<String>) {
+        if id.is_some() && self.id != id {
+            if self.id.is_some() {
+                self.boots.push(Boot::default());
+            }
+            self.id = id;
+        }
+    }
+
+    /// The next line is the last one once more.
+    pub(super) fn again(&mut self) {
+        self.boot().again = true;
+    }
+
+    /// Refuses the boot that the line is of.
+    pub(super) fn refuse(&mut self, number: usize, reason: Reason, line: &str) {
+        let boot = self.boot();
+        if boot.refusal.is_none() {
+            boot.refusal = Some(Refusal::of_line(number, reason, line));
+        }
+    }
+
+    pub(super) fn note(&mut self, note: Note) {
+        self.boot().notes.push(note);
+    }
+
+    /// A line in which a text of ours does not follow the time at once.
+    pub(super) fn behind(&mut self, number: usize, prefix: &str, line: &str) {
+        let boot = self.boot();
+        let reason = || Refusal::of_line(number, Reason::Between(prefix.to_owned()), line);
+        let (count, _) = boot.behind.get_or_insert_with(|| (0, reason()));
+        *count += 1;
+    }
+
+    /// A line that has a time and no text of ours.
+    pub(super) fn other(&mut self, time: Micros, rest: &str, console: bool) {
+        let boot = self.boot();
+        boot.began.get_or_insert(Stamp::Printk(time));
+        if console {
+            boot.runs.take(time, rest);
+        }
+    }
+
+    /// Takes a message. `rest` is all of the line from its time on.
+    pub(super) fn message(&mut self, given: Given<'_>, message: Message<'_>, rest: &str) {
+        if let Message::Banner(release) = message {
+            if self.id.is_none() {
+                self.starts(&given, release, rest);
+            }
+            self.boot().kernel.banner = Some(release.to_owned());
+        }
+        let boot = self.boot();
+        if boot.refusal.is_some() {
+            return;
+        }
+        boot.began.get_or_insert(given.stamp);
+        let run = match given.console {
+            true => boot.runs.take(given.stamp.time(), rest) + 1,
+            false => 0,
+        };
+        match message {
+            Message::Event(what) => self.event(given, what, run),
+            Message::Failed(device, errno) => boot.kernel.failed(device, errno),
+            Message::Release(release) => {
+                boot.kernel
+                    .release
+                    .get_or_insert_with(|| release.to_owned());
+            }
+            Message::Dropped => self.refuse(given.number, Reason::Dropped, given.line),
+            Message::Replay => self.again(),
+            Message::Banner(_) | Message::Other => {}
+        }
+    }
+
+    /// A kernel starts, or a console prints once more how it has started.
+    fn starts(&mut self, given: &Given<'_>, release: &str, rest: &str) {
+        let boot = self.boot();
+        let same = boot.kernel.banner.as_deref() == Some(release);
+        if boot.began.is_none() && boot.untimed.is_none() {
+            return;
+        }
+        // Each line is there twice, this one too.
+        if given.console && boot.runs.is_last(given.stamp.time(), rest) {
+            return;
+        }
+        let may_replay =
+            given.console && same && boot.began == Some(given.stamp) && boot.refusal.is_none();
+        self.boots.push(Boot {
+            again: false,
+            replayed: may_replay.then(HashSet::new),
+            ..Boot::default()
+        });
+    }
+
+    fn event(&mut self, given: Given<'_>, what: What, run: u32) {
+        let time = given.stamp.time();
+        let event = Event { time, what };
+        // Whether the boot that seems to have begun is the last one, printed once more: then it has
+        // the same events at the same microsecond.
+        if time > Micros(0) && self.boots.len() > 1 {
+            let last = self.boots.len() - 1;
+            let starts = self.boots[last]
+                .replayed
+                .as_ref()
+                .is_some_and(HashSet::is_empty);
+            if starts {
+                let known = self.boots[last - 1].events.contains(&event);
+                self.boots[last].replayed = None;
+                if known {
+                    self.boots.pop();
+                    let hasher = self.hasher.clone();
+                    let boot = self.boot();
+                    let known = boot.events.iter().map(|event| hasher.hash_one(event));
+                    boot.replayed = Some(known.collect());
+                    boot.notes.push(Note::Replayed(given.number));
+                }
+            }
+        }
+        let hasher = self.hasher.clone();
+        let boot = self.boot();
+        if let Some(known) = boot.replayed.as_ref().filter(|known| !known.is_empty()) {
+            if known.contains(&hasher.hash_one(&event)) {
+                return;
+            }
+            boot.replayed = None;
+        }
+        if std::mem::take(&mut boot.again) && boot.events.last() == Some(&event) {
+            return;
+        }
+        boot.kernel.event(boot.events.len(), &event.what);
+        boot.events.push(event);
+        boot.lines
+            .push(u32::try_from(given.number).unwrap_or(u32::MAX));
+        boot.runs_of.push(run);
+    }
+
+    /// A line of ours has no time of printk's.
+    pub(super) fn without_time(&mut self, number: usize, clock: Clock, line: &str) {
+        let boot = self.boot();
+        if boot.refusal.is_some() {
+            return;
+        }
+        let refusal = Refusal::of_line(number, Reason::NoTime(clock), line);
+        // A ring of bytes may begin within a line: only the first can be that.
+        if boot.began.is_some() || boot.untimed.is_some() {
+            boot.refusal = Some(boot.untimed.take().unwrap_or(refusal));
+        } else {
+            boot.untimed = Some(refusal);
+        }
+    }
+}
+
+impl Boot {
+    /// Whether the boot has anything of ours.
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.refusal.is_none()
+            && self.untimed.is_none()
+            && self.behind.is_none()
+    }
+
+    /// Checks what has been read, and takes away what is there only since two consoles have printed
+    /// it.
+    pub(super) fn finish(&mut self) -> Result<(), Refusal> {
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal);
+        }
+        match (self.untimed.take(), self.began) {
+            (Some(refusal), None) => return Err(refusal),
+            (Some(refusal), Some(_)) => {
+                self.notes.push(Note::HeadCut(refusal.line.unwrap_or(1)));
+            }
+            _ => {}
+        }
+        match (self.behind.take(), self.events.is_empty()) {
+            (Some((_, refusal)), true) => return Err(refusal),
+            (Some((lines, refusal)), false) => {
+                self.notes.push(Note::Behind {
+                    lines,
+                    first: refusal.line.unwrap_or(1),
+                });
+            }
+            _ => {}
+        }
+        let unknown = self.kernel.outcomes(&mut self.events);
+        if unknown > 0 {
+            self.notes.push(Note::UnknownOutcomes(unknown));
+        }
+        self.clock()?;
+        self.without_copies();
+        let mut order = Order::default();
+        for (event, line) in self.events.iter().zip(&self.lines) {
+            order
+                .take(event)
+                .map_err(|reason| Refusal::of_line(*line as usize, reason, ""))?;
+        }
+        Ok(())
+    }
+
+    /// Times of a calendar count from the first line; those of journald are no good.
+    fn clock(&mut self) -> Result<(), Refusal> {
+        match self.began {
+            Some(Stamp::Calendar(began)) => {
+                for event in &mut self.events {
+                    event.time = event.time - began;
+                }
+                if self.kernel.banner.is_none() {
+                    self.notes.push(Note::FromFirstLine);
+                }
+            }
+            // printk's time is 0 when the first line is printed.
+            Some(Stamp::Journal(began)) if self.kernel.banner.is_some() && began > SKEW => {
+                let line = self.lines.first().copied().unwrap_or(1);
+                return Err(Refusal::of_line(
+                    line as usize,
+                    Reason::NoTime(Clock::Monotonic),
+                    "",
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn without_copies(&mut self) {
+        let mut nth = 0;
+        let mut last = 0;
+        let is_copy = |run: &u32| {
+            nth = if *run == last { nth + 1 } else { 0 };
+            last = *run;
+            *run > 0 && nth >= self.runs.originals(*run - 1)
+        };
+        let is_copy: Vec<bool> = self.runs_of.iter().map(is_copy).collect();
+        let copies = is_copy.iter().filter(|copy| **copy).count();
+        if copies == 0 {
+            return;
+        }
+        let mut of_events = is_copy.iter();
+        self.events.retain(|_| of_events.next() == Some(&false));
+        let mut of_lines = is_copy.iter();
+        self.lines.retain(|_| of_lines.next() == Some(&false));
+        self.notes.push(Note::Copies(copies));
+    }
+
+    /// Whether all times may be those at which journald has read the lines.
+    pub(super) fn is_of_journal(&self) -> bool {
+        matches!(self.began, Some(Stamp::Journal(_)))
+    }
+}
