@@ -48,6 +48,7 @@ pub use abstractions::{
     probe_type,
     task, //
 };
+use workarounds::shared::Shared;
 pub use workarounds::{
     driver_attach,
     exclusive_attach,
@@ -68,13 +69,16 @@ module! {
 #[pin_data(PinnedDrop)]
 struct AsyncProbe {
     #[pin]
-    _levels: module_init::Levels,
+    _levels: Shared<module_init::Levels>,
+    #[pin]
+    _second_phases: Shared<domain::Domain>,
 }
 
 impl kernel::InPlaceModule for AsyncProbe {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            _levels <- module_init::Levels::new(),
+            _levels <- module_init::levels(),
+            _second_phases <- two_phase::domain(),
         })
     }
 }

@@ -14,5 +14,9 @@
 bool async_probe_node_online(int node);
 int async_probe_dev_to_node(const struct device *dev);
 void async_probe_set_dev_node(struct device *dev, int node);
+void async_probe_device_lock(struct device *dev);
+void async_probe_device_unlock(struct device *dev);
+void async_probe_resume_parent(struct device *dev);
+void async_probe_release_parent(struct device *dev);
 
 #endif /* _ASYNC_PROBE_BINDINGS_H */

@@ -5,6 +5,7 @@
  */
 
 #include <linux/nodemask.h>
+#include <linux/pm_runtime.h>
 
 #include "bindings.h"
 
@@ -21,4 +22,27 @@ int async_probe_dev_to_node(const struct device *dev)
 void async_probe_set_dev_node(struct device *dev, int node)
 {
 	set_dev_node(dev, node);
+}
+
+void async_probe_device_lock(struct device *dev)
+{
+	device_lock(dev);
+}
+
+void async_probe_device_unlock(struct device *dev)
+{
+	device_unlock(dev);
+}
+
+/* As __driver_probe_device() does around a probe. */
+void async_probe_resume_parent(struct device *dev)
+{
+	if (dev->parent)
+		pm_runtime_get_sync(dev->parent);
+}
+
+void async_probe_release_parent(struct device *dev)
+{
+	if (dev->parent)
+		pm_runtime_put(dev->parent);
 }

@@ -21,17 +21,16 @@ use core::marker::PhantomData;
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Release, //
-        },
         static_lock_class,
         Arc,
         Mutex, //
     },
 };
 
+use super::shared::{
+    Place,
+    Shared, //
+};
 use crate::abstractions::domain::{
     Cookie,
     Domain, //
@@ -62,43 +61,22 @@ pub enum Level {
 const LEVELS: usize = Level::Late as usize + 1;
 
 /// The domains of the levels.
-static DOMAINS: Atomic<*const [Domain; LEVELS]> = Atomic::new(core::ptr::null());
-
-/// The domains of the levels, which `async_probe.ko` keeps as long as it is loaded.
-#[pin_data(PinnedDrop)]
+#[pin_data]
 pub(crate) struct Levels {
     #[pin]
     domains: [Domain; LEVELS],
 }
 
-impl Levels {
-    /// Returns the initializer of the only instance.
-    pub(crate) fn new() -> impl PinInit<Self, Error> {
-        try_pin_init!(&this in Self {
+static PLACE: Place<Levels> = Place::new();
+
+/// Returns the initializer of the domains, which `async_probe.ko` keeps as long as it is loaded.
+pub(crate) fn levels() -> impl PinInit<Shared<Levels>, Error> {
+    Shared::new(
+        &PLACE,
+        try_pin_init!(Levels {
             domains <- pin_init::pin_init_array_from_fn(|_| Domain::exclusive()),
-            _: {
-                // SAFETY: `this` is valid.
-                DOMAINS.store(unsafe { &raw const (*this.as_ptr()).domains }, Release);
-            },
-        })
-    }
-
-    /// Returns the domains of the levels below `level`, and the one of `level`; none if they are
-    /// not initialized yet.
-    fn domains(level: Level) -> Option<(&'static [Domain], &'static Domain)> {
-        // SAFETY: The domains are initialized when `async_probe.ko` is loaded, and stay until it is
-        // unloaded. The caller's module uses its symbols, and pins it.
-        let domains = unsafe { DOMAINS.load(Acquire).as_ref() }?;
-
-        Some((domains.get(..level as usize)?, domains.get(level as usize)?))
-    }
-}
-
-#[pinned_drop]
-impl PinnedDrop for Levels {
-    fn drop(self: Pin<&mut Self>) {
-        DOMAINS.store(core::ptr::null(), Release);
-    }
+        }),
+    )
 }
 
 /// The state of an initialization.
@@ -111,12 +89,12 @@ enum State<M> {
     Gone,
 }
 
-/// The name of the lock of a [`Shared`], as in `domain.rs`.
-static LOCK_NAME: &CStr = c"async_probe::module_init::Shared";
+/// The name of the lock of a [`Init`], as in `domain.rs`.
+static LOCK_NAME: &CStr = c"async_probe::module_init::Init";
 
 /// The state, shared with the function.
 #[pin_data]
-struct Shared<M> {
+struct Init<M> {
     #[pin]
     state: Mutex<State<M>>,
 }
@@ -131,7 +109,7 @@ struct Shared<M> {
 /// While the function waits, it keeps its place in the workqueue, see [`Domain::synchronize_full`].
 #[must_use = "the initialization is undone at once when this is dropped"]
 pub struct AsyncInit<M> {
-    shared: Arc<Shared<M>>,
+    shared: Arc<Init<M>>,
     domain: &'static Domain,
     cookie: Cookie,
     _module: PhantomData<M>,
@@ -155,16 +133,20 @@ impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
         M: 'static,
     {
         let shared = Arc::pin_init(
-            pin_init!(Shared {
+            pin_init!(Init {
                 state <- Mutex::new(State::Pending, LOCK_NAME, static_lock_class!()),
             }),
             GFP_KERNEL,
         )?;
-        let (lower, domain) = Levels::domains(level).ok_or(ENODEV)?;
+        let levels = PLACE.get()?;
+        let (lower, domain) = (
+            &levels.domains[..level as usize],
+            &levels.domains[level as usize],
+        );
 
         let cookie = domain.schedule(
             {
-                let shared: Arc<Shared<M>> = shared.clone();
+                let shared: Arc<Init<M>> = shared.clone();
 
                 move || {
                     lower.iter().for_each(Domain::synchronize_full);
@@ -183,7 +165,7 @@ impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
     }
 }
 
-impl<M: kernel::InPlaceModule> Shared<M> {
+impl<M: kernel::InPlaceModule> Init<M> {
     /// Initializes the module, unless it must not begin any more.
     fn init(&self, module: &'static ThisModule) {
         let mut state = self.state.lock();

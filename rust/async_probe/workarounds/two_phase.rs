@@ -1,89 +1,206 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Probes in two phases: a quick synchronous one, and the slow rest.
+//! Workaround: probes in two phases, a quick one and the slow rest.
 //!
-//! The probe function does what has to be done before the device counts as bound, schedules the
-//! rest and returns. The rest runs in an exclusive domain of the device, so that nobody waits for
-//! it but unbind, and with it the unloading of the driver's module. So loading a slow driver delays
-//! neither its own `insmod` nor any other, on any bus and without a module parameter.
+//! Unnecessary once the driver core probes a driver's devices in a domain of the driver, and
+//! exports `driver_deferred_probe_trigger()`.
 //!
-//! The price is that the device is bound before it is ready: the driver has to cope with users that
-//! come in between, and with a rest that fails.
+//! The probe function does the part after which the device counts as bound, schedules the rest and
+//! returns. The rest runs in an exclusive domain, so that loading a slow driver delays neither its
+//! own `insmod` nor any other, on any bus and without a module parameter.
+//! `samples/slow_platform_driver.rs` is an example.
+//!
+//! # The rest is a part of the probe
+//!
+//! As a probe does, the rest runs with the lock of the device held, and its parent is not suspended
+//! meanwhile. So all that waits for a probe of the device waits for its second phase:
+//!
+//! - Unbind, and with it the unloading of the driver's module, and the removal of the device
+//!   (`__device_driver_lock()`). A rest that has not begun is dropped then, and never runs.
+//! - System suspend and hibernation (`dpm_prepare()`), power-off and reboot (`device_shutdown()`).
+//!
+//! As for a probe, these waits have no limit, and the rest cannot be cancelled: it has to limit its
+//! own waits. On a bus that locks the parent of a device, too (USB, `need_parent_lock`), the rest
+//! must not take that lock. If the probe fails, or defers, after it has scheduled the rest, the
+//! rest does not run. When the rest has run, the driver core retries the probes of consumers that
+//! have deferred.
+//!
+//! # The price
+//!
+//! The device is bound before it is ready: the driver has to cope with users that come in between,
+//! and with a rest that fails.
 //!
 //! The driver itself is best probed synchronously, as its probes are quick: asynchronous ones would
 //! share the workqueue, of 1024 functions at once on each NUMA node, with the slow rest of other
 //! devices.
-//!
-//! # Examples
-//!
-//! ```ignore
-//! fn probe<'bound>(
-//!     pdev: &'bound platform::Device<Core<'_>>,
-//!     _info: Option<&'bound Self::IdInfo>,
-//! ) -> impl PinInit<Self, Error> + 'bound {
-//!     two_phase::schedule(pdev.as_ref(), |dev| load_firmware(dev))?;
-//!     Ok(Self)
-//! }
-//! ```
 
 use kernel::{
     device::{
+        Bound,
         Core,
         Device, //
     },
-    devres,
+    devres, faux, new_mutex,
     prelude::*,
+    str::CString,
     sync::{
         aref::ARef,
-        Arc, //
+        atomic::{
+            Atomic,
+            AtomicFlag,
+            Full,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
     },
 };
 
-use crate::abstractions::domain::{
-    Domain,
-    Node, //
+use super::shared::{
+    Place,
+    Shared, //
+};
+use crate::{
+    abstractions::domain::{
+        Domain,
+        Node, //
+    },
+    bindings,
 };
 
-/// Schedules `rest` to be called after, or while, `dev` is bound; on the node of `dev`.
-///
-/// When the driver core releases the resources of `dev`, which it does after it has dropped the
-/// driver data, or if the probe fails, it waits until `rest` has returned. Resources of `dev` that
-/// devres manages and that were registered before are still there then.
+/// The domain of all second phases.
+static DOMAIN: Place<Domain> = Place::new();
+
+/// Returns the initializer of the domain, which `async_probe.ko` keeps as long as it is loaded.
+pub(crate) fn domain() -> impl PinInit<Shared<Domain>, Error> {
+    Shared::new(&DOMAIN, Domain::exclusive())
+}
+
+/// Schedules `rest` to be called when the probe of `dev` has ended, on the node of `dev`.
 ///
 /// # Context
 ///
-/// Sleeps. Callbacks of the bus only, which is what [`Core`] stands for: what is registered with
-/// devres while the resources of the device are being released already would not be waited for.
+/// Sleeps. Callbacks of the bus only, as [`Core`] says.
 ///
-/// `rest` is called in task context and may sleep. It must not take the lock of the device, which
-/// unbind holds while it waits. Unbind has begun to release the resources of the device then, and
-/// those that were registered after the call are gone: so `rest` does not get a `Device<Bound>`,
-/// which promises that they are there and that others can be registered. It reaches resources with
-/// [`Devres::try_access`](kernel::devres::Devres::try_access).
+/// `rest` is called as a probe is: in task context, with the lock of the device held, and may
+/// sleep.
 ///
 /// # Errors
 ///
-/// `ENOMEM` if memory is short or too many functions are pending; `rest` is not called then.
+/// `rest` is not called if the function fails:
+///
+/// - `ENOMEM` if memory is short or too many functions are pending.
+/// - `ENODEV` if this crate is built in, and is not initialized yet.
 pub fn schedule<F>(dev: &Device<Core<'_>>, rest: F) -> Result
 where
-    F: FnOnce(&Device) + Send + 'static,
+    F: FnOnce(&Device<Bound>) + Send + 'static,
 {
-    let domain = Arc::pin_init(Domain::exclusive(), GFP_KERNEL)?;
-    let this: &Device = dev;
-    let node = Node::of(this);
-    let this: ARef<Device> = this.into();
+    schedule_rest(dev, KBox::new(Once(Some(rest)), GFP_KERNEL)?)
+}
 
-    // First, as it can fail: a function that has been scheduled cannot be called off.
-    devres::register(dev, Rest(domain.clone()), GFP_KERNEL)?;
-    domain.schedule_on(node, move || rest(&this), GFP_KERNEL)?;
+/// The rest of a probe: code of the driver's module.
+trait Rest: Send {
+    /// Runs it, once.
+    fn run(&mut self, dev: &Device<Bound>);
+}
+
+/// A function that is called once.
+struct Once<F>(Option<F>);
+
+impl<F: FnOnce(&Device<Bound>) + Send> Rest for Once<F> {
+    fn run(&mut self, dev: &Device<Bound>) {
+        if let Some(function) = self.0.take() {
+            function(dev);
+        }
+    }
+}
+
+/// The second phase of a probe.
+///
+/// The rest is taken, run and dropped with the lock of the device held.
+#[pin_data]
+struct Phase {
+    #[pin]
+    rest: Mutex<Option<KBox<dyn Rest>>>,
+}
+
+/// Drops a rest that has not run when the driver core releases the resources of the device: when
+/// the probe has failed, or the device is unbound.
+struct Cancel(Arc<Phase>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        let rest = self.0.rest.lock().take();
+
+        drop(rest);
+    }
+}
+
+/// As [`schedule`]. The function that it schedules is code of `async_probe.ko`: it may still run,
+/// and find no rest, when the driver's module is gone.
+fn schedule_rest(dev: &Device<Core<'_>>, rest: KBox<dyn Rest>) -> Result {
+    let phase = Arc::pin_init(
+        pin_init!(Phase {
+            rest <- new_mutex!(Some(rest)),
+        }),
+        GFP_KERNEL,
+    )?;
+    let unbound: &Device = dev;
+    let node = Node::of(unbound);
+    let unbound: ARef<Device> = unbound.into();
+
+    devres::register(dev, Cancel(phase.clone()), GFP_KERNEL)?;
+    DOMAIN
+        .get()?
+        .schedule_on(node, move || phase.run(&unbound), GFP_KERNEL)?;
     Ok(())
 }
 
-/// The rest of a probe: dropping it waits for the function.
-struct Rest(Arc<Domain>);
+impl Phase {
+    /// Runs the rest, if it has not been dropped.
+    fn run(&self, dev: &Device) {
+        // CAST: `Device` is a transparent wrapper of `struct device`.
+        let raw = core::ptr::from_ref(dev).cast_mut().cast();
 
-impl Drop for Rest {
-    fn drop(&mut self) {
-        self.0.synchronize_full();
+        // SAFETY: `dev` is valid.
+        unsafe { bindings::async_probe_device_lock(raw) };
+        let rest = self.rest.lock().take();
+        let is_due = rest.is_some();
+
+        if let Some(mut rest) = rest {
+            // SAFETY: The driver core drops the rest when it unbinds the device, with the lock of
+            // the device held. So the device is bound, and its parent registered.
+            unsafe {
+                bindings::async_probe_resume_parent(raw);
+                rest.run(dev.as_bound());
+                bindings::async_probe_release_parent(raw);
+            }
+        }
+
+        // SAFETY: This task has locked the device.
+        unsafe { bindings::async_probe_device_unlock(raw) };
+        if is_due {
+            retry_deferred();
+        }
+    }
+}
+
+/// Has the driver core retry all deferred probes, as it does when a device is bound
+/// (`driver_bound()`): binds a device that has no other purpose.
+fn retry_deferred() {
+    static PENDING: AtomicFlag = AtomicFlag::new(false);
+    static NUMBER: Atomic<usize> = Atomic::new(0);
+
+    // A task that has set the flag, and has not cleared it, retries later than now.
+    if PENDING.xchg(true, Full) {
+        return;
+    }
+    PENDING.xchg(false, Full);
+
+    let number = NUMBER.fetch_add(1, Relaxed);
+    let result = CString::try_from_fmt(fmt!("async_probe.{}", number))
+        .and_then(|name| faux::Registration::new(&name, None));
+    if let Err(err) = result {
+        pr_warn!("deferred probes are not retried now: {:?}\n", err);
     }
 }

@@ -10,6 +10,8 @@ pub const DOMAIN_TEST: &str = "domain_test";
 pub const BUS_TEST: &str = "bus_test";
 /// Drivers that defer, compete and drop.
 pub const DRIVER_TEST: &str = "driver_test";
+/// Drivers with a second phase.
+pub const TWO_PHASE_TEST: &str = "two_phase_test";
 /// Does what instruments of the kernel complain about.
 pub const SPLATS: &str = "splats";
 

@@ -17,7 +17,6 @@ use lifecycle::event::Call;
 use lifecycle::laws::convoy;
 use lifecycle::laws::insmod_waits::Insmod;
 use lifecycle::{Micros, ProbeType};
-use selftests::kernel::wants_quick_first_phase;
 use selftests::samples::{Driver, Sample, BUS};
 use selftests::slow::slow_ms;
 use selftests::{kernel, ktap, modules, Bench, Failure, Order, Test};
@@ -83,9 +82,6 @@ fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
 
 /// Loads and unloads the unrelated module beside the probes, or the second phases, of this driver.
 fn beside(bench: &mut Bench, driver: Driver, expected: Insmod) -> Result<(), Failure> {
-    if driver.two_phases {
-        wants_quick_first_phase()?;
-    }
     let (insmod, rmmod) = idle(bench)?;
     let from = bench.events()?.len();
     // The order in which the probes are not those of the caller.

@@ -11,7 +11,6 @@ use lifecycle::event::Call;
 use lifecycle::laws::{rmmod_waits, two_phase};
 use lifecycle::{ProbeType, What};
 use selftests::firmware_dir::FirmwareDir;
-use selftests::kernel::wants_quick_first_phase;
 use selftests::samples::{ensure_bound, Driver, PLATFORM};
 use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
@@ -23,9 +22,6 @@ fn driver(probe_type: ProbeType) -> Driver {
 }
 
 fn returns(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result<(), Failure> {
-    if probe_type == ProbeType::ForceSynchronous {
-        wants_quick_first_phase()?;
-    }
     let driver = driver(probe_type);
     bench.load(order, DEVICES, driver, "")?;
     for number in 0..DEVICES {
