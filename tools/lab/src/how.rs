@@ -20,9 +20,6 @@ use crate::paths::name;
 use crate::programs;
 use crate::project::Project;
 
-/// The sources of the guest programs, in the checkout.
-const SOURCES: &str = "tools/testing/selftests/async_probe/src/bin";
-
 /// The machine of a program that names none.
 const ANY: &str = "plain";
 
@@ -121,9 +118,9 @@ fn source(project: &Project, program: &Path) -> PathBuf {
     if program.extension().is_some() {
         return program.to_owned();
     }
-    let source = project.top().join(SOURCES).join(name(program));
+    let source = project.top().join(programs::SOURCES).join(name(program));
     if source.is_dir() {
-        source.join("main.rs")
+        source.join("mod.rs")
     } else {
         source.with_extension("rs")
     }
@@ -136,10 +133,9 @@ pub(crate) mod tests {
     /// All programs, as cargo would build them.
     pub(crate) fn all() -> Vec<Program> {
         let project = Project::locate().unwrap();
-        let sources = project.top().join(SOURCES);
-        fs::read_dir(sources)
-            .unwrap()
-            .map(|entry| entry.unwrap().path().with_extension(""))
+        let names = programs::names(&project).unwrap().into_iter();
+        names
+            .map(PathBuf::from)
             .chain([project.top().join("tools/lab/src/guest/kselftest.sh")])
             .map(|path| Program::new(&project, path).unwrap())
             .collect()

@@ -2,6 +2,7 @@
 
 //! The guest's root file system: a cpio archive whose bytes depend on its contents only.
 
+use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -135,16 +136,28 @@ impl Initramfs {
             .insert(path.to_owned(), Node { mode, data, device });
     }
 
-    /// Writes the archive.
+    /// Writes the archive. A file that is there by several names is written once; the other names are
+    /// links to the first.
     pub fn write(&self, path: &Path) -> Result<()> {
         let file = File::create(path).at(path, "write")?;
         let mut out = BufWriter::new(file);
+        let mut written: BTreeMap<PathBuf, &str> = BTreeMap::new();
         for (number, (name, node)) in (1_u32..).zip(&self.nodes) {
-            let bytes = match &node.data {
-                Data::Bytes(bytes) => bytes.clone(),
-                Data::Host(host) => fs::read(host).at(host, "read")?,
+            let (mode, bytes) = match &node.data {
+                Data::Bytes(bytes) => (node.mode, bytes.clone()),
+                Data::Host(host) => {
+                    let host = fs::canonicalize(host).at(host, "read")?;
+                    match written.entry(host) {
+                        Entry::Occupied(first) => (SYMLINK, format!("/{}", first.get()).into()),
+                        Entry::Vacant(vacant) => {
+                            let bytes = fs::read(vacant.key()).at(vacant.key(), "read")?;
+                            vacant.insert(name);
+                            (node.mode, bytes)
+                        }
+                    }
+                }
             };
-            entry(&mut out, number, name, node, &bytes).at(path, "write")?;
+            entry(&mut out, number, name, node.device, mode, &bytes).at(path, "write")?;
         }
         trailer(&mut out)
             .and_then(|out| out.flush())
@@ -152,15 +165,22 @@ impl Initramfs {
     }
 }
 
-fn entry(out: impl Write, number: u32, name: &str, node: &Node, bytes: &[u8]) -> io::Result<()> {
+fn entry(
+    out: impl Write,
+    number: u32,
+    name: &str,
+    device: (u32, u32),
+    mode: u32,
+    bytes: &[u8],
+) -> io::Result<()> {
     let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
     let mut writer = Builder::new(name)
         .ino(number)
-        .mode(node.mode)
+        .mode(mode)
         .mtime(0)
         .nlink(1)
-        .rdev_major(node.device.0)
-        .rdev_minor(node.device.1)
+        .rdev_major(device.0)
+        .rdev_minor(device.1)
         .write(out, size);
     writer.write_all(bytes)?;
     writer.finish().map(drop)
@@ -187,5 +207,21 @@ mod tests {
             .collect();
         assert_eq!(images[0], images[1]);
         assert!(images[0].starts_with(b"070701"));
+    }
+
+    #[test]
+    fn a_file_by_two_names_is_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "data of the file").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut archive = Initramfs::default();
+        archive.file("b", &link, true);
+        archive.file("a", &file, true);
+        let path = dir.path().join("image");
+        archive.write(&path).unwrap();
+        let image = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        assert_eq!(image.matches("data of the file").count(), 1);
+        assert!(image.contains("/a"));
     }
 }

@@ -4,7 +4,8 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -49,8 +50,47 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// The package of the guest programs.
+/// The package of the guest programs, and the name of the file that has them all.
 const PACKAGE: &str = "selftests";
+
+/// The sources of the guest programs, in the checkout.
+pub const SOURCES: &str = "tools/testing/selftests/async_probe/src/programs";
+
+/// Where the guest programs are after a build, as links to the one file.
+const LINKS: &str = "selftests";
+
+/// The names of all guest programs, sorted: those of their sources.
+pub fn names(project: &Project) -> Result<Vec<String>> {
+    let sources = project.top().join(SOURCES);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&sources).at(&sources, "read the directory")? {
+        let entry = entry.at(&sources, "read the directory")?;
+        let source = entry.path().with_extension("");
+        names.extend(
+            source
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned()),
+        );
+    }
+    names.retain(|name| name != "main");
+    names.sort();
+    Ok(names)
+}
+
+/// Makes a link by each name, unless it is there.
+fn links(project: &Project, file: &Path) -> Result<Vec<PathBuf>> {
+    let dir = project.out(LINKS);
+    fs::create_dir_all(&dir).at(&dir, "create the directory")?;
+    let make = |name: String| {
+        let link = dir.join(name);
+        if fs::read_link(&link).ok().as_deref() != Some(file) {
+            let _ = fs::remove_file(&link);
+            symlink(file, &link).at(&link, "make the link")?;
+        }
+        Ok(link)
+    };
+    names(project)?.into_iter().map(make).collect()
+}
 
 /// Builds the guest programs; returns them sorted by name.
 pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
@@ -82,12 +122,18 @@ pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
             format!("mend the package {PACKAGE}, then run the same command again"),
         ));
     }
-    let mut programs: Vec<PathBuf> = messages
+    let file = messages
         .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
-        .collect();
-    programs.sort();
-    Ok(programs)
+        .find_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
+    let Some(file) = file else {
+        return Err(Error::new(
+            Kind::Build,
+            "the guest programs are not there",
+            format!("cargo has built no executable of the package {PACKAGE}"),
+            "this is a bug of the lab: report it",
+        ));
+    };
+    links(project, &file)
 }
 
 /// Runs the host's tests whose names contain the filter; hands on those that have passed as they

@@ -3,6 +3,7 @@
 //! Installing the guest programs as kselftests are installed, to be carried to any machine.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::cache::remove_tree;
@@ -72,7 +73,12 @@ pub fn tree(session: &Session, modules: &Modules, programs: &[Program], to: &Pat
     }
     let mut list = String::new();
     for program in programs.iter().filter(|program| !program.how.last) {
-        copy_into(&program.path, &here)?;
+        let all = fs::canonicalize(&program.path).at(&program.path, "read")?;
+        if !here.join(name(&all)).exists() {
+            copy_into(&all, &here)?;
+        }
+        let link = here.join(program.name());
+        symlink(name(&all), &link).at(&link, "make the link")?;
         if !program.how.tool {
             list.push_str(&format!("{COLLECTION}:{}\n", program.name()));
         }

@@ -2,7 +2,7 @@
 
 //! What the selftests have in common.
 //!
-//! Each program under `src/bin` is one topic: it makes a list of [`ktap::Test`]s and hands it to
+//! Each program under `src/programs` is one topic: it makes a list of [`ktap::Test`]s and hands it to
 //! [`ktap::run`]. Every test gets a [`Bench`], on which it loads modules, binds devices and reads
 //! the log; whatever it leaves behind is cleaned up after it.
 //!

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of a driver, in parts; each part is a recording of its own.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::process::Command;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lifecycle::event::Call;
+use nix::errno::Errno;
+use selftests::recorder::Recorder;
+use selftests::{modules, sysfs, Failure};
+
+use super::machine::{self, Driver};
+use super::plan::{Module, Plan};
+
+/// Nothing has happened for so long: all is quiet.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How often is looked whether it is.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// So many devices of a driver are unbound and bound again.
+const REBINDS: usize = 16;
+
+/// A module that has nothing to do with the driver.
+const UNRELATED: &str = "unrelated";
+
+/// What the kernel answered, or why it could not be asked.
+type Answer = Result<Result<(), Errno>, Failure>;
+
+/// Why the life ends before its time.
+pub(crate) enum Stop {
+    /// It has been said.
+    Said,
+    /// The machine does not let it.
+    Failed(Failure),
+    /// The kernel has not answered; it has been said.
+    Hangs,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Tells the lab.
+pub(crate) fn say(what: &str, text: impl Display) {
+    println!("check: {what} {text}");
+}
+
+/// Work in a thread of its own.
+struct Pending<T> {
+    what: String,
+    result: Receiver<T>,
+}
+
+impl<T: Send + 'static> Pending<T> {
+    fn begin(what: impl Into<String>, work: impl FnOnce() -> T + Send + 'static) -> Self {
+        let (sender, result) = mpsc::channel();
+        // If it hangs nobody receives.
+        thread::spawn(move || sender.send(work()));
+        Self {
+            what: what.into(),
+            result,
+        }
+    }
+
+    fn is_done(&self) -> Option<T> {
+        self.result.try_recv().ok()
+    }
+
+    fn finish(self, deadline: Duration) -> Result<T, Stop> {
+        self.result.recv_timeout(deadline).map_err(|error| {
+            let why = match error {
+                RecvTimeoutError::Timeout => "no answer",
+                RecvTimeoutError::Disconnected => "panicked",
+            };
+            say("stuck", format!("{}: {why}", self.what));
+            Stop::Hangs
+        })
+    }
+}
+
+/// The life.
+pub(crate) struct Life {
+    plan: Plan,
+    /// The drivers that the module registers.
+    drivers: Vec<Driver>,
+    /// Whether it can be loaded with `async_probe`.
+    asynchronous: bool,
+}
+
+/// What is done in a part.
+type Part = fn(&mut Life, &Recorder) -> Result<(), Stop>;
+
+const PARTS: &[(&str, Part)] = &[
+    ("load", Life::load),
+    ("async_probe", Life::load_asynchronously),
+    ("in_flight", Life::in_flight),
+    ("driver_first", Life::driver_first),
+];
+
+impl Life {
+    pub(crate) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            drivers: Vec::new(),
+            asynchronous: true,
+        }
+    }
+
+    /// All parts, each with its recording.
+    pub(crate) fn live(mut self) -> Result<(), Stop> {
+        for (name, part) in PARTS {
+            say("part", name);
+            let recorder = Recorder::take_over()?;
+            let done = part(&mut self, &recorder);
+            let recording = recorder.stop()?;
+            say("recording", name);
+            print!("{recording}");
+            say("recorded", name);
+            done?;
+        }
+        Ok(Recorder::take_back()?)
+    }
+
+    fn step<T: Send + 'static>(
+        &self,
+        what: impl Into<String>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Stop> {
+        Pending::begin(what, work).finish(self.plan.deadline)
+    }
+
+    /// Loads a module that must load.
+    fn insmod(&self, module: &Module) -> Result<(), Stop> {
+        let (what, module) = (format!("insmod {}", module.name), module.clone());
+        let name = module.name.clone();
+        let answer = self.step(what, move || {
+            modules::insmod(&module.path, &module.name, &module.parameters)
+        })?;
+        match answer? {
+            // One may be built into the kernel.
+            Ok(()) | Err(Errno::EEXIST) => Ok(()),
+            Err(errno) => {
+                say("refused", format!("{name} {}", errno as i32));
+                Err(Stop::Said)
+            }
+        }
+    }
+
+    /// Begins to load the driver, and to have it find its devices.
+    fn begin_load(&self, more: &str) -> Pending<Answer> {
+        let Module {
+            path,
+            name,
+            parameters,
+        } = self.plan.driver.clone();
+        let parameters = format!("{parameters} {more}").trim().to_owned();
+        let after = self.plan.after.clone();
+        Pending::begin(format!("insmod {name} {parameters}"), move || {
+            let answer = modules::insmod(&path, &name, &parameters)?;
+            if answer.is_ok() {
+                shell("after", after.as_deref())?;
+            }
+            Ok(answer)
+        })
+    }
+
+    /// Loads the driver; whether it is there then.
+    fn load_driver(&self, more: &str) -> Result<bool, Stop> {
+        let answer = self.begin_load(more).finish(self.plan.deadline)?;
+        self.is_loaded(answer, more)
+    }
+
+    fn is_loaded(&self, answer: Answer, more: &str) -> Result<bool, Stop> {
+        match answer? {
+            Ok(()) => Ok(true),
+            Err(errno) if more.is_empty() => {
+                say(
+                    "refused",
+                    format!("{} {}", self.plan.driver.name, errno as i32),
+                );
+                Err(Stop::Said)
+            }
+            Err(errno) => {
+                say("refused_async", errno as i32);
+                Ok(false)
+            }
+        }
+    }
+
+    fn try_rmmod(&self, module: &str) -> Result<Result<(), Errno>, Stop> {
+        let name = module.to_owned();
+        let answer = self.step(format!("rmmod {name}"), move || modules::rmmod(&name))?;
+        Ok(answer?)
+    }
+
+    /// Unloads the driver, which must be possible.
+    fn rmmod(&self) -> Result<(), Stop> {
+        let name = &self.plan.driver.name;
+        self.try_rmmod(name)?.map_err(|errno| {
+            say(
+                "stays",
+                format!("{} {}", errno as i32, machine::module(name)),
+            );
+            Stop::Said
+        })
+    }
+
+    fn before(&self) -> Result<(), Stop> {
+        let before = self.plan.before.clone();
+        self.step("the command before", move || {
+            shell("before", before.as_deref())
+        })?
+        .map_err(Stop::Failed)
+    }
+
+    /// Waits until no probe and no asynchronous work is under way.
+    fn settle(&self, recorder: &Recorder) -> Result<(), Stop> {
+        let began = Instant::now();
+        let mut last = BTreeMap::new();
+        let mut since = began;
+        loop {
+            let hits = recorder.hits()?;
+            let of = |event: &str| hits.get(event).copied().unwrap_or(0);
+            let under_way = ["probe", "run"]
+                .iter()
+                .any(|event| of(event) > of(&format!("{event}_end")));
+            if under_way || hits != last {
+                since = Instant::now();
+                last = hits;
+            }
+            if since.elapsed() > QUIET {
+                return Ok(());
+            }
+            if began.elapsed() > self.plan.deadline {
+                say("unsettled", self.plan.deadline.as_secs());
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until a probe begins that is not among the first `known`; if the work ends meanwhile, its
+    /// result.
+    fn await_probe<T: Send + 'static>(
+        &self,
+        recorder: &Recorder,
+        known: u64,
+        work: &Pending<T>,
+    ) -> Result<Option<T>, Stop> {
+        let began = Instant::now();
+        let mut result = None;
+        while probes(recorder)? <= known && began.elapsed() < self.plan.deadline {
+            result = result.or_else(|| work.is_done());
+            if result.is_some() && began.elapsed() > QUIET {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(result)
+    }
+
+    /// From loading to unloading, with each device unbound and bound once more.
+    fn load(&mut self, recorder: &Recorder) -> Result<(), Stop> {
+        for module in self.plan.needs.iter().chain(&self.plan.with) {
+            self.insmod(module)?;
+        }
+        self.before()?;
+        self.settle(recorder)?;
+        let known = machine::drivers();
+        self.load_driver("")?;
+        self.settle(recorder)?;
+        self.drivers = machine::drivers().difference(&known).cloned().collect();
+        for driver in &self.drivers {
+            let devices = driver.devices();
+            let Driver { bus, name } = driver;
+            say("driver", format!("{} {bus} {name}", devices.len()));
+            if !driver.file("unbind").exists() {
+                say("fixed", format!("{bus} {name}"));
+                continue;
+            }
+            for device in devices.into_iter().take(REBINDS) {
+                self.rebind(driver, &device)?;
+            }
+        }
+        self.settle(recorder)?;
+        self.rmmod()
+    }
+
+    /// Unbinds and binds a device; both are in the recording, with what the kernel answered.
+    fn rebind(&self, driver: &Driver, device: &str) -> Result<(), Stop> {
+        for call in [Call::Unbind, Call::Bind] {
+            // One device may take another with it.
+            if call == Call::Unbind && !driver.devices().iter().any(|there| there == device) {
+                return Ok(());
+            }
+            if self.write(driver, call, device)?.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, driver: &Driver, call: Call, device: &str) -> Result<Result<(), Errno>, Stop> {
+        let path = driver.file(&call.to_string());
+        let path = path.to_string_lossy().into_owned();
+        let device = device.to_owned();
+        let answer = self.step(format!("{call} {device}"), move || {
+            sysfs::write_to(&path, call, &device, &device)
+        })?;
+        Ok(answer?)
+    }
+
+    /// The same with the module parameter.
+    fn load_asynchronously(&mut self, recorder: &Recorder) -> Result<(), Stop> {
+        self.asynchronous = self.load_driver("async_probe")?;
+        if !self.asynchronous {
+            return Ok(());
+        }
+        self.settle(recorder)?;
+        self.rmmod()
+    }
+
+    /// What others do while a probe is under way.
+    fn in_flight(&mut self, recorder: &Recorder) -> Result<(), Stop> {
+        if self.asynchronous {
+            self.beside(recorder)?;
+            self.unbind_in_flight(recorder)?;
+            self.unload_in_flight(recorder, "async_probe")?;
+        }
+        self.unload_in_flight(recorder, "")
+    }
+
+    /// Begins to load the driver and waits until a probe begins.
+    #[allow(clippy::type_complexity, reason = "a pair of things that have names")]
+    fn take_off(
+        &self,
+        recorder: &Recorder,
+        more: &str,
+    ) -> Result<(Pending<Answer>, Option<Answer>), Stop> {
+        let known = probes(recorder)?;
+        let load = self.begin_load(more);
+        let loaded = self.await_probe(recorder, known, &load)?;
+        Ok((load, loaded))
+    }
+
+    /// Waits until the driver is loaded and quiet, and unloads it.
+    fn land(
+        &self,
+        recorder: &Recorder,
+        (load, loaded): (Pending<Answer>, Option<Answer>),
+        more: &str,
+    ) -> Result<(), Stop> {
+        let answer = match loaded {
+            Some(answer) => answer,
+            None => load.finish(self.plan.deadline)?,
+        };
+        if self.is_loaded(answer, more)? {
+            self.settle(recorder)?;
+            if modules::is_loaded(&self.plan.driver.name) {
+                self.rmmod()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An unrelated module comes and goes.
+    fn beside(&self, recorder: &Recorder) -> Result<(), Stop> {
+        let flight = self.take_off(recorder, "async_probe")?;
+        self.insmod(&Module {
+            path: format!("/modules/{UNRELATED}.ko").into(),
+            name: UNRELATED.to_owned(),
+            parameters: String::new(),
+        })?;
+        // It is nobody's.
+        let _ = self.try_rmmod(UNRELATED)?;
+        self.land(recorder, flight, "async_probe")
+    }
+
+    /// A device is unbound.
+    fn unbind_in_flight(&self, recorder: &Recorder) -> Result<(), Stop> {
+        let flight = self.take_off(recorder, "async_probe")?;
+        let first = self
+            .drivers
+            .iter()
+            .filter(|driver| driver.file("unbind").exists())
+            .find_map(|driver| Some((driver, driver.devices().into_iter().next()?)));
+        if let Some((driver, device)) = first {
+            // What the kernel answers is in the recording.
+            let _ = self.write(driver, Call::Unbind, &device)?;
+        }
+        self.land(recorder, flight, "async_probe")
+    }
+
+    /// The driver itself is unloaded.
+    fn unload_in_flight(&self, recorder: &Recorder, more: &str) -> Result<(), Stop> {
+        let flight = self.take_off(recorder, more)?;
+        // Without the parameter the kernel refuses.
+        let _ = self.try_rmmod(&self.plan.driver.name)?;
+        self.land(recorder, flight, more)
+    }
+
+    /// The driver comes before the devices, and they go before it.
+    fn driver_first(&mut self, recorder: &Recorder) -> Result<(), Stop> {
+        let with = &self.plan.with;
+        for (number, module) in with.iter().enumerate().rev() {
+            if let Err(errno) = self.try_rmmod(&module.name)? {
+                say("bound_to_stay", format!("{} {}", module.name, errno as i32));
+                // As before, for whoever comes next.
+                return with[number + 1..]
+                    .iter()
+                    .try_for_each(|module| self.insmod(module));
+            }
+        }
+        if with.is_empty() {
+            return Ok(());
+        }
+        self.load_driver("")?;
+        for module in with {
+            self.insmod(module)?;
+        }
+        self.before()?;
+        self.settle(recorder)?;
+        for module in with.iter().rev() {
+            // A device may be in use.
+            let _ = self.try_rmmod(&module.name)?;
+        }
+        self.settle(recorder)?;
+        self.rmmod()
+    }
+}
+
+/// How many probes have begun.
+fn probes(recorder: &Recorder) -> Result<u64, Stop> {
+    Ok(recorder.hits()?.get("probe").copied().unwrap_or(0))
+}
+
+/// Runs a command of the user's; what it prints is printed.
+fn shell(which: &str, command: Option<&str>) -> Result<(), Failure> {
+    let Some(command) = command else {
+        return Ok(());
+    };
+    let status = Command::new("sh")
+        .args(["-c", command])
+        .status()
+        .map_err(|error| Failure::io("run", "sh", error))?;
+    if !status.success() {
+        say("command", format!("{which} {status}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! insmod and rmmod of an unrelated module beside the probes of every design: they wait beside
+//! `prefer_async`, and take 5 ms longer at most than on an idle machine beside those that probe in
+//! exclusive domains, rmmod as much longer again as it varies there. So beside the platform driver in
+//! one phase and in two. Where instruments make everything slow it may be a quarter of a probe.
+
+//@ plain: rmmod is judged to 5 ms, and with kprobes in place it takes 18 ms instead of 12
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use lifecycle::call::calls;
+use lifecycle::designs::Design;
+use lifecycle::event::Call;
+use lifecycle::laws::convoy;
+use lifecycle::laws::insmod_waits::Insmod;
+use lifecycle::{Micros, ProbeType};
+use selftests::samples::{Driver, Sample, BUS};
+use selftests::slow::slow_ms;
+use selftests::{kernel, ktap, modules, Bench, Failure, Order, Test};
+
+/// A module that has nothing to do with the others.
+const UNRELATED: &str = "unrelated";
+const DEVICES: usize = 8;
+const LONGER: Micros = Micros(5000);
+
+/// The same where instruments make everything slow: still far less than a probe takes.
+fn longer() -> Micros {
+    match kernel::instrument() {
+        None => LONGER,
+        Some(_) => Micros(u64::from(slow_ms()) * 1000 / 4),
+    }
+}
+
+/// Whether rmmod waits for a second or more whatever runs beside it.
+fn rmmod_is_delayed() -> bool {
+    kernel::has("DEBUG_KOBJECT_RELEASE")
+}
+
+/// How often an idle machine is tried: rmmod waits for grace periods of RCU, which take 2 to 25 ms, as
+/// they happen to lie to the ticks.
+fn tries() -> u32 {
+    match kernel::instrument() {
+        None => 24,
+        // There is time to spare.
+        Some(_) => 5,
+    }
+}
+
+/// Between the tries, so that they lie to the ticks in different ways.
+const STEP: Duration = Duration::from_micros(1300);
+
+/// How long insmod and rmmod take at most on an idle machine. What differs between two tries of rmmod
+/// there is no sign of anything beside probes either.
+fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
+    for number in 0..tries() {
+        sleep(STEP * (number % 4));
+        bench.insmod(UNRELATED, "")?;
+        bench.rmmod(UNRELATED)?;
+    }
+    // Nothing is to wait for this beside the probes.
+    modules::wait_until_gone(UNRELATED);
+    let events = bench.events()?;
+    let took = |kind| {
+        let mut took: Vec<Micros> = calls(events)
+            .iter()
+            .filter(|call| call.kind == kind && call.on == UNRELATED)
+            .filter_map(|call| Some(events[call.returned?].time - events[call.began].time))
+            .collect();
+        took.sort_unstable();
+        (
+            took.first().copied().unwrap_or_default(),
+            took.last().copied().unwrap_or_default(),
+        )
+    };
+    let (_, insmod) = took(Call::Insmod);
+    let (shortest, longest) = took(Call::Rmmod);
+    Ok((insmod, longest + (longest - shortest)))
+}
+
+/// Loads and unloads the unrelated module beside the probes, or the second phases, of this driver.
+fn beside(bench: &mut Bench, driver: Driver, expected: Insmod) -> Result<(), Failure> {
+    let (insmod, rmmod) = idle(bench)?;
+    let from = bench.events()?.len();
+    // The order in which the probes are not those of the caller.
+    bench.take_off(driver.sample.order(), DEVICES, driver)?;
+    bench.insmod(UNRELATED, "")?;
+    if expected == Insmod::Returns {
+        bench.rmmod(UNRELATED)?;
+    }
+    bench.wait_for_ends_since(from, DEVICES)?;
+    if driver.two_phases {
+        bench.wait_until_ready(DEVICES)?;
+    }
+    let name = driver.sample.bus().driver;
+    for (kind, idle) in [(Call::Insmod, insmod), (Call::Rmmod, rmmod)] {
+        if kind == Call::Insmod || expected == Insmod::Returns && !rmmod_is_delayed() {
+            let at_most = Micros(idle.0 + longer().0);
+            let events = &bench.events()?[from..];
+            convoy::check(events, kind, UNRELATED, name, expected, at_most)?;
+        }
+    }
+    Ok(())
+}
+
+/// rmmod beside PREFER probes waits, too.
+fn rmmod_waits(bench: &mut Bench) -> Result<(), Failure> {
+    bench.insmod(UNRELATED, "")?;
+    let driver = Driver::slow(Design::PreferAsync);
+    bench.take_off(Order::DevicesFirst, DEVICES, driver)?;
+    bench.rmmod(UNRELATED)?;
+    convoy::check(
+        bench.events()?,
+        Call::Rmmod,
+        UNRELATED,
+        BUS.driver,
+        Insmod::Waits,
+        LONGER,
+    )?;
+    Ok(())
+}
+
+pub(crate) fn main() -> ExitCode {
+    let one_phase = Driver::slow(ProbeType::PreferAsynchronous);
+    let platform = [("1", one_phase), ("2", one_phase.two_phases())];
+    let platform = platform.map(|(phases, driver)| (format!("platform, phases={phases}"), driver));
+    let designs = Design::ALL.into_iter().filter(|one| *one != Design::Sync);
+    let bus = designs.map(|design| (design.to_string(), Driver::slow(design)));
+    let mut tests: Vec<Test> = bus
+        .chain(platform)
+        .map(|(name, driver)| {
+            let waits = match driver.sample {
+                Sample::Bus(design) => design.has_convoy(),
+                Sample::Platform(_) => !driver.two_phases,
+            };
+            let expected = if waits {
+                Insmod::Waits
+            } else {
+                Insmod::Returns
+            };
+            Test::new(format!("convoy: {name}"), move |bench| {
+                beside(bench, driver, expected)
+            })
+        })
+        .collect();
+    tests.push(Test::new("convoy: rmmod beside prefer_async", rmmod_waits));
+    ktap::run(tests)
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Every design of the sample bus's driver binds all devices, in parallel or one after the other as it
+//! says, and lets the call that sets off the probes return early or late as it says, in both orders of
+//! arrival.
+
+use std::process::ExitCode;
+
+use lifecycle::designs::Design;
+use lifecycle::event::Call;
+use lifecycle::laws::designs;
+use selftests::kernel::probing;
+use selftests::samples::{promise, Driver, Sample, BUS};
+use selftests::slow::slow_ms;
+use selftests::test_modules::DRIVER_TEST;
+use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+
+const DEVICES: usize = 4;
+
+/// The design does what it says.
+fn keeps_its_promise(bench: &mut Bench, design: Design, order: Order) -> Result<(), Failure> {
+    bench.load(order, DEVICES, Driver::slow(design), "")?;
+    bench.wait_for_ends(DEVICES)?;
+    let (call, on) = Sample::from(design).second(order);
+    let promise = promise(design, order);
+    designs::check(bench.events()?, call, on, BUS.driver, DEVICES, promise)?;
+    BUS.wait_until_bound(DEVICES, DEVICES)
+}
+
+/// A probe type that is set below the design has no effect.
+fn stands_above_a_probe_type(bench: &mut Bench, design: Design) -> Result<(), Failure> {
+    bench.insmod(BUS.devices, &format!("devices={DEVICES}"))?;
+    bench.insmod(DRIVER_TEST, &format!("scenario=fields design={design}"))?;
+    bench.wait_for_ends(DEVICES)?;
+    let promise = promise(design, Order::DevicesFirst);
+    let events = bench.events()?;
+    designs::check(
+        events,
+        Call::Insmod,
+        DRIVER_TEST,
+        "fields",
+        DEVICES,
+        promise,
+    )?;
+    Ok(())
+}
+
+/// The line of the attach work comes once, after the last probe, and tells how long it took.
+fn says_how_long(bench: &mut Bench) -> Result<(), Failure> {
+    const LINE: &str = "async_probe: bus: 'slow_bus': add driver slow attach completed after ";
+    let driver = Driver::slow(Design::DriverAttach);
+    bench.take_off(Order::DevicesFirst, DEVICES, driver)?;
+    // It waits for the work.
+    bench.rmmod(BUS.module)?;
+    let lines = bench.lines()?;
+    let ended = lines
+        .iter()
+        .rposition(|line| line.contains(" probe_ended "));
+    let usecs: Vec<(bool, u64)> = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(at, line)| {
+            let usecs = line.strip_prefix(LINE)?.strip_suffix(" usecs")?;
+            Some((ended < Some(at), usecs.parse().ok()?))
+        })
+        .collect();
+    let at_least = DEVICES as u64 * u64::from(slow_ms() * probing().lives()) * 1000;
+    match usecs[..] {
+        [(true, usecs)] if (at_least..at_least * 3 / 2).contains(&usecs) => Ok(()),
+        _ => Err(Failure::assertion(
+            format!("`{LINE}N usecs` once, last, N {at_least} or a little more"),
+            format!("{usecs:?}"),
+        )),
+    }
+}
+
+/// The bus adds its variables to the uevents of its devices.
+fn uevent(bench: &mut Bench) -> Result<(), Failure> {
+    bench.insmod(BUS.devices, "devices=3")?;
+    for number in 0..3 {
+        let uevent = sysfs::read(&format!("{}/devices/slow.{number}/uevent", BUS.path))?;
+        ensure(
+            "the uevent variables",
+            &uevent.as_str(),
+            &format!("SLOW_BUS_INDEX={number}").as_str(),
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn main() -> ExitCode {
+    let mut tests = vec![
+        Test::new("designs: driver_attach says how long", says_how_long),
+        Test::new("designs: uevent variables", uevent),
+    ];
+    for design in [Design::DriverAttach, Design::ExclusiveAttach] {
+        tests.push(Test::new(
+            format!("designs: {design}, above a probe type"),
+            move |bench| stands_above_a_probe_type(bench, design),
+        ));
+    }
+    for design in Design::ALL {
+        for order in Order::BOTH {
+            tests.push(Test::new(
+                format!("designs: {design}, {order}"),
+                move |bench| keeps_its_promise(bench, design, order),
+            ));
+        }
+    }
+    ktap::run(tests)
+}

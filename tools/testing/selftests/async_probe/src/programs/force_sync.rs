@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The probes of a FORCE driver run one after the other in the registering task; register and
+//! insmod return after the last.
+
+use std::process::ExitCode;
+
+use lifecycle::designs::Design;
+use lifecycle::laws::force_sync;
+use lifecycle::ProbeType;
+use selftests::samples::{Driver, Sample};
+use selftests::{ktap, Bench, Failure, Order, Test};
+
+const DEVICES: usize = 3;
+
+fn force_sync(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
+    bench.load(order, DEVICES, Driver::slow(sample), "async_probe")?;
+    let (call, on) = sample.second(order);
+    let driver = sample.bus().driver;
+    force_sync::check_call(bench.events()?, call, on, driver, DEVICES)?;
+    Ok(())
+}
+
+pub(crate) fn main() -> ExitCode {
+    let mut tests = Vec::new();
+    for sample in [ProbeType::ForceSynchronous.into(), Design::Sync.into()] {
+        for order in Order::BOTH {
+            tests.push(Test::new(
+                format!("force_sync: {sample}, {order}"),
+                move |bench| force_sync(bench, sample, order),
+            ));
+        }
+    }
+    ktap::run(tests)
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A plain insmod that sets off asynchronous probes returns after they have ended, with
+//! `async_probe` it returns before. That goes for the driver's module and for the devices'.
+
+use std::process::ExitCode;
+
+use lifecycle::designs::Design;
+use lifecycle::event::Call;
+use lifecycle::laws::insmod_waits::{self, Insmod};
+use lifecycle::ProbeType;
+use selftests::samples::{Driver, Sample};
+use selftests::{ktap, Bench, Failure, Order, Test};
+
+const DEVICES: usize = 3;
+
+fn insmod_waits(
+    bench: &mut Bench,
+    sample: Sample,
+    order: Order,
+    parameter: &str,
+    insmod: Insmod,
+) -> Result<(), Failure> {
+    bench.load(order, DEVICES, Driver::slow(sample), parameter)?;
+    bench.wait_for_ends(DEVICES)?;
+    let (_, module) = sample.second(order);
+    let driver = sample.bus().driver;
+    insmod_waits::check(bench.events()?, module, driver, DEVICES, insmod)?;
+    Ok(())
+}
+
+pub(crate) fn main() -> ExitCode {
+    let mut tests = Vec::new();
+    for sample in [
+        Sample::from(ProbeType::PreferAsynchronous),
+        Design::PreferAsync.into(),
+    ] {
+        for order in Order::BOTH {
+            // The devices of the sample bus can be the last without an insmod.
+            if sample.second(order).0 != Call::Insmod {
+                continue;
+            }
+            for (name, parameter, insmod) in [
+                ("plain waits", "", Insmod::Waits),
+                ("async_probe=0 waits", "async_probe=0", Insmod::Waits),
+                ("async_probe returns", "async_probe", Insmod::Returns),
+            ] {
+                tests.push(Test::new(
+                    format!("insmod_waits: {name}, {sample}, {order}"),
+                    move |bench| insmod_waits(bench, sample, order, parameter, insmod),
+                ));
+            }
+        }
+    }
+    ktap::run(tests)
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! SIGKILL to the loader during a synchronous probe that creates a kernel thread makes that probe
+//! fail with `EINTR`, and all unwinds; an asynchronous probe is untouched.
+//!
+//! With the constants of 2014: udev killed a worker 30 seconds after it had started, and the firmware
+//! takes 60. `kernel/kthread.c`, `__kthread_create_on_node()` waits for the new thread unless it is
+//! killed; an async worker never is.
+//!
+//! The program is its own worker: with `--load FILE PARAMETERS` it loads a module and ends.
+
+//@ plain: it records itself, and there is one recorder at a time
+//@ boots: two_nodes
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use lifecycle::recording::{spans, Point};
+use lifecycle::{errno, Event};
+use nix::errno::Errno;
+use nix::libc::SIGKILL;
+use selftests::modules::Insmod;
+use selftests::recorder::Recorder;
+use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+const MODULE: &str = "kthread_probe";
+const DEVICE: &str = "kthread_probe.0";
+
+/// When udev killed a worker, from its start.
+const KILLED_AFTER: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the worker has ended.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How long the firmware takes.
+const FIRMWARE: Duration = Duration::from_secs(60);
+
+/// One life of the driver.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    parameters: &'static str,
+    /// How the probe ends.
+    ret: i32,
+    /// Whether the worker still waits when it is to be killed.
+    killed: bool,
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "sync",
+        parameters: "prefer_async=0 kthread=0",
+        ret: 0,
+        killed: true,
+    },
+    Scenario {
+        name: "sync, kernel thread",
+        parameters: "prefer_async=0 kthread=1",
+        ret: Errno::EINTR as i32,
+        killed: true,
+    },
+    Scenario {
+        name: "async, kernel thread",
+        parameters: "prefer_async=1 kthread=1",
+        ret: 0,
+        killed: true,
+    },
+    Scenario {
+        name: "async, kernel thread, async_probe",
+        parameters: "prefer_async=1 kthread=1 async_probe",
+        ret: 0,
+        killed: false,
+    },
+];
+
+/// What came of it.
+struct Outcome {
+    /// How long the worker lived.
+    worker: Duration,
+    /// Result of the probe, as `really_probe()` returns it.
+    ret: i32,
+    /// How long the probe took.
+    probe: Duration,
+}
+
+/// Loads the module in a worker that is killed as udev did, and waits for the probe.
+fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Outcome, Failure> {
+    let recorder = Recorder::start()?;
+    let program =
+        std::env::current_exe().map_err(|error| Failure::io("find", "this program", error))?;
+    let parameters = format!(
+        "firmware_ms={} {}",
+        FIRMWARE.as_millis(),
+        scenario.parameters
+    );
+    let began = Instant::now();
+    let mut worker = Command::new(&program)
+        .arg0("killed_loader")
+        .arg("--load")
+        .arg(bench.module(MODULE))
+        .arg(&parameters)
+        .spawn()
+        .map_err(|error| Failure::io("run", &program, error))?;
+    bench.adopt(MODULE);
+    let waiting = |error| Failure::io("wait for", "the worker", error);
+    let mut ended = None;
+    while ended.is_none() && began.elapsed() < KILLED_AFTER {
+        std::thread::sleep(TICK);
+        ended = worker.try_wait().map_err(waiting)?;
+    }
+    let status = match ended {
+        Some(status) => status,
+        None => {
+            worker
+                .kill()
+                .map_err(|error| Failure::io("kill", "the worker", error))?;
+            worker.wait().map_err(waiting)?
+        }
+    };
+    let lived = began.elapsed();
+    ensure(
+        "the worker to be killed",
+        &(status.signal() == Some(SIGKILL)),
+        &scenario.killed,
+    )?;
+    // The probe goes on without its loader where it is asynchronous.
+    std::thread::sleep((FIRMWARE + Duration::from_secs(5)).saturating_sub(began.elapsed()));
+
+    ensure(
+        "whether the device is bound",
+        &bound(),
+        &(scenario.ret == 0),
+    )?;
+    if scenario.ret != 0 {
+        // Without a killed loader the same probe succeeds.
+        sysfs::put(&format!("/sys/module/{MODULE}/parameters/firmware_ms"), "0")?;
+        sysfs::put(&format!("/sys/bus/platform/drivers/{MODULE}/bind"), DEVICE)?;
+        ensure("whether the device is bound by hand", &bound(), &true)?;
+    }
+    bench.rmmod(MODULE)?;
+    let recording = recorder.judge()?;
+    recording.demand("one_at_a_time", if scenario.ret == 0 { 1 } else { 2 })?;
+    recording.demand("killed_loader", usize::from(scenario.ret != 0))?;
+    first_probe(&recording.events, lived)
+}
+
+/// The probe that the worker set off.
+fn first_probe(events: &[Event], worker: Duration) -> Result<Outcome, Failure> {
+    let spans = spans(events);
+    let probe = spans
+        .iter()
+        .find(|span| span.point == Point::Probe && span.device() == DEVICE);
+    let outcome = probe.and_then(|probe| {
+        let took = events[probe.ended?].time - events[probe.began].time;
+        Some(Outcome {
+            worker,
+            ret: probe.ret?,
+            probe: Duration::from_micros(took.0),
+        })
+    });
+    outcome.ok_or_else(|| Failure::assertion(format!("a probe of {DEVICE}"), "none"))
+}
+
+fn bound() -> bool {
+    Path::new(&format!("/sys/bus/platform/drivers/{MODULE}/{DEVICE}")).exists()
+}
+
+fn killed_loader(bench: &mut Bench, scenario: &Scenario) -> Result<(), Failure> {
+    if !bench.module(MODULE).is_file() {
+        return Err(Failure::Skip(format!("no {MODULE}.ko")));
+    }
+    let outcome = live(bench, scenario)?;
+    if let Ok(mut table) = TABLE.lock() {
+        table.push(format!(
+            "{:<34} {:>10.3} s {:>8.3} s {:>8}",
+            scenario.name,
+            outcome.worker.as_secs_f64(),
+            outcome.probe.as_secs_f64(),
+            errno::name(-outcome.ret)
+        ));
+    }
+    ensure("the result of the probe", &outcome.ret, &scenario.ret)?;
+    ensure(
+        "whether the worker lived until its probe had ended",
+        &(outcome.worker >= FIRMWARE),
+        &scenario.killed,
+    )
+}
+
+/// Rows of the table, one for each scenario that has been run.
+static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What has come of all of them, in one table.
+fn side_by_side(bench: &mut Bench) -> Result<(), Failure> {
+    let rows = TABLE.lock().map(|table| table.clone()).unwrap_or_default();
+    if rows.len() < SCENARIOS.len() {
+        return Err(Failure::Skip("not all of the others were run".to_owned()));
+    }
+    bench.figure(format!(
+        "{:<34} {:>12} {:>10} {:>8}",
+        "loader killed after 30 s", "loader lived", "probe took", "result"
+    ));
+    for row in rows {
+        bench.figure(row);
+    }
+    Ok(())
+}
+
+/// The worker: loads the module, as `modprobe` in a rule of udev.
+fn load(file: &str, parameters: &str) -> ExitCode {
+    match Insmod::prepare(Path::new(file), parameters).map(|insmod| insmod.call()) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [load_word, file, parameters] = arguments.as_slice() {
+        if load_word == "--load" {
+            return load(file, parameters);
+        }
+    }
+    let tests = SCENARIOS.iter().map(|scenario| {
+        Test::new(format!("killed_loader: {}", scenario.name), move |bench| {
+            killed_loader(bench, scenario)
+        })
+    });
+    let last = Test::new("killed_loader: side by side", side_by_side);
+    ktap::run(tests.chain([last]).collect())
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The unit tests of the crate, which KUnit runs when its module is loaded: each that the sources have
+//! has run and passed.
+
+//@ plain: the crate is loaded before the tests begin
+//@ boots: kunit
+
+use std::fs;
+use std::process::ExitCode;
+
+use lifecycle::kunit::{declared, judge, Case, Verdict};
+use selftests::kmsg::Log;
+use selftests::modules::{is_loaded, Modules, ASYNC_PROBE};
+use selftests::{kernel, ktap, Failure, Test};
+
+/// The files of the crate that have unit tests.
+const SOURCES: &[&str] = &[
+    include_str!("../../../../../../rust/async_probe/abstractions/bus/attribute.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/domain.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/gate.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/module_param.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/platform.rs"),
+    include_str!("../../../../../../rust/async_probe/abstractions/probe_type.rs"),
+    include_str!("../../../../../../rust/async_probe/workarounds/timing.rs"),
+];
+
+/// What lets KUnit run anything, where that is not the default; sysfs does not show it.
+const ENABLE: &str = "kunit.enable=1";
+
+fn is_enabled() -> bool {
+    let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    kernel::has("KUNIT_DEFAULT_ENABLED") || line.split_whitespace().any(|word| word == ENABLE)
+}
+
+/// Loads the crate, and judges what KUnit said meanwhile.
+fn load() -> Result<Vec<Verdict>, Failure> {
+    let skip = |reason: &str| Err(Failure::Skip(reason.to_owned()));
+    if !kernel::has("KUNIT") {
+        return skip("the kernel has no CONFIG_KUNIT=y");
+    }
+    if !is_enabled() {
+        return skip(&format!("{ENABLE} is not on the kernel's command line"));
+    }
+    if is_loaded(ASYNC_PROBE) {
+        return skip("async_probe is loaded already: rmmod it first");
+    }
+    let mut log = Log::open()?;
+    Modules::find()?.release()?;
+    log.catch_up()?;
+    let cases: Vec<Case> = SOURCES.iter().flat_map(|source| declared(source)).collect();
+    Ok(judge(log.lines().iter().map(String::as_str), &cases))
+}
+
+/// What stopped it, as a test's result.
+fn again(failure: &Failure) -> Failure {
+    match failure {
+        Failure::Skip(reason) => Failure::Skip(reason.clone()),
+        other => Failure::assertion("the crate to be loaded", other),
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let tests = match load() {
+        Ok(verdicts) => verdicts.into_iter().map(test).collect(),
+        Err(failure) => vec![Test::new("kunit: load", move |_| Err(again(&failure)))],
+    };
+    ktap::run(tests)
+}
+
+fn test(verdict: Verdict) -> Test {
+    Test::new(
+        format!("kunit: {}", verdict.name),
+        move |_| match &verdict.broken {
+            None => Ok(()),
+            Some(broken) => Err(Failure::assertion("the case to pass", broken)),
+        },
+    )
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All guest programs in one file, as in busybox: the name with which it is called says which of them
+//! is meant. So they are linked once, and the guest has their common code once.
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Declares the programs, each of which is a module with a `main()`.
+macro_rules! programs {
+    ($($name:ident,)*) => {
+        $(mod $name;)*
+
+        /// The programs, by their names.
+        const PROGRAMS: &[(&str, fn() -> ExitCode)] = &[$((stringify!($name), $name::main),)*];
+    };
+}
+
+programs! {
+    autoprobe_off,
+    bus_lifetime,
+    check_driver,
+    convoy,
+    default_type,
+    deferral,
+    designs,
+    domain,
+    failed_probe,
+    fault_injection,
+    firmware_in_probe,
+    force_sync,
+    gone_before_probe,
+    gone_during_probe,
+    insmod_waits,
+    killed_loader,
+    kunit,
+    manual_bind_sync,
+    measure,
+    module_param,
+    mutants,
+    numa,
+    order_of_arrival,
+    parallel_efficiency,
+    probe_remove_probe,
+    provider_pinned,
+    random_lives,
+    reboot_in_flight,
+    recorder,
+    register_returns,
+    rmmod_refused,
+    rmmod_waits,
+    second_phase,
+    single_slot,
+    splats,
+    stress,
+    two_phase,
+    uevent_order,
+    unbind_waits,
+}
+
+fn main() -> ExitCode {
+    let called = env::args_os().next().unwrap_or_default();
+    let called = Path::new(&called).file_name().unwrap_or_default();
+    if let Some((_, main)) = PROGRAMS.iter().find(|(name, _)| called == *name) {
+        return main();
+    }
+    eprintln!("make a link to this file, by the name of one of the programs, and call that:");
+    for (name, _) in PROGRAMS {
+        eprintln!("  {name}");
+    }
+    ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_source_is_a_program() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/programs");
+        let mut names: Vec<String> = std::fs::read_dir(sources)
+            .unwrap()
+            .map(|entry| entry.unwrap().path().with_extension(""))
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .filter(|name| name != "main")
+            .collect();
+        names.sort();
+        let programs: Vec<&str> = PROGRAMS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(programs, names);
+    }
+}

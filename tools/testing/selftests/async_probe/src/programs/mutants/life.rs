@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A recording of this very run that has a case for every edit.
+
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::Duration;
+
+use lifecycle::event::Call;
+use lifecycle::{Event, ProbeType};
+use nix::errno::Errno;
+use selftests::recorder::Recorder;
+use selftests::samples::{Driver, PLATFORM};
+use selftests::{Bench, Failure};
+
+use super::live::{BASE, DRIVER};
+
+/// Long enough for a probe to begin, and far shorter than it takes.
+const MOMENT: Duration = Duration::from_millis(100);
+
+static RECORDING: Mutex<Option<Vec<Event>>> = Mutex::new(None);
+
+/// The recording, made when it is wanted for the first time.
+pub(crate) fn recorded(bench: &mut Bench) -> Result<Vec<Event>, Failure> {
+    let known = RECORDING.lock().ok().and_then(|known| known.clone());
+    if let Some(events) = known {
+        return Ok(events);
+    }
+    let recorder = Recorder::take_over()?;
+    lives(bench)?;
+    let recording = recorder.judge()?;
+    if let Ok(mut known) = RECORDING.lock() {
+        *known = Some(recording.events.clone());
+    }
+    Ok(recording.events)
+}
+
+fn lives(bench: &mut Bench) -> Result<(), Failure> {
+    let slow = Driver::slow(ProbeType::PreferAsynchronous).to_string();
+    let in_flight = format!("{slow} async_probe");
+
+    // Plainly, with rmmod and an unrelated module meanwhile; then unbound, and bound by hand.
+    bench.insmod(PLATFORM.devices, "devices=3")?;
+    bench.insmod_in_background(PLATFORM.module, &slow);
+    bench.wait_for_probe(&PLATFORM.device(2))?;
+    // Before its init has returned the error is another.
+    sleep(MOMENT);
+    bench.rmmod_refused(PLATFORM.module, Errno::EWOULDBLOCK)?;
+    bench.insmod("unrelated", "")?;
+    bench.join()?;
+    bench.write(Call::Unbind, &PLATFORM.device(0))?;
+    bench.write(Call::Bind, &PLATFORM.device(0))?;
+    bench.rmmod(PLATFORM.module)?;
+
+    // In flight: unbind, then the devices.
+    bench.insmod(PLATFORM.module, &in_flight)?;
+    sleep(MOMENT);
+    bench.write(Call::Unbind, &PLATFORM.device(2))?;
+    bench.rmmod(PLATFORM.module)?;
+    bench.insmod(PLATFORM.module, &in_flight)?;
+    sleep(MOMENT);
+    bench.rmmod(PLATFORM.devices)?;
+    bench.rmmod(PLATFORM.module)?;
+
+    // A probe that fails, and one that creates a kernel thread.
+    bench.insmod(BASE, "fails kthread")?;
+    bench.insmod(DRIVER, "")?;
+    bench.rmmod(DRIVER)?;
+    bench.rmmod(BASE)
+}

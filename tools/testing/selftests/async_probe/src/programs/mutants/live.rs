@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lives in which wrong drivers and buses break their laws.
+
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
+
+use lifecycle::event::Call;
+use lifecycle::laws::insmod_waits::Insmod;
+use lifecycle::laws::{
+    autoprobe_off, domain_sync, drop_order, insmod_waits, judge, manual_bind_sync,
+    order_of_arrival, probe_remove_probe, recorded, Verdict, Violation,
+};
+use lifecycle::mutants::Mutant;
+use lifecycle::{steps, Event, Micros, What};
+use selftests::kernel::probing;
+use selftests::recorder::Recorder;
+use selftests::{kernel, modules, sysfs, Bench, Failure};
+
+use super::Broken;
+
+/// The module that has all memory and all code.
+pub(crate) const BASE: &str = "mutants";
+/// The module of the drivers.
+pub(crate) const DRIVER: &str = "mutant_driver";
+/// The module of the bus.
+const BUS: &str = "mutant_bus";
+/// The name of bus and driver.
+const NAME: &str = "mutant";
+/// The first device.
+const DEVICE: &str = "mutant.0";
+/// A module that has nothing to do with it.
+const UNRELATED: &str = "unrelated";
+
+/// How long an unrelated module may take beside an exclusive domain.
+const FREE: Micros = Micros(5000);
+
+/// A law, and how it was broken.
+type Judge = fn(&Log<'_>) -> Result<(), String>;
+
+/// A life, the same with and without the defect.
+pub(crate) struct Life {
+    /// Parameters of [`BASE`].
+    parameters: &'static str,
+    act: fn(&mut Bench) -> Result<(), Failure>,
+    /// The mutant's law, where it is not one that every recording is held against.
+    judge: Option<Judge>,
+}
+
+/// What has come of a life.
+pub(crate) struct Log<'a> {
+    /// The dmesg interface.
+    printed: &'a [Event],
+    /// What that shows.
+    life: &'a lifecycle::Life,
+    /// What [`BASE`] has said besides.
+    said: &'a [String],
+    recorded: &'a [Event],
+}
+
+/// Leads the life with this defect; the laws that are broken.
+pub(crate) fn live(
+    bench: &mut Bench,
+    mutant: &Mutant,
+    life: &Life,
+    defect: &str,
+) -> Result<Broken, Failure> {
+    let from = bench.lines()?.len();
+    let recorder = Recorder::take_over()?;
+    bench.insmod(BASE, &format!("mutant={defect} {}", life.parameters))?;
+    (life.act)(bench)?;
+    // What is put right now is no part of it.
+    let recorded = recorder.events()?;
+    for module in [DRIVER, BUS, BASE] {
+        if modules::is_loaded(module) {
+            bench.rmmod(module)?;
+        }
+    }
+    let said = bench.said(BASE, from)?;
+    let lives = [recorded.clone(), bench.printed()?.to_vec()];
+    let lives = lives.map(|events| lifecycle::Life::new(events, probing()));
+    let mut broken: Broken = lives
+        .iter()
+        .flat_map(judge)
+        .filter_map(|(law, verdict)| match verdict {
+            Verdict::Broken(violation) => Some((law, violation.to_string())),
+            _ => None,
+        })
+        .collect();
+    let [_, shown] = &lives;
+    if let Some(judge) = life.judge {
+        let log = Log {
+            printed: bench.events()?,
+            life: shown,
+            said: &said,
+            recorded: &recorded,
+        };
+        if let Err(says) = judge(&log) {
+            broken.insert(mutant.law, says);
+        }
+    }
+    bench.forget()?;
+    Ok(broken)
+}
+
+fn says(verdict: Result<(), Violation>) -> Result<(), String> {
+    verdict.map_err(|violation| violation.to_string())
+}
+
+/// Loads the driver as everybody does.
+fn load(bench: &mut Bench) -> Result<(), Failure> {
+    bench.insmod(DRIVER, "")
+}
+
+/// Loads the driver and is back during its probes.
+fn load_in_flight(bench: &mut Bench) -> Result<(), Failure> {
+    bench.insmod(DRIVER, "async_probe")?;
+    bench.wait_for_probe(DEVICE)
+}
+
+fn load_and_unload(bench: &mut Bench) -> Result<(), Failure> {
+    load(bench)?;
+    bench.rmmod(DRIVER)
+}
+
+/// Enough for what comes late.
+fn later() {
+    sleep(Duration::from_millis(500));
+}
+
+/// Writes to the bus or to its driver.
+fn write(call: Call, on: &str) -> Result<(), Failure> {
+    let bus = format!("/sys/bus/{NAME}");
+    let (path, text) = match call {
+        Call::Bind | Call::Unbind => (format!("{bus}/drivers/{NAME}/{call}"), on),
+        Call::DriversProbe => (format!("{bus}/drivers_probe"), on),
+        call => (format!("{bus}/{call}"), on.rsplit('.').next().unwrap_or(on)),
+    };
+    sysfs::write_to(&path, call, on, text)?
+        .map_err(|errno| Failure::assertion(format!("{call} of {on} to succeed"), errno))
+}
+
+/// The life of a mutant.
+pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
+    let life = |parameters, act| Life {
+        parameters,
+        act,
+        judge: None,
+    };
+    Some(match (mutant.law, mutant.name) {
+        ("register_returns", _) => life("slow_ms=100", load),
+        ("insmod_waits", _) => Life {
+            parameters: "slow_ms=300",
+            act: |bench| {
+                load(bench)?;
+                bench.wait_for_ends(2)
+            },
+            judge: Some(|log| {
+                says(insmod_waits::check(
+                    log.printed,
+                    DRIVER,
+                    NAME,
+                    2,
+                    Insmod::Waits,
+                ))
+            }),
+        },
+        ("force_sync", _) => life("probe_type=2", load),
+        ("default_type", "match_prefers") => life("probe_type=0", load),
+        ("default_type", _) => life("probe_type=1", load),
+        ("manual_bind_sync", _) => Life {
+            parameters: "devices=1 slow_ms=300",
+            act: |bench| {
+                load(bench)?;
+                bench.wait_for_ends(1)?;
+                write(Call::Unbind, DEVICE)?;
+                write(Call::Bind, DEVICE)?;
+                bench.wait_for_ends(2)
+            },
+            judge: Some(|log| says(manual_bind_sync::check(log.printed, Call::Bind, DEVICE))),
+        },
+        ("one_at_a_time", _) => life("", load_and_unload),
+        ("unbind_waits", _) => Life {
+            parameters: "devices=1 slow_ms=300",
+            act: |bench| {
+                load_in_flight(bench)?;
+                write(Call::Unbind, DEVICE)?;
+                later();
+                Ok(())
+            },
+            judge: None,
+        },
+        ("rmmod_waits", "driver_is_left") => life("", load_and_unload),
+        ("rmmod_waits", _) => Life {
+            // rmmod itself takes seconds where objects are released late.
+            parameters: if kernel::has("DEBUG_KOBJECT_RELEASE") {
+                "slow_ms=15000"
+            } else {
+                "slow_ms=300"
+            },
+            act: |bench| {
+                load_in_flight(bench)?;
+                bench.rmmod(DRIVER)?;
+                bench.wait_for_ends(2)
+            },
+            judge: None,
+        },
+        ("provider_pinned", _) => life("own_bus=0", |bench| {
+            bench.insmod(BUS, "")?;
+            load(bench)?;
+            // The kernel refuses, or the law complains.
+            modules::rmmod(BUS).map(drop)
+        }),
+        ("gone_before_probe", _) => life("devices=1", |bench| {
+            bench.occupy_workers()?;
+            bench.insmod(DRIVER, "async_probe")?;
+            write(Call::Remove, DEVICE)?;
+            bench.free_workers()?;
+            bench.rmmod(DRIVER)
+        }),
+        ("gone_during_probe", _) => Life {
+            parameters: "devices=1 slow_ms=300",
+            act: |bench| {
+                load_in_flight(bench)?;
+                write(Call::Remove, DEVICE)?;
+                later();
+                Ok(())
+            },
+            judge: None,
+        },
+        ("deferral", _) => life("defers", |bench| {
+            load(bench)?;
+            sleep(Duration::from_millis(1500));
+            bench.rmmod(DRIVER)
+        }),
+        ("failed_probe", _) => life("fails", load),
+        ("probe_remove_probe", _) => Life {
+            parameters: "",
+            act: load,
+            judge: Some(|log| says(probe_remove_probe::second_succeeds(log.life, NAME).map(drop))),
+        },
+        ("uevent_order", _) => life("", load_and_unload),
+        ("firmware_in_probe", "firmware_ignored") => {
+            life("devices=1 firmware=async_probe/missing.fw", load)
+        }
+        ("firmware_in_probe", _) => life("devices=1 firmware=async_probe/slow.fw", |bench| {
+            load(bench)?;
+            write(Call::Unbind, DEVICE)?;
+            later();
+            Ok(())
+        }),
+        ("killed_loader", _) => life("kthread", load),
+        ("convoy", _) => Life {
+            parameters: "probe_type=2 exclusive slow_ms=500",
+            act: |bench| {
+                load_in_flight(bench)?;
+                bench.insmod(UNRELATED, "")?;
+                bench.rmmod(UNRELATED)?;
+                bench.wait_for_ends(2)
+            },
+            judge: Some(|log| {
+                says(recorded::convoy::check_free(log.recorded, UNRELATED, FREE).map(drop))
+            }),
+        },
+        ("numa", _) => Life {
+            parameters: "",
+            act: load,
+            judge: Some(|log| {
+                let nodes = BTreeMap::from([0, 1].map(|number| (format!("{NAME}.{number}"), 0)));
+                match recorded::numa::check(log.recorded, &nodes) {
+                    Ok(2) => Ok(()),
+                    Ok(cases) => Err(format!("{cases} async probes, not 2")),
+                    Err(violation) => Err(violation.to_string()),
+                }
+            }),
+        },
+        ("single_slot", _) => life("devices=1 two_drivers", |bench| {
+            bench.occupy_workers()?;
+            bench.insmod(DRIVER, "async_probe")?;
+            bench.free_workers()?;
+            bench.wait_for_ends(1)
+        }),
+        ("domain_sync", _) => Life {
+            parameters: "devices=0 domain",
+            act: |_| {
+                later();
+                Ok(())
+            },
+            judge: Some(|log| {
+                let steps = steps::parse(log.said.iter().map(String::as_str))?;
+                domain_sync::check(&steps).map(drop)
+            }),
+        },
+        ("drop_order", _) => Life {
+            parameters: "devices=1",
+            act: load_and_unload,
+            judge: Some(|log| {
+                let dropped: Vec<_> = log
+                    .said
+                    .iter()
+                    .filter_map(|line| line.strip_prefix("dropped "))
+                    .collect();
+                let declared = ["first", "second"].repeat(probing().lives() as usize);
+                drop_order::check(&dropped, &declared)
+            }),
+        },
+        ("order_of_arrival", _) => Life {
+            parameters: "",
+            act: |bench| {
+                load_and_unload(bench)?;
+                for device in 0..2 {
+                    write(Call::Remove, &format!("{NAME}.{device}"))?;
+                }
+                load(bench)?;
+                for device in 0..2 {
+                    write(Call::Add, &format!("{NAME}.{device}"))?;
+                }
+                later();
+                Ok(())
+            },
+            judge: Some(|log| {
+                let call = |kind, from: usize| {
+                    let began = |event: &Event| {
+                        matches!(&event.what, What::CallBegan { call, on, .. }
+                            if *call == kind && on == DRIVER)
+                    };
+                    let at = log.printed[from..].iter().position(began);
+                    at.map(|at| from + at).ok_or("a call is not in the log")
+                };
+                let first = call(Call::Rmmod, 0)?;
+                let then = call(Call::Insmod, first)?;
+                let end = call(Call::Rmmod, then)?;
+                says(order_of_arrival::check(
+                    &log.printed[..first],
+                    &log.printed[then..end],
+                    2,
+                ))
+            }),
+        },
+        ("autoprobe_off", _) => Life {
+            parameters: "devices=1",
+            act: |bench| {
+                let path = format!("/sys/bus/{NAME}/drivers_autoprobe");
+                std::fs::write(&path, "0").map_err(|error| Failure::io("write", &path, error))?;
+                load(bench)?;
+                write(Call::DriversProbe, DEVICE)
+            },
+            judge: Some(|log| says(autoprobe_off::check(log.printed, NAME, DEVICE))),
+        },
+        _ => return None,
+    })
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices before the driver and the driver before the devices give the same set of bound devices.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use lifecycle::laws::order_of_arrival::{self, bound};
+use lifecycle::Event;
+use selftests::samples::{driver_of, Driver, Sample};
+use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+const DEVICES: usize = 5;
+
+/// Loads in this order, compares what the log says with what sysfs says, and unloads; in the
+/// reverse order, where the devices do not have to stay until the driver is gone.
+fn arrive(bench: &mut Bench, order: Order, sample: Sample) -> Result<Vec<Event>, Failure> {
+    let bus = sample.bus();
+    let from = bench.events()?.len();
+    bench.load(order, DEVICES, Driver::slow(sample).quick(), "")?;
+    bench.wait_for_ends_since(from, DEVICES)?;
+    let events = bench.events()?[from..].to_vec();
+    bus.wait_until_bound(bound(&events).len(), DEVICES)?;
+    let in_sysfs: BTreeSet<String> = (0..DEVICES)
+        .map(|number| bus.device(number))
+        .filter(|device| driver_of(device).is_some())
+        .collect();
+    let in_sysfs: BTreeSet<_> = in_sysfs.iter().map(String::as_str).collect();
+    ensure("devices bound in sysfs", &in_sysfs, &bound(&events))?;
+
+    let mut modules = [bus.module, bus.devices];
+    if matches!(sample, Sample::Platform(_)) && order == Order::DriverFirst {
+        modules.reverse();
+    }
+    for module in modules {
+        bench.rmmod(module)?;
+    }
+    ensure("devices in sysfs", &bus.devices(), &Vec::new())?;
+    Ok(events)
+}
+
+fn order_of_arrival(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
+    let devices_first = arrive(bench, Order::DevicesFirst, sample)?;
+    let driver_first = arrive(bench, Order::DriverFirst, sample)?;
+    order_of_arrival::check(&devices_first, &driver_first, DEVICES)?;
+    Ok(())
+}
+
+pub(crate) fn main() -> ExitCode {
+    let tests = Sample::all().map(|sample| {
+        Test::new(format!("order_of_arrival: {sample}"), move |bench| {
+            order_of_arrival(bench, sample)
+        })
+    });
+    ktap::run(tests.collect())
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The recorder sees all of a driver's life, says what it cannot see, notices what it has lost, and
+//! leaves nothing behind.
+
+//@ plain: it records itself, and there is one recorder at a time
+//@ boots: two_nodes
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::ExitCode;
+
+use lifecycle::event::point::{Definition, Returns, DEFINITIONS};
+use lifecycle::parse::recording as text;
+use lifecycle::parse::refusal::Reason;
+use lifecycle::recording::{spans, Point};
+use lifecycle::{ProbeType, What};
+use selftests::recorder::{self, Recorder};
+use selftests::samples::{Driver, PLATFORM};
+use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+const DEVICES: usize = 3;
+
+/// All that the recorder may change.
+fn tracing() -> Result<Vec<String>, Failure> {
+    let top = "/sys/kernel/tracing";
+    let mut state = Vec::new();
+    for file in [
+        "kprobe_events",
+        "saved_cmdlines_size",
+        "tracing_on",
+        "trace_clock",
+    ] {
+        let path = format!("{top}/{file}");
+        state.push(fs::read_to_string(&path).map_err(|error| Failure::io("read", path, error))?);
+    }
+    let instances = format!("{top}/instances");
+    let names = fs::read_dir(&instances)
+        .map_err(|error| Failure::io("read", instances, error))?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    state.extend(names);
+    Ok(state)
+}
+
+fn life(bench: &mut Bench) -> Result<(), Failure> {
+    let before = tracing()?;
+    let recorder = Recorder::start()?;
+    let driver = Driver::slow(ProbeType::PreferAsynchronous);
+    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
+    for module in [PLATFORM.module, PLATFORM.devices] {
+        bench.rmmod(module)?;
+    }
+    let recording = recorder.judge()?;
+    ensure("tracefs afterwards", &tracing()?, &before)?;
+
+    recording.demand("one_at_a_time", DEVICES)?;
+    recording.demand("uevent_order", 2 * DEVICES)?;
+    recording.demand("insmod_waits", 1)?;
+    recording.demand("register_returns", 1)?;
+    // It stands at an offset of a structure of the kernel.
+    let types: Vec<_> = spans(&recording.events)
+        .iter()
+        .filter_map(|span| span.fetched.probe_type)
+        .collect();
+    ensure(
+        "the probe type of the driver",
+        &types,
+        &vec![ProbeType::PreferAsynchronous],
+    )?;
+    // The lines of the dmesg interface are among the events, those of userspace too. Two CPUs that
+    // print at once may be seen in another order than they are logged.
+    let printed = recording
+        .events
+        .iter()
+        .map(|event| &event.what)
+        .filter(|what| !matches!(what, What::Recorded(_)))
+        .map(ToString::to_string)
+        .collect::<BTreeSet<_>>();
+    let logged = bench
+        .printed()?
+        .iter()
+        .map(|event| event.what.to_string())
+        .collect();
+    ensure("the log in the recording", &printed, &logged)?;
+    bench.comment(format!("{} events recorded", recording.events.len()));
+    Ok(())
+}
+
+fn missing_function(bench: &mut Bench) -> Result<(), Failure> {
+    let before = tracing()?;
+    let missing = Definition {
+        point: Point::Probe,
+        event: "missing",
+        function: "lifecycle_no_such_function",
+        file: "nowhere.c",
+        fetch: &[],
+        returns: Returns::Nothing,
+    };
+    let points = [DEFINITIONS, &[missing]].concat();
+    let refusal = match Recorder::start_with(&points) {
+        Err(Failure::Skip(reason)) => reason,
+        other => return Err(Failure::assertion("a refusal", format!("{other:?}"))),
+    };
+    ensure(
+        &format!("the name of the function in `{refusal}`"),
+        &refusal.starts_with("recorder: cannot record lifecycle_no_such_function (nowhere.c): "),
+        &true,
+    )?;
+    bench.comment(refusal);
+    ensure("tracefs afterwards", &tracing()?, &before)
+}
+
+fn only_one(_bench: &mut Bench) -> Result<(), Failure> {
+    let first = Recorder::start()?;
+    let second = Recorder::start();
+    ensure(
+        "the second recorder",
+        &matches!(second, Err(Failure::Skip(_))),
+        &true,
+    )?;
+    first.events().map(drop)
+}
+
+/// The smallest buffer there is does not hold what is recorded.
+fn loss(_bench: &mut Bench) -> Result<(), Failure> {
+    let recorder = Recorder::start()?;
+    let size = "/sys/kernel/tracing/instances/life/buffer_size_kb";
+    fs::write(size, "4\n").map_err(|error| Failure::io("write", size, error))?;
+    recorder::calls(1000);
+    let log = recorder.stop()?;
+    let reason = text::parse(&log).map_err(|error| error.reason);
+    ensure(
+        "a recording that is not whole",
+        &reason.err(),
+        &Some(Reason::Lost),
+    )
+}
+
+fn cost(bench: &mut Bench) -> Result<(), Failure> {
+    let cost = recorder::cost()?;
+    bench.comment(format!(
+        "delete_module of nothing takes {} ns, under the recorder {} ns",
+        cost.without, cost.with
+    ));
+    let unit = match std::env::var("ASYNC_PROBE_ICOUNT_SHIFT").as_deref() {
+        Ok("0") => "instructions",
+        _ => "ns",
+    };
+    bench.figure(format!(
+        "cost per recorded event: {} {unit}",
+        cost.per_event
+    ));
+    Ok(())
+}
+
+pub(crate) fn main() -> ExitCode {
+    ktap::run(vec![
+        Test::new("recorder: all of a life", life),
+        Test::new(
+            "recorder: names a function that is missing",
+            missing_function,
+        ),
+        Test::new("recorder: one at a time", only_one),
+        Test::new("recorder: notices loss", loss),
+        Test::new("recorder: cost per event", cost),
+    ])
+}

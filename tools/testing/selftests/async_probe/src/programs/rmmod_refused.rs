@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! rmmod of a module whose plain insmod still waits for async probes fails with `EWOULDBLOCK` and
+//! loses nothing.
+
+//@ plain: it records itself, and there is one recorder at a time
+//@ boots: two_nodes
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use lifecycle::ProbeType;
+use nix::errno::Errno;
+use selftests::recorder::Recorder;
+use selftests::samples::{ensure_bound, Driver, Sample, PLATFORM};
+use selftests::{ensure, ktap, modules, Bench, Failure, Order, Test};
+
+const DEVICES: usize = 3;
+
+/// Until insmod waits for the probes that have begun: far shorter than these take.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// How often rmmod is tried.
+const TRIES: usize = 3;
+
+fn rmmod_refused(bench: &mut Bench, order: Order) -> Result<(), Failure> {
+    let recorder = Recorder::start()?;
+    let sample = Sample::from(ProbeType::PreferAsynchronous);
+    let (_, second) = sample.second(order);
+    let driver = Driver::slow(sample).to_string();
+    let devices = format!("devices={DEVICES}");
+    match order {
+        Order::DevicesFirst => {
+            bench.insmod(PLATFORM.devices, &devices)?;
+            bench.insmod_in_background(PLATFORM.module, &driver);
+        }
+        Order::DriverFirst => {
+            bench.insmod(PLATFORM.module, &driver)?;
+            bench.insmod_in_background(PLATFORM.devices, &devices);
+        }
+    }
+    bench.wait_for_probe(&PLATFORM.device(DEVICES - 1))?;
+    sleep(MOMENT);
+    for _ in 0..TRIES {
+        ensure(
+            &format!("rmmod {} while its insmod waits", second),
+            &modules::rmmod(second)?,
+            &Err(Errno::EWOULDBLOCK),
+        )?;
+    }
+    bench.join()?;
+    for number in 0..DEVICES {
+        ensure_bound(&PLATFORM.device(number))?;
+    }
+    for module in [PLATFORM.module, PLATFORM.devices] {
+        bench.rmmod(module)?;
+    }
+    recorder.judge()?.demand("rmmod_refused", TRIES)
+}
+
+pub(crate) fn main() -> ExitCode {
+    let tests = Order::BOTH.map(|order| {
+        Test::new(format!("rmmod_refused: {order}"), move |bench| {
+            rmmod_refused(bench, order)
+        })
+    });
+    ktap::run(tests.into())
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A second phase is a part of the probe: it may use the device, it does not run if the probe fails
+//! or defers, unbind, rmmod and suspend wait for it, and consumers that deferred are retried when it
+//! has ended.
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use lifecycle::event::Call;
+use lifecycle::What;
+use selftests::samples::{ensure_bound, PLATFORM};
+use selftests::test_modules::TWO_PHASE_TEST;
+use selftests::{ensure, ktap, Bench, Failure, Test};
+
+/// How long the second phase of the test module takes.
+const SECOND_PHASE: Duration = Duration::from_millis(500);
+
+/// Far longer than all that is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Loads the devices, and the driver in this scenario.
+fn load(bench: &mut Bench, devices: usize, scenario: &str) -> Result<(), Failure> {
+    bench.insmod(PLATFORM.devices, &format!("devices={devices}"))?;
+    bench.insmod(TWO_PHASE_TEST, &format!("scenario={scenario}"))
+}
+
+/// How many lines of the log are these of this device.
+fn said(bench: &mut Bench, number: usize, what: &str) -> Result<usize, Failure> {
+    let line = format!("{} {}: {what}", PLATFORM.driver, PLATFORM.device(number));
+    let lines = bench.lines()?.iter();
+    Ok(lines.filter(|said| **said == line).count())
+}
+
+/// Waits until the device has said this so often.
+fn wait_for(bench: &mut Bench, number: usize, what: &str, times: usize) -> Result<(), Failure> {
+    let begin = Instant::now();
+    while said(bench, number, what)? < times {
+        if begin.elapsed() > PATIENCE {
+            return Err(Failure::assertion(
+                format!("{} to say {what}, {times} times", PLATFORM.device(number)),
+                said(bench, number, what)?,
+            ));
+        }
+        sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Unbind in the middle of a second phase that then asks for firmware, which devres has to free.
+fn bound_again(bench: &mut Bench) -> Result<(), Failure> {
+    let device = PLATFORM.device(0);
+    load(bench, 1, "firmware")?;
+    sleep(SECOND_PHASE / 5);
+    bench.write(Call::Unbind, &device)?;
+    ensure(
+        "second phases when unbind returns",
+        &said(bench, 0, "second phase")?,
+        &1,
+    )?;
+    ensure("missing firmware", &said(bench, 0, "no firmware")?, &0)?;
+    bench.write(Call::Bind, &device)?;
+    wait_for(bench, 0, "second phase", 2)
+}
+
+/// More second phases than run at once, all of which ask for firmware: each device is bound again.
+fn reloaded(bench: &mut Bench) -> Result<(), Failure> {
+    const DEVICES: usize = 1100;
+    load(bench, DEVICES, "crowd")?;
+    bench.rmmod(TWO_PHASE_TEST)?;
+    bench.insmod(TWO_PHASE_TEST, "scenario=crowd")?;
+    ensure("devices that are bound", &PLATFORM.bound(DEVICES), &DEVICES)
+}
+
+/// A probe that schedules a second phase and then defers is retried.
+fn defers(bench: &mut Bench) -> Result<(), Failure> {
+    load(bench, 2, "defers")?;
+    // The first is retried when the second is bound, and again when its second phase has ended.
+    wait_for(bench, 0, "first phase", 1)?;
+    wait_for(bench, 0, "second phase", 1)?;
+    wait_for(bench, 1, "second phase", 1)?;
+    sleep(SECOND_PHASE * 2);
+    // That of the probe that deferred has not run.
+    ensure("second phases", &said(bench, 0, "second phase")?, &1)?;
+    ensure_bound(&PLATFORM.device(0))
+}
+
+/// A consumer is retried when the second phase of its supplier ends, though nothing is bound then.
+fn consumer(bench: &mut Bench) -> Result<(), Failure> {
+    load(bench, 2, "consumer")?;
+    ensure("consumers", &said(bench, 1, "consumer bound")?, &0)?;
+    wait_for(bench, 0, "second phase", 1)?;
+    // Not by the timer that retries all deferred probes once, 10 seconds after a driver was loaded
+    // at boot (`drivers/base/dd.c`, `deferred_probe_timeout_work_func()`).
+    sleep(SECOND_PHASE);
+    ensure("consumers", &said(bench, 1, "consumer bound")?, &1)?;
+    ensure_bound(&PLATFORM.device(1))
+}
+
+/// A second phase that has not begun does not run when its device is unbound.
+fn not_begun(bench: &mut Bench) -> Result<(), Failure> {
+    bench.occupy_workers()?;
+    load(bench, 1, "firmware")?;
+    ensure("first phases", &said(bench, 0, "first phase")?, &1)?;
+    bench.rmmod(TWO_PHASE_TEST)?;
+    bench.free_workers()?;
+    sleep(SECOND_PHASE * 2);
+    ensure("second phases", &said(bench, 0, "second phase")?, &0)
+}
+
+/// Suspend to idle in the middle of a second phase suspends no device before it has ended.
+fn suspend(bench: &mut Bench) -> Result<(), Failure> {
+    const TEST: &str = "/sys/power/pm_test";
+    const SUSPENDED: &str = "PM: suspend debug: Waiting for 1 second(s).";
+    let io = |path: &'static str, text: &str| {
+        std::fs::write(path, text).map_err(|error| Failure::Skip(format!("{path}: {error}")))
+    };
+    io("/sys/module/suspend/parameters/pm_test_delay", "1")?;
+    io(TEST, "devices")?;
+    bench.insmod(PLATFORM.devices, "devices=1")?;
+    bench.insmod(PLATFORM.module, "phases=2 firmware_ms=3000")?;
+    sleep(SECOND_PHASE);
+    let suspended = io("/sys/power/state", "freeze");
+    io(TEST, "none")?;
+    suspended?;
+    let ready = bench
+        .events()?
+        .iter()
+        .any(|event| matches!(event.what, What::Ready { .. }));
+    ensure(
+        "whether it is ready when the machine has resumed",
+        &ready,
+        &true,
+    )?;
+    let lines = bench.lines()?;
+    let at = |text: &str| lines.iter().position(|line| line.contains(text));
+    let (ready, suspended) = (at("timing: ready "), at(SUSPENDED));
+    if suspended.is_none() || ready > suspended {
+        return Err(Failure::assertion(
+            "the second phase to end before the devices are suspended",
+            format!("line {ready:?} and line {suspended:?}"),
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn main() -> ExitCode {
+    ktap::run(vec![
+        Test::new("second_phase: a device is bound again", bound_again),
+        Test::new("second_phase: 1100 devices are bound again", reloaded),
+        Test::new("second_phase: a probe that defers is retried", defers),
+        Test::new("second_phase: consumers are retried", consumer),
+        Test::new("second_phase: one that has not begun is dropped", not_begun),
+        Test::new("second_phase: suspend waits", suspend),
+    ])
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations: which there are, how they are drawn, and what may come of them.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use lifecycle::designs::Design;
+use lifecycle::event::Call;
+use nix::errno::Errno::{self, EBUSY, EEXIST, ENODEV, ENOENT};
+use selftests::modules;
+use selftests::samples::{Bus, BUS, PLATFORM};
+
+use super::machine::{self, MODULES};
+use super::round::{Kind, Shared};
+use selftests::random::Random;
+
+/// Above this number of devices, devices are removed rather than added.
+const CROWD: i64 = 40;
+/// The numbers of devices that are drawn lie below: some are not there.
+const NUMBERS: u32 = 48;
+/// The number of a device that is never there.
+const NOWHERE: u32 = 15000;
+/// As many platform devices there are at most.
+const PLATFORM_DEVICES: u32 = 6;
+
+/// What a thread does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Writes a number of devices to `add` or `add_async`.
+    Add { count: u32, asynchronous: bool },
+    /// Writes the number of a device to `remove` or `remove_async`.
+    Remove { number: u32, asynchronous: bool },
+    /// Writes the name of a device to `bind` or `unbind` of the driver.
+    Bind { number: u32, bind: bool },
+    /// Writes the name of a device to `drivers_probe` of the bus.
+    DriversProbe { number: u32 },
+    /// The same on the platform bus.
+    PlatformBind { number: u32, bind: bool },
+    /// Reads `count`.
+    Count,
+    /// Reads `uevent` of a device.
+    ReadUevent { number: u32 },
+    /// Writes `change` to `uevent` of a device.
+    WriteUevent { number: u32 },
+    /// Writes `change` to `uevent` of the driver.
+    DriverUevent,
+    /// Writes to `drivers_autoprobe` of the bus.
+    Autoprobe { on: bool },
+    /// Loads a module.
+    Insmod {
+        module: &'static str,
+        parameters: String,
+    },
+    /// Unloads a module.
+    Rmmod { module: &'static str },
+}
+
+/// The kinds of operations, to draw one.
+#[derive(Clone, Copy, Debug)]
+enum Draw {
+    Add,
+    AddAsync,
+    Remove,
+    RemoveAsync,
+    RemoveMissing,
+    Bind,
+    Unbind,
+    DriversProbe,
+    PlatformBind,
+    PlatformUnbind,
+    Count,
+    ReadUevent,
+    WriteUevent,
+    DriverUevent,
+    Autoprobe,
+    Insmod(&'static str),
+    Rmmod(&'static str),
+}
+
+/// What every round does.
+const ALWAYS: &[(Draw, u32)] = &[
+    (Draw::Add, 8),
+    (Draw::AddAsync, 10),
+    (Draw::Remove, 14),
+    (Draw::RemoveAsync, 14),
+    (Draw::RemoveMissing, 2),
+    (Draw::Bind, 8),
+    (Draw::DriversProbe, 6),
+    (Draw::PlatformBind, 2),
+    (Draw::PlatformUnbind, 3),
+    (Draw::Count, 3),
+    (Draw::ReadUevent, 4),
+    (Draw::WriteUevent, 4),
+    (Draw::DriverUevent, 2),
+    (Draw::Insmod("slow_bus_driver"), 12),
+    (Draw::Rmmod("slow_bus_driver"), 3),
+    (Draw::Insmod("slow_platform_devices"), 3),
+    (Draw::Rmmod("slow_platform_devices"), 1),
+    (Draw::Insmod("slow_platform_driver"), 3),
+    (Draw::Rmmod("slow_platform_driver"), 1),
+    (Draw::Rmmod("async_probe"), 1),
+];
+
+/// After these, a device may well be without its driver.
+const UNBINDING: &[(Draw, u32)] = &[(Draw::Unbind, 12), (Draw::Autoprobe, 2)];
+
+/// After these, all devices may be gone.
+const UNLOADING: &[(Draw, u32)] = &[
+    (Draw::Insmod("async_probe"), 3),
+    (Draw::Insmod("slow_bus"), 6),
+    (Draw::Rmmod("slow_bus"), 3),
+];
+
+/// The parameters of a module.
+fn parameters(module: &str, random: &mut Random) -> String {
+    // Whoever probes one device after the other takes the sum.
+    let quick = *random.of(&[0, 1, 2]);
+    let slow = *random.of(&[0, 3, 8, 20]);
+    let text = match module {
+        "slow_bus" => {
+            let registration = random.of(&["sync", "async"]);
+            format!("devices={} registration={registration}", random.below(8))
+        }
+        "slow_bus_driver" => {
+            let design = *random.of(&Design::ALL);
+            let ms = if design.is_parallel() { slow } else { quick };
+            format!("design={design} firmware_ms={ms}")
+        }
+        "slow_platform_devices" => format!("devices={}", 1 + random.below(PLATFORM_DEVICES)),
+        "slow_platform_driver" => {
+            let probe_type = random.of(&[
+                "default_strategy",
+                "prefer_asynchronous",
+                "force_synchronous",
+            ]);
+            let phases = 1 + random.below(2);
+            format!("probe_type={probe_type} phases={phases} firmware_ms={slow}")
+        }
+        _ => String::new(),
+    };
+    match random.below(2) {
+        0 => text,
+        _ => format!("{text} async_probe").trim_start().to_owned(),
+    }
+}
+
+impl Operation {
+    /// Draws one for a round of this kind.
+    pub(crate) fn draw(kind: Kind, shared: &Shared, random: &mut Random) -> Self {
+        let mut list = ALWAYS.to_vec();
+        if kind != Kind::Gentle {
+            list.extend_from_slice(UNBINDING);
+        }
+        if kind == Kind::Unloading {
+            list.extend_from_slice(UNLOADING);
+        }
+        let draw = random.weighted(&list);
+        let number = random.below(NUMBERS);
+        let crowded = shared.population.load(Ordering::Relaxed) > CROWD;
+        match draw {
+            Draw::Add | Draw::AddAsync if crowded => Self::Remove {
+                number,
+                asynchronous: matches!(draw, Draw::AddAsync),
+            },
+            Draw::Add => Self::Add {
+                count: 1 + random.below(4),
+                asynchronous: false,
+            },
+            Draw::AddAsync => Self::Add {
+                count: 1 + random.below(8),
+                asynchronous: true,
+            },
+            Draw::Remove | Draw::RemoveAsync => Self::Remove {
+                number,
+                asynchronous: matches!(draw, Draw::RemoveAsync),
+            },
+            Draw::RemoveMissing => Self::Remove {
+                number: NOWHERE + number,
+                asynchronous: random.below(2) == 1,
+            },
+            Draw::Bind | Draw::Unbind => Self::Bind {
+                number,
+                bind: matches!(draw, Draw::Bind),
+            },
+            Draw::DriversProbe => Self::DriversProbe { number },
+            Draw::PlatformBind | Draw::PlatformUnbind => Self::PlatformBind {
+                number: number % PLATFORM_DEVICES,
+                bind: matches!(draw, Draw::PlatformBind),
+            },
+            Draw::Count => Self::Count,
+            Draw::ReadUevent => Self::ReadUevent { number },
+            Draw::WriteUevent => Self::WriteUevent { number },
+            Draw::DriverUevent => Self::DriverUevent,
+            Draw::Autoprobe => Self::Autoprobe {
+                on: random.below(3) > 0,
+            },
+            Draw::Insmod(module) => Self::Insmod {
+                module,
+                parameters: parameters(module, random),
+            },
+            Draw::Rmmod(module) => Self::Rmmod { module },
+        }
+    }
+
+    /// Carries it out. What it means for the number of devices is noted.
+    pub(crate) fn carry_out(&self, directory: &Path, shared: &Shared) -> Result<(), Errno> {
+        let change = |by: i64| shared.population.fetch_add(by, Ordering::Relaxed);
+        let bus = BUS.path;
+        let device = |number: u32| BUS.device(number as usize);
+        let write_name = |bus: &Bus, bind: bool, number: u32| {
+            let call = if bind { Call::Bind } else { Call::Unbind };
+            machine::write(&bus.file(call), &bus.device(number as usize))
+        };
+        match self {
+            Self::Add { count, .. } => {
+                machine::write(&format!("{bus}/{}", self.name()), &count.to_string())?;
+                change(i64::from(*count));
+                Ok(())
+            }
+            Self::Remove { number, .. } => {
+                machine::write(&format!("{bus}/{}", self.name()), &number.to_string())?;
+                change(-1);
+                Ok(())
+            }
+            Self::Bind { number, bind } => write_name(&BUS, *bind, *number),
+            Self::PlatformBind { number, bind } => write_name(&PLATFORM, *bind, *number),
+            Self::DriversProbe { number } => {
+                machine::write(&format!("{bus}/drivers_probe"), &device(*number))
+            }
+            Self::Count => machine::count().map(drop),
+            Self::ReadUevent { number } => {
+                let text = machine::read(&format!("{bus}/devices/{}/uevent", device(*number)))?;
+                let wanted = format!("SLOW_BUS_INDEX={number}");
+                if text.lines().any(|line| line == wanted) {
+                    Ok(())
+                } else {
+                    Err(Errno::EBADMSG)
+                }
+            }
+            Self::WriteUevent { number } => machine::write(
+                &format!("{bus}/devices/{}/uevent", device(*number)),
+                "change",
+            ),
+            Self::DriverUevent => {
+                machine::write(&format!("{bus}/drivers/{}/uevent", BUS.driver), "change")
+            }
+            Self::Autoprobe { on } => machine::write(
+                &format!("{bus}/drivers_autoprobe"),
+                if *on { "1" } else { "0" },
+            ),
+            Self::Insmod { module, parameters } => {
+                let path = directory.join(format!("{module}.ko"));
+                modules::insmod(&path, module, parameters).unwrap_or(Err(Errno::EIO))
+            }
+            Self::Rmmod { module } => modules::rmmod(module).unwrap_or(Err(Errno::EIO)),
+        }
+    }
+
+    /// What it is called in the statistics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Add {
+                asynchronous: false,
+                ..
+            } => "add",
+            Self::Add { .. } => "add_async",
+            Self::Remove {
+                asynchronous: false,
+                ..
+            } => "remove",
+            Self::Remove { .. } => "remove_async",
+            Self::Bind { bind: true, .. } => "bind",
+            Self::Bind { .. } => "unbind",
+            Self::DriversProbe { .. } => "drivers_probe",
+            Self::PlatformBind { bind: true, .. } => "platform bind",
+            Self::PlatformBind { .. } => "platform unbind",
+            Self::Count => "read count",
+            Self::ReadUevent { .. } => "read uevent",
+            Self::WriteUevent { .. } => "write uevent",
+            Self::DriverUevent => "write driver uevent",
+            Self::Autoprobe { .. } => "drivers_autoprobe",
+            Self::Insmod { .. } => "insmod",
+            Self::Rmmod { .. } => "rmmod",
+        }
+    }
+
+    /// Whether this may come of it, in a round of this kind and whatever the other threads do.
+    pub(crate) fn may(&self, result: Result<(), Errno>, kind: Kind) -> bool {
+        let unloading = kind == Kind::Unloading;
+        let errnos: &[Errno] = match self {
+            Self::Remove { number, .. } if *number >= NOWHERE => {
+                return match result {
+                    Err(ENODEV) => true,
+                    Err(ENOENT) => unloading,
+                    _ => false,
+                }
+            }
+            // The platform devices, slow_bus and its driver come and go, but not all of them.
+            Self::Rmmod {
+                module: "async_probe",
+            } if !unloading => return result == Err(Errno::EWOULDBLOCK),
+
+            Self::Add { .. } | Self::Count | Self::Autoprobe { .. } => &[],
+            // Another thread is adding or removing it just now.
+            Self::Remove { .. } => &[ENODEV, EBUSY],
+            // The driver is not loaded; the device is not there, or not bound.
+            Self::Bind { bind: false, .. } | Self::PlatformBind { bind: false, .. } => {
+                &[ENOENT, ENODEV]
+            }
+            // It is bound already; it is just being added, and whoever adds it will have it probed
+            // (`drivers/base/dd.c`, `dev_ready_to_probe()`).
+            Self::Bind { .. } | Self::PlatformBind { .. } => {
+                &[ENOENT, ENODEV, EBUSY, Errno::EAGAIN]
+            }
+            Self::DriversProbe { .. } => &[ENODEV, Errno::EINVAL],
+            Self::ReadUevent { .. } | Self::WriteUevent { .. } | Self::DriverUevent => {
+                &[ENOENT, ENODEV]
+            }
+            // It is loaded, or on its way out.
+            Self::Insmod { .. } => &[EEXIST, EBUSY],
+            // It is not loaded; on its way in, or out; its insmod still waits.
+            Self::Rmmod { .. } => &[ENOENT, EBUSY, Errno::EWOULDBLOCK],
+        };
+        match result {
+            Ok(()) => true,
+            Err(errno) if errnos.contains(&errno) => true,
+            // The bus is not there, or on its way out; the symbols of another module are missing.
+            Err(ENOENT | ENODEV) => unloading,
+            Err(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Add { count, .. } => write!(f, "{name} {count}"),
+            Self::Remove { number, .. }
+            | Self::Bind { number, .. }
+            | Self::DriversProbe { number }
+            | Self::PlatformBind { number, .. }
+            | Self::ReadUevent { number }
+            | Self::WriteUevent { number } => write!(f, "{name} {number}"),
+            Self::Count | Self::DriverUevent => f.write_str(name),
+            Self::Autoprobe { on } => write!(f, "{name} {}", u8::from(*on)),
+            Self::Insmod { module, parameters } => {
+                write!(f, "{}", format!("{name} {module} {parameters}").trim_end())
+            }
+            Self::Rmmod { module } => write!(f, "{name} {module}"),
+        }
+    }
+}
+
+/// The modules in an order in which they can be unloaded, drawn.
+pub(crate) fn unloading_order(random: &mut Random) -> Vec<&'static str> {
+    let mut left = MODULES.to_vec();
+    let mut order = Vec::new();
+    while !left.is_empty() {
+        let module = *random.of(&left);
+        let needed = match module {
+            "async_probe" => left.len() > 1,
+            "slow_bus" => left.contains(&"slow_bus_driver"),
+            _ => false,
+        };
+        if !needed {
+            left.retain(|other| *other != module);
+            order.push(module);
+        }
+    }
+    order
+}
