@@ -83,13 +83,14 @@ patch-series:
 
 # The log of the last `make run`, unless LOG= names another one.
 LOG_FILE = $(if $(value LOG),$(call quoted,LOG),out/run/results.log)
+BOOT_OF_LOG = $(if $(BOOT),--boot=$(BOOT))
 FORM = $(if $(ALL),--all) $(if $(JSON),--json)
 
 report: probe-analyze
-	@$(PROBE_ANALYZE) report $(FORM) -- $(LOG_FILE)
+	@$(PROBE_ANALYZE) report $(FORM) $(BOOT_OF_LOG) -- $(LOG_FILE)
 
 timeline: probe-analyze
-	@$(PROBE_ANALYZE) timeline --out=out/timeline -- $(LOG_FILE)
+	@$(PROBE_ANALYZE) timeline --out=out/timeline $(BOOT_OF_LOG) -- $(LOG_FILE)
 
 diff: probe-analyze
 	@$(PROBE_ANALYZE) diff $(FORM) -- $(foreach name,A B,$(if $(value $(name)),$(call quoted,$(name))))
@@ -135,7 +136,7 @@ probe-analyze-deb: probe-analyze-data
 
 help:
 	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went; JSON=1'
-	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1'
+	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1, BOOT=N'
 	@echo '  make diff A=FILE B=FILE what is different between two logs'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some,'
 	@echo '                          LIST=1 prints their names, JSON=1 the results as JSON'

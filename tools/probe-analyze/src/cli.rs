@@ -71,6 +71,9 @@ pub enum Action {
 pub struct Report {
     /// The file of the log; - is standard input
     pub log: PathBuf,
+    /// Of several boots in the log, the one of this number, from 1 [default: the last with probes]
+    #[arg(long, value_name = "NUMBER")]
+    pub boot: Option<usize>,
     /// How to show it
     #[command(flatten)]
     pub form: Form,
@@ -84,6 +87,9 @@ pub struct Report {
 pub struct Timeline {
     /// The file of the log; - is standard input
     pub log: PathBuf,
+    /// Of several boots in the log, the one of this number, from 1 [default: the last with probes]
+    #[arg(long, value_name = "NUMBER")]
+    pub boot: Option<usize>,
     /// The directory for timeline.svg, timeline.html and timeline.trace.json
     #[arg(short, long, default_value = "timeline", value_name = "DIRECTORY")]
     pub out: PathBuf,
@@ -105,6 +111,12 @@ pub struct Diff {
     pub a: PathBuf,
     /// The file of the other log; - is standard input
     pub b: PathBuf,
+    /// Of several boots in A, the one of this number, from 1 [default: the last with probes]
+    #[arg(long, value_name = "NUMBER")]
+    pub boot_a: Option<usize>,
+    /// Of several boots in B, the one of this number, from 1 [default: the last with probes]
+    #[arg(long, value_name = "NUMBER")]
+    pub boot_b: Option<usize>,
     /// How to show it
     #[command(flatten)]
     pub form: Form,

@@ -22,7 +22,10 @@ pub fn run(args: &cli::Diff) -> Result<u8> {
             "name a file for one of them",
         ));
     }
-    let diff = Diff::of(&log::read(&args.a)?, &log::read(&args.b)?);
+    let diff = Diff::of(
+        &log::read(&args.a, args.boot_a, args.quiet)?,
+        &log::read(&args.b, args.boot_b, args.quiet)?,
+    );
     if args.form.json {
         output::json(&diff);
     } else if !args.quiet {

@@ -31,13 +31,14 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Reads a log.
+/// Reads a log; of several boots in it, the one of this number, from 1, or the last with probes.
+/// Unless it is to be `quiet`, it says what a reader of the report has to know.
 ///
 /// # Errors
 ///
 /// [`Kind::Log`] if the file cannot be read or is no log that is understood, [`Kind::Nothing`] if it
 /// has nothing about probes, initcalls or calls.
-pub fn read(path: &Path) -> Result<Summary> {
+pub fn read(path: &Path, boot: Option<usize>, quiet: bool) -> Result<Summary> {
     let name = name(path);
     let read = if is_stdin(path) {
         let mut read = Vec::new();
@@ -63,8 +64,8 @@ pub fn read(path: &Path) -> Result<Summary> {
         ),
     };
     let text = bytes::text(read).map_err(refused)?;
-    let log = log::parse(&text, None).map_err(refused)?;
-    for note in &log.notes {
+    let log = log::parse(&text, boot).map_err(refused)?;
+    for note in log.notes.iter().filter(|_| !quiet) {
         output::note(&format!("{name}: {note}"));
     }
     // Init is there in every log of a boot.
@@ -73,7 +74,7 @@ pub fn read(path: &Path) -> Result<Summary> {
         return Err(nothing(
             &name,
             format!(
-                "none of its {} lines is of a probe or of an initcall: the kernel was booted without \
+                "none of its {} lines is of a probe or of an initcall: a kernel prints none without \
                  initcall_debug",
                 text.lines().count()
             ),

@@ -10,7 +10,7 @@ use crate::{log, output};
 
 /// Shows what a log tells.
 pub fn run(args: &Report) -> Result<()> {
-    let summary = log::read(&args.log)?;
+    let summary = log::read(&args.log, args.boot, args.quiet)?;
     if args.quiet {
         return Ok(());
     }

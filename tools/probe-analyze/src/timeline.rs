@@ -13,7 +13,7 @@ use crate::{interrupt, log, output};
 
 /// Draws a log.
 pub fn run(args: &cli::Timeline) -> Result<()> {
-    let summary = log::read(&args.log)?;
+    let summary = log::read(&args.log, args.boot, args.quiet)?;
     let kernel = summary.kernel.map(|kernel| format!("Linux {kernel}"));
     let heading = Heading {
         title: args.title.clone().unwrap_or(summary.name),

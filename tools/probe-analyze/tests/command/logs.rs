@@ -78,6 +78,38 @@ fn a_log_that_is_not_there_or_not_whole() {
 }
 
 #[test]
+fn one_of_several_boots() {
+    let boot = |device: &str| {
+        format!(
+            "[    0.000000] Linux version 6.12.0 (x) #1\n\
+             [    1.000000] probe of {device} returned 0 after 5 usecs\n"
+        )
+    };
+    let log = boot("first") + &boot("second");
+    let report = |args: &[&str]| {
+        let args = [&["report", "-"], args].concat();
+        probe_analyze(&args).input(log.as_bytes()).run()
+    };
+    let last = report(&[]);
+    assert_eq!(last.code, Some(0), "{}", last.stderr);
+    assert!(last.stdout.contains("second") && !last.stdout.contains("first"));
+    assert!(last.stderr.contains("boot 2 of the 2"), "{}", last.stderr);
+    let first = report(&["--boot=1"]);
+    assert!(first.stdout.contains("first") && !first.stdout.contains("second"));
+    assert_eq!(report(&["--boot=3"]).code, Some(8));
+    assert_eq!(report(&["--boot=3", "--quiet"]).code, Some(8));
+    assert_eq!(report(&["--boot=one"]).code, Some(2));
+    assert_eq!(report(&["--quiet"]).stderr, "");
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("log");
+    fs::write(&file, &log).unwrap();
+    let file = file.to_str().unwrap();
+    expect(&["diff", "--boot-a=1", "--boot-b=1", file, file], 0);
+    expect(&["diff", "--boot-a=1", file, file], 1);
+}
+
+#[test]
 fn diff_exits_as_diff_does() {
     let a = sample("c_driver_convoy.txt");
     let b = sample("convoy_with_calls.txt");
