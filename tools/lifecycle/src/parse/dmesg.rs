@@ -117,6 +117,9 @@ pub(super) fn read(log: &str, scan: &mut Scan) {
     for (number, whole) in (1..).zip(log.split_inclusive('\n')) {
         let line = whole.strip_suffix('\n').unwrap_or(whole);
         if line.len() == whole.len() {
+            if line.trim().is_empty() {
+                return;
+            }
             if is_cut(line, &records) {
                 return scan.refuse(number, Reason::CutOff, line);
             }

@@ -22,8 +22,9 @@ pub(super) struct Order {
     /// The events that are not earlier than that by more than [`SKEW`].
     recent: HashSet<u64>,
     queue: VecDeque<(Micros, u64)>,
-    /// The last event of each init function.
+    /// The last event of each init function, of those at the same time as the last of them.
     initcalls: HashMap<SmolStr, u64>,
+    initcalls_at: Micros,
     /// The call that each task is in, if any, from the first that has been seen of it.
     calls: BTreeMap<u32, Option<(Call, SmolStr)>>,
 }
@@ -70,7 +71,13 @@ impl Order {
             // stands still: called after it has returned it is another.
             What::Initcall(
                 Initcall::Calling { function, .. } | Initcall::Returned { function, .. },
-            ) => self.initcalls.insert(function.text.clone(), hash) == Some(hash),
+            ) => {
+                if self.initcalls_at != event.time {
+                    self.initcalls.clear();
+                    self.initcalls_at = event.time;
+                }
+                self.initcalls.insert(function.text.clone(), hash) == Some(hash)
+            }
             // A device whose probe is deferred at once is tried again within the same microsecond,
             // or jiffy. Two probes that take their time cannot end together: they hold its lock.
             What::Initcall(Initcall::Probed { took, .. }) if *took == Micros(0) => false,

@@ -252,7 +252,7 @@ impl Clock {
             Self::Delta
         } else if ends_in_bracket && bracket.contains(':') {
             Self::Wall
-        } else if before.ends_with(" :") || before.contains(" I ") {
+        } else if before.starts_with(|c: char| c.is_ascii_digit()) && before.ends_with(" :") {
             Self::Logcat
         } else {
             Self::None
