@@ -2,7 +2,9 @@
 
 //! Lanes: one for each device and one for each task, and which bar is where in them.
 
-use lifecycle::life::{Kind, Life, Span};
+use std::collections::HashMap;
+
+use lifecycle::life::{Kind, Life};
 use lifecycle::Micros;
 
 use crate::look;
@@ -71,10 +73,11 @@ pub enum Size {
 
 /// All lanes of a timeline.
 pub fn lanes(timeline: &Life) -> Vec<Lane> {
+    let mut marks = Marks::of(timeline);
     let devices = timeline.devices.iter().enumerate().map(|(index, device)| {
         let bars = device.spans.iter().copied();
         let bars = bars.filter(|bar| of_device(timeline.spans[*bar].kind));
-        let marks = marks(timeline, |mark| mark.device == Some(index));
+        let marks = marks.devices.remove(&index).unwrap_or_default();
         lane(
             timeline,
             Of::Device,
@@ -90,10 +93,7 @@ pub fn lanes(timeline: &Life) -> Vec<Lane> {
             .as_deref()
             .is_some_and(|name| name.starts_with("kworker/"));
         let of = if worker { Of::Worker } else { Of::Caller };
-        // What happened to a device is marked in its lane.
-        let marks = marks(timeline, |mark| {
-            mark.task == Some(index) && mark.device.is_none()
-        });
+        let marks = marks.tasks.remove(&index).unwrap_or_default();
         lane(
             timeline,
             of,
@@ -120,12 +120,29 @@ fn of_device(kind: Kind) -> bool {
     )
 }
 
-fn marks(timeline: &Life, wanted: impl Fn(&Span) -> bool) -> Vec<usize> {
-    let marks = timeline.spans.iter().enumerate();
-    marks
-        .filter(|(_, mark)| words::mark(mark).is_some() && wanted(mark))
-        .map(|(at, _)| at)
-        .collect()
+/// The marks of each lane.
+#[derive(Debug, Default)]
+struct Marks {
+    devices: HashMap<usize, Vec<usize>>,
+    tasks: HashMap<usize, Vec<usize>>,
+}
+
+impl Marks {
+    fn of(timeline: &Life) -> Self {
+        let mut marks = Self::default();
+        for (at, mark) in timeline.spans.iter().enumerate() {
+            if words::mark(mark).is_none() {
+                continue;
+            }
+            // What happened to a device is marked in its lane.
+            if let Some(device) = mark.device {
+                marks.devices.entry(device).or_default().push(at);
+            } else if let Some(task) = mark.task {
+                marks.tasks.entry(task).or_default().push(at);
+            }
+        }
+        marks
+    }
 }
 
 /// Gives each bar a row: inner ones below outer ones, and none beside another that runs meanwhile.
@@ -138,13 +155,15 @@ fn lane(
     marks: Vec<usize>,
 ) -> Lane {
     let mut placed: Vec<Placed> = Vec::new();
+    // Those that may have more within them: a lane has as many as are nested, however long it is.
+    let mut open: Vec<Placed> = Vec::new();
     // Until when each row is taken.
     let mut taken: Vec<Option<Micros>> = Vec::new();
     for at in bars {
         let bar = &timeline.spans[at];
-        let around = placed.iter().rev().find(|outer| {
-            outer.size == Size::Full
-                && timeline.spans[outer.bar].begin <= bar.begin
+        open.retain(|outer| bar.begin <= timeline.end_of(outer.bar));
+        let around = open.iter().rev().find(|outer| {
+            timeline.spans[outer.bar].begin <= bar.begin
                 && timeline.end_of(at) <= timeline.end_of(outer.bar)
         });
         let (row, size) = match (bar.kind, around) {
@@ -164,6 +183,7 @@ fn lane(
         if size == Size::Full {
             taken.resize(taken.len().max(row + 1), None);
             taken[row] = Some(timeline.end_of(at));
+            open.push(Placed { bar: at, row, size });
         }
         placed.push(Placed { bar: at, row, size });
     }

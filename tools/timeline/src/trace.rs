@@ -202,7 +202,7 @@ fn nested(timeline: &Life, lane: &Lane, flows: &Flows) -> Vec<Vec<Slice>> {
         let (begin, end) = (timeline.spans[bar].begin, timeline.end_of(bar));
         (begin, end, Slice::Bar(bar))
     });
-    let woken = flows.woken(timeline, lane);
+    let woken = flows.woken(lane);
     let woken = woken.map(|(time, wait)| (time, time, Slice::Woken(wait)));
     let mut slices: Vec<_> = bars.chain(woken).collect();
     slices.sort_by_key(|(begin, end, _)| (*begin, std::cmp::Reverse(*end)));
@@ -233,6 +233,8 @@ fn nested(timeline: &Life, lane: &Lane, flows: &Flows) -> Vec<Vec<Slice>> {
 struct Flows {
     from: BTreeMap<usize, Vec<usize>>,
     to: BTreeMap<usize, Vec<usize>>,
+    /// The waits that end in the lane of a task, and when.
+    woken: BTreeMap<usize, Vec<(Micros, usize)>>,
 }
 
 impl Flows {
@@ -240,7 +242,7 @@ impl Flows {
         let mut flows = Self::default();
         let mut id = 0;
         for (at, wait) in timeline.waits.iter().enumerate() {
-            let (Some(_), Some(end)) = (wait.task, wait.end) else {
+            let (Some(task), Some(end)) = (wait.task, wait.end) else {
                 continue;
             };
             for probe in &wait.on {
@@ -252,20 +254,18 @@ impl Flows {
                     flows.to.entry(at).or_default().push(id);
                 }
             }
+            if flows.to.contains_key(&at) {
+                flows.woken.entry(task).or_default().push((end, at));
+            }
         }
         flows
     }
 
     /// The waits that end in this lane.
-    fn woken<'a>(
-        &'a self,
-        timeline: &'a Life,
-        lane: &'a Lane,
-    ) -> impl Iterator<Item = (Micros, usize)> + 'a {
-        let waits = self.to.keys().map(|at| (&timeline.waits[*at], *at));
-        waits
-            .filter(|(wait, _)| lane.of != Of::Device && wait.task == Some(lane.index))
-            .filter_map(|(wait, at)| Some((wait.end?, at)))
+    fn woken(&self, lane: &Lane) -> impl Iterator<Item = (Micros, usize)> + '_ {
+        let of_task = lane.of != Of::Device;
+        let woken = of_task.then(|| self.woken.get(&lane.index)).flatten();
+        woken.into_iter().flatten().copied()
     }
 
     /// A slice, with the flows that begin or end in it.
