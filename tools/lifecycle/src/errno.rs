@@ -4,12 +4,17 @@
 
 use nix::errno::Errno;
 
+/// The result of what has failed where the log does not say with which errno. No errno of the
+/// kernel's is beyond `MAX_ERRNO`, 4095 (`include/linux/err.h`).
+pub const NOT_TOLD: i32 = i32::MIN;
+
 /// What a C function's return value means: `ok` for 0, else the name of the errno.
 ///
 /// A number without a name is printed as it is.
 pub fn name(ret: i32) -> String {
     match (ret, Errno::from_raw(ret.wrapping_neg())) {
         (0, _) => "ok".to_owned(),
+        (NOT_TOLD, _) => "failed".to_owned(),
         // Probe deferral is the driver core's own and has no name in userspace.
         (-517, _) => "EPROBE_DEFER".to_owned(),
         (_, Errno::UnknownErrno) => ret.to_string(),
@@ -28,7 +33,7 @@ mod tests {
             (-517, "EPROBE_DEFER"),
             (-9999, "-9999"),
             (5, "5"),
-            (i32::MIN, "-2147483648"),
+            (i32::MIN, "failed"),
         ] {
             assert_eq!(super::name(ret), name);
         }

@@ -927,3 +927,27 @@ fn contradictions() {
         assert_eq!(said(&timing(&lines)).0, line, "{lines:?}");
     }
 }
+
+/// In a report, a probe that has failed with an errno that the log lacks has failed, and one of which
+/// nothing is known is neither bound nor running.
+#[test]
+fn results_in_a_report() {
+    let report = |log: &str| {
+        let summary = lifecycle::summary::Summary::of("log", read(log));
+        lifecycle::report::log::report(&summary, lifecycle::report::log::Detail::All)
+    };
+    let probe = "[    1.000000] probe of d.0 returned 0 after 9 usecs\n";
+    let old = report(&format!(
+        "[    0.000000] Linux version 5.10.0 (x) #1\n{probe}"
+    ));
+    assert!(
+        old.contains("(0 bound, 1 failed)") && old.contains(" failed\n"),
+        "{old}"
+    );
+    let unknown = report(probe);
+    assert!(
+        unknown.contains("(0 bound, 0 failed)") && unknown.contains(" ?\n"),
+        "{unknown}"
+    );
+    assert!(!unknown.contains("running"), "{unknown}");
+}

@@ -13,6 +13,7 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
+use crate::errno;
 use crate::micros::Micros;
 
 /// One line.
@@ -107,11 +108,11 @@ impl Outcome {
         }
     }
 
-    /// The result of the probe in the convention of C, if it is known.
+    /// The result of the probe in the convention of C, if it is known whether the device is bound.
     pub fn ret(self) -> Option<i32> {
         match self {
             Self::Bound => Some(0),
-            Self::Failed(errno) => errno,
+            Self::Failed(errno) => Some(errno.unwrap_or(errno::NOT_TOLD)),
             Self::Unknown => None,
         }
     }

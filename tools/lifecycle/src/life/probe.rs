@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::model::{Kind, Life};
-use crate::Micros;
+use crate::{errno, Micros};
 
 /// Which task runs a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,6 +69,15 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// What came of it, in a word: `?` if it has ended and the log does not say how.
+    pub fn result(&self) -> String {
+        match (self.ret, self.took) {
+            (Some(ret), _) => errno::name(ret),
+            (None, None) => "running".to_owned(),
+            (None, Some(_)) => "?".to_owned(),
+        }
+    }
+
     /// When it ended.
     pub fn ended(&self) -> Option<Micros> {
         Some(self.began + self.took?)

@@ -213,7 +213,7 @@ fn devices(summary: &Summary, detail: Detail) -> String {
             life.length(probe.span).to_string(),
         ]);
         row.extend(two_phases.then(|| ms(probe.second_phase)));
-        row.push(probe.ret.map_or("running".to_owned(), errno::name));
+        row.push(probe.result());
         table.add_row(row);
     }
     text += &print(&table);

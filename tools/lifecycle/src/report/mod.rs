@@ -55,7 +55,7 @@ fn device_row(life: &Life, wave: &Wave, probe: &Probe) -> [String; 9] {
         bytes.unwrap_or_else(dash),
         ms(request.and_then(|request| request.took)),
         ms(probe.took),
-        probe.ret.map_or("running".to_owned(), errno::name),
+        probe.result(),
     ]
 }
 
