@@ -93,11 +93,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 fn recorded(court: &Court<'_>, at: usize) -> Result<(), Violation> {
     let life = court.life;
     let probe = &life.spans[at];
-    let inside = |kind: Kind| -> Vec<usize> {
-        let inside = life.inside(kind, at);
-        let own = inside.filter(|(_, of)| of.same_device(probe));
-        own.map(|(_, of)| of.began).collect()
-    };
+    let inside =
+        |kind: Kind| -> Vec<usize> { life.own(kind, at).map(|(_, of)| of.began).collect() };
     let whole = [probe.began, probe.end_place()];
     let bound = inside(Kind::Bound);
     court.demand(
@@ -117,7 +114,7 @@ fn recorded(court: &Court<'_>, at: usize) -> Result<(), Violation> {
 fn failed(life: &Life) -> Option<(&Span, &Span)> {
     life.of(Kind::Probe)
         .filter(|(_, probe)| probe.ret.is_some_and(|ret| ret < 0) && !probe.facts.by_core)
-        .find_map(|(at, probe)| Some((probe, life.inside(Kind::Cleanup, at).next()?.1)))
+        .find_map(|(at, probe)| Some((probe, life.own(Kind::Cleanup, at).next()?.1)))
 }
 
 /// A device is bound though its probe fails.

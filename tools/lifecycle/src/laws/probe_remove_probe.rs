@@ -53,7 +53,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         if probe.kind != Kind::Probe || life.is_initcall_line(probe) {
             continue;
         }
-        let trial = life.inside(Kind::Trial, at).next().map(|(_, of)| of);
+        let trial = life.own(Kind::Trial, at).next().map(|(_, of)| of);
         if probe.facts.at.is_none() {
             cases += usize::from(printed(court, probe, trial)?);
             continue;
@@ -191,7 +191,7 @@ fn bound(life: &Life) -> impl Iterator<Item = (usize, &Span, &Span)> {
         .of(Kind::Probe)
         .filter(|(_, probe)| probe.ret == Some(0));
     probes.filter_map(|(at, probe)| {
-        let (_, bound) = life.inside(Kind::Bound, at).next()?;
+        let (_, bound) = life.own(Kind::Bound, at).next()?;
         Some((at, probe, bound))
     })
 }
@@ -200,7 +200,7 @@ fn bound(life: &Life) -> impl Iterator<Item = (usize, &Span, &Span)> {
 fn trials(life: &Life) -> Vec<(&Span, &Span, &Span)> {
     let bound = bound(life);
     let trials = bound.filter_map(|(at, probe, bound)| {
-        let (_, trial) = life.inside(Kind::Trial, at).next()?;
+        let (_, trial) = life.own(Kind::Trial, at).next()?;
         Some((probe, trial, bound))
     });
     trials.collect()

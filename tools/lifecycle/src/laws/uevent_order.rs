@@ -117,10 +117,10 @@ fn release(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
 
 /// Where in the log the task that is in the span did this to the same device.
 fn places(life: &Life, kind: Kind, at: usize, wanted: fn(&Span) -> bool) -> Vec<usize> {
-    let outer = &life.spans[at];
-    let inside = life.inside(kind, at).map(|(_, span)| span);
-    let wanted = inside.filter(|span| span.same_device(outer) && wanted(span));
-    wanted.map(|span| span.began).collect()
+    let own = life.own(kind, at).map(|(_, span)| span);
+    own.filter(|span| wanted(span))
+        .map(|span| span.began)
+        .collect()
 }
 
 /// The unbind uevent is sent before the remove.

@@ -40,20 +40,19 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let mut cases = 0;
     for (at, release) in life.spans.iter().enumerate() {
-        let of_release = |span: &Span| match release.kind {
-            Kind::Release => span.same_device(release),
-            _ => life.device_of(span) == release.on,
-        };
         // A recording shows the release in the call.
         let called = unbinds(release.kind) && life.inside(Kind::Release, at).next().is_none();
         if release.kind != Kind::Release && !called {
             continue;
         }
+        let of_device: Vec<&Span> = match release.kind {
+            Kind::Release => life.of_device(release).map(|(_, span)| span).collect(),
+            _ => life.named(&release.on).map(|(_, span)| span).collect(),
+        };
         let step = |kind: Kind| {
-            let after = life.of(kind).map(|(_, span)| span);
-            let mut inside = after.filter(|span| release.spans(span.began));
-            let own = |span: &&Span| span.task.is_none() || span.task == release.task;
-            inside.find(|span| of_release(span) && own(span))
+            let own = |span: &Span| span.task.is_none() || span.task == release.task;
+            let mut of_device = of_device.iter().copied();
+            of_device.find(|span| span.kind == kind && release.spans(span.began) && own(span))
         };
         let remove = step(Kind::Remove).map(|remove| remove.began);
         let data = step(Kind::Cleanup).or(step(Kind::Unbound));
@@ -74,8 +73,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             ),
             &places,
         )?;
-        let probe = life.of(Kind::Probe).map(|(_, probe)| probe).find(|probe| {
-            of_release(probe) && probe.spans(release.began) && probe.task != release.task
+        let probe = of_device.iter().find(|of| {
+            of.kind == Kind::Probe && of.spans(release.began) && of.task != release.task
         });
         let Some(probe) = probe else {
             continue;
