@@ -9,6 +9,7 @@ use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
 use crate::event::{Point, Side};
 use crate::life::{Kind, Life, Sight, Span};
+use crate::parse::log::Source;
 use crate::Event;
 
 /// The law.
@@ -156,11 +157,14 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 
 /// What matters for the law, by where in the log it begins or ends.
 fn steps(life: &Life) -> Vec<(usize, usize)> {
+    let is_recorded = life.sources.contains(&Source::Recording);
     let mut steps = Vec::new();
     for (at, span) in life.spans.iter().enumerate() {
         let (begins, ends) = match span.kind {
             // Where it began is not known to the line.
             Kind::Probe if life.is_initcall_line(span) => (false, false),
+            // A line that belongs to no probe or remove of the recording.
+            Kind::Probe | Kind::Remove if is_recorded && span.facts.at.is_none() => (false, false),
             Kind::Probe | Kind::Remove => (true, true),
             Kind::Cleanup | Kind::Bound | Kind::Freed | Kind::Stray => (true, false),
             Kind::Unregister => (false, true),

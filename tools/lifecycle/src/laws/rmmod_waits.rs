@@ -89,36 +89,41 @@ fn unregistration(
                 None => span.begin + ROUNDED < again.begin,
             })
     };
+    let probes = life.of(Kind::Probe);
+    let probes =
+        probes.filter(|(_, probe)| probe.same_driver(gone) && !life.is_initcall_line(probe));
+    let whole = |of: usize| {
+        let ended = life.spans[of].end_place();
+        done.get(&of).copied().unwrap_or(0).max(ended)
+    };
     let mut waited = false;
-    for (of, span) in life.spans.iter().enumerate() {
-        let runs = match span.kind {
-            Kind::Probe => true,
-            // A recording shows what is left of these by their probes.
-            Kind::Remove | Kind::SecondPhase | Kind::Firmware | Kind::Stray => {
-                span.facts.at.is_none() && span.device.is_some()
-            }
-            _ => false,
-        };
-        if !runs || !span.same_driver(gone) || life.is_initcall_line(span) {
-            continue;
-        }
-        let ended = span.end_place();
-        if span.began < gone.end_place() {
-            let whole = done.get(&of).copied().unwrap_or(0).max(ended);
-            waited |= span.kind == Kind::Probe && span.began < began && began < whole;
-            court.demand(
-                gone.ended.is_none() || whole < gone.end_place(),
-                format!(
-                    "the unregistration of {name} to wait for the {} of {}",
-                    span.kind, span.on
-                ),
-                &[span.began, whole, gone.began, gone.end_place()],
-            )?;
-        }
+    for (of, probe) in probes {
+        waited |= probe.began < began && began < whole(of);
         court.demand(
-            !is_later(span),
-            format!("nothing of {name} after its unregistration has returned"),
-            &[gone.end_place(), span.began],
+            gone.end_place() < probe.began || gone.ended.is_none() || whole(of) < gone.end_place(),
+            format!(
+                "the unregistration of {name} to wait for the probe of {}",
+                probe.on
+            ),
+            &[probe.began, whole(of), gone.began, gone.end_place()],
+        )?;
+        court.demand(
+            !is_later(probe),
+            format!("no probe by {name} after its unregistration has returned"),
+            &[gone.end_place(), probe.began],
+        )?;
+    }
+    // A recording shows the rest by the release of the devices.
+    let rest = life.spans.iter().filter(|span| {
+        let lines = [Kind::Remove, Kind::SecondPhase, Kind::Firmware, Kind::Stray];
+        waited && lines.contains(&span.kind) && span.facts.at.is_none() && span.same_driver(gone)
+    });
+    for span in rest {
+        let during = span.began < gone.end_place() && gone.end_place() < span.end_place();
+        court.demand(
+            !(gone.ended.is_some() && during || is_later(span)),
+            format!("nothing of {name} when its unregistration has returned"),
+            &[span.began, gone.end_place(), span.end_place()],
         )?;
     }
     Ok(waited)

@@ -83,7 +83,10 @@ fn probe(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
     }
     // What the driver itself printed last in the probe.
     let is_end = |place: &usize| matches!(life.events[*place].what, What::ProbeEnded { .. });
-    let printed = probe.events.iter().copied().rfind(is_end);
+    let inside = probe.events.iter().copied();
+    let printed = inside
+        .filter(|place| *place < probe.end_place())
+        .rfind(is_end);
     let bound = places(life, Kind::Bound, at, |_| true).first().copied();
     let in_order = matches!(sent[..], [sent] if bound < Some(sent) && printed < Some(sent));
     let callback = bound.or(printed).unwrap_or(probe.began);
