@@ -98,7 +98,7 @@ pub fn lanes(timeline: &Life) -> Vec<Lane> {
             timeline,
             of,
             index,
-            words::task(task),
+            words::task(timeline, index),
             task.spans.clone(),
             marks,
         )
@@ -107,7 +107,12 @@ pub fn lanes(timeline: &Life) -> Vec<Lane> {
         .chain(tasks)
         .filter(|lane| !lane.bars.is_empty() || !lane.marks.is_empty())
         .collect();
-    lanes.sort_by_key(|lane| lane.of);
+    // What a task asked for comes in the order in which it did.
+    let began = |lane: &Lane| {
+        let first = lane.bars.first().filter(|_| lane.of == Of::Caller);
+        first.map(|placed| timeline.spans[placed.bar].begin)
+    };
+    lanes.sort_by_key(|lane| (lane.of, began(lane)));
     lanes
 }
 

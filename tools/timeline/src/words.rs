@@ -2,8 +2,9 @@
 
 //! Bars, waits and marks in words.
 
+use lifecycle::event::Call;
 use lifecycle::errno;
-use lifecycle::life::{Kind, Life, Span, Task, Wait};
+use lifecycle::life::{Kind, Life, Span, Wait};
 use lifecycle::Micros;
 
 /// What stands in the place of a picture of nothing.
@@ -52,7 +53,7 @@ pub fn details(timeline: &Life, at: usize) -> Vec<(&'static str, String)> {
         details.push(("driver", driver.clone()));
     }
     if let Some(task) = bar.task {
-        details.push(("task", self::task(&timeline.tasks[task])));
+        details.push(("task", self::task(timeline, task)));
     }
     if let Some(cpu) = bar.cpu {
         details.push(("cpu", cpu.to_string()));
@@ -96,7 +97,7 @@ pub fn lines(details: &[(&'static str, String)]) -> String {
 pub fn wait_details(timeline: &Life, wait: &Wait) -> Vec<(&'static str, String)> {
     let mut details = vec![("what", wait.doing.clone())];
     if let Some(task) = wait.task {
-        details.push(("task", self::task(&timeline.tasks[task])));
+        details.push(("task", self::task(timeline, task)));
     }
     details.push(("waits for", awaited(timeline, wait)));
     details.push(("through", wait.through.to_string()));
@@ -124,11 +125,21 @@ pub fn awaited(timeline: &Life, wait: &Wait) -> String {
     }
 }
 
-/// The name and number of a task.
-pub fn task(task: &Task) -> String {
-    match (&task.name, task.pid) {
+/// The name and number of a task. A task whose name the log does not have, and which made one call,
+/// has the name of that: insmod or rmmod.
+pub fn task(timeline: &Life, task: usize) -> String {
+    let task = &timeline.tasks[task];
+    let mut calls = task.spans.iter().filter_map(|at| {
+        let kind = timeline.spans[*at].kind;
+        matches!(kind, Kind::Call(_)).then_some(kind)
+    });
+    let only = match (calls.next(), calls.next()) {
+        (Some(call @ Kind::Call(Call::Insmod | Call::Rmmod)), None) => Some(call.to_string()),
+        _ => None,
+    };
+    match (task.name.clone().or(only), task.pid) {
         (Some(name), Some(pid)) => format!("{name} {pid}"),
-        (Some(name), None) => name.clone(),
+        (Some(name), None) => name,
         (None, Some(pid)) => format!("task {pid}"),
         (None, None) => "unknown task".to_owned(),
     }

@@ -36,7 +36,16 @@ pub(crate) fn bars(events: &[Event]) -> Vec<Bar> {
 /// Where the lane of a task is, and the lane's name.
 fn lane(life: &Life, task: usize) -> (&'static str, String) {
     let task = &life.tasks[task];
-    let name = task.name.as_deref().unwrap_or("task");
+    let calls = task.spans.iter().map(|at| life.spans[*at].kind);
+    let calls: Vec<String> = calls
+        .filter(|kind| matches!(kind, Kind::Call(_)))
+        .map(|kind| kind.to_string())
+        .collect();
+    let name = match (&task.name, &calls[..]) {
+        (Some(name), _) => name,
+        (None, [call]) if call == "insmod" || call == "rmmod" => call,
+        _ => "task",
+    };
     let lane = match task.pid {
         Some(pid) => format!("{name} {pid}"),
         None => "unknown task".to_owned(),
