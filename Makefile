@@ -26,7 +26,7 @@ PROBE_ANALYZE = out/target/$(HOST)/release/probe-analyze
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
+.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
 
 all: modules
 
@@ -94,6 +94,11 @@ timeline: probe-analyze
 
 diff: probe-analyze
 	@$(PROBE_ANALYZE) diff $(FORM) -- $(foreach name,A B,$(if $(value $(name)),$(call quoted,$(name))))
+
+# Follows the pages to the letter: what they build, run and print.
+pages: lab
+	@cd tools && $(CARGO) test --quiet --package=lab --test=pages --target-dir=../out/target -- \
+		--include-ignored --nocapture
 
 style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
@@ -164,6 +169,7 @@ help:
 	@echo '  make lab                the program that does all this, out/target/debug/lab'
 	@echo '  make setup              the root file system and the kernel only'
 	@echo '  make docs               the documentation as HTML, with that of the crate, in out/docs'
+	@echo '  make pages              does all that Documentation/your-driver.rst shows, and compares the output'
 	@echo '  make style              checks the style of all files'
 	@echo '  make kselftest-install  guest programs and modules as a kselftest, in INSTALL_PATH (out/kselftest)'
 	@echo '  make clean              removes out/'

@@ -103,7 +103,7 @@ fn make(args: &Args, path: &Path) -> ExitCode {
     }
 }
 
-/// Writes a file so that nobody ever sees a part of it, and an old one stays if this fails.
+/// Writes a file that appears whole or not at all; an old one stays if this fails.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // What a link names is replaced, not the link; and never something that is not a file.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());

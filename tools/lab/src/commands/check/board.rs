@@ -31,8 +31,8 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Shows a result. Of one that was skipped nothing is known before the end: another boot may run
-    /// it.
+    /// Shows a result. Of one that was skipped nothing is known before the end: another boot may
+    /// run it.
     pub(super) fn show(&self, test: &Test) {
         if !matches!(test.status, Status::Skipped(_)) {
             self.lines_of(test);

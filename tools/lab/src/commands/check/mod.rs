@@ -316,7 +316,7 @@ fn rank(test: &Test) -> u8 {
 /// What else there is to run, each of which takes long.
 const ELSEWHERE: &[&str] = &[
     "make check TESTS=random_lives | stress",
-    "make in-tree, boot-stall, bench, determinism, patch-series, style, docs",
+    "make in-tree, boot-stall, bench, determinism, patch-series, style, docs, pages",
 ];
 
 /// Says what this has left out: other kernels first, of which those of our own take long to build,

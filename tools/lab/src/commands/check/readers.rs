@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's own parser of KTAP must make sense of what the guest programs print, and of what the
-//! kernel's runner of kselftests makes of that: `scripts/read-ktap.py`.
+//! The kernel's own parser of KTAP must make sense of what the guest programs print, and of what
+//! the kernel's runner of kselftests makes of that: `scripts/read-ktap.py`.
 
 use lifecycle::ktap::{Parser, Status, Test};
 use std::fs;

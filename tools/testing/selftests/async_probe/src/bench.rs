@@ -19,6 +19,7 @@ use crate::firmware_dir::FirmwareDir;
 use crate::kernel::probing;
 use crate::kmsg::Log;
 use crate::modules::{self, Modules};
+use crate::recorder::{Recorder, Recording};
 use crate::samples::{self, Bus, Driver};
 use crate::{ensure, Failure};
 
@@ -57,6 +58,7 @@ pub struct Bench<'a> {
     loaded: Vec<&'static str>,
     background: Vec<JoinHandle<Result<Result<(), Errno>, Failure>>>,
     comments: Vec<String>,
+    recorder: Option<Recorder>,
 }
 
 impl<'a> Bench<'a> {
@@ -77,6 +79,7 @@ impl<'a> Bench<'a> {
             loaded: Vec::new(),
             background: Vec::new(),
             comments: Vec::new(),
+            recorder: None,
         })
     }
 
@@ -214,8 +217,8 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Loads devices and driver in this order, up to the probe of device 0, which is under way then.
-    /// The call that would wait for it goes on in the background.
+    /// Loads devices and driver in this order, up to the probe of device 0, which is under way
+    /// then. The call that would wait for it goes on in the background.
     ///
     /// # Errors
     ///
@@ -430,6 +433,29 @@ impl<'a> Bench<'a> {
         verdict.and(self.log.catch_up())
     }
 
+    /// Has the test recorded from now on, unless it is already.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Skip`] where this kernel cannot be recorded.
+    pub fn record(&mut self) -> Result<(), Failure> {
+        if self.recorder.is_none() {
+            self.recorder = Some(Recorder::take_over()?);
+        }
+        Ok(())
+    }
+
+    /// Ends the recording of the test, which must break no law.
+    ///
+    /// # Errors
+    ///
+    /// The law that is broken, or that nothing is recorded.
+    pub fn recording(&mut self) -> Result<Recording, Failure> {
+        let recorder = self.recorder.take();
+        let recorder = recorder.ok_or_else(|| Failure::assertion("a recording", "none"))?;
+        recorder.judge()
+    }
+
     /// What the log shows until now.
     ///
     /// # Errors
@@ -478,8 +504,8 @@ impl<'a> Bench<'a> {
         Ok(of_driver.count())
     }
 
-    /// Demands that the device was never probed, which had gone when `gone` events had been printed.
-    /// Its probe was scheduled together with that of the witness, which began later.
+    /// Demands that the device was never probed, which had gone when `gone` events had been
+    /// printed. Its probe was scheduled together with that of the witness, which began later.
     ///
     /// # Errors
     ///
@@ -509,12 +535,12 @@ impl<'a> Bench<'a> {
         )
     }
 
-    /// Holds the whole log against all laws.
+    /// Holds the whole log, and what is recorded, against all laws.
     ///
     /// # Errors
     ///
     /// The law that is broken.
-    pub fn judge(&self) -> Result<(), Failure> {
+    pub fn judge(&mut self) -> Result<(), Failure> {
         let life = Life::new(self.log.printed().to_vec(), probing());
         for (_, verdict) in laws::judge(&life) {
             if let Verdict::Broken(violation) = verdict {
@@ -528,7 +554,10 @@ impl<'a> Bench<'a> {
                 under_way.join(", "),
             ));
         }
-        Ok(())
+        match self.recorder.take() {
+            Some(recorder) => recorder.judge().map(drop),
+            None => Ok(()),
+        }
     }
 
     /// All of the log, for the reader of a failure.

@@ -82,8 +82,8 @@ impl FirmwareDir {
         }
     }
 
-    /// Skips a test that wants the firmware of this name to be missing if the machine itself has it:
-    /// the kernel looks there, too.
+    /// Skips a test that wants the firmware of this name to be missing if the machine itself has
+    /// it: the kernel looks there, too.
     ///
     /// # Errors
     ///

@@ -14,8 +14,8 @@ const FILE: &str = "/sys/kernel/debug/kmemleak";
 /// Younger objects are not reported (`MSECS_MIN_AGE` is five seconds).
 const AGE: Duration = Duration::from_secs(6);
 
-/// The first scan only notes what is in an object that nothing points to. It is leaked if the next scan finds the
-/// same in it (`update_checksum()`).
+/// The first scan only notes what is in an object that nothing points to. It is leaked if the next
+/// scan finds the same in it (`update_checksum()`).
 const SCANS: u32 = 2;
 
 /// Whether the kernel has it.
@@ -25,8 +25,8 @@ pub fn is_there() -> bool {
 
 /// Forgets what has been found so far.
 ///
-/// This does not look for what has not been found yet: to look costs ten seconds. What the scans miss,
-/// since a pointer to it still lies somewhere, those of the next program find.
+/// This does not look for what has not been found yet: to look costs ten seconds. What the scans
+/// miss, since a pointer to it still lies somewhere, those of the next program find.
 ///
 /// # Errors
 ///

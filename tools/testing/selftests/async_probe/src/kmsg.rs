@@ -209,7 +209,7 @@ pub fn around(
     Ok(result)
 }
 
-/// Does what the kernel must complain about, and tells whoever watches the log.
+/// Provokes a complaint of the kernel, and announces it to a reader of the log.
 ///
 /// # Errors
 ///

@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use crate::last::{self, Last};
 use crate::modules::Modules;
-use crate::recorder::Recorder;
 use crate::{recorder, slow, Bench, Failure};
 
 /// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
@@ -44,8 +43,8 @@ impl Test {
 /// Runs the tests and prints their results; the exit code is that of a kselftest.
 ///
 /// With an argument, runs those tests only whose names contain it; if there is none, or with
-/// `ASYNC_PROBE_LIST` in the environment, it prints the names of all. Where the kernel has lockdep and
-/// kmemleak, a last test for each says that it has nothing to complain about.
+/// `ASYNC_PROBE_LIST` in the environment, it prints the names of all. Where the kernel has lockdep
+/// and kmemleak, a last test for each says that it has nothing to complain about.
 pub fn run(tests: Vec<Test>) -> ExitCode {
     run_with(tests, last::begin)
 }
@@ -92,10 +91,8 @@ fn run_with(mut tests: Vec<Test>, last: fn() -> Vec<Last>) -> ExitCode {
         }
     };
 
-    if !is_recorded() {
-        // A program before this one may have left kprobes to the next.
-        recorder::put_away();
-    }
+    // A program before this one may have left kprobes to the next.
+    put_away();
     // Where nothing is run, nothing is watched.
     let last = if tests.is_empty() { vec![] } else { last() };
     out.line(&format!("1..{}", tests.len() + last.len()));
@@ -105,6 +102,7 @@ fn run_with(mut tests: Vec<Test>, last: fn() -> Vec<Last>) -> ExitCode {
         let verdict = carry_out(&mut out, test, &modules);
         totals.add(&mut out, &test.name, began, verdict);
     }
+    put_away();
     // Where all are skipped, so is the program, whatever comes last.
     let ran = totals.passed > 0;
     let released = modules.release();
@@ -167,17 +165,22 @@ fn is_recorded() -> bool {
     std::env::var("ASYNC_PROBE_RECORD").as_deref() == Ok("1")
 }
 
+/// Removes the kprobes of the recorder, unless those who come next use them, too.
+fn put_away() {
+    if !is_recorded() {
+        recorder::put_away();
+    }
+}
+
 /// Runs one test on a bench of its own and cleans up after it.
 ///
-/// With `ASYNC_PROBE_RECORD=1` in the environment, the test is recorded, and what was recorded is held
-/// against all laws.
+/// With `ASYNC_PROBE_RECORD=1` in the environment, the test is recorded, and what was recorded is
+/// held against all laws.
 fn carry_out(out: &mut Output, test: &Test, modules: &Modules) -> Result<(), Failure> {
     let mut bench = Bench::new(modules)?;
-    let recorder = if is_recorded() {
-        Some(Recorder::take_over()?)
-    } else {
-        None
-    };
+    if is_recorded() {
+        bench.record()?;
+    }
     let verdict = catch_unwind(AssertUnwindSafe(|| (test.body)(&mut bench)));
     let cleaned = bench.clean_up();
     for line in bench.comments() {
@@ -185,9 +188,7 @@ fn carry_out(out: &mut Output, test: &Test, modules: &Modules) -> Result<(), Fai
     }
 
     let verdict = match verdict {
-        Ok(Ok(())) => cleaned
-            .and_then(|()| bench.judge())
-            .and_then(|()| recorder.map_or(Ok(()), |recorder| recorder.judge().map(drop))),
+        Ok(Ok(())) => cleaned.and_then(|()| bench.judge()),
         Ok(Err(failure)) => {
             if let Err(more) = cleaned {
                 out.comment(&format!("cleaning up: {more}"));
@@ -215,7 +216,7 @@ struct Output(io::Stdout);
 
 impl Output {
     fn line(&mut self, line: &str) {
-        // Nobody is left to be told where standard output is gone.
+        // Where standard output is gone there is no reader.
         let _ = writeln!(self.0, "{line}").and_then(|()| self.0.flush());
     }
 

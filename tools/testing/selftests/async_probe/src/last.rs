@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The last tests of each program: what the kernel's instruments have to say when all modules are gone.
+//! The last tests of each program: what the kernel's instruments have to say when all modules are
+//! gone.
 
 use crate::{kmemleak, lockdep, Failure};
 

@@ -2,9 +2,9 @@
 
 //! What the selftests have in common.
 //!
-//! Each program under `src/programs` is one topic: it makes a list of [`ktap::Test`]s and hands it to
-//! [`ktap::run`]. Every test gets a [`Bench`], on which it loads modules, binds devices and reads
-//! the log; whatever it leaves behind is cleaned up after it.
+//! Each program under `src/programs` is one topic: it makes a list of [`ktap::Test`]s and hands it
+//! to [`ktap::run`]. Every test gets a [`Bench`], on which it loads modules, binds devices and
+//! reads the log; whatever it leaves behind is cleaned up after it.
 //!
 //! The programs run as root on any machine that has the modules. They look for them in the
 //! directory that the environment variable `ASYNC_PROBE_MODULES` names, in `modules/` beside the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether lockdep still watches (`kernel/locking/lockdep.c`), where the kernel has it. It is off after its
-//! first complaint, and after many that others make, without a word.
+//! Whether lockdep still watches (`kernel/locking/lockdep.c`), where the kernel has it. It is off
+//! after its first complaint, and after many that others make, without a word.
 
 use std::fs;
 

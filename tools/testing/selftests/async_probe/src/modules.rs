@@ -226,8 +226,9 @@ pub fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
 /// When modules were unloaded.
 static UNLOADED: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 
-/// A kernel with `CONFIG_DEBUG_KOBJECT_RELEASE` releases objects up to four seconds after their last reference is
-/// gone. Only then the directory of a driver is gone, and its name can be used again.
+/// A kernel with `CONFIG_DEBUG_KOBJECT_RELEASE` releases objects up to four seconds after their
+/// last reference is gone. Only then the directory of a driver is gone, and its name can be used
+/// again.
 const RELEASED: Duration = Duration::from_secs(5);
 
 /// Waits, on such a kernel, until nothing is left of a module that has been unloaded.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The recorder, with what a test asks of a recording.
+//! The recorder, with the questions that a test asks of a recording.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -34,7 +34,8 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// [`Failure::Skip`] where this kernel cannot be recorded; the reason names what it lacks.
+    /// [`Failure::Skip`] where this kernel cannot be recorded; the reason names the option that it
+    /// lacks.
     pub fn start() -> Result<Self, Failure> {
         Self::start_with(DEFINITIONS)
     }
@@ -58,7 +59,7 @@ impl Recorder {
         Ok(Self(recorder::Recorder::take_over()?))
     }
 
-    /// Takes back what [`take_over()`](Self::take_over) has left in place.
+    /// Removes the kprobes that [`take_over()`](Self::take_over) has left in place.
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ impl Recording {
     }
 }
 
-/// What one event costs, in nanoseconds of this machine's clock: with virtual time of one
+/// The cost of one event, in nanoseconds of this machine's clock: with virtual time of one
 /// instruction per nanosecond, in instructions.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
@@ -147,7 +148,7 @@ pub struct Cost {
     pub without: u64,
     /// The same with it.
     pub with: u64,
-    /// What each of its two events costs.
+    /// The cost of each of its two events.
     pub per_event: u64,
 }
 

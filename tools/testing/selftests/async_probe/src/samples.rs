@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sample drivers: on which bus they are, with which modules and parameters, and what sysfs has
-//! of them and of their devices.
+//! The sample drivers: the bus on which each is, its modules and parameters, and its devices in
+//! sysfs.
 
 use std::fmt;
 use std::path::Path;
@@ -102,8 +102,9 @@ impl Bus {
         })
     }
 
-    /// Waits until the registration of the driver is so far that devices can be bound by hand, which
-    /// it is after the probes that it makes itself (`drivers/base/bus.c`, `bus_add_driver()`).
+    /// Waits until the registration of the driver is so far that devices can be bound by hand,
+    /// which it is after the probes that it makes itself (`drivers/base/bus.c`,
+    /// `bus_add_driver()`).
     ///
     /// # Errors
     ///
@@ -127,8 +128,8 @@ impl Bus {
     }
 }
 
-/// Adds as many devices to the sample bus, with [`Call::Add`] or [`Call::AddAsync`], and leaves in the
-/// log when.
+/// Adds as many devices to the sample bus, with [`Call::Add`] or [`Call::AddAsync`], and leaves in
+/// the log when.
 ///
 /// # Errors
 ///
@@ -235,8 +236,8 @@ impl Sample {
         }
     }
 
-    /// The call that brings what comes second and so sets off the probes, and on what it is made. The
-    /// module of the sample bus cannot come second, as that of its driver needs it: devices are
+    /// The call that brings what comes second and so sets off the probes, and on what it is made.
+    /// The module of the sample bus cannot come second, as that of its driver needs it: devices are
     /// added to a bus that is there.
     pub fn second(self, order: Order) -> (Call, &'static str) {
         let bus = self.bus();
@@ -258,7 +259,8 @@ impl Sample {
         }
     }
 
-    /// The order in which the probes are not those of the task that makes the call, if there is one.
+    /// The order in which the probes are not those of the task that makes the call, if there is
+    /// one.
     pub fn order(self) -> Order {
         match self {
             Self::Bus(Design::Sync | Design::DeviceRegister) => Order::DriverFirst,

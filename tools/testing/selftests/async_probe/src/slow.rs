@@ -13,8 +13,8 @@ const VARIABLE: &str = "ASYNC_PROBE_SLOW_MS";
 /// real time.
 const DEFAULT: u32 = 500;
 
-/// Less is not slow, and after more of it a test that probes eight devices one after the other would
-/// give up.
+/// Less is not slow, and after more of it a test that probes eight devices one after the other
+/// would give up.
 const ALLOWED: RangeInclusive<u32> = 100..=2000;
 
 static SLOW_MS: LazyLock<Result<u32, String>> =

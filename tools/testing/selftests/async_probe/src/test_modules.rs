@@ -46,8 +46,8 @@ impl Bench<'_> {
         Ok(said.collect())
     }
 
-    /// Keeps all workers of all nodes busy until [`Bench::free_workers`], so that what is scheduled does not
-    /// begin. Modules can be loaded meanwhile if they do not wait for that.
+    /// Keeps all workers of all nodes busy until [`Bench::free_workers`], so that what is scheduled
+    /// does not begin. Modules can be loaded meanwhile if they do not wait for that.
     ///
     /// # Errors
     ///

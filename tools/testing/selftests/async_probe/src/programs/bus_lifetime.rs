@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Registrations of a Rust bus and of its devices: a bus is registered once at a time, names that
-//! exist are refused without a leak, devices live as long as somebody holds them, and a bus waits
-//! for that.
+//! exist are refused without a leak, devices live as long as there is a reference to them, and a
+//! bus waits for that.
 
 use std::process::ExitCode;
 
@@ -20,8 +20,8 @@ const FREED: &str = "freed ";
 /// The scenario prints these lines.
 ///
 /// A worker frees memory, beside the task that prints, and later still with
-/// `CONFIG_DEBUG_KOBJECT_RELEASE`: a line that says so stands in `expected` where it may come at the
-/// earliest. It must come before the bus is gone.
+/// `CONFIG_DEBUG_KOBJECT_RELEASE`: a line that says so stands in `expected` where it may come at
+/// the earliest. It must come before the bus is gone.
 fn scenario(bench: &mut Bench, scenario: &str, expected: &[&str]) -> Result<(), Failure> {
     let said = bench.play(BUS_TEST, scenario)?;
     let said: Vec<_> = said.iter().map(String::as_str).collect();
@@ -38,11 +38,11 @@ fn scenario(bench: &mut Bench, scenario: &str, expected: &[&str]) -> Result<(), 
     ensure("what the module prints", &said, &expected.to_vec())
 }
 
-/// What is printed until a bus is gone, or to the end.
+/// The lines until a bus is gone, or to the end.
 #[derive(Debug)]
 struct Life<'a> {
     steps: Vec<&'a str>,
-    /// What is freed, and after how many steps.
+    /// The lines that say that memory is freed, each after so many steps.
     freed: Vec<(&'a str, usize)>,
 }
 

@@ -2,8 +2,8 @@
 
 //! insmod and rmmod of an unrelated module beside the probes of every design: they wait beside
 //! `prefer_async`, and take 5 ms longer at most than on an idle machine beside those that probe in
-//! exclusive domains, rmmod as much longer again as it varies there. So beside the platform driver in
-//! one phase and in two. Where instruments make everything slow it may be a quarter of a probe.
+//! exclusive domains, rmmod as much longer again as it varies there. So beside the platform driver
+//! in one phase and in two. Where instruments make everything slow it may be a quarter of a probe.
 
 //@ plain: rmmod is judged to 5 ms, and with kprobes in place it takes 18 ms instead of 12
 
@@ -39,8 +39,8 @@ fn rmmod_is_delayed() -> bool {
     kernel::has("DEBUG_KOBJECT_RELEASE")
 }
 
-/// How often an idle machine is tried: rmmod waits for grace periods of RCU, which take 2 to 25 ms, as
-/// they happen to lie to the ticks.
+/// How often an idle machine is tried: rmmod waits for grace periods of RCU, which take 2 to 25 ms,
+/// as they happen to lie to the ticks.
 fn tries() -> u32 {
     match kernel::instrument() {
         None => 24,
@@ -52,8 +52,8 @@ fn tries() -> u32 {
 /// Between the tries, so that they lie to the ticks in different ways.
 const STEP: Duration = Duration::from_micros(1300);
 
-/// How long insmod and rmmod take at most on an idle machine. What differs between two tries of rmmod
-/// there is no sign of anything beside probes either.
+/// How long insmod and rmmod take at most on an idle machine. Two tries of rmmod differ there:
+/// beside probes a difference of that size proves nothing.
 fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
     for number in 0..tries() {
         sleep(STEP * (number % 4));

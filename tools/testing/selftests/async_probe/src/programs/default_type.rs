@@ -18,7 +18,7 @@ use selftests::{ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
-/// What the command line asks for this driver.
+/// Whether the command line asks for this driver to be probed asynchronously.
 #[derive(Clone, Copy, PartialEq)]
 enum CommandLine {
     /// It must not ask.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Every design of the sample bus's driver binds all devices, in parallel or one after the other as it
-//! says, and lets the call that sets off the probes return early or late as it says, in both orders of
-//! arrival.
+//! Every design of the sample bus's driver binds all devices, in parallel or one after the other as
+//! it says, and lets the call that sets off the probes return early or late as it says, in both
+//! orders of arrival.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
 
-/// The design does what it says.
+/// The design keeps its promise.
 fn keeps_its_promise(bench: &mut Bench, design: Design, order: Order) -> Result<(), Failure> {
     bench.load(order, DEVICES, Driver::slow(design), "")?;
     bench.wait_for_ends(DEVICES)?;

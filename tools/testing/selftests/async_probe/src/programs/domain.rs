@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asynchronous domains: what their waits wait for (domain_sync), what happens when there are too
-//! many functions, and the order in which the fields of a module and of driver data are dropped
-//! (drop_order).
+//! Asynchronous domains: the functions that a wait waits for (domain_sync), functions that are
+//! refused as too many are pending, and the order in which the fields of a module and of driver
+//! data are dropped (drop_order).
 
 //@ plain: it schedules 32768 functions, more than the buffers of the recorder hold
 
@@ -19,7 +19,7 @@ use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 /// How many functions can be pending at once: `MAX_WORK` in `kernel/async.c`.
 const MAX_PENDING: u32 = 32768;
 
-/// What the module's scenario waited for is as the law says.
+/// The waits of the module's scenario keep the law.
 fn domain_sync(bench: &mut Bench, scenario: &str, waits: usize) -> Result<(), Failure> {
     let said = bench.play(DOMAIN_TEST, scenario)?;
     let broken =
@@ -59,7 +59,7 @@ fn refused(bench: &mut Bench) -> Result<(), Failure> {
     ensure("begun", begun, &vec![scheduled + 1, scheduled + 1, 1])
 }
 
-/// What the fields print, line by line.
+/// The lines that the fields print.
 fn dropped(said: &[String]) -> Vec<&str> {
     said.iter()
         .filter_map(|line| line.strip_prefix("dropped "))

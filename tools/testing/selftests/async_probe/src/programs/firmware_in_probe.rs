@@ -52,7 +52,7 @@ fn meets(bench: &mut Bench, device: &str, expected: Expected) -> Result<(), Fail
     )
 }
 
-/// What is wrong with a file.
+/// A file that is missing or damaged.
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
@@ -60,7 +60,7 @@ struct Case {
     damage: Option<Damage>,
     /// How the probe fails.
     errno: Errno,
-    /// What the line of the failure says.
+    /// The words of the line in dmesg.
     says: &'static str,
 }
 
@@ -176,7 +176,7 @@ fn beside_a_good_one(bench: &mut Bench, case: Case, order: Order) -> Result<(), 
     meets(bench, &bad, good_one)
 }
 
-/// Exactly one line says what is wrong.
+/// Exactly one line in dmesg names the failure.
 fn says(bench: &mut Bench, case: Case, device: &str) -> Result<(), Failure> {
     let wanted = case.line(device);
     let lines = bench.lines()?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The removal of a device waits for its probe; then come remove, drop of the driver data, release of
-//! devres.
+//! The removal of a device waits for its probe; then come remove, drop of the driver data, release
+//! of devres.
 
 //@ boots: two_nodes
 

@@ -3,13 +3,12 @@
 //! SIGKILL to the loader during a synchronous probe that creates a kernel thread makes that probe
 //! fail with `EINTR`, and all unwinds; an asynchronous probe is untouched.
 //!
-//! With the constants of 2014: udev killed a worker 30 seconds after it had started, and the firmware
-//! takes 60. `kernel/kthread.c`, `__kthread_create_on_node()` waits for the new thread unless it is
-//! killed; an async worker never is.
+//! With the constants of 2014: udev killed a worker 30 seconds after it had started, and the
+//! firmware takes 60. `kernel/kthread.c`, `__kthread_create_on_node()` waits for the new thread
+//! unless it is killed; an async worker never is.
 //!
 //! The program is its own worker: with `--load FILE PARAMETERS` it loads a module and ends.
 
-//@ plain: it records itself, and there is one recorder at a time
 //@ boots: two_nodes
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -23,7 +22,6 @@ use lifecycle::{errno, Event};
 use nix::errno::Errno;
 use nix::libc::SIGKILL;
 use selftests::modules::Insmod;
-use selftests::recorder::Recorder;
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
@@ -76,7 +74,7 @@ const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// What came of it.
+/// The outcome.
 struct Outcome {
     /// How long the worker lived.
     worker: Duration,
@@ -88,7 +86,7 @@ struct Outcome {
 
 /// Loads the module in a worker that is killed as udev did, and waits for the probe.
 fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Outcome, Failure> {
-    let recorder = Recorder::start()?;
+    bench.record()?;
     let program =
         std::env::current_exe().map_err(|error| Failure::io("find", "this program", error))?;
     let parameters = format!(
@@ -141,7 +139,7 @@ fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Outcome, Failure> {
         ensure("whether the device is bound by hand", &bound(), &true)?;
     }
     bench.rmmod(MODULE)?;
-    let recording = recorder.judge()?;
+    let recording = bench.recording()?;
     recording.demand("one_at_a_time", if scenario.ret == 0 { 1 } else { 2 })?;
     recording.demand("killed_loader", usize::from(scenario.ret != 0))?;
     first_probe(&recording.events, lived)
@@ -193,7 +191,7 @@ fn killed_loader(bench: &mut Bench, scenario: &Scenario) -> Result<(), Failure> 
 /// Rows of the table, one for each scenario that has been run.
 static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// What has come of all of them, in one table.
+/// The outcomes of all scenarios, in one table.
 fn side_by_side(bench: &mut Bench) -> Result<(), Failure> {
     let rows = TABLE.lock().map(|table| table.clone()).unwrap_or_default();
     if rows.len() < SCENARIOS.len() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The unit tests of the crate, which KUnit runs when its module is loaded: each that the sources have
-//! has run and passed.
+//! The unit tests of the crate, which KUnit runs when its module is loaded: each that the sources
+//! have has run and passed.
 
 //@ plain: the crate is loaded before the tests begin
 //@ boots: kunit
@@ -25,7 +25,8 @@ const SOURCES: &[&str] = &[
     include_str!("../../../../../../rust/async_probe/workarounds/timing.rs"),
 ];
 
-/// What lets KUnit run anything, where that is not the default; sysfs does not show it.
+/// The option of the command line that lets KUnit run tests, where that is not the default; sysfs
+/// does not show it.
 const ENABLE: &str = "kunit.enable=1";
 
 fn is_enabled() -> bool {
@@ -33,7 +34,7 @@ fn is_enabled() -> bool {
     kernel::has("KUNIT_DEFAULT_ENABLED") || line.split_whitespace().any(|word| word == ENABLE)
 }
 
-/// Loads the crate, and judges what KUnit said meanwhile.
+/// Loads the crate, and judges the lines that KUnit prints meanwhile.
 fn load() -> Result<Vec<Verdict>, Failure> {
     let skip = |reason: &str| Err(Failure::Skip(reason.to_owned()));
     if !kernel::has("KUNIT") {
@@ -52,7 +53,7 @@ fn load() -> Result<Vec<Verdict>, Failure> {
     Ok(judge(log.lines().iter().map(String::as_str), &cases))
 }
 
-/// What stopped it, as a test's result.
+/// The failure that stopped it, as the result of a test.
 fn again(failure: &Failure) -> Failure {
     match failure {
         Failure::Skip(reason) => Failure::Skip(reason.clone()),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All guest programs in one file, as in busybox: the name with which it is called says which of them
-//! is meant. So they are linked once, and the guest has their common code once.
+//! All guest programs in one file, as in busybox: the name with which it is called says which of
+//! them is meant. So they are linked once, and the guest has their common code once.
 
 use std::env;
 use std::path::Path;
@@ -78,7 +78,10 @@ mod tests {
 
     #[test]
     fn each_source_is_a_program() {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/programs");
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        // Where cargo takes each file for a program.
+        assert!(!src.join("bin").exists());
+        let sources = src.join("programs");
         let mut names: Vec<String> = std::fs::read_dir(sources)
             .unwrap()
             .map(|entry| entry.unwrap().path().with_extension(""))

@@ -12,7 +12,7 @@ use selftests::modules;
 use selftests::samples::{ensure_free, PLATFORM};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
-/// A parameter and what it may be, in the words of the line in dmesg.
+/// A parameter, with the values that it takes in the words of the line in dmesg.
 #[derive(Clone, Copy)]
 struct Parameter {
     module: &'static str,

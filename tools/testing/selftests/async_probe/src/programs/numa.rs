@@ -9,7 +9,6 @@
 //!
 //! Needs a machine with two nodes or more.
 
-//@ plain: it records itself, and there is one recorder at a time
 //@ boots: two_nodes
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +17,6 @@ use std::process::ExitCode;
 
 use lifecycle::laws::recorded::numa;
 use lifecycle::recording::{spans, Point};
-use selftests::recorder::Recorder;
 use selftests::slow::slow_ms;
 use selftests::{ensure, ktap, Bench, Failure, Test};
 
@@ -61,7 +59,7 @@ fn test(bench: &mut Bench, parameters: &str) -> Result<(), Failure> {
     if nodes.len() < 2 {
         return Err(Failure::Skip("needs two nodes with processors".to_owned()));
     }
-    let recorder = Recorder::start()?;
+    bench.record()?;
     bench.insmod(
         MODULE,
         &format!(
@@ -77,7 +75,7 @@ fn test(bench: &mut Bench, parameters: &str) -> Result<(), Failure> {
     )?;
     bench.rmmod(MODULE)?;
 
-    let recording = recorder.judge()?;
+    let recording = bench.recording()?;
     let cases = numa::check(&recording.events, &devices)?;
     ensure("async probes", &cases, &DEVICES)?;
     let there = spans(&recording.events)

@@ -12,8 +12,8 @@ use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 5;
 
-/// Loads in this order, compares what the log says with what sysfs says, and unloads; in the
-/// reverse order, where the devices do not have to stay until the driver is gone.
+/// Loads in this order, compares the log with sysfs, and unloads; in the reverse order, where the
+/// devices do not have to stay until the driver is gone.
 fn arrive(bench: &mut Bench, order: Order, sample: Sample) -> Result<Vec<Event>, Failure> {
     let bus = sample.bus();
     let from = bench.events()?.len();

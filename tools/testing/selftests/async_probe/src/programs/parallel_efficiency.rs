@@ -4,13 +4,14 @@
 //! probe over the time until all are bound is 0.98 or better.
 //!
 //! The devices are probed twice. The first time the workqueue has to create a worker for each, one
-//! after the other (`kernel/workqueue.c`, `create_worker()`): that figure is judged. The second time
-//! the workers are there: that figure is reported too. Whatever else the kernel does just after boot,
-//! its crypto self-tests above all, disturbs both.
+//! after the other (`kernel/workqueue.c`, `create_worker()`): that figure is judged. The second
+//! time the workers are there: that figure is reported too. Whatever else the kernel does just
+//! after boot, its crypto self-tests above all, disturbs both.
 //!
 //! That is demanded where `ASYNC_PROBE_ICOUNT_SHIFT=0` in the environment says that the machine
 //! runs one instruction per nanosecond. A slower virtual CPU only shows its own overhead: there a
-//! worse figure is reported and the test skipped. So is one with an instrument that all code passes.
+//! worse figure is reported and the test skipped. So is one with an instrument that all code
+//! passes.
 
 use std::process::ExitCode;
 
@@ -22,8 +23,8 @@ use selftests::{kernel, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 64;
 const PROBE_MS: u32 = 1000;
-/// The driver sleeps once per 2 KiB. The kernel's timers are the coarser the longer the sleep, 32 ms
-/// at one second (`kernel/time/timer.c`), 4 ms at an eighth of it.
+/// The driver sleeps once per 2 KiB. The kernel's timers are the coarser the longer the sleep, 32
+/// ms at one second (`kernel/time/timer.c`), 4 ms at an eighth of it.
 const PAYLOAD_LEN: u32 = 16 << 10;
 const AT_LEAST: f64 = 0.98;
 

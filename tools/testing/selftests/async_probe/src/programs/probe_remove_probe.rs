@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A kernel with `CONFIG_DEBUG_TEST_DRIVER_REMOVE` tries each probe: it removes the device at once and
-//! probes it again, and only then it is bound. One without probes once.
+//! A kernel with `CONFIG_DEBUG_TEST_DRIVER_REMOVE` tries each probe: it removes the device at once
+//! and probes it again, and only then it is bound. One without probes once.
 
-//@ plain: it records itself, and there is one recorder at a time
 
 use std::process::ExitCode;
 
@@ -13,51 +12,49 @@ use lifecycle::laws::probe_remove_probe::{second_succeeds, LAW};
 use lifecycle::{Event, ProbeType, Probing, What};
 use selftests::firmware_dir::FirmwareDir;
 use selftests::kernel::probing;
-use selftests::recorder::{self, Recorder};
 use selftests::samples::{Driver, Sample, PLATFORM};
 use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
-/// The driver has been tried so often, and its second probes have succeeded. The recording has as many
-/// trials.
+/// The driver has been tried so often, and its second probes have succeeded. The recording has as
+/// many trials.
 fn tried(
     bench: &mut Bench,
-    recorder: Recorder,
     driver: &str,
     trials: usize,
 ) -> Result<(), Failure> {
     bench.keeps(&LAW, trials)?;
     let seen = second_succeeds(&bench.life()?, driver)?;
     ensure("trials in the log", &seen, &trials)?;
-    recorder.judge()?.demand(LAW.name, trials)
+    bench.recording()?.demand(LAW.name, trials)
 }
 
 fn everywhere(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
-    let recorder = Recorder::take_over()?;
+    bench.record()?;
     let bus = sample.bus();
     bench.load(order, DEVICES, Driver::slow(sample), "")?;
     bus.wait_until_bound(DEVICES, DEVICES)?;
     bench.wait_for_ends(DEVICES)?;
     bench.rmmod(bus.module)?;
-    tried(bench, recorder, bus.driver, DEVICES)
+    tried(bench, bus.driver, DEVICES)
 }
 
-/// The writer gets what the second probe says.
+/// The writer gets the result of the second probe.
 fn by_hand(bench: &mut Bench) -> Result<(), Failure> {
-    let recorder = Recorder::take_over()?;
+    bench.record()?;
     let device = PLATFORM.device(0);
     let driver = Driver::slow(ProbeType::PreferAsynchronous);
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
     bench.write(Call::Unbind, &device)?;
     bench.write(Call::Bind, &device)?;
-    tried(bench, recorder, PLATFORM.driver, DEVICES + 1)
+    tried(bench, PLATFORM.driver, DEVICES + 1)
 }
 
-/// The second phase of the first life is dropped: the lock of the device is held from the first probe
-/// to the second.
+/// The second phase of the first life is dropped: the lock of the device is held from the first
+/// probe to the second.
 fn two_phases(bench: &mut Bench) -> Result<(), Failure> {
-    let recorder = Recorder::take_over()?;
+    bench.record()?;
     let driver = Driver::slow(ProbeType::PreferAsynchronous).two_phases();
     let ready = |events: &[Event]| {
         let ready = |event: &&Event| matches!(event.what, What::Ready { .. });
@@ -67,14 +64,14 @@ fn two_phases(bench: &mut Bench) -> Result<(), Failure> {
     bench.wait("all devices to be ready", |events| ready(events) == DEVICES)?;
     bench.rmmod(PLATFORM.module)?;
     ensure("second phases", &ready(bench.printed()?), &DEVICES)?;
-    tried(bench, recorder, PLATFORM.driver, DEVICES)
+    tried(bench, PLATFORM.driver, DEVICES)
 }
 
 /// A probe that fails at once has no trial.
 fn failed(bench: &mut Bench) -> Result<(), Failure> {
     let failing = PLATFORM.device(1);
     FirmwareDir::machine_must_lack(&failing)?;
-    let recorder = Recorder::take_over()?;
+    bench.record()?;
     for number in [0, 2] {
         bench.firmware().put_good(&PLATFORM.device(number))?;
     }
@@ -85,15 +82,15 @@ fn failed(bench: &mut Bench) -> Result<(), Failure> {
         .iter()
         .filter(|event| matches!(event.what, What::ProbeBegan { .. }));
     ensure("probes", &probes.count(), &(2 * DEVICES - 1))?;
-    tried(bench, recorder, PLATFORM.driver, DEVICES - 1)
+    tried(bench, PLATFORM.driver, DEVICES - 1)
 }
 
 /// On a kernel without the option no probe is tried.
 fn once(bench: &mut Bench) -> Result<(), Failure> {
-    let recorder = Recorder::take_over()?;
+    bench.record()?;
     let driver = Driver::slow(ProbeType::PreferAsynchronous).quick();
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
-    recorder.judge()?.demand(LAW.name, DEVICES)
+    bench.recording()?.demand(LAW.name, DEVICES)
 }
 
 /// The tests on a kernel without the option.
@@ -129,10 +126,8 @@ fn with() -> Vec<Test> {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let code = ktap::run(match probing() {
+    ktap::run(match probing() {
         Probing::Once => without(),
         Probing::Twice => with(),
-    });
-    recorder::put_away();
-    code
+    })
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel refuses to unload a module while another one uses it, and unloads it when that is gone.
+//! The kernel refuses to unload a module while another one uses it, and unloads it when that is
+//! gone.
 
 use std::process::ExitCode;
 

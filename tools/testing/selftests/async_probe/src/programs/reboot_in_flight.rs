@@ -5,9 +5,9 @@
 //! `drivers/base/core.c`, `device_shutdown()` takes the lock of each device, and so waits for its
 //! probe.
 //!
-//! Powers the machine off, and so does it only if `ASYNC_PROBE_POWER_OFF=1` is in the environment: on
-//! the kernel's command line it gets there through init. The result is printed before; it counts only
-//! if the machine is off soon afterwards and its console shows no complaint.
+//! Powers the machine off, and so does it only if `ASYNC_PROBE_POWER_OFF=1` is in the environment:
+//! on the kernel's command line it gets there through init. The result is printed before; it counts
+//! only if the machine is off soon afterwards and its console shows no complaint.
 
 //@ plain: the recording would end with the machine
 //@ boots: two_nodes
@@ -36,7 +36,7 @@ fn reboot_in_flight(bench: &mut Bench) -> Result<(), Failure> {
     bench.wait_for_probe(&PLATFORM.device(DEVICES - 1))?;
     bench.insmod_in_background("kthread_probe", "firmware_ms=1000 kthread=1");
 
-    // Nobody can print this any more when it is known.
+    // The machine is off when the result is known: it is printed before.
     println!("ok 1 {NAME}");
     // Where the output is no terminal, it is out already.
     let _ = tcdrain(std::io::stdout());
@@ -45,6 +45,6 @@ fn reboot_in_flight(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 pub(crate) fn main() -> ExitCode {
-    // Nor could anybody print what comes last.
+    // The last tests, of the instruments, would come after the power-off.
     ktap::run_unwatched(vec![Test::new(NAME, reboot_in_flight)])
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The recorder sees all of a driver's life, says what it cannot see, notices what it has lost, and
-//! leaves nothing behind.
+//! The recorder sees all of a driver's life, names a function that it cannot record, notices a
+//! loss, and leaves nothing behind.
 
-//@ plain: it records itself, and there is one recorder at a time
+//@ plain: it begins and ends recordings itself
 //@ boots: two_nodes
 
 use std::collections::BTreeSet;
@@ -122,7 +122,7 @@ fn only_one(_bench: &mut Bench) -> Result<(), Failure> {
     first.events().map(drop)
 }
 
-/// The smallest buffer there is does not hold what is recorded.
+/// The smallest buffer is too small for the recording.
 fn loss(_bench: &mut Bench) -> Result<(), Failure> {
     let recorder = Recorder::start()?;
     let size = "/sys/kernel/tracing/instances/life/buffer_size_kb";

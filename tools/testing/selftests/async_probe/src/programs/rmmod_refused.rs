@@ -3,7 +3,6 @@
 //! rmmod of a module whose plain insmod still waits for async probes fails with `EWOULDBLOCK` and
 //! loses nothing.
 
-//@ plain: it records itself, and there is one recorder at a time
 //@ boots: two_nodes
 
 use std::process::ExitCode;
@@ -12,7 +11,6 @@ use std::time::Duration;
 
 use lifecycle::ProbeType;
 use nix::errno::Errno;
-use selftests::recorder::Recorder;
 use selftests::samples::{ensure_bound, Driver, Sample, PLATFORM};
 use selftests::{ensure, ktap, modules, Bench, Failure, Order, Test};
 
@@ -25,7 +23,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 const TRIES: usize = 3;
 
 fn rmmod_refused(bench: &mut Bench, order: Order) -> Result<(), Failure> {
-    let recorder = Recorder::start()?;
+    bench.record()?;
     let sample = Sample::from(ProbeType::PreferAsynchronous);
     let (_, second) = sample.second(order);
     let driver = Driver::slow(sample).to_string();
@@ -56,7 +54,7 @@ fn rmmod_refused(bench: &mut Bench, order: Order) -> Result<(), Failure> {
     for module in [PLATFORM.module, PLATFORM.devices] {
         bench.rmmod(module)?;
     }
-    recorder.judge()?.demand("rmmod_refused", TRIES)
+    bench.recording()?.demand("rmmod_refused", TRIES)
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A second phase is a part of the probe: it may use the device, it does not run if the probe fails
-//! or defers, unbind, rmmod and suspend wait for it, and consumers that deferred are retried when it
-//! has ended.
+//! or defers, unbind, rmmod and suspend wait for it, and consumers that deferred are retried when
+//! it has ended.
 
 use std::process::ExitCode;
 use std::thread::sleep;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The instruments of the kernel complain about what is wrong, and whoever watches the log sees it: each is
-//! shown a module that does what it is for. The lab expects what is announced, and complains if it
-//! does not come.
+//! The instruments of the kernel complain about wrong code, and the lab sees it in the log: each
+//! instrument is shown a module that does the wrong that it looks for. A complaint is announced in
+//! the log, and the lab fails the test if it does not come.
 //!
 //! After this lockdep is off until the next boot.
 
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use selftests::test_modules::SPLATS;
 use selftests::{ensure, kernel, kmemleak, kmsg, ktap, lockdep, Bench, Failure, Test};
 
-/// What has been complained about once is complained about again.
+/// Has the kernel complain again where it complains once.
 const AGAIN: &str = "/sys/kernel/debug/clear_warn_once";
 
 const HUNG_TASK_TIMEOUT: &str = "/proc/sys/kernel/hung_task_timeout_secs";
@@ -27,9 +27,9 @@ struct Wrong {
     splat: &'static str,
     /// As `tools/lab/src/console.rs` names it.
     kind: &'static str,
-    /// What the kernel needs for it: `CONFIG_`.
+    /// The option that the kernel needs for it: `CONFIG_`.
     option: Option<&'static str>,
-    /// What the kernel prints.
+    /// The words that the kernel prints.
     says: &'static str,
 }
 
@@ -112,7 +112,7 @@ const ALL: &[Wrong] = &[
     ),
 ];
 
-/// Does what is wrong, and looks whether the kernel complains.
+/// Loads the module, and looks whether the kernel complains.
 fn provoke(bench: &mut Bench, wrong: &Wrong) -> Result<(), Failure> {
     if let Some(option) = wrong.option.filter(|option| !kernel::has(option)) {
         return Err(Failure::Skip(format!("this kernel lacks CONFIG_{option}")));
@@ -144,7 +144,7 @@ fn complained(bench: &mut Bench, from: usize, says: &str) -> Result<(), Failure>
     ))
 }
 
-/// After that there is nobody to complain.
+/// A lockdep that is off complains no more.
 fn lockdep_is_off(_: &mut Bench) -> Result<(), Failure> {
     if !lockdep::is_there() {
         return Err(Failure::Skip(

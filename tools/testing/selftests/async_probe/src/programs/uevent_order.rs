@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The bind uevent follows the end of the probe, the unbind uevent follows the remove: who waits for
-//! them finds the device bound, or free.
+//! The bind uevent follows the end of the probe, the unbind uevent follows the remove: a
+//! daemon that waits for them finds the device bound, or free.
 
-//@ plain: it records itself, and there is one recorder at a time
 //@ boots: two_nodes
 
 use std::process::ExitCode;
@@ -12,7 +11,6 @@ use std::time::Duration;
 use lifecycle::event::Call;
 use lifecycle::{ProbeType, What};
 use selftests::firmware_dir::FirmwareDir;
-use selftests::recorder::Recorder;
 use selftests::samples::{driver_of, ensure_bound, ensure_free, Driver, PLATFORM};
 use selftests::uevents::{Uevent, Uevents};
 use selftests::{ensure, ktap, Bench, Failure, Order, Test};
@@ -22,7 +20,7 @@ const DEVICES: usize = 3;
 /// Far longer than any probe here.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Enough for what is on its way.
+/// Longer than a uevent takes.
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// Waits for a uevent of one of our devices.
@@ -37,13 +35,13 @@ fn next(uevents: &Uevents, action: &str) -> Result<Uevent, Failure> {
     }
 }
 
-/// What a daemon finds that waits for uevents, and not for insmod.
+/// A daemon that waits for uevents, and not for insmod, finds the devices bound, or free.
 fn instead_of_insmod(
     bench: &mut Bench,
     probe_type: ProbeType,
     parameter: &str,
 ) -> Result<(), Failure> {
-    let recorder = Recorder::start()?;
+    bench.record()?;
     let uevents = Uevents::open()?;
     let driver = Driver::slow(probe_type);
     bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
@@ -77,7 +75,7 @@ fn instead_of_insmod(
     ensure("more uevents", &uevents.next(MOMENT)?.filter(ours), &None)?;
     bench.rmmod(PLATFORM.devices)?;
 
-    let recording = recorder.judge()?;
+    let recording = bench.recording()?;
     // Each device is bound and unbound, device 0 twice.
     recording.demand("uevent_order", 2 * (DEVICES + 1))
 }
@@ -90,7 +88,7 @@ fn ours(uevent: &Uevent) -> bool {
 fn failed_probe(bench: &mut Bench) -> Result<(), Failure> {
     let failing = PLATFORM.device(0);
     FirmwareDir::machine_must_lack(&failing)?;
-    let recorder = Recorder::start()?;
+    bench.record()?;
     let uevents = Uevents::open()?;
     bench.firmware().put_good(&PLATFORM.device(1))?;
     let driver = Driver::slow(ProbeType::PreferAsynchronous).own_files();
@@ -104,7 +102,7 @@ fn failed_probe(bench: &mut Bench) -> Result<(), Failure> {
     for module in [PLATFORM.module, PLATFORM.devices] {
         bench.rmmod(module)?;
     }
-    recorder.judge()?.demand("uevent_order", 3)
+    bench.recording()?.demand("uevent_order", 3)
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -14,7 +14,7 @@ use selftests::{ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 2;
 
-/// Unbinds device 0, whose probe is under way, and looks at what is left.
+/// Unbinds device 0, whose probe is under way: nothing is left of the binding.
 fn unbind(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
     let bus = sample.bus();
     let device = bus.device(0);
@@ -39,7 +39,7 @@ fn manual_bind(bench: &mut Bench) -> Result<(), Failure> {
     let device = PLATFORM.device(0);
     let driver = Driver::slow(ProbeType::PreferAsynchronous).own_files();
     FirmwareDir::machine_must_lack(&device)?;
-    // The files decide who is bound at first.
+    // Only the device with a file is bound at first.
     bench.firmware().put_good(&PLATFORM.device(1))?;
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
     ensure_free(&device)?;

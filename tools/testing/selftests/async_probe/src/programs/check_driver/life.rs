@@ -29,7 +29,7 @@ const REBINDS: usize = 16;
 /// A module that has nothing to do with the driver.
 const UNRELATED: &str = "unrelated";
 
-/// What the kernel answered, or why it could not be asked.
+/// The kernel's answer, or the reason why it could not be asked.
 type Answer = Result<Result<(), Errno>, Failure>;
 
 /// Why the life ends before its time.
@@ -62,7 +62,7 @@ struct Pending<T> {
 impl<T: Send + 'static> Pending<T> {
     fn begin(what: impl Into<String>, work: impl FnOnce() -> T + Send + 'static) -> Self {
         let (sender, result) = mpsc::channel();
-        // If it hangs nobody receives.
+        // If it hangs, the receiver is gone.
         thread::spawn(move || sender.send(work()));
         Self {
             what: what.into(),
@@ -95,7 +95,7 @@ pub(crate) struct Life {
     asynchronous: bool,
 }
 
-/// What is done in a part.
+/// A part of the life.
 type Part = fn(&mut Life, &Recorder) -> Result<(), Stop>;
 
 const PARTS: &[(&str, Part)] = &[
@@ -247,8 +247,8 @@ impl Life {
         }
     }
 
-    /// Waits until a probe begins that is not among the first `known`; if the work ends meanwhile, its
-    /// result.
+    /// Waits until a probe begins that is not among the first `known`; if the work ends meanwhile,
+    /// its result.
     fn await_probe<T: Send + 'static>(
         &self,
         recorder: &Recorder,
@@ -294,7 +294,7 @@ impl Life {
         self.rmmod()
     }
 
-    /// Unbinds and binds a device; both are in the recording, with what the kernel answered.
+    /// Unbinds and binds a device; both are in the recording, with the kernel's answers.
     fn rebind(&self, driver: &Driver, device: &str) -> Result<(), Stop> {
         for call in [Call::Unbind, Call::Bind] {
             // One device may take another with it.
@@ -328,7 +328,7 @@ impl Life {
         self.rmmod()
     }
 
-    /// What others do while a probe is under way.
+    /// Actions of others while a probe is under way.
     fn in_flight(&mut self, recorder: &Recorder) -> Result<(), Stop> {
         if self.asynchronous {
             self.beside(recorder)?;
@@ -379,7 +379,7 @@ impl Life {
             name: UNRELATED.to_owned(),
             parameters: String::new(),
         })?;
-        // It is nobody's.
+        // The kernel may refuse: others may have loaded it.
         let _ = self.try_rmmod(UNRELATED)?;
         self.land(recorder, flight, "async_probe")
     }
@@ -393,7 +393,7 @@ impl Life {
             .filter(|driver| driver.file("unbind").exists())
             .find_map(|driver| Some((driver, driver.devices().into_iter().next()?)));
         if let Some((driver, device)) = first {
-            // What the kernel answers is in the recording.
+            // The kernel's answer is in the recording.
             let _ = self.write(driver, Call::Unbind, &device)?;
         }
         self.land(recorder, flight, "async_probe")
@@ -413,7 +413,7 @@ impl Life {
         for (number, module) in with.iter().enumerate().rev() {
             if let Err(errno) = self.try_rmmod(&module.name)? {
                 say("bound_to_stay", format!("{} {}", module.name, errno as i32));
-                // As before, for whoever comes next.
+                // As before, for the next part.
                 return with[number + 1..]
                     .iter()
                     .try_for_each(|module| self.insmod(module));
@@ -442,7 +442,7 @@ fn probes(recorder: &Recorder) -> Result<u64, Stop> {
     Ok(recorder.hits()?.get("probe").copied().unwrap_or(0))
 }
 
-/// Runs a command of the user's; what it prints is printed.
+/// Runs a command of the user's; its output is that of the program.
 fn shell(which: &str, command: Option<&str>) -> Result<(), Failure> {
     let Some(command) = command else {
         return Ok(());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the machine shows of drivers and of what is bound to them.
+//! The drivers that the machine shows, and the devices that are bound to them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,7 +58,7 @@ impl Driver {
     }
 }
 
-/// What is known of a module that cannot be unloaded.
+/// The line of `/proc/modules` of a module that cannot be unloaded.
 pub(crate) fn module(name: &str) -> String {
     // `name size references users, state`
     fs::read_to_string("/proc/modules")
@@ -68,7 +68,7 @@ pub(crate) fn module(name: &str) -> String {
         .map_or_else(|| "not loaded".to_owned(), str::to_owned)
 }
 
-/// Ends the machine: something hangs that cannot be killed. init's own script prints what blocks.
+/// Ends the machine: a task hangs that cannot be killed. A script of init prints the blocked tasks.
 pub(crate) fn give_up() -> ! {
     let _ = Command::new("deadline").arg("0").status();
     // On another machine than the lab's there is no such script.

@@ -6,7 +6,7 @@
 //! check_driver PLAN
 //! ```
 //!
-//! The plan says what to load; `plan.rs` has its format. What comes of it goes to standard output,
+//! The plan says what to load; `plan.rs` has its format. Its results go to standard output,
 //! in lines that begin with `check:`, and one recording for each part of the life. The lab reads
 //! them; it also judges. The exit code is 0 if the life came to its end, whatever happened in it.
 

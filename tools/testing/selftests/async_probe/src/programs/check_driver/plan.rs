@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What to do, as the lab has written it down: one thing on a line.
+//! The plan of the lab: one step on a line.
 //!
 //! ```text
 //! deadline 100
@@ -36,14 +36,14 @@ impl Module {
     }
 }
 
-/// What to do.
+/// The plan.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// How long a step may take.
     pub(crate) deadline: Duration,
-    /// What others have symbols of: loaded first, and for good.
+    /// Modules whose symbols others use: loaded first, and not unloaded.
     pub(crate) needs: Vec<Module>,
-    /// What brings devices, in this order.
+    /// Modules that bring devices, in this order.
     pub(crate) with: Vec<Module>,
     /// The driver.
     pub(crate) driver: Module,

@@ -91,12 +91,12 @@ impl Failslab {
 
 impl Drop for Failslab {
     fn drop(&mut self) {
-        // Nobody is left to be told.
+        // There is no caller to return an error to.
         let _ = self.reset().and_then(|()| self.set("ignore-gfp-wait", "Y"));
     }
 }
 
-/// What has come of a call.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     pub(crate) result: Result<(), Errno>,

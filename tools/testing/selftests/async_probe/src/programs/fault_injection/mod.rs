@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One allocation after the other fails, in everything that comes and goes: each call returns 0 or ENOMEM,
-//! nothing of a call that failed is left, and all works when memory is there again. What is leaked on the
-//! way, kmemleak finds at the end.
+//! One allocation after the other fails, in everything that comes and goes: each call returns 0 or
+//! ENOMEM, nothing of a call that failed is left, and all works when memory is there again.
+//! kmemleak finds at the end memory that was leaked on the way.
 
 //@ plain: it counts allocations
 
@@ -31,17 +31,18 @@ use sweep::{sweep, Syscall};
 /// How many devices there are.
 const COUNT: usize = 2;
 
-/// Long enough for probes that load no firmware, and for what follows them.
+/// Longer than probes take that load no firmware.
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// What a call says without memory.
+/// The error of a call without memory.
 const NO_MEMORY: &[Errno] = &[Errno::ENOMEM];
 
-/// What the registration of a platform device says: `platform_device_add()` ignores that `dev_set_name()` has
-/// found no memory for the name, and `device_add()` refuses a device without a name with EINVAL.
+/// The errors of the registration of a platform device: `platform_device_add()` ignores that
+/// `dev_set_name()` has found no memory for the name, and `device_add()` refuses a device without a
+/// name with EINVAL.
 const PLATFORM_DEVICE: &[Errno] = &[Errno::ENOMEM, Errno::EINVAL];
 
-/// What calls the init of a module. What comes before that is the same for all modules.
+/// Calls the init of a module. The steps before that are the same for all modules.
 const INIT: &str = "do_one_initcall";
 
 fn load_devices(sample: Sample) -> Syscall {
@@ -72,8 +73,8 @@ fn succeed(bench: &mut Bench, syscall: &Syscall) -> Result<(), Failure> {
     ensure(&format!("{syscall:?}"), &outcome.result, &Ok(()))
 }
 
-/// Binds each device that has no driver; returns how many had none. Where the init of the module has
-/// failed in a worker, there is no driver; its directory may still be there, but without files.
+/// Binds each device that has no driver; returns how many had none. Where the init of the module
+/// has failed in a worker, there is no driver; its directory may still be there, but without files.
 pub(crate) fn bind_the_rest(bench: &mut Bench, sample: Sample) -> Result<usize, Failure> {
     sleep(MOMENT);
     let bind = sample.bus().file(Call::Bind);
@@ -91,12 +92,12 @@ pub(crate) fn bind_the_rest(bench: &mut Bench, sample: Sample) -> Result<usize, 
     Ok(unbound)
 }
 
-/// Loads what is there before a test.
+/// Loads the modules that are there before a test.
 pub(crate) fn prepare(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
     succeed(bench, &load_devices(sample))
 }
 
-/// What a test does.
+/// The body of a test.
 type Body = dyn Fn(&mut Bench) -> Result<(), Failure>;
 
 fn nothing(_: &mut Bench) -> Result<(), Failure> {
@@ -229,8 +230,8 @@ fn comes_and_goes(bench: &mut Bench, design: Design, call: Call) -> Result<(), F
     }
 }
 
-/// Without memory for an entry, `async_schedule_node_domain()` calls the function in its caller: whoever
-/// loads the driver probes the device, or all that the function is for.
+/// Without memory for an entry, `async_schedule_node_domain()` calls the function in its caller:
+/// the task that loads the driver probes the device, or all devices that the function is for.
 fn in_the_caller(bench: &mut Bench, on: Sample) -> Result<(), Failure> {
     let failslab = Failslab::new()?;
     failslab.within(&failslab::code("async_schedule_node_domain")?)?;

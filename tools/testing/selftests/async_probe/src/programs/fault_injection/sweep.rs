@@ -18,7 +18,7 @@ use super::failslab::{self, Outcome};
 /// No call makes so many allocations.
 const MOST: u32 = 5000;
 
-/// Each of so many allocations fails: what fits into the time that a program has.
+/// One of so many allocations fails, so that the sweep fits into the time of a program.
 const STRIDE: u32 = 13;
 
 /// The same at full length.
@@ -29,7 +29,7 @@ pub(crate) fn is_full() -> bool {
     std::env::var_os("ASYNC_PROBE_FULL").is_some()
 }
 
-/// What a module and its devices can leave behind.
+/// The directories in which a module and its devices can leave something behind.
 const DIRECTORIES: &[&str] = &[
     "/sys/module",
     "/sys/bus",
@@ -40,7 +40,7 @@ const DIRECTORIES: &[&str] = &[
     "/sys/devices",
 ];
 
-/// What is registered, by its names in sysfs.
+/// All that is registered, by its names in sysfs.
 pub(crate) fn registered() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for directory in DIRECTORIES {
@@ -54,7 +54,7 @@ pub(crate) fn registered() -> BTreeSet<String> {
 /// Names that a call has left go within four seconds (`CONFIG_DEBUG_KOBJECT_RELEASE`).
 const LATE: u32 = 5000;
 
-/// What is registered is what was registered before, or comes to be that.
+/// The same is registered as before, or is within five seconds.
 ///
 /// # Errors
 ///
@@ -119,14 +119,14 @@ impl Syscall {
     }
 }
 
-/// What is done around each call.
+/// A step before or after each call.
 type Step<'a> = &'a dyn Fn(&mut Bench) -> Result<(), Failure>;
 
-/// Makes the call until none of its allocations has failed. `before` brings about what it needs;
+/// Makes the call until none of its allocations has failed. `before` prepares it;
 /// `after` looks whether all is well, and takes that back.
 ///
-/// Each time it returns 0 or one of `errnos`. In the latter case nothing is left of it, and it succeeds
-/// when it is made once more.
+/// Each time it returns 0 or one of `errnos`. In the latter case nothing is left of it, and it
+/// succeeds when it is made once more.
 pub(crate) fn sweep(
     bench: &mut Bench,
     syscall: &Syscall,

@@ -12,8 +12,8 @@ use super::failslab::{self, Failslab};
 use super::sweep::{as_before, is_full, registered};
 use super::{bind_the_rest, load_driver, prepare, MOMENT};
 
-/// The budget grows by so many bytes from round to round: which allocations fail is chance, but the same in
-/// each run.
+/// The budget grows by so many bytes from round to round: which allocations fail is chance, but the
+/// same in each run.
 const STEP: u32 = 3072;
 
 /// The same at full length.
@@ -22,8 +22,8 @@ const FULL_STEP: u32 = 512;
 /// No probes allocate as much.
 const MOST: u32 = 1 << 17;
 
-/// The driver is loaded again and again, while another allocation of its workers fails each time. Its
-/// devices can be bound then.
+/// The driver is loaded again and again, while another allocation of its workers fails each time.
+/// Its devices can be bound then.
 pub(crate) fn sweep(bench: &mut Bench, on: Sample) -> Result<(), Failure> {
     let failslab = Failslab::new()?;
     failslab.within(&failslab::code("async_run_entry_fn")?)?;

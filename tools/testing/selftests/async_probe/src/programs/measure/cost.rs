@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a device costs, in Rust and in C.
+//! The cost of a device, in Rust and in C.
 
 use std::fs;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use selftests::kmsg::Log;
 use super::system::{insmod, rmmod, settle};
 use super::Result;
 
-/// How long the system is left alone, until what is freed later is free.
+/// How long the system is left alone, until objects that are freed late are free.
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// Measures one of twins.

@@ -29,7 +29,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// How often an unrelated module is loaded and unloaded on an idle system.
 const IDLE_SAMPLES: usize = 5;
 
-/// What happens in the middle of the probes.
+/// The action in the middle of the probes.
 #[derive(Clone, Copy, PartialEq)]
 enum During {
     Nothing,
@@ -38,7 +38,7 @@ enum During {
     OwnRmmod,
 }
 
-/// What was measured in one life.
+/// The figures of one life.
 struct Life {
     insmod: u64,
     arrival: Option<u64>,

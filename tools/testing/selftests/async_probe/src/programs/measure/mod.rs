@@ -82,7 +82,7 @@ fn run(args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Whether the kernel has what the twins are built on: upstream's abstractions change.
+/// Whether the kernel has the abstractions that the twins are built on: those of upstream change.
 fn is_built(twins: Twins) -> bool {
     [Language::C, Language::Rust]
         .into_iter()

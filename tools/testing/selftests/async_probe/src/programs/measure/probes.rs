@@ -22,7 +22,7 @@ pub(crate) struct Probes {
 }
 
 impl Probes {
-    /// Reads the events. Of a probe in two phases it is the second that is meant: what takes long.
+    /// Reads the events. Of a probe in two phases the second is measured, which takes long.
     pub(crate) fn of(events: &[Event], two_phases: bool) -> Self {
         let mut this = Self::default();
         let mut running: HashMap<&str, Micros> = HashMap::new();
@@ -34,7 +34,7 @@ impl Probes {
                     running.insert(device, event.time);
                     this.at_once = this.at_once.max(running.len());
                 }
-                // What the second phase does first.
+                // The first event of the second phase.
                 What::FirmwareArrived { device, took, .. } if two_phases => {
                     running.insert(device, event.time - *took);
                     this.at_once = this.at_once.max(running.len());

@@ -14,7 +14,7 @@ use selftests::modules::{Insmod, Rmmod};
 
 use super::Result;
 
-/// What times are rounded up to before something is measured, so that it always meets the kernel's
+/// Times are rounded up to this before something is measured, so that it always meets the kernel's
 /// ticks in the same way.
 const ALIGNMENT: Duration = Duration::from_millis(100);
 

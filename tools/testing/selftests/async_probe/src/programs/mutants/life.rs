@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A recording of this very run that has a case for every edit.
+//! A recording of this run that has a case for every edit.
 
 use std::sync::Mutex;
 use std::thread::sleep;

@@ -48,7 +48,7 @@ pub(crate) struct Life {
     judge: Option<Judge>,
 }
 
-/// What has come of a life.
+/// The outcome of a life.
 pub(crate) struct Log<'a> {
     /// The dmesg interface.
     printed: &'a [Event],
@@ -70,7 +70,7 @@ pub(crate) fn live(
     let recorder = Recorder::take_over()?;
     bench.insmod(BASE, &format!("mutant={defect} {}", life.parameters))?;
     (life.act)(bench)?;
-    // What is put right now is no part of it.
+    // The clean-up is no part of it.
     let recorded = recorder.events()?;
     for module in [DRIVER, BUS, BASE] {
         if modules::is_loaded(module) {
@@ -108,7 +108,7 @@ fn says(verdict: Result<(), Violation>) -> Result<(), String> {
     verdict.map_err(|violation| violation.to_string())
 }
 
-/// Loads the driver as everybody does.
+/// Loads the driver without a parameter.
 fn load(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod(DRIVER, "")
 }
@@ -124,7 +124,7 @@ fn load_and_unload(bench: &mut Bench) -> Result<(), Failure> {
     bench.rmmod(DRIVER)
 }
 
-/// Enough for what comes late.
+/// Longer than late work takes.
 fn later() {
     sleep(Duration::from_millis(500));
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Every law catches what breaks it, and nothing else does: wrong drivers on the running kernel, and
-//! doctored logs of it. `lifecycle::mutants` lists them.
+//! Every law catches what breaks it, and nothing else does: wrong drivers on the running kernel,
+//! and doctored logs of it. `lifecycle::mutants` lists them.
 //!
 //! Each wrong driver lives twice: without its defect, when no law may complain, and with it, when
-//! its own law must. What is doctored is recorded in this very run.
+//! its own law must. The logs that are doctored are recorded in this run.
 
-//@ plain: it records itself, and there is one recorder at a time
+//@ plain: each of its lives is a recording of its own
 
 mod life;
 mod live;
@@ -19,7 +19,7 @@ use lifecycle::laws::reboot_in_flight;
 use lifecycle::mutants::{doctor, laws, Kind, Mutant, MUTANTS};
 use lifecycle::Probing;
 use selftests::kernel::probing;
-use selftests::{ensure, ktap, recorder, Bench, Failure, Test};
+use selftests::{ensure, ktap, Bench, Failure, Test};
 
 /// The console of a guest that was powered off during probes.
 const POWER_OFF: &str = include_str!("../../../../../../lifecycle/tests/recordings/power_off.txt");
@@ -27,7 +27,7 @@ const POWER_OFF: &str = include_str!("../../../../../../lifecycle/tests/recordin
 /// The mutants that have been caught, by law.
 static CAUGHT: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());
 
-/// The laws that a log breaks, with what they say.
+/// The laws that a log breaks, with their messages.
 type Broken = BTreeMap<&'static str, String>;
 
 /// The mutant's law complains, and no other that may not.
@@ -148,7 +148,5 @@ pub(crate) fn main() -> ExitCode {
     if std::env::args().nth(1).is_none() {
         tests.push(Test::new("mutants: score", score));
     }
-    let code = ktap::run(tests);
-    recorder::put_away();
-    code
+    ktap::run(tests)
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! No false alarm: whatever happens to the sample drivers, in any order and by several threads at once,
-//! no law of recordings is broken.
+//! No false alarm: whatever happens to the sample drivers, in any order and by several threads at
+//! once, no law of recordings is broken.
 //!
 //! Each seed is a life from an empty machine to an empty machine, recorded as a whole. Some seeds
 //! are a part of all tests; with `ASYNC_PROBE_FULL` in the environment there are 100. The first is
 //! `ASYNC_PROBE_SEED`, or 1.
 
-//@ plain: it records itself, and there is one recorder at a time
+//@ plain: each of its lives is a recording of its own
 
 mod operation;
 
@@ -42,7 +42,7 @@ const OPERATIONS: usize = 30;
 /// Whatever is under way when the threads are done is over after that.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What there was in all lives.
+/// The sums over all lives.
 #[derive(Default)]
 struct Tally {
     operations: usize,
@@ -62,7 +62,7 @@ fn seeds() -> Result<Range<u64>, Failure> {
     Ok(first..first.saturating_add(if full { FULL } else { SEEDS }))
 }
 
-/// One thread's part of a life; how many operations did what they say.
+/// One thread's part of a life; returns how many operations succeeded.
 fn live(seed: u64, place: u64, directory: &Path, firmware: &FirmwareDir) -> Result<usize, Failure> {
     let mut random = Random::new(seed, &[place]);
     let mut done = 0;
@@ -80,7 +80,7 @@ fn leave() -> Result<(), Failure> {
         while modules::is_loaded(module) {
             match modules::rmmod(module)? {
                 Ok(()) | Err(Errno::ENOENT) => {}
-                // What it has set off is not over.
+                // Its asynchronous work is not over.
                 Err(_) if waited < PATIENCE => {
                     let pause = Duration::from_millis(100);
                     thread::sleep(pause);

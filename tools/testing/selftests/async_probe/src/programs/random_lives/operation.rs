@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can happen in the life of a driver, drawn at random.
+//! The operations in the life of a driver, drawn at random.
 
 use std::path::Path;
 use std::thread;
@@ -53,7 +53,7 @@ pub(crate) enum Operation {
     Rest(Duration),
 }
 
-/// What is drawn, and how often.
+/// The kinds of operations, and how often each is drawn.
 const KINDS: &[(&str, u32)] = &[
     ("insmod", 30),
     ("rmmod", 14),
@@ -132,8 +132,8 @@ impl Operation {
         }
     }
 
-    /// Lets it happen. What the kernel answers is nobody's business: the module may be loaded
-    /// already, the device not there.
+    /// Carries it out. Any answer of the kernel is right: the module may be loaded already, the
+    /// device not there.
     pub(crate) fn carry_out(
         &self,
         directory: &Path,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the machine shows of modules, buses and devices.
+//! The modules, buses and devices that the machine shows.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -78,8 +78,8 @@ pub(crate) fn leftovers() -> Vec<String> {
     found
 }
 
-/// What is freed after a grace period is freed then: the kernel frees every five seconds what has
-/// come together (`mm/slab_common.c`, `KFREE_DRAIN_JIFFIES`).
+/// Objects that wait for a grace period are freed then: the kernel frees them in batches, every
+/// five seconds (`mm/slab_common.c`, `KFREE_DRAIN_JIFFIES`).
 const FREED: Duration = Duration::from_secs(6);
 
 /// How many objects of each kind the kernel has.

@@ -7,13 +7,14 @@
 //! stress [operations [seed [threads]]]
 //! ```
 //!
-//! Without arguments it does what fits into a run of all tests, or 10 000 operations if
-//! `ASYNC_PROBE_FULL` is in the environment. The seed is that of the machine then, which the lab puts
-//! into `ASYNC_PROBE_SEED`, and 1 elsewhere. In virtual time the same seed gives the same run, to the
-//! microsecond: the digests of the logs tell.
+//! Without arguments it does 400 operations, as a part of all tests, or 10 000 operations if
+//! `ASYNC_PROBE_FULL` is in the environment. The seed is that of the machine then, which the lab
+//! puts into `ASYNC_PROBE_SEED`, and 1 elsewhere. In virtual time the same seed gives the same run,
+//! to the microsecond: the digests of the logs tell.
 //!
-//! The operations are spread over rounds. Each begins and ends with nothing loaded; what the kernel
-//! has in its slabs is compared between the ends of rounds, as only there it can be the same.
+//! The operations are spread over rounds. Each begins and ends with nothing loaded; the objects in
+//! the slabs of the kernel are compared between the ends of rounds, as only there they can be the
+//! same.
 
 //@ plain: it counts what the kernel has left in memory
 //@ boots: two_nodes
@@ -98,7 +99,7 @@ impl Drop for ConsoleLevel {
     }
 }
 
-/// What is to be done.
+/// The plan of a run.
 struct Plan {
     operations: u32,
     seed: u64,
@@ -143,9 +144,9 @@ impl Plan {
 
 /// How the slabs have grown from the first rounds to the last, as far as that is too much.
 ///
-/// The first third does not count: the kernel keeps what it has made for the most that went on at
-/// once. Of the rest, the least of the first half is compared with the least of the second: of what
-/// is leaked, no round has less.
+/// The first third does not count: the kernel keeps the objects that it has made for the most that
+/// went on at once. Of the rest, the least of the first half is compared with the least of the
+/// second: of what is leaked, no round has less.
 fn growth(objects: &[Objects], operations: u32, judged: bool) -> Vec<String> {
     let rounds = objects.get(objects.len() / 3..).unwrap_or_default();
     let (before, after) = rounds.split_at(rounds.len() / 2);
@@ -242,7 +243,7 @@ fn rounds(plan: &Plan, modules: &Modules, verdict: &mut Verdict) -> Result<(), F
             return Ok(());
         }
     }
-    // KASAN keeps for a while what has been freed. Such a kernel has kmemleak, too.
+    // KASAN keeps freed objects for a while. Such a kernel has kmemleak, too.
     if !kernel::has("KASAN") {
         verdict.findings[4] = growth(&verdict.objects, plan.operations, true);
     }

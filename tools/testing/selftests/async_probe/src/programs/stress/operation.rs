@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations: which there are, how they are drawn, and what may come of them.
+//! The operations: their kinds, how they are drawn, and the results that are right.
 
 use std::fmt;
 use std::path::Path;
@@ -25,7 +25,7 @@ const NOWHERE: u32 = 15000;
 /// As many platform devices there are at most.
 const PLATFORM_DEVICES: u32 = 6;
 
-/// What a thread does next.
+/// An operation of a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// Writes a number of devices to `add` or `add_async`.
@@ -79,7 +79,7 @@ enum Draw {
     Rmmod(&'static str),
 }
 
-/// What every round does.
+/// The operations of every round.
 const ALWAYS: &[(Draw, u32)] = &[
     (Draw::Add, 8),
     (Draw::AddAsync, 10),
@@ -115,7 +115,7 @@ const UNLOADING: &[(Draw, u32)] = &[
 
 /// The parameters of a module.
 fn parameters(module: &str, random: &mut Random) -> String {
-    // Whoever probes one device after the other takes the sum.
+    // A design that probes one device after the other takes the sum.
     let quick = *random.of(&[0, 1, 2]);
     let slow = *random.of(&[0, 3, 8, 20]);
     let text = match module {
@@ -204,7 +204,7 @@ impl Operation {
         }
     }
 
-    /// Carries it out. What it means for the number of devices is noted.
+    /// Carries it out, and counts the devices that it adds or removes.
     pub(crate) fn carry_out(&self, directory: &Path, shared: &Shared) -> Result<(), Errno> {
         let change = |by: i64| shared.population.fetch_add(by, Ordering::Relaxed);
         let bus = BUS.path;
@@ -258,7 +258,7 @@ impl Operation {
         }
     }
 
-    /// What it is called in the statistics.
+    /// Its name in the statistics.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Add {
@@ -309,8 +309,8 @@ impl Operation {
             Self::Bind { bind: false, .. } | Self::PlatformBind { bind: false, .. } => {
                 &[ENOENT, ENODEV]
             }
-            // It is bound already; it is just being added, and whoever adds it will have it probed
-            // (`drivers/base/dd.c`, `dev_ready_to_probe()`).
+            // It is bound already; it is just being added, and the task that adds it will have it
+            // probed (`drivers/base/dd.c`, `dev_ready_to_probe()`).
             Self::Bind { .. } | Self::PlatformBind { .. } => {
                 &[ENOENT, ENODEV, EBUSY, Errno::EAGAIN]
             }

@@ -24,19 +24,19 @@ use super::operation::{unloading_order, Operation};
 use super::watchdog::{self, watch};
 use selftests::random::Random;
 
-/// What is under way without anybody who waits for it is over after that.
+/// Asynchronous work that no call waits for is over after that.
 const SETTLED: Duration = Duration::from_secs(30);
 
 /// How often the main thread looks.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What comes so many microseconds after a probe was waiting for it.
+/// A remove that comes less than so many microseconds after a probe was waiting for it.
 const AT_ONCE: u64 = 500;
 
 /// As many failures are told.
 const ENOUGH: usize = 20;
 
-/// What the kernel says when one of our modules could not do what it was told.
+/// Lines of the kernel that say that one of the modules failed.
 const COMPLAINTS: [&str; 5] = [
     "cannot be added",
     "attach failed",
@@ -50,7 +50,7 @@ const COMPLAINTS: [&str; 5] = [
 pub(crate) enum Kind {
     /// Nothing takes a device from its driver but unloading the driver: at the end all are bound.
     Gentle,
-    /// Devices are unbound, and are not bound at first, because somebody wants it so.
+    /// Devices are also unbound by hand, and probing is switched off at times.
     Unbinding,
     /// The bus and the crate come and go, too.
     Unloading,
@@ -67,10 +67,10 @@ impl Kind {
     }
 }
 
-/// What the threads of a round share.
+/// The state that the threads of a round share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// As many devices there are by what was added and removed.
+    /// The number of devices, as added and removed.
     pub(crate) population: AtomicI64,
     left: AtomicU32,
     stop: AtomicBool,
@@ -78,19 +78,19 @@ pub(crate) struct Shared {
     failures: Mutex<Vec<String>>,
 }
 
-/// What came of the operations: how often each result.
+/// How often each result of an operation came.
 pub(crate) type Statistics = BTreeMap<(&'static str, String), u32>;
 
-/// What was found in a round, by the property that it is about.
+/// The findings of a round, by property.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// Operations that did not do as they should.
     pub(crate) operations: Vec<String>,
     /// Devices that are lost, or too many.
     pub(crate) devices: Vec<String>,
-    /// What could not be unloaded, or is still there afterwards.
+    /// Modules that could not be unloaded, and leftovers.
     pub(crate) leftovers: Vec<String>,
-    /// What is wrong with the order of events.
+    /// Events in a wrong order.
     pub(crate) events: Vec<String>,
     /// How often each result came.
     pub(crate) statistics: Statistics,
@@ -106,7 +106,7 @@ pub(crate) struct Findings {
 pub(crate) struct Round<'a> {
     /// Its number.
     pub(crate) number: u32,
-    /// What the run's choices depend on.
+    /// The seed of the choices.
     pub(crate) seed: u64,
     /// How many operations it has.
     pub(crate) operations: u32,
@@ -187,7 +187,7 @@ impl Round<'_> {
         })
         .and_then(|()| self.unload(&mut findings));
         if let Err(failure) = closed {
-            // What comes after it is beside the point.
+            // Later findings follow from this one.
             findings.leftovers.push(failure.to_string());
             findings.leftovers.extend(machine::leftovers());
         }
@@ -310,7 +310,7 @@ impl Round<'_> {
             self.load("slow_bus", "devices=3")?;
         }
 
-        // What has been begun asynchronously comes to an end.
+        // Asynchronous work ends.
         let registered =
             wait_for(|| machine::count().is_ok_and(|count| count == BUS.devices().len() as i64));
         let (count, devices) = (machine::count(), BUS.devices());
@@ -324,7 +324,7 @@ impl Round<'_> {
             ));
         }
         if self.kind() == Kind::Gentle && modules::is_loaded("slow_bus_driver") {
-            // Nobody helps.
+            // No further call binds them.
             let bound = wait_for(|| machine::devices_bound(false).is_empty());
             if !bound {
                 say(format!(
@@ -406,7 +406,7 @@ fn expect(result: Result<(), Errno>, expected: Result<(), Errno>) -> Result<(), 
     }
 }
 
-/// Waits until it is so, and not for ever.
+/// Waits until it is so, for 30 seconds at most; whether it is.
 fn wait_for(is_so: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + SETTLED;
     while !is_so() {

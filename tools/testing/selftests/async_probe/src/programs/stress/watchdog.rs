@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A watchdog: whoever waits in the kernel for ever cannot tell so.
+//! A watchdog: a thread that hangs in the kernel cannot report it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,10 @@ use super::machine;
 /// Nothing takes as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// As much is told of what happened before.
+/// So many operations before are printed.
 const HISTORY: usize = 80;
 
-/// What is under way, by thread, and what has happened.
+/// The operation of each thread that is under way, and those before.
 #[derive(Debug)]
 struct Watched {
     now: BTreeMap<u32, (Instant, String)>,
@@ -31,7 +31,7 @@ fn watched() -> MutexGuard<'static, Watched> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says something, should the watchdog ever tell what happened.
+/// Adds a line to the history that the watchdog prints.
 pub(crate) fn note(line: String) {
     let mut watched = watched();
     watched.history.push_back(line);
@@ -66,7 +66,7 @@ pub(crate) fn start() {
     });
 }
 
-/// Tells what can be told, and ends the program.
+/// Prints the history and the blocked tasks, and ends the program.
 fn give_up(stuck: &[String], history: &VecDeque<String>) -> ! {
     println!("# no end after {} s:", PATIENCE.as_secs());
     for line in stuck {
