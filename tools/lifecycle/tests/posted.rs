@@ -660,6 +660,21 @@ fn json_of_dmesg() {
 }
 
 #[test]
+fn json_with_a_console_in_it() {
+    let docker = each(BOOT, |time, text| {
+        format!(
+            "{{\"log\":\"{} {text}\\r\\n\",\"stream\":\"stdout\",\"time\":\"2026\"}}",
+            bracket(time)
+        )
+    });
+    assert_eq!(read(&docker), read(BOOT));
+    let cloud = BOOT.replace('\n', "\\r\\n");
+    let cloud = format!("{{\n    \"InstanceId\": \"i-0\",\n    \"Output\": \"{cloud}\"\n}}\n");
+    assert_eq!(read(&cloud), read(BOOT));
+    assert_eq!(refused("{\"a\": 1}\n").reason, Reason::Nothing(1));
+}
+
+#[test]
 fn yaml_of_lava() {
     let of = |record: fn(&str) -> String| {
         each(BOOT, |time, text| {
@@ -863,6 +878,19 @@ fn nested_probes() {
     });
     let begins: Vec<_> = begins.collect();
     assert_eq!(begins, [Micros(786_140), Micros(786_252), Micros(785_718)]);
+}
+
+/// Two modules that are loaded at once have init functions of one name.
+#[test]
+fn init_functions_of_one_name() {
+    let log = read(
+        "[    1.000000] calling  init_module+0x0/0xff0 [a] @ 100
+[    5.000000] calling  init_module+0x0/0xff0 [b] @ 101
+[    7.000000] initcall init_module+0x0/0xff0 [a] returned 0 after 5999000 usecs
+[    7.100000] initcall init_module+0x0/0xff0 [b] returned 0 after 2099000 usecs
+",
+    );
+    assert_eq!(log.events.len(), 4);
 }
 
 #[test]

@@ -21,6 +21,10 @@ pub fn text(bytes: Vec<u8>) -> Result<String, Refusal> {
     if let Some((_, what)) = BINARY.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return not_text(what);
     }
+    let head = bytes.get(..15).unwrap_or_default().to_ascii_lowercase();
+    if head.starts_with(b"<!doctype html") || head.starts_with(b"<html") {
+        return not_text("it is a web page; name a file with the log alone");
+    }
     if bytes.get(257..262) == Some(b"ustar") {
         return not_text("it is a tar archive; unpack it, and name a file of it");
     }
@@ -339,6 +343,7 @@ mod tests {
             (b"PK\x03\x04rest".to_vec(), "zip archive"),
             (b"LPKSHHRHrest".to_vec(), "journalctl --file"),
             (b"\x7fELFrest".to_vec(), "program"),
+            (b"<!DOCTYPE html>\n<pre>".to_vec(), "web page"),
         ] {
             let error = text(bytes).unwrap_err().to_string();
             assert!(error.contains(why), "{why}: {error}");

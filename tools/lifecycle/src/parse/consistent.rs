@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 
 use super::refusal::{Reason, Refusal};
-use crate::event::{Event, Initcall, Point, SmolStr, What};
+use crate::event::{Event, Initcall, Point, SmolStr, Symbol, What};
 use crate::micros::Micros;
 use crate::recording::spans;
 
@@ -45,7 +45,7 @@ pub(super) fn check(events: &[Event]) -> Result<(), Reason> {
 /// What is under way.
 #[derive(Default)]
 struct Open<'a> {
-    functions: HashMap<&'a SmolStr, Micros>,
+    functions: HashMap<&'a Symbol, Micros>,
     works: HashMap<u64, Micros>,
     waits: HashMap<u32, Micros>,
     devices: HashMap<(&'a SmolStr, &'a SmolStr), Device>,
@@ -157,11 +157,12 @@ impl<'a> Open<'a> {
     fn initcall(&mut self, initcall: &'a Initcall, time: Micros) -> Option<String> {
         match initcall {
             Initcall::Calling { function, .. } => {
-                self.functions.insert(&function.text, time);
+                // Modules that are loaded at once may have init functions of one name.
+                self.functions.entry(function).or_insert(time);
                 None
             }
             Initcall::Returned { function, took, .. } => {
-                let began = self.functions.remove(&function.text).unwrap_or_default();
+                let began = self.functions.remove(function).unwrap_or_default();
                 too_long("the initcall", *took, began, time)
             }
             Initcall::WorkBegan { cookie, .. } => {

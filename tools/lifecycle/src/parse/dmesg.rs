@@ -152,7 +152,7 @@ pub(super) fn take(number: usize, line: &str, records: &mut Records, scan: &mut 
                 true => Stamp::Journal(of.time),
                 false => Stamp::Printk(of.time),
             };
-            let console = !of.journal && !of.before.ends_with("kernel: ");
+            let console = !of.journal && !of.before.contains("kernel:");
             scan.message(given(stamp, console), message, of.rest);
         }
         Ok(Line::Calendar {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Logs in JSON: `dmesg --json`, `journalctl -o json` and its like, and what LAVA keeps, which is
-//! YAML with a record of JSON in each line.
+//! Logs in JSON: `dmesg --json`, `journalctl -o json` and its like, objects that have a console's
+//! output in a string, and what LAVA keeps, which is YAML with a record of JSON in each line.
 
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
@@ -31,8 +31,16 @@ pub(super) fn is_lava(text: &str) -> bool {
     first.is_some_and(|line| line.starts_with("- {") && line.contains("msg"))
 }
 
-/// Hands out the messages of a log in JSON.
-pub(super) fn read(text: &str, mut take: impl FnMut(Entry)) -> Result<(), Refusal> {
+/// What a log in JSON has.
+pub(super) enum Item<'a> {
+    /// A message.
+    Entry(Entry),
+    /// A line of a console, and the number of the line that it is in.
+    Line(usize, &'a str),
+}
+
+/// Hands out what a log in JSON has.
+pub(super) fn read(text: &str, mut take: impl FnMut(Item<'_>)) -> Result<(), Refusal> {
     // `-o json-sse` puts `data: ` before each object, `-o json-seq` a record separator.
     let text = if text.contains('\u{1e}') || text.starts_with("data: ") {
         let lines = text.split_inclusive('\n');
@@ -65,15 +73,32 @@ pub(super) fn read(text: &str, mut take: impl FnMut(Entry)) -> Result<(), Refusa
                     .match_indices("\"msg\"")
                     .map(|(key, _)| from + key);
                 for (message, key) in messages.iter().zip(keys) {
-                    take(dmesg(message, lines.at(key)));
+                    take(Item::Entry(dmesg(message, lines.at(key))));
                 }
                 continue;
             }
         }
-        match value {
-            Value::Array(values) => values.iter().for_each(|value| take(journal(value, line))),
-            value => take(journal(&value, line)),
+        let values = match value {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        for value in &values {
+            match value.get("MESSAGE") {
+                Some(_) => take(Item::Entry(journal(value, line))),
+                None => console(value, line, &mut take),
+            }
         }
+    }
+}
+
+/// What the output of a console is called: by Docker for each line, by clouds for all of it.
+const OUTPUT: [&str; 6] = ["log", "Output", "output", "contents", "message", "msg"];
+
+/// Hands out the lines of an object that has the output of a console in it.
+fn console(value: &Value, line: usize, take: &mut impl FnMut(Item<'_>)) {
+    let output = OUTPUT.iter().find_map(|name| value.get(name)?.as_str());
+    for text in output.unwrap_or_default().split('\n') {
+        take(Item::Line(line, text));
     }
 }
 

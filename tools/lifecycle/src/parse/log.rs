@@ -141,7 +141,11 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
 fn boots(text: &str) -> Result<Vec<Boot>, Refusal> {
     let mut scan = Scan::new();
     if json::is_json(text) {
-        json::read(text, |entry| take(entry, &mut scan))?;
+        let mut records = Records::default();
+        json::read(text, |item| match item {
+            json::Item::Entry(entry) => take(entry, &mut scan),
+            json::Item::Line(number, line) => dmesg::take(number, line, &mut records, &mut scan),
+        })?;
     } else if json::is_lava(text) {
         let mut records = Records::default();
         json::lava(text, |number, line| {

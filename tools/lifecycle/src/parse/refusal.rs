@@ -7,7 +7,7 @@ use crate::micros::Micros;
 
 /// Why a log was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{reason}{}", self.place(), self.quoted())]
+#[error("{}{}{}", self.place(), printable(&reason.to_string(), usize::MAX), self.quoted())]
 pub struct Refusal {
     /// Number of the line, from 1; none if the reason is no single line's.
     pub line: Option<usize>,
@@ -51,22 +51,25 @@ impl Refusal {
 
     fn quoted(&self) -> String {
         match self.line {
-            Some(_) if !self.text.is_empty() => format!(": `{}`", printable(&self.text)),
+            Some(_) if !self.text.is_empty() => format!(": `{}`", printable(&self.text, MOST)),
             _ => String::new(),
         }
     }
 }
 
-/// A line for a terminal: nothing that it would act upon, and no more than it is wide by far.
-fn printable(line: &str) -> String {
-    const MOST: usize = 200;
+/// How much of a line is quoted.
+const MOST: usize = 200;
+
+/// A text for a terminal: nothing that the terminal would act upon, and no more than so many
+/// characters.
+fn printable(line: &str, most: usize) -> String {
     let escaped = line.chars().map(|c| match c {
         '\t' => ' ',
         c if c.is_control() => '\u{fffd}',
         c => c,
     });
-    let mut text: String = escaped.take(MOST).collect();
-    if line.chars().nth(MOST).is_some() {
+    let mut text: String = escaped.take(most).collect();
+    if line.chars().nth(most).is_some() {
         text.push_str("...");
     }
     text
