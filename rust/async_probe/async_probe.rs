@@ -22,9 +22,10 @@
 //!
 //! No file of the first layer names one of the second.
 //!
-//! A module has to drop a [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`]
-//! and, as upstream, a [`kernel::driver::Registration`] before its text is gone. Rust lets a module
-//! forget these, and the kernel would go on to call the module's functions.
+//! A module drops a [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`] and a
+//! [`kernel::driver::Registration`] when it exits. If it has leaked one of them, or given it away,
+//! rmmod waits for the object before the module's text is freed (`text.rs`). A driver of another
+//! bus is an exception, as upstream: it must not be leaked.
 //!
 //! The crate is a module of its own, `async_probe.ko`. The module loader pins it while a module
 //! that uses its symbols is loaded. A module that uses generic code only, such as
@@ -48,7 +49,10 @@ pub use abstractions::{
     probe_type,
     task, //
 };
-use workarounds::shared::Shared;
+use abstractions::{
+    shared::Shared,
+    text, //
+};
 pub use workarounds::{
     driver_attach,
     exclusive_attach,
@@ -72,11 +76,15 @@ struct AsyncProbe {
     _levels: Shared<module_init::Levels>,
     #[pin]
     _second_phases: Shared<domain::Domain>,
+    // Behind the domains, whose functions are users.
+    #[pin]
+    _users: Shared<text::Users>,
 }
 
 impl kernel::InPlaceModule for AsyncProbe {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            _users <- text::users(),
             _levels <- module_init::levels(),
             _second_phases <- two_phase::domain(),
         })

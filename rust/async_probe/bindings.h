@@ -10,10 +10,13 @@
 
 #include <linux/async.h>
 #include <linux/device.h>
+#include <linux/module.h>
 
+bool async_probe_within_module(unsigned long address, const struct module *mod);
 bool async_probe_node_online(int node);
 int async_probe_dev_to_node(const struct device *dev);
 void async_probe_set_dev_node(struct device *dev, int node);
+bool async_probe_device_is_unlocked(struct device *dev);
 void async_probe_device_lock(struct device *dev);
 void async_probe_device_unlock(struct device *dev);
 void async_probe_resume_parent(struct device *dev);

@@ -9,6 +9,11 @@
 
 #include "bindings.h"
 
+bool async_probe_within_module(unsigned long address, const struct module *mod)
+{
+	return within_module(address, mod);
+}
+
 bool async_probe_node_online(int node)
 {
 	return node >= 0 && node < MAX_NUMNODES && node_online(node);
@@ -22,6 +27,14 @@ int async_probe_dev_to_node(const struct device *dev)
 void async_probe_set_dev_node(struct device *dev, int node)
 {
 	set_dev_node(dev, node);
+}
+
+bool async_probe_device_is_unlocked(struct device *dev)
+{
+	if (!device_trylock(dev))
+		return false;
+	device_unlock(dev);
+	return true;
 }
 
 void async_probe_device_lock(struct device *dev)

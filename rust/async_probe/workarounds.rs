@@ -6,6 +6,5 @@ mod attach;
 pub mod driver_attach;
 pub mod exclusive_attach;
 pub mod module_init;
-pub(crate) mod shared;
 pub mod timing;
 pub mod two_phase;

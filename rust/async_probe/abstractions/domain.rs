@@ -18,9 +18,9 @@
 //!
 //! # Nothing outlives a domain
 //!
-//! Dropping a [`Domain`] waits for all its functions. As long as a module keeps its domains in the
-//! data that it drops when it exits, none of its functions runs after its text is gone. A module
-//! that schedules a function in the domain of another has to wait for it before it exits.
+//! Dropping a [`Domain`] waits for all its functions. A module can schedule a function in the
+//! domain of another, or leak its own domain: rmmod waits for the function, before the module's
+//! text is freed (`text.rs`).
 //!
 //! A function must not drop its own domain: it would wait for itself and never return.
 //!
@@ -57,7 +57,10 @@ use kernel::{
     },
 };
 
-use super::task;
+use super::{
+    task,
+    text, //
+};
 use crate::bindings as async_bindings;
 
 /// The NUMA node on which, or near which, a function runs.
@@ -146,41 +149,59 @@ impl<F> Unpin for Slot<F> {}
 /// in the address of their name.
 static LOCK_NAME: &CStr = c"async_probe::domain::Call";
 
-/// A scheduled function, shared between the task that schedules it and the one that runs it.
+/// The part of a scheduled function that depends on its type: code of the module that schedules it.
 #[pin_data]
 struct Call<F> {
     #[pin]
     function: SpinLock<Slot<F>>,
-    /// The task that is about to schedule the function, as a number that is only ever compared;
-    /// zero once it has done so.
-    scheduler: Atomic<usize>,
-    /// Whether that task was called itself, and left the function where it is.
-    refused: AtomicFlag,
 }
 
-impl<F: FnOnce() + Send + 'static> Call<F> {
-    /// The `async_func_t` of a call.
-    ///
-    /// # Safety
-    ///
-    /// `data` comes from `Arc::<Call<F>>::into_foreign()`, and is passed on once.
-    unsafe extern "C" fn run(data: *mut c_void, _cookie: async_bindings::async_cookie_t) {
-        // SAFETY: By the safety requirements, this is the reference that `into_foreign()` gave
-        // away.
-        let call = unsafe { Arc::<Self>::from_foreign(data.cast()) };
+/// A [`Call`] of any function.
+trait Run: Send + Sync {
+    /// Calls the function, if no task has taken it.
+    fn run(&self);
+}
 
-        if call.scheduler.load(Relaxed) == task::current() {
-            // `async_schedule_node_domain()` calls this in the scheduling task: leave the function
-            // to `schedule_on()`. A worker that runs a function which it has scheduled itself finds
-            // zero here.
-            call.refused.store(true, Relaxed);
-            return;
-        }
+impl<F: FnOnce() + Send> Run for Call<F> {
+    fn run(&self) {
+        let function = self.function.lock().0.take();
 
-        let function = call.function.lock().0.take();
         if let Some(function) = function {
             function();
         }
+    }
+}
+
+/// A scheduled function, shared between the task that schedules it and the one that runs it.
+struct Job {
+    call: Arc<dyn Run>,
+    /// The task that is about to schedule the function, as a number; zero once it has done so.
+    scheduler: Atomic<usize>,
+    /// Whether that task was called itself, and left the function where it is.
+    refused: AtomicFlag,
+    /// Behind `call`, whose text it keeps.
+    _user: text::User,
+}
+
+impl Job {
+    /// The `async_func_t` of a job: code of `async_probe.ko`.
+    ///
+    /// # Safety
+    ///
+    /// `data` comes from `Arc::<Job>::into_foreign()`, and is passed on once.
+    unsafe extern "C" fn run(data: *mut c_void, _cookie: async_bindings::async_cookie_t) {
+        // SAFETY: By the safety requirements, this is the reference that `into_foreign()` gave
+        // away.
+        let job = unsafe { Arc::<Self>::from_foreign(data.cast()) };
+
+        if job.scheduler.load(Relaxed) == task::current() {
+            // `async_schedule_node_domain()` calls this in the scheduling task: leave the function
+            // to `schedule_on()`. A worker that runs a function which it has scheduled itself finds
+            // zero here.
+            job.refused.store(true, Relaxed);
+            return;
+        }
+        job.call.run();
     }
 }
 
@@ -267,8 +288,6 @@ impl Domain {
         let call = Arc::pin_init(
             pin_init!(Call {
                 function <- SpinLock::new(Slot(None), LOCK_NAME, static_lock_class!()),
-                scheduler: Atomic::new(task::current()),
-                refused: AtomicFlag::new(false),
             }),
             flags,
         );
@@ -277,26 +296,52 @@ impl Domain {
         };
         call.function.lock().0 = Some(function);
 
+        let text = <Call<F> as Run>::run as fn(&Call<F>) as usize;
+        let scheduled = self.schedule_call(node, call.clone(), text, flags);
+        if scheduled.is_none() {
+            let function = call.function.lock().0.take();
+
+            // It is there, as it has not been called.
+            if let Some(function) = function {
+                return Err(Refused(function));
+            }
+        }
+        Ok(Cookie(scheduled.unwrap_or(0)))
+    }
+
+    /// Schedules a call, whose text is that of the module in which `text` is; none if it is
+    /// refused.
+    fn schedule_call(
+        &self,
+        node: Node,
+        call: Arc<dyn Run>,
+        text: usize,
+        flags: Flags,
+    ) -> Option<async_bindings::async_cookie_t> {
+        let job = Arc::new(
+            Job {
+                call,
+                scheduler: Atomic::new(task::current()),
+                refused: AtomicFlag::new(false),
+                _user: text::User::new("an asynchronous function", None, text, 0, flags).ok()?,
+            },
+            flags,
+        )
+        .ok()?;
+
         // SAFETY: `run()` gets the pointer that `into_foreign()` returns, once. By the type
         // invariant, the domain is initialized, and it is not dropped before the function has
         // returned.
         let cookie = unsafe {
             async_bindings::async_schedule_node_domain(
-                Some(Call::<F>::run),
-                call.clone().into_foreign().cast(),
+                Some(Job::run),
+                job.clone().into_foreign().cast(),
                 node.0,
                 self.inner.get(),
             )
         };
-        call.scheduler.store(0, Relaxed);
-
-        if call.refused.load(Relaxed) {
-            let function = call.function.lock().0.take();
-            if let Some(function) = function {
-                return Err(Refused(function));
-            }
-        }
-        Ok(Cookie(cookie))
+        job.scheduler.store(0, Relaxed);
+        (!job.refused.load(Relaxed)).then_some(cookie)
     }
 
     /// Waits until all functions of the domain have returned: `async_synchronize_full_domain()`.

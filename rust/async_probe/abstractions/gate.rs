@@ -17,6 +17,8 @@ use kernel::{
     types::Opaque, //
 };
 
+use super::patience;
+
 /// The bias of the count of users while the gate is shut.
 const SHUT: i32 = i32::MIN;
 
@@ -93,7 +95,7 @@ impl Gate {
         }
     }
 
-    /// Waits until the last user has left.
+    /// Waits until the last user has left, and calls `warn` after 10 seconds.
     ///
     /// # Context
     ///
@@ -102,7 +104,11 @@ impl Gate {
     /// # Safety
     ///
     /// The gate has been shut with [`Self::shut`].
-    pub(crate) unsafe fn wait(&self) {
+    pub(crate) unsafe fn wait(&self, warn: impl FnOnce()) {
+        // SAFETY: By the type invariant, the completion is initialized.
+        let is_drained = || unsafe { bindings::completion_done(self.drained.get()) };
+
+        patience::wait(is_drained, warn);
         // SAFETY: By the type invariant, the completion is initialized.
         unsafe { bindings::wait_for_completion(self.drained.get()) };
     }
@@ -133,7 +139,7 @@ mod tests {
             unsafe { GATE.shut() };
             assert_eq!(GATE.enter(), Err(ENODEV));
             // SAFETY: The gate has been shut.
-            unsafe { GATE.wait() };
+            unsafe { GATE.wait(|| ()) };
         }
         Ok(())
     }

@@ -16,6 +16,8 @@ use kernel::{
     prelude::*, //
 };
 
+use super::patience;
+
 /// The instance part of a platform device's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Id {
@@ -111,6 +113,9 @@ impl AsRef<platform::Device> for DeviceRegistration {
 
 impl Drop for DeviceRegistration {
     fn drop(&mut self) {
+        let dev: &platform::Device = (*self).as_ref();
+        patience::wait_for_lock(dev.as_ref());
+
         // SAFETY: By the type invariant, the device has been added, and this object owns the
         // reference that the function drops.
         unsafe { bindings::platform_device_unregister(self.0.as_ptr()) }

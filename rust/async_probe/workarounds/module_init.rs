@@ -27,13 +27,15 @@ use kernel::{
     },
 };
 
-use super::shared::{
-    Place,
-    Shared, //
-};
-use crate::abstractions::domain::{
-    Cookie,
-    Domain, //
+use crate::abstractions::{
+    domain::{
+        Cookie,
+        Domain, //
+    },
+    shared::{
+        Place,
+        Shared, //
+    },
 };
 
 /// An init level, as in `include/linux/init.h`.

@@ -16,6 +16,7 @@ use kernel::{
     current,
     device::{
         Bound,
+        Core,
         Device, //
     },
     driver::RegistrationOps,
@@ -207,10 +208,15 @@ impl DevresMark {
 /// Has `devres_released` printed when the driver core releases the resources of `dev`, which it
 /// does after a failed probe too.
 ///
+/// # Context
+///
+/// Callbacks of the driver only, as [`Core`] says: the driver, whose module has the name, is bound
+/// for as long as the name is needed.
+///
 /// # Errors
 ///
 /// `ENOMEM` if memory is short. Nothing is printed then.
-pub fn mark_devres(dev: &Device<Bound>, driver: &'static CStr) -> Result {
+pub fn mark_devres(dev: &Device<Core<'_>>, driver: &'static CStr) -> Result {
     let unbound: &Device = dev;
     let mark = DevresMark {
         dev: unbound.into(),

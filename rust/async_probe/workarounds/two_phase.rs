@@ -56,14 +56,16 @@ use kernel::{
     },
 };
 
-use super::shared::{
-    Place,
-    Shared, //
-};
 use crate::{
-    abstractions::domain::{
-        Domain,
-        Node, //
+    abstractions::{
+        domain::{
+            Domain,
+            Node, //
+        },
+        shared::{
+            Place,
+            Shared, //
+        },
     },
     bindings,
 };

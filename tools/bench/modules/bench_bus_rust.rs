@@ -67,6 +67,8 @@ impl bus::Bus for BenchBus {
     fn matches(dev: &bus::Device<Self>, info: &Model) -> bool {
         dev.data().model == *info
     }
+
+    fn closing(_data: Pin<&()>) {}
 }
 
 /// The driver, and the data of each device that is bound to it.

@@ -45,7 +45,10 @@ use super::attribute::{
     BusHead,
     DeviceAttributes, //
 };
-use crate::abstractions::gate::Gate;
+use crate::abstractions::{
+    gate::Gate,
+    text::User, //
+};
 
 /// A bus.
 pub trait Bus: Sized + 'static {
@@ -98,32 +101,6 @@ pub trait Bus: Sized + 'static {
         Ok(())
     }
 
-    /// Called before a driver's probe, which does not happen if this fails.
-    ///
-    /// If the driver's probe fails, no other function is called: devres has to undo the effects of
-    /// this function then.
-    ///
-    /// # Context
-    ///
-    /// As for [`Driver::probe`](super::Driver::probe).
-    ///
-    /// # Errors
-    ///
-    /// The probe fails with the error.
-    fn before_probe(dev: &Device<Self, Core<'_>>) -> Result {
-        let _ = dev;
-        Ok(())
-    }
-
-    /// Called after a driver's remove, before its data is dropped.
-    ///
-    /// # Context
-    ///
-    /// As for [`Driver::unbind`](super::Driver::unbind).
-    fn after_remove(dev: &Device<Self, Core<'_>>) {
-        let _ = dev;
-    }
-
     /// Called for each device when the system shuts down, whether it is bound or not.
     ///
     /// # Context
@@ -143,9 +120,7 @@ pub trait Bus: Sized + 'static {
     /// # Context
     ///
     /// Task context, may sleep.
-    fn closing(data: Pin<&Self::Data>) {
-        let _ = data;
-    }
+    fn closing(data: Pin<&Self::Data>);
 }
 
 /// The variables of a uevent: `struct kobj_uevent_env`.
@@ -287,6 +262,8 @@ pub(crate) struct DeviceHeader {
     pub(super) gate: &'static Gate,
     /// The parent. `device_add()` takes a reference of its own, but not before.
     pub(super) _parent: Option<ARef<device::Device>>,
+    /// Keeps the text of the module that has made the device, and its data.
+    pub(super) user: Option<User>,
     /// Frees the device in a context that may sleep.
     pub(super) work: Opaque<bindings::work_struct>,
 }
@@ -449,6 +426,8 @@ pub struct DriverStruct<B: Bus> {
     pub(super) gate: Option<&'static Gate>,
     /// The strategy that attaches the driver; none if the driver core does.
     pub(super) attacher: Option<Arc<dyn Attacher<B>>>,
+    /// Keeps the text of the driver's module while the driver is registered.
+    pub(super) user: Option<User>,
 }
 
 impl<B: Bus> Default for DriverStruct<B> {
@@ -458,6 +437,7 @@ impl<B: Bus> Default for DriverStruct<B> {
             info: None,
             gate: None,
             attacher: None,
+            user: None,
         }
     }
 }

@@ -10,6 +10,7 @@
 
 use core::{
     mem::offset_of,
+    panic::Location,
     ptr::NonNull, //
 };
 
@@ -19,6 +20,7 @@ use kernel::{
     error::to_result,
     fmt,
     prelude::*,
+    str::CString,
     sync::{
         aref::ARef,
         atomic::{
@@ -47,7 +49,9 @@ use crate::abstractions::{
         Node,
         Refused, //
     },
-    task, //
+    patience,
+    task,
+    text::User, //
 };
 
 impl<B: Bus> Device<B> {
@@ -65,6 +69,7 @@ impl<B: Bus> Device<B> {
     /// - `ENODEV` if the bus is not registered, or is about to be unregistered.
     /// - `ENOMEM` if memory is short.
     /// - The error of `data`.
+    #[track_caller]
     pub fn new<E>(
         name: fmt::Arguments<'_>,
         node: Node,
@@ -89,6 +94,7 @@ impl<B: Bus> Device<B> {
     /// `sysfs_remove_dir()`).
     /// libnvdimm synchronizes its domain before it unregisters a parent (`drivers/nvdimm/bus.c`,
     /// `nd_synchronize()`).
+    #[track_caller]
     pub unsafe fn new_child<E>(
         name: fmt::Arguments<'_>,
         parent: &device::Device,
@@ -101,7 +107,8 @@ impl<B: Bus> Device<B> {
         Self::make(name, Some(parent), node, data)
     }
 
-    /// Makes a device.
+    /// Makes a device, which keeps the text of the caller's module: its data may need it.
+    #[track_caller]
     fn make<E>(
         name: fmt::Arguments<'_>,
         parent: Option<&device::Device>,
@@ -118,6 +125,20 @@ impl<B: Bus> Device<B> {
             _ => node,
         };
 
+        // A `static` in the module that calls this.
+        let caller: *const Location<'static> = Location::caller();
+        let label = CString::try_from_fmt(name)?;
+        if label.is_empty() {
+            return Err(EINVAL);
+        }
+        let user = User::new(
+            "device",
+            Some(label),
+            caller as usize,
+            bus.as_raw() as usize,
+            GFP_KERNEL,
+        )?;
+
         let this = KBox::pin_init::<Error>(
             try_pin_init!(DeviceStruct::<B> {
                 header: DeviceHeader {
@@ -128,6 +149,7 @@ impl<B: Bus> Device<B> {
                     free: bus.free,
                     gate: &bus.gate,
                     _parent: parent.map(ARef::from),
+                    user: Some(user),
                     work: Opaque::zeroed(),
                 },
                 data <- data,
@@ -164,9 +186,6 @@ impl<B: Bus> Device<B> {
                 core::ptr::from_ref(&name).cast::<c_void>(),
             )
         })?;
-        if (*this).as_ref().name().is_empty() {
-            return Err(EINVAL);
-        }
         Ok(this)
     }
 }
@@ -215,10 +234,11 @@ unsafe extern "C" fn free_work(work: *mut bindings::work_struct) {
     let header = unsafe { work.byte_sub(offset_of!(DeviceHeader, work)) }.cast::<DeviceHeader>();
 
     // SAFETY: As above.
-    let (free, gate) = unsafe { ((*header).free, (*header).gate) };
+    let (free, gate, user) = unsafe { ((*header).free, (*header).gate, (*header).user.take()) };
 
     // SAFETY: The last reference is dropped; `header` is not null.
     unsafe { free(NonNull::new_unchecked(header)) };
+    drop(user);
     gate.leave();
 }
 
@@ -322,6 +342,8 @@ impl<B: Bus> Registration<B> {
 
 impl<B: Bus> Drop for Registration<B> {
     fn drop(&mut self) {
+        patience::wait_for_lock((*self.0).as_ref());
+
         // SAFETY: The device has been added. The field drops the reference to it.
         unsafe { bindings::device_del(self.0.as_raw()) }
     }
@@ -330,7 +352,7 @@ impl<B: Bus> Drop for Registration<B> {
 /// The state of an asynchronous registration.
 enum State<B: Bus> {
     /// Its function has not run yet.
-    Pending(ARef<Device<B>>),
+    Pending,
     /// Its function is adding the device.
     Adding,
     /// The device is registered.
@@ -345,6 +367,7 @@ static LOCK_NAME: &CStr = c"async_probe::device::Shared";
 /// The state, shared with the function.
 #[pin_data]
 struct Shared<B: Bus> {
+    dev: ARef<Device<B>>,
     #[pin]
     state: SpinLock<State<B>>,
     /// Completed when the device is not being added any more.
@@ -363,15 +386,15 @@ impl<B: Bus> Shared<B> {
 
     /// Adds the device, unless it must not be added any more; called once.
     fn add(&self) {
-        let State::Pending(dev) = self.replace(State::Adding) else {
+        let State::Pending = self.replace(State::Adding) else {
             // `remove()` has changed the state, and does not look at it again.
             return;
         };
 
-        let state = match Registration::new(dev.clone()) {
+        let state = match Registration::new(self.dev.clone()) {
             Ok(_registration) => State::Added { _registration },
             Err(err) => {
-                dev_err!(&*dev, "cannot be added: {:?}\n", err);
+                dev_err!(&*self.dev, "cannot be added: {:?}\n", err);
                 State::Gone
             }
         };
@@ -384,6 +407,7 @@ impl<B: Bus> Shared<B> {
         let mut state = self.replace(State::Gone);
 
         if matches!(state, State::Adding) {
+            patience::wait_for_lock((*self.dev).as_ref());
             self.added.wait_for_completion();
             state = self.replace(State::Gone);
         }
@@ -425,7 +449,8 @@ impl<B: Bus> AsyncRegistration<B> {
         let node = Node::of((*dev).as_ref());
         let shared = Arc::pin_init(
             pin_init!(Shared {
-                state <- SpinLock::new(State::Pending(dev), LOCK_NAME, static_lock_class!()),
+                dev,
+                state <- SpinLock::new(State::Pending, LOCK_NAME, static_lock_class!()),
                 added <- Completion::new(),
             }),
             GFP_KERNEL,

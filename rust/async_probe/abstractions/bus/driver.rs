@@ -32,7 +32,10 @@ use super::bus_type::{
     Device,
     DriverStruct, //
 };
-use crate::abstractions::adapter::Unregistered;
+use crate::abstractions::{
+    adapter::Unregistered,
+    text::User, //
+};
 
 /// A driver for the devices of a Rust bus.
 pub trait Driver {
@@ -101,6 +104,13 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         if name.is_empty() {
             return Err(EINVAL);
         }
+        let user = User::new(
+            "driver",
+            Some(name.try_into()?),
+            module.as_ptr() as usize,
+            bus.as_raw() as usize,
+            GFP_KERNEL,
+        )?;
         bus.gate.enter()?;
 
         // SAFETY: `drv` is initialized, and no other task knows it before it is registered.
@@ -109,6 +119,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 
             (*drv).info = Some(T::INFO);
             (*drv).gate = Some(&bus.gate);
+            (*drv).user = Some(user);
             (*raw).name = name.as_char_ptr();
             (*raw).bus = bus.as_raw();
             (*raw).owner = module.as_ptr();
@@ -128,7 +139,10 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             // SAFETY: The driver is not registered. As for a driver in C, a match callback may
             // still run for it: a `bus_add_driver()` that fails for want of memory does not wait
             // for the callbacks that it has begun (`klist_del()`).
-            unsafe { (*drv).attacher = None };
+            unsafe {
+                (*drv).attacher = None;
+                (*drv).user = None;
+            }
             bus.gate.leave();
         })
     }
@@ -150,6 +164,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         // SAFETY: The driver is not registered any more, hence no other task uses the memory.
         let gate = unsafe {
             (*drv).attacher = None;
+            (*drv).user = None;
             (*drv).gate.take()
         };
         if let Some(gate) = gate {
@@ -164,8 +179,6 @@ impl<T: Driver> Adapter<T> {
         let dev = unsafe { Device::<T::Bus, CoreInternal<'_>>::from_raw(dev) };
 
         from_result(|| {
-            T::Bus::before_probe(dev)?;
-
             let data = T::probe(dev);
             dev.as_ref().set_drvdata(data)?;
             Ok(0)
@@ -180,7 +193,6 @@ impl<T: Driver> Adapter<T> {
         let data = unsafe { dev.as_ref().drvdata_borrow::<T::Data<'_>>() };
 
         T::unbind(dev, data);
-        T::Bus::after_remove(dev);
         0
     }
 }

@@ -18,6 +18,10 @@ use super::bus_type::{
     Bus,
     BusType, //
 };
+use crate::abstractions::text::{
+    self,
+    User, //
+};
 
 /// The registration of a bus.
 ///
@@ -33,6 +37,7 @@ pub struct Registration<B: Bus> {
     #[pin]
     data: B::Data,
     bus: &'static BusType<B>,
+    _user: User,
     /// The attributes of the bus find `data` by its address, even if its type is `Unpin`.
     #[pin]
     _pin: PhantomPinned,
@@ -58,10 +63,18 @@ impl<B: Bus> Registration<B> {
     {
         try_pin_init!(&this in Self {
             data <- data,
+            _user: Self::user()?,
             // SAFETY: `this` is valid, and `data` has just been initialized.
             bus: Self::register(unsafe { &raw const (*this.as_ptr()).data })?,
             _pin: PhantomPinned,
         })
+    }
+
+    /// Makes the bus a user of the module of its `static`.
+    fn user() -> Result<User> {
+        let address = B::bus_type().as_raw() as usize;
+
+        User::new("bus", Some(B::NAME.try_into()?), address, 0, GFP_KERNEL)
     }
 
     /// Registers the bus with `data`, which stays valid until the bus is unregistered.
@@ -105,7 +118,10 @@ impl<B: Bus> PinnedDrop for Registration<B> {
         unsafe { this.gate.shut() };
         B::closing(self.as_ref().data());
         // SAFETY: The gate has been shut.
-        unsafe { this.gate.wait() };
+        unsafe {
+            this.gate
+                .wait(|| text::warn_of_bus(B::NAME, this.as_raw() as usize))
+        };
 
         // SAFETY: The bus is registered, and has neither devices nor drivers any more.
         unsafe { bindings::bus_unregister(this.as_raw()) };

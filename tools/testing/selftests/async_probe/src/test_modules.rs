@@ -10,6 +10,10 @@ pub const DOMAIN_TEST: &str = "domain_test";
 pub const BUS_TEST: &str = "bus_test";
 /// Drivers that defer, compete and drop.
 pub const DRIVER_TEST: &str = "driver_test";
+/// A bus and a domain that keep objects of [`TEXT_USER`].
+pub const TEXT_PROVIDER: &str = "text_provider";
+/// Gives away an object that needs its text.
+pub const TEXT_USER: &str = "text_user";
 /// Drivers with a second phase.
 pub const TWO_PHASE_TEST: &str = "two_phase_test";
 /// Does what instruments of the kernel complain about.

@@ -11,7 +11,8 @@ use async_probe::{
         Domain,
         Node, //
     },
-    module_param::Choice, //
+    module_param::Choice,
+    platform, //
 };
 use kernel::{
     device::Core,
@@ -44,8 +45,12 @@ enum Scenario {
     Held,
     /// A reference to a device is held when the bus is unregistered.
     Waits,
+    /// The same for 12 seconds.
+    WaitsLong,
     /// A device is added and removed by the probe of another.
     Nested,
+    /// Names are empty.
+    Empty,
 }
 
 impl Choice for Scenario {
@@ -54,9 +59,19 @@ impl Choice for Scenario {
         Self::Exists,
         Self::Held,
         Self::Waits,
+        Self::WaitsLong,
         Self::Nested,
+        Self::Empty,
     ];
-    const NAMES: &'static [&'static str] = &["twice", "exists", "held", "waits", "nested"];
+    const NAMES: &'static [&'static str] = &[
+        "twice",
+        "exists",
+        "held",
+        "waits",
+        "waits_long",
+        "nested",
+        "empty",
+    ];
 }
 
 /// The data of a device that the driver drives.
@@ -90,6 +105,8 @@ impl bus::Bus for TestBus {
     fn matches(dev: &bus::Device<Self>, _info: &()) -> bool {
         dev.data().0 == PARENT
     }
+
+    fn closing(_data: Pin<&()>) {}
 }
 
 /// A driver whose probe adds a device, in a worker, and removes it.
@@ -208,7 +225,7 @@ fn held() -> Result {
 }
 
 /// Unregisters the bus while a function holds a reference to a device.
-fn waits() -> Result {
+fn waits(time: Delta) -> Result {
     let bus = register()?;
     let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;
     let dev = make(0, 7)?;
@@ -216,7 +233,7 @@ fn waits() -> Result {
 
     domain.schedule(
         move || {
-            fsleep(Delta::from_millis(500));
+            fsleep(time);
             pr_info!("new device ret={}\n", errno(&make(1, 8)));
             pr_info!("held {}\n", dev.data().0);
         },
@@ -245,6 +262,21 @@ fn nested(module: &'static ThisModule) -> Result {
     Ok(())
 }
 
+/// Registers a device and a driver whose names are empty: the kernel would warn.
+fn empty(module: &'static ThisModule) -> Result {
+    let bus = register()?;
+    let device: Result<Device> = bus::Device::new(fmt!(""), Node::ANY, Ok::<_, Error>(Number(1)));
+    let driver = KBox::pin_init(Driver::new(c"", module), GFP_KERNEL);
+    let platform = platform::DeviceRegistration::new(c"", platform::Id::None);
+
+    pr_info!("device ret={}\n", errno(&device));
+    pr_info!("driver ret={}\n", errno(&driver));
+    pr_info!("platform ret={}\n", errno(&platform));
+    drop(bus);
+    pr_info!("unregistered\n");
+    Ok(())
+}
+
 /// The module: all is over when it is loaded.
 struct BusTest;
 
@@ -254,8 +286,10 @@ impl kernel::Module for BusTest {
             Scenario::Twice => twice()?,
             Scenario::Exists => exists(module)?,
             Scenario::Held => held()?,
-            Scenario::Waits => waits()?,
+            Scenario::Waits => waits(Delta::from_millis(500))?,
+            Scenario::WaitsLong => waits(Delta::from_secs(12))?,
             Scenario::Nested => nested(module)?,
+            Scenario::Empty => empty(module)?,
         }
         Ok(Self)
     }

@@ -19,7 +19,6 @@ use async_probe::{
 };
 use kernel::{
     device::{
-        Bound,
         Core,
         Device, //
     },
@@ -107,7 +106,7 @@ fn work() {
 
 /// Runs `probe` for the driver `name`, between the lines of the timing interface.
 fn timed(
-    dev: &Device<Bound>,
+    dev: &Device<Core<'_>>,
     name: &'static CStr,
     probe: impl FnOnce(&[u8]) -> Result,
 ) -> Result<timing::UnboundMark> {

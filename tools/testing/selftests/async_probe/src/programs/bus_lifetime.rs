@@ -74,7 +74,7 @@ pub(crate) fn main() -> ExitCode {
         Probing::Once => &["freed 10", "freed 9", "unregistered"],
         Probing::Twice => &["freed 10", "freed 10", "freed 9", "unregistered"],
     };
-    let tests: [(&str, &str, &[&str]); 5] = [
+    let tests: [(&str, &str, &[&str]); 6] = [
         (
             "a bus that is registered is EBUSY",
             "twice",
@@ -117,6 +117,17 @@ pub(crate) fn main() -> ExitCode {
                 "new device ret=-19",
                 "held 7",
                 "freed 7",
+                "unregistered",
+            ],
+        ),
+        (
+            "empty names are refused without a warning",
+            "empty",
+            &[
+                "freed 1",
+                "device ret=-22",
+                "driver ret=-22",
+                "platform ret=-22",
                 "unregistered",
             ],
         ),

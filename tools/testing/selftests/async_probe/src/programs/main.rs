@@ -38,6 +38,7 @@ programs! {
     manual_bind_sync,
     measure,
     module_param,
+    module_text,
     mutants,
     numa,
     order_of_arrival,

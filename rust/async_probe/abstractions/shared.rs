@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Workaround: objects that `async_probe.ko` holds while it is loaded, for the modules that use it.
+//! Abstraction for upstream: objects of `async_probe.ko` that the modules which use it share.
 //!
-//! Unnecessary once the other workarounds are.
+//! Unnecessary once the code is a part of the kernel: these are `static`s there.
 
 use kernel::{
     prelude::*,
