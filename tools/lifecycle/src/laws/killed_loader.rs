@@ -18,7 +18,8 @@ pub static LAW: Law = Law {
              killed, and returns -EINTR then. Kernel threads, the async workers among them, ignore \
              signals.",
     mend: "Return the error of kthread_create() from probe. A driver whose probe takes longer than the \
-           30 seconds after which udev kills the loader asks for PROBE_PREFER_ASYNCHRONOUS.",
+           time limit of udev's workers, which load modules and are killed when it has passed, asks \
+           for PROBE_PREFER_ASYNCHRONOUS.",
     needs: &[Sight::Probes, Sight::AsyncWork],
     check,
     mutants: &[

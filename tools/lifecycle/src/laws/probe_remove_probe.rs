@@ -16,8 +16,8 @@ pub static LAW: Law = Law {
     name: "probe_remove_probe",
     promise: "With CONFIG_DEBUG_TEST_DRIVER_REMOVE a probe that succeeds is tried before the device \
               is bound. In the trial the task that probes removes the device, drops the driver data \
-              and releases devres, and then it probes the device again. What the first probe has \
-              asked for is over by then. Without the option no probe removes anything.",
+              and releases devres, and then it probes the device again. The firmware requests of \
+              the first probe have ended by then. Without the option no probe removes anything.",
     kernel: "drivers/base/dd.c: really_probe() calls device_remove() and device_unbind_cleanup() \
              after the first successful call_driver_probe() and goes back to re_probe, unless the \
              driver has suppress_bind_attrs. Only the second probe comes to driver_bound(). The \
@@ -378,10 +378,10 @@ mod tests {
     fn holds_as_printed() {
         let all = |lines: &[&str], cases| kept(&lines.join("\n"), Twice, cases);
         all(PRINTED, 1);
-        // Nothing is tried after a failure, and who binds by hand afterwards begins anew.
+        // Nothing is tried after a failure. A bind by hand afterwards begins anew.
         let failed = ["sync 0 9", "ended 0 -2", "devres_released 0"];
         all(&[&failed[..], PRINTED].concat(), 1);
-        // The second life may come to another end, for reasons of its own.
+        // The second probe may fail for reasons of its own.
         all(&[&PRINTED[..8], &failed[1..]].concat(), 1);
         all(&[PRINTED, &PRINTED[3..6], PRINTED].concat(), 2);
         all(&PRINTED[..2], 0);

@@ -14,9 +14,9 @@ pub static LAW: Law = Law {
     promise: "The module of a bus stays as long as another module has a driver on the bus. rmmod of it \
               fails with EWOULDBLOCK.",
     kernel: "kernel/module/main.c: a module that uses symbols of another module holds a reference to \
-             it (add_module_usage()), with which try_stop_module() fails. That the module of the \
-             driver uses symbols of the module of the bus is what a bus relies on; drivers/base holds \
-             no reference itself.",
+             it (add_module_usage()), with which try_stop_module() fails. A bus relies on this: the \
+             module of a driver uses symbols of the module of the bus. drivers/base holds no \
+             reference itself.",
     mend: "A bus whose drivers need no symbol of its module can be unloaded under them. Export the \
            function that registers a driver, or take a reference (try_module_get()) for each driver.",
     needs: &[Sight::Modules, Sight::Registrations, Sight::Buses],

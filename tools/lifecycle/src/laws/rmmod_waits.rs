@@ -22,8 +22,9 @@ pub static LAW: Law = Law {
              probed asynchronously, and then releases every device of the driver. \
              kernel/module/main.c: delete_module() calls async_synchronize_full() between the exit \
              function of the module and free_module().",
-    mend: "Unregister each driver in the exit function of its module. The kernel does not wait for what \
-           a driver runs in a domain, a work queue or a thread of its own: wait for it in remove.",
+    mend: "Unregister each driver in the exit function of its module. The kernel does not wait for the \
+           functions that a driver runs in an async domain, a work queue or a thread of its own: wait \
+           for them in remove.",
     needs: &[Sight::Probes, Sight::Registrations, Sight::Modules],
     check,
     mutants: &[

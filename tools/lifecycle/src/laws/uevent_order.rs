@@ -81,7 +81,7 @@ fn probe(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
         )?;
         return Ok(1);
     }
-    // What the driver itself printed last in the probe.
+    // The last line that the driver itself printed in the probe.
     let is_end = |place: &usize| matches!(life.events[*place].what, What::ProbeEnded { .. });
     let inside = probe.events.iter().copied();
     let printed = inside
