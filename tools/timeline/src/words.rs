@@ -2,8 +2,8 @@
 
 //! Bars, waits and marks in words.
 
-use lifecycle::event::Call;
 use lifecycle::errno;
+use lifecycle::event::Call;
 use lifecycle::life::{Kind, Life, Span, Wait};
 use lifecycle::Micros;
 

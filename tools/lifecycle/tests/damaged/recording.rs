@@ -3,8 +3,11 @@
 //! Recordings. The seal at their end tells all damage; so each is made once more, for what is
 //! damaged, to see what holds behind it.
 
-use lifecycle::parse::recording::{parse, seal};
+use lifecycle::event::{Point, Recorded, Side};
+use lifecycle::parse::log;
+use lifecycle::parse::recording::{parse, seal, write};
 use lifecycle::parse::refusal::Reason;
+use lifecycle::{Event, What};
 use proptest::prelude::*;
 
 use super::{again, swapped, without};
@@ -241,5 +244,78 @@ proptest! {
         if !times.is_sorted_by_key(|time| time.len()) || !times.is_sorted() {
             prop_assert!(is_order(&reason(moved.concat())));
         }
+    }
+}
+
+/// Behind a new seal, a recording that contradicts itself is refused where it is to be reported.
+#[test]
+fn contradictions() {
+    let events = parse(RECORDINGS[0]).unwrap();
+    let is = |event: &Event, point: Point, begins: bool| match &event.what {
+        What::Recorded(of) => of.point == point && matches!(of.side, Side::Begins(_)) == begins,
+        _ => false,
+    };
+    let place = |point, begins| {
+        events
+            .iter()
+            .position(|event| is(event, point, begins))
+            .unwrap()
+    };
+    let returns = |at: usize, with: i32| {
+        let mut events = events.clone();
+        if let What::Recorded(Recorded {
+            side: Side::Returns { ret, .. },
+            ..
+        }) = &mut events[at].what
+        {
+            *ret = Some(with);
+        }
+        events
+    };
+    let without = |at: usize| {
+        let mut events = events.clone();
+        events.remove(at);
+        events
+    };
+    let said = |events: &[Event]| match log::parse(&write("7.3.4", events), None) {
+        Ok(_) => String::new(),
+        Err(refusal) => refusal.reason.to_string(),
+    };
+    assert_eq!(said(&events), "");
+    let succeeded = events.iter().rposition(|event| {
+        is(event, Point::Probe, false)
+            && matches!(
+                &event.what,
+                What::Recorded(Recorded {
+                    side: Side::Returns { ret: Some(0), .. },
+                    ..
+                })
+            )
+    });
+    let freed = place(Point::FreeModule, true);
+    let unloaded = freed
+        + events[freed..]
+            .iter()
+            .position(|event| is(event, Point::Rmmod, false))
+            .unwrap();
+    for (doctored, expected) in [
+        (
+            without(place(Point::Bound, true)),
+            "a probe has succeeded, and its device is not bound",
+        ),
+        (
+            returns(succeeded.unwrap(), 12),
+            "a probe has failed, and its device is bound",
+        ),
+        (
+            returns(unloaded, -11),
+            "an rmmod has failed, and its module is gone",
+        ),
+    ] {
+        assert!(
+            said(&doctored).contains(expected),
+            "{expected}: {}",
+            said(&doctored)
+        );
     }
 }
