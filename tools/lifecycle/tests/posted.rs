@@ -74,8 +74,8 @@ fn as_dmesg_prints_it() {
     assert_eq!(outcomes(&log), [("foo.0", BOUND), ("bar.0", DEFERRED)]);
 }
 
-/// `drivers/base/dd.c`: before 5.14 the number was 1 for a device that was bound, 0 for a probe that
-/// failed.
+/// `drivers/base/dd.c`: before 5.14 the number was 1 for a device that was bound, 0 for a probe
+/// that failed.
 #[test]
 fn what_a_number_means() {
     let of = |banner: &str, lines: &str| {
@@ -956,8 +956,8 @@ fn contradictions() {
     }
 }
 
-/// In a report, a probe that has failed with an errno that the log lacks has failed, and one of which
-/// nothing is known is neither bound nor running.
+/// In a report, a probe that has failed with an errno that the log lacks has failed, and one of
+/// which nothing is known is neither bound nor running.
 #[test]
 fn results_in_a_report() {
     let report = |log: &str| {

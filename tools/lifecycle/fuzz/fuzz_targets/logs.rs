@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A fuzzer does not guess checksums. So each input is read as a recording as it is, and once more
-//! with its seal made right. Whatever is read, the laws judge it, there is a report on it, it has no
-//! difference to itself, and when it is written again it reads the same.
+//! with its seal made right. Whatever is read, the laws judge it, there is a report on it, it has
+//! no difference to itself, and when it is written again it reads the same.
 
 #![no_main]
 

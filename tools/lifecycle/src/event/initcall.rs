@@ -2,9 +2,9 @@
 
 //! Lines of what any kernel prints with `initcall_debug` on its command line.
 //!
-//! `init/main.c`, `do_one_initcall()`, and `drivers/base/dd.c`, `really_probe_debug()`; since 7.3 the
-//! latter names the driver. With `dyndbg="file kernel/async.c +p"` besides, `kernel/async.c` says
-//! who runs async work and who waits for it.
+//! `init/main.c`, `do_one_initcall()`, and `drivers/base/dd.c`, `really_probe_debug()`; since 7.3
+//! the latter names the driver. With `dyndbg="file kernel/async.c +p"` besides, `kernel/async.c`
+//! says who runs async work and who waits for it.
 //!
 //! The length of an initcall is printed from one global variable: where two modules are loaded at
 //! once it is wrong, and the timestamps of the lines are not.

@@ -2,10 +2,10 @@
 
 //! Logs that contradict themselves: what they say cannot all have happened.
 //!
-//! What a law promises is no business of this file: a log in which the kernel breaks a law is a good
-//! log. Here is what no kernel can print, whatever it does: something that took longer than there
-//! was time for, a result without what leads to it. Such a log has been put together, or lines of it
-//! are missing.
+//! What a law promises is no business of this file: a log in which the kernel breaks a law is a
+//! good log. Here is what no kernel can print, whatever it does: something that took longer than
+//! there was time for, a result without what leads to it. Such a log has been put together, or
+//! lines of it are missing.
 
 use std::collections::HashMap;
 
@@ -72,7 +72,8 @@ fn find(events: &[Event]) -> Option<Contradiction> {
 
 /// Something that took this long ended at this time. It began no earlier than at `since`.
 ///
-/// `took` is measured by another clock than the line's time, and both may have the grain of a jiffy.
+/// `took` is measured by another clock than the line's time, and both may have the grain of a
+/// jiffy.
 fn too_long(what: &str, took: Micros, since: Micros, time: Micros) -> Option<String> {
     const GRAIN: Micros = Micros(20_000);
     let room = time - since;

@@ -5,24 +5,23 @@
 //!
 //! It reads `[   12.345678] text`, with the caller's column of `CONFIG_PRINTK_CALLER` or without,
 //! after whatever a terminal, a syslog daemon or a test lab has put before it, and the records of
-//! `/dev/kmsg`, `6,339,12345678,-;text`. Without printk's own time a log is refused: a daemon's clock
-//! says when the daemon has read the line.
+//! `/dev/kmsg`, `6,339,12345678,-;text`. Without printk's own time a log is refused: a daemon's
+//! clock says when the daemon has read the line.
 //!
 //! Lines of others are ignored. A line of ours that it does not understand is an error, never
 //! skipped: a log is either understood or refused. So is a log of which something is known to be
 //! missing: half a last line, a gap in the sequence numbers of `/dev/kmsg`, or a console that says
 //! that it dropped lines. And one that has been put together wrongly: a line that is there twice,
 //! time that runs backwards by more than [`SKEW`], a task that returns from another call than it is
-//! in. Times of others' lines do not count: a CPU that is being brought up prints with a clock of its
-//! own (`kernel/sched/clock.c`).
+//! in. Times of others' lines do not count: a CPU that is being brought up prints with a clock of
+//! its own (`kernel/sched/clock.c`).
 //!
 //! Lines bear no number and no checksum, except the number in `/dev/kmsg`. So what is cut off after
-//! the end of a line reads as a shorter log, which is true as far as it goes, and what is missing in
-//! the middle of a console's log may not be noticed here. It is for the laws to see: each demands
-//! the end of what it judges, and `one_at_a_time` knows which devices have something
-//! [under way](crate::laws::one_at_a_time::under_way). Lines of different devices and tasks less than
-//! [`SKEW`] apart may change places, as they do when two CPUs print them. Where that is not enough,
-//! take a [recording](super::recording).
+//! the end of a line reads as a shorter log, which is true as far as it goes, and what is missing
+//! in the middle of a console's log may not be noticed here. It is for the laws to see: each
+//! demands the end of what it judges. Lines of different devices and tasks less than [`SKEW`] apart
+//! may change places, as they do when two CPUs print them. Where that is not enough, take a
+//! [recording](super::recording).
 
 use std::borrow::Cow;
 

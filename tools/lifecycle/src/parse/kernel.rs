@@ -3,8 +3,8 @@
 //! Which kernel has printed a log, and what its numbers mean.
 //!
 //! Before 5.14 `really_probe()` (`drivers/base/dd.c`) returned 1 when the device was bound and 0
-//! when its driver's probe had failed, and `initcall_debug` printed that. Since then 0 is bound, and
-//! a driver's errno comes out positive.
+//! when its driver's probe had failed, and `initcall_debug` printed that. Since then 0 is bound,
+//! and a driver's errno comes out positive.
 
 use std::collections::HashMap;
 

@@ -3,9 +3,9 @@
 //! What stands before the text of a line of the console, of `dmesg`, or of a program that keeps
 //! what the console prints.
 //!
-//! `print_prefix()` (`kernel/printk/printk.c`) puts `[%5lu.%06lu]` right before the text, and behind
-//! it the caller's column with `CONFIG_PRINTK_CALLER`. What is before the bracket came from whoever
-//! took the log, or is a line of userspace on the same port that had no end yet.
+//! `info_print_prefix()` (`kernel/printk/printk.c`) puts `[%5lu.%06lu]` right before the text, and
+//! behind it the caller's column with `CONFIG_PRINTK_CALLER`. What is before the bracket came from
+//! the program that took the log, or is a line of userspace on the same port that had no end yet.
 
 use super::number::{digits, seconds};
 use crate::micros::Micros;
@@ -182,8 +182,8 @@ fn column(rest: &str) -> Option<(Option<u32>, &str)> {
     }
 }
 
-/// Who has printed the line, if the column says it: `  T123` a task, `    C0` an interrupt on a CPU;
-/// `1:swapper/0` MediaTek's, `0:  swapper/0:    1` Samsung's, `pid:1,cpu0,swapper/0` Huawei's.
+/// Who has printed the line, if the column says it: `  T123` a task, `    C0` an interrupt on a
+/// CPU; `1:swapper/0` MediaTek's, `0:  swapper/0:    1` Samsung's, `pid:1,cpu0,swapper/0` Huawei's.
 fn caller(column: &str) -> Option<Option<u32>> {
     let column = column.trim_matches(' ');
     if let Some(number) = column.strip_prefix(['T', 'C']) {

@@ -18,22 +18,22 @@
 //! behind a line `# lifecycle: part=NAME lines=N`.
 //!
 //! The middle is the file `trace` of tracefs (`Documentation/trace/ftrace.rst`). printk's lines are
-//! in it too, as the events `console` of the kernel's own tracepoint: they come from the same buffer
-//! and carry the same clock, so that nothing has to be merged. Trace clock `global` and printk both
-//! read `sched_clock_cpu()`.
+//! in it too, as the events `console` of the kernel's own tracepoint: they come from the same
+//! buffer and carry the same clock, so that nothing has to be merged. Trace clock `global` and
+//! printk both read `sched_clock_cpu()`.
 //!
 //! A recording is refused unless the kernel is of a series in which the points have been checked,
 //! each CPU's buffer was read to its end with nothing lost, each event is there as often as its
 //! kprobe was hit with no hit missed, nothing is out of order, what returns has begun, and the
 //! checksum at its end is right.
 //!
-//! No recording that is cut off, or has lines gone, added, changed or moved, is read: the checksum at
-//! its end tells. Behind a checksum that has been made again, events are still counted and the times
-//! are in order, so that a line that is gone, there once more or in another's place is noticed; only
-//! the order of what happened in one microsecond is then not known. A recording of another version, of
-//! a kernel whose series is not in [`series::SERIES`], with an event that is not in [`DEFINITIONS`],
-//! with a key that the event does not have, or of another function, is refused, and the error names
-//! it.
+//! No recording that is cut off, or has lines gone, added, changed or moved, is read: the checksum
+//! at its end tells. Behind a checksum that has been made again, events are still counted and the
+//! times are in order, so that a line that is gone, there once more or in another's place is
+//! noticed; only the order of what happened in one microsecond is then not known. A recording of
+//! another version, of a kernel whose series is not in [`series::SERIES`], with an event that is
+//! not in [`DEFINITIONS`], with a key that the event does not have, or of another function, is
+//! refused, and the error names it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -261,8 +261,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Whether a CPU lost events. What was lost shows in the trace first, as a function that returns
-    /// and has not begun.
+    /// Whether a CPU lost events. What was lost shows in the trace first, as a function that
+    /// returns and has not begun.
     fn lost(&self) -> Result<(), Refusal> {
         for (at, line) in self.rest.lines().enumerate() {
             let counted = line
