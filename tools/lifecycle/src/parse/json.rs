@@ -61,7 +61,7 @@ pub(super) fn read(text: &str, mut take: impl FnMut(Item<'_>)) -> Result<(), Ref
             return Ok(());
         };
         let value = value.map_err(|error| {
-            let line = error.line().max(1);
+            let line = error.line().clamp(1, text.lines().count().max(1));
             let text = text.lines().nth(line - 1).unwrap_or_default();
             Refusal::of_line(line, Reason::Json(error.to_string()), text)
         })?;
