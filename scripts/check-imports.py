@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|b?\"(?:\\.|[^\"\\])*\"", re.S)
-TESTS = re.compile(r"#\[cfg\((?:test|CONFIG_KUNIT[^)]*)\)\]\s*mod \w+ \{.*?^\}|#\[kunit_tests\(.*?^\}", re.S | re.M)
+TESTS = re.compile(
+    r"#\[cfg\(test\)\]\s*(?:pub(?:\([^)]*\))? )?mod \w+ \{.*?^\}|#\[kunit_tests\(.*?^\}", re.S | re.M
+)
 MODULE = re.compile(r"^(?:pub(?:\([^)]*\))? )?mod (\w+);", re.M)
 USE = re.compile(r"^\s*(pub(?:\([^)]*\))? )?use ([^;]+);", re.M)
 PATH = re.compile(r"(?<![\w:$])(?:\w+::)+[\w{*]")
@@ -84,11 +86,12 @@ class Crate:
 
     def uses(self, user):
         text = self.texts[user]
-        paths = [path for _, tree in USE.findall(text) for path, _ in leaves(tree)]
+        # To pass a name on is no use of it.
+        trees = [tree for public, tree in USE.findall(text) if not public]
+        paths = [path for tree in trees for path, _ in leaves(tree)]
         for path in PATH.findall(USE.sub("", text)):
             paths.append(tuple(part for part in re.split("::", path) if part not in ("{", "*")))
         found = {self.module(user, path) for path in paths if path}
-        # Whoever passes a name on does not use it.
         return found - {None, user}
 
 

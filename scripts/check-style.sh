@@ -30,6 +30,14 @@ kernel_rust()
 		':(glob)tools/bench/modules/*.rs'
 }
 
+# The root files of all crates, but of those that have circles still.
+roots()
+{
+	files rust/async_probe/async_probe.rs samples/firmware/lib.rs \
+		':(glob)tools/**/src/lib.rs' ':(glob)tools/**/src/**/main.rs' \
+		':!tools/lifecycle/*' ':!tools/testing/*'
+}
+
 # Every file names its licence at its top, but those that cannot.
 check_licence()
 {
@@ -87,11 +95,11 @@ check_columns()
 	}
 }
 
-# Crates whose files do not use each other in a circle.
+# Files of a crate do not use each other in a circle.
 check_imports()
 {
 	# shellcheck disable=SC2046 # none of our names has blanks
-	$LAB exec python3 scripts/check-imports.py $(files $acyclic)
+	$LAB exec python3 scripts/check-imports.py $(roots)
 }
 
 check_rustfmt()
