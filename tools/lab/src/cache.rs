@@ -49,9 +49,14 @@ impl Cache {
                     "set XDG_CACHE_HOME to a directory with 3 GB of room",
                 )
             })?;
-        Ok(Self {
-            dir: base.join("async-probe"),
-        })
+        Ok(Self::at(&base.join("async-probe")))
+    }
+
+    /// The cache in this directory.
+    pub fn at(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+        }
     }
 
     /// The path of an entry.
@@ -283,9 +288,7 @@ mod tests {
 
     fn cache() -> (tempfile::TempDir, Cache) {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache {
-            dir: dir.path().to_owned(),
-        };
+        let cache = Cache::at(dir.path());
         (dir, cache)
     }
 

@@ -68,13 +68,13 @@ impl Choice {
     }
 
     /// The kernel, made first if it is missing.
-    pub fn ensure(&self, refresh: bool, shop: Workshop<'_>) -> Result<Kernel> {
+    pub fn ensure(&self, refresh: bool, shop: &Workshop<'_>) -> Result<Kernel> {
         match self {
             Self::Tree(path) => tree(path, shop.arch),
             Self::Own(flavour) => own_kernel::ensure(flavour, shop).map(Kernel::Prepared),
             Self::Stock(series) => {
                 let wanted: Vec<&str> = series.as_deref().map_or(SERIES.to_vec(), |one| vec![one]);
-                stock::ensure(&wanted, refresh, &shop).map(Kernel::Prepared)
+                stock::ensure(&wanted, refresh, shop).map(Kernel::Prepared)
             }
         }
     }

@@ -78,6 +78,12 @@ impl Spec {
         self
     }
 
+    /// Adds an argument.
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.argv.push(argument.to_owned());
+        self
+    }
+
     /// Sets the working directory.
     pub fn workdir(mut self, inside: &str) -> Self {
         inside.clone_into(&mut self.workdir);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use crate::arch::Arch;
-use crate::cache::{digest, Cache, Lock};
+use crate::cache::{digest, Cache};
 use crate::debian::{GUEST_PACKAGES, LEFT_OUT, PACKAGES, SUITE, SUITES};
 use crate::enter::{tethered, Spec};
 use crate::error::{IoContext, Kind, Result};
@@ -45,24 +45,23 @@ impl Environment {
     }
 
     /// The root file system with `more` packages from the cache, made first if it is missing.
-    pub fn ensure(
-        arch: &Arch,
-        more: &[&str],
-        cache: &Cache,
-        lock: &Lock,
-        project: &Project,
-    ) -> Result<Self> {
+    pub fn ensure(arch: &Arch, more: &[&str], cache: &Cache, project: &Project) -> Result<Self> {
         let logs = project.out("log");
-        let packages = [PACKAGES, arch.packages, GUEST_PACKAGES, more].concat();
+        let packages = packages(arch, more);
         let name = Self::name(&packages);
         let root = cache.path(&name);
         if root.is_dir() {
             return Ok(Self { root, fresh: false });
         }
+        let lock = cache.lock()?;
+        if root.is_dir() {
+            // Another run has made it meanwhile.
+            return Ok(Self { root, fresh: false });
+        }
         cache.need(2600)?;
         let mirror = Mirror::find()?;
         prerequisites(project, &logs)?;
-        let partial = cache.begin(&name, lock)?;
+        let partial = cache.begin(&name, &lock)?;
         let script = pipeline(&mirror, &packages, partial.path())?;
         let mut command = tethered("bash");
         command.args(["-o", "pipefail", "-c", &script]);
@@ -96,6 +95,11 @@ impl Environment {
     pub fn root(&self) -> &Path {
         &self.root
     }
+}
+
+/// All that is installed.
+fn packages<'a>(arch: &Arch, more: &[&'a str]) -> Vec<&'a str> {
+    [PACKAGES, arch.packages, GUEST_PACKAGES, more].concat()
 }
 
 /// Sees to mmdebstrap and what it needs; installs it where we may.
@@ -184,7 +188,29 @@ fn complete(root: &Path, mirror: &Mirror) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
+    use crate::arch::ARCHES;
+
+    #[test]
+    fn what_is_there_waits_for_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path());
+        let root = cache.path(&Environment::name(&packages(&ARCHES[0], &[])));
+        fs::create_dir_all(&root).unwrap();
+        // Another run makes something else.
+        let _lock = cache.lock().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let project = Project::locate().unwrap();
+            let env = Environment::ensure(&ARCHES[0], &[], &cache, &project).unwrap();
+            sender.send(env.fresh)
+        });
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(5)), Ok(false));
+    }
 
     #[test]
     fn quoting_survives_quotes() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
-use crate::cache::{Cache, Lock};
+use crate::cache::Cache;
 use crate::config::Config;
 use crate::debian::GCC;
 use crate::enter::Spec;
@@ -108,8 +108,6 @@ pub fn make_command(arch: &Arch, compiler: &str) -> String {
 pub struct Workshop<'a> {
     /// The cache.
     pub cache: &'a Cache,
-    /// Its lock.
-    pub lock: Lock,
     /// The root file system.
     pub env: &'a Environment,
     /// The architecture.

@@ -39,6 +39,9 @@ pub struct Machine {
     /// NUMA nodes, which share processors and memory evenly
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub nodes: u8,
+    /// Whether figures are measured here that are compared with those of other runs
+    #[arg(skip = true)]
+    pub exact: bool,
     /// Memory in MiB
     #[arg(long, default_value_t = 1024)]
     pub memory: u32,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use lifecycle::series::SERIES;
 
 use crate::arch::Arch;
-use crate::cache::digest;
+use crate::cache::{digest, Lock};
 use crate::config::{settings, Config};
 use crate::debian::{self, CLANG, GCC};
 use crate::error::{Error, IoContext, Kind, Result};
@@ -130,8 +130,8 @@ const RECIPE: &str = "1";
 const NEXT: &str = "read the log; then run the same command again";
 
 /// The kernel from the cache, built first if it is missing.
-pub fn ensure(flavour: &Flavour, shop: Workshop<'_>) -> Result<Prepared> {
-    let base = stock::ensure(SERIES, false, &shop)?;
+pub fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared> {
+    let base = stock::ensure(SERIES, false, shop)?;
     let fragments = Fragments::read(
         flavour,
         shop.arch,
@@ -153,14 +153,13 @@ pub fn ensure(flavour: &Flavour, shop: Workshop<'_>) -> Result<Prepared> {
     let cache = shop.cache;
     let dir = cache.path(&entry);
     if !dir.is_dir() {
-        let source = source(&base, &shop)?;
-        // Others need not wait for this, unless they want such a kernel, too.
-        let Workshop { lock, .. } = shop;
-        drop(lock);
+        let source = source(&base, shop)?;
+        // The lock of the whole cache is free again: it is for what takes minutes.
         let lock = cache.lock_part(DIR)?;
-        let shop = Workshop { lock, ..shop };
         if !dir.is_dir() {
-            build(&entry, flavour, &fragments, &base.meta, &source, &shop)?;
+            build(
+                &entry, &lock, flavour, &fragments, &base.meta, &source, shop,
+            )?;
         }
     }
     Ok(Prepared {
@@ -231,6 +230,11 @@ fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
     if dir.is_dir() {
         return Ok(dir);
     }
+    let lock = shop.cache.lock()?;
+    if dir.is_dir() {
+        // Another run has unpacked it meanwhile.
+        return Ok(dir);
+    }
     shop.cache.need(800)?;
     let series =
         Release::parse(&base.meta.release, base.arch).map_or(String::new(), |one| one.series());
@@ -247,9 +251,9 @@ fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
                 "out/target/debug/lab setup --refresh, then run the same command again",
             ));
         }
-        packages::download(&[package], shop.cache, &shop.lock, shop.env, shop.logs)?;
+        packages::download(&[package], shop.cache, &lock, shop.env, shop.logs)?;
     }
-    let partial = shop.cache.begin(&entry, &shop.lock)?;
+    let partial = shop.cache.begin(&entry, &lock)?;
     let globs = |option: &str, globs: &[&str]| -> String {
         globs
             .iter()
@@ -284,6 +288,7 @@ fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
 
 fn build(
     entry: &str,
+    lock: &Lock,
     flavour: &Flavour,
     fragments: &Fragments,
     base: &Meta,
@@ -301,7 +306,7 @@ fn build(
         rust_symbols: 0,
     };
     note(&format!("kernel {} ({})", meta.release, meta.version));
-    let partial = shop.cache.begin(entry, &shop.lock)?;
+    let partial = shop.cache.begin(entry, lock)?;
     let dir = partial.path();
     for name in ["src", "build"] {
         let dir = dir.join(name);

@@ -52,18 +52,16 @@ impl Session {
         let choice = Choice::parse(&options.kernel)?;
         let cache = Cache::locate()?;
         let in_use = cache.in_use()?;
-        let lock = cache.lock()?;
         let logs = project.out("log");
-        let env = Environment::ensure(arch, choice.packages(), &cache, &lock, &project)?;
+        let env = Environment::ensure(arch, choice.packages(), &cache, &project)?;
         let shop = Workshop {
             cache: &cache,
-            lock,
             env: &env,
             arch,
             project: &project,
             logs: &logs,
         };
-        let kernel = choice.ensure(refresh, shop)?;
+        let kernel = choice.ensure(refresh, &shop)?;
         let instruments = Instruments::of(&kernel)?;
         Ok(Self {
             project,

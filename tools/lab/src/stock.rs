@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
-use crate::cache::digest;
+use crate::cache::{digest, Lock};
 use crate::debian::{self, GCC};
 use crate::environment::quote;
 use crate::error::{Error, IoContext, Kind, Result};
@@ -75,12 +75,22 @@ fn recipe(arch: &Arch) -> String {
 pub fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Prepared> {
     // An older series that somebody asked for by name is no reason to stay with it.
     let newest = series.get(..1).unwrap_or_default();
-    if !refresh {
-        if let Some(kernel) = cached(newest, shop)? {
-            return Ok(kernel);
+    let ready = || {
+        if refresh {
+            Ok(None)
+        } else {
+            cached(newest, shop)
         }
+    };
+    if let Some(kernel) = ready()? {
+        return Ok(kernel);
     }
-    prepare(series, shop).or_else(|error| match cached(series, shop)? {
+    let lock = shop.cache.lock()?;
+    if let Some(kernel) = ready()? {
+        // Another run has prepared it meanwhile.
+        return Ok(kernel);
+    }
+    prepare(series, shop, &lock).or_else(|error| match cached(series, shop)? {
         Some(kernel) if !refresh && error.kind != Kind::Interrupted => {
             Ok(fall_back(kernel, &error))
         }
@@ -111,10 +121,9 @@ fn load(dir: PathBuf, arch: &'static Arch) -> Result<Prepared> {
     })
 }
 
-fn prepare(series: &[&str], shop: &Workshop<'_>) -> Result<Prepared> {
+fn prepare(series: &[&str], shop: &Workshop<'_>, lock: &Lock) -> Result<Prepared> {
     let Workshop {
         cache,
-        lock,
         env,
         logs,
         arch,

@@ -18,7 +18,7 @@ use crate::initramfs::Initramfs;
 use crate::kernel::Kernel;
 use crate::machine::{Accel, Machine, Time};
 use crate::process::{check_interrupted, indent, tail, wait, Guarded};
-use crate::qemu::{self, KVM_NEXT, OUT};
+use crate::qemu::{self, INITRAMFS, KVM_NEXT, OUT};
 
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);
@@ -155,7 +155,7 @@ impl Boot<'_> {
             settings(self.kernel.arch(), &self.machine).as_bytes(),
             false,
         );
-        initramfs.write(&self.out.join("initramfs.cpio"))?;
+        initramfs.write(&self.out.join(INITRAMFS))?;
         let (console, results, errors) = (
             self.out.join(CONSOLE),
             self.out.join(RESULTS),
@@ -233,6 +233,11 @@ impl Boot<'_> {
             }
             (None, Some(status)) => Ended::Died(died(status, &errors)),
         };
+        if ended == Ended::Exit(0) {
+            // It is large, and the next run makes it anew.
+            let image = self.out.join(INITRAMFS);
+            fs::remove_file(&image).at(&image, "remove")?;
+        }
         Ok(Outcome {
             ended,
             splats: watcher.splats().to_vec(),
@@ -248,7 +253,7 @@ impl Boot<'_> {
         let _lock = Lock::directory(self.out)?;
         let interactive = format!("{}INTERACTIVE=1\n", serials(self.kernel.arch()));
         initramfs.bytes("etc/lab", interactive.as_bytes(), false);
-        initramfs.write(&self.out.join("initramfs.cpio"))?;
+        initramfs.write(&self.out.join(INITRAMFS))?;
         let results = self.out.join(RESULTS);
         File::create(&results).at(&results, "write")?;
         let mut command = self.command(["stdio,signal=off", &file(RESULTS)])?;

@@ -54,6 +54,7 @@ impl Boot {
             .trim()
             .to_owned();
         machine.nodes = self.nodes.unwrap_or(machine.nodes);
+        machine.exact = false;
         // It runs many programs, each of which has a deadline of its own.
         machine.deadline *= 2;
         machine.wall_deadline *= 3;

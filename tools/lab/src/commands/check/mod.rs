@@ -61,6 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
     let session = Session::open(&args.boot.kernel)?;
     let _lock = Lock::directory(&session.project.out("check"))?;
     let modules = session.modules()?;
+    let modules = modules.stripped(&session.project, &session.env)?;
     let programs = programs(&session)?;
     let identity = identity(&session, machine)?;
     note(&identity.to_string());
