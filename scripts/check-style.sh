@@ -88,7 +88,7 @@ check_columns()
 		'*Makefile' '*Kbuild' '*Kconfig' | {
 		status=0
 		while IFS= read -r file; do
-			LC_ALL=C.UTF-8 grep -nHE '^[[:blank:]]*(//|/?[*]|#[^[]).{98,}$' "$file" |
+			LC_ALL=C.UTF-8 grep -nHE '^[[:blank:]]*(//|/?[*]|# ).{98,}$' "$file" |
 				LC_ALL=C.UTF-8 grep -E '^[^:]+:[0-9]+:.{101,}$' && status=1
 		done
 		return $status

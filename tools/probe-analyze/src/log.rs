@@ -36,8 +36,8 @@ fn is_stdin(path: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// [`Kind::Log`] if the file cannot be read or is no log that is understood, [`Kind::Nothing`] if it
-/// has nothing about probes, initcalls or calls.
+/// [`Kind::Log`] if the file cannot be read or is no log that is understood, [`Kind::Nothing`] if
+/// it has nothing about probes, initcalls or calls.
 pub fn read(path: &Path, boot: Option<usize>, quiet: bool) -> Result<Summary> {
     let name = name(path);
     let read = if is_stdin(path) {

@@ -41,7 +41,7 @@ pub fn recording() -> Result<String, Error> {
 }
 
 /// The points all of whose events are there.
-fn points() -> Vec<Definition> {
+pub(crate) fn points() -> Vec<Definition> {
     let there = events_of(GROUP);
     let is_there = |event: String| there.contains(&format!("{GROUP}/{event}"));
     DEFINITIONS

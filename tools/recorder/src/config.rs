@@ -21,8 +21,8 @@ fn unpack(file: impl Read) -> io::Result<String> {
     Ok(text)
 }
 
-/// Whether `CONFIG_<option>=y`. Of a kernel that does not tell, none is: Debian's does not, and has none
-/// of those that are asked for.
+/// Whether `CONFIG_<option>=y`. A kernel without `/proc/config.gz` counts as having none: Debian's
+/// kernel is one, and has none of the options that are asked for.
 pub fn has(option: &str) -> bool {
     is_set(&SET, option)
 }

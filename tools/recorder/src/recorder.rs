@@ -18,6 +18,7 @@ use lifecycle::parse::recording::seal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::boot;
 use crate::config::probing;
 use crate::tracefs::{
     append, events_of, hits, put, read, recording, tracefs, undisturbed, Hits, TRACEFS,
@@ -26,8 +27,8 @@ use crate::Error;
 
 const GROUP: &str = "life";
 
-/// How many tasks may be in a function at once: the async workqueue runs 1024 (`WQ_DFL_ACTIVE`), and
-/// the kernel allows no more than this (`KRETPROBE_MAXACTIVE_MAX`).
+/// The number of tasks that may be in a function at once. The async workqueue runs 1024
+/// (`WQ_DFL_ACTIVE`), and the kernel allows no more than this (`KRETPROBE_MAXACTIVE_MAX`).
 const AT_ONCE: u32 = 4096;
 
 /// The buffer of each CPU: some 50 000 events.
@@ -128,6 +129,14 @@ impl Recorder {
 
     fn new() -> Result<Self, Error> {
         let tracefs = tracefs()?;
+        // kprobe_profile has the names of events without their groups.
+        if !boot::points().is_empty() {
+            return Err(Error::Unavailable(
+                "this kernel records itself since its boot, with kprobes of the same names: \
+                 `probe-analyze collect` reads that; boot without kprobe_event= to record a command"
+                    .to_owned(),
+            ));
+        }
         let instances = tracefs.join("instances");
         let dir = File::open(&instances).map_err(|error| Error::io("open", &instances, error))?;
         let lock = Flock::lock(dir, FlockArg::LockExclusiveNonblock)
@@ -213,7 +222,7 @@ impl Recorder {
 
     /// Removes the instance and the kprobes, also those of a recorder that was killed.
     fn clear(&self) {
-        // None of it need be there, and a destructor has nobody to tell what it cannot remove.
+        // None of it need be there, and a destructor cannot return an error.
         let instance = &self.instance;
         if instance.exists() {
             let _ = put(&instance.join(format!("events/{GROUP}/enable")), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Folds lanes that are alike, where there are too many to look at.
+//! Folds lanes that are alike: one strip for all of them, if there are more than [`LANES`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,23 +10,24 @@ use lifecycle::Micros;
 use crate::lane::{Lane, Of};
 use crate::look::{self, Look};
 
-/// This many lanes of a kind are shown one by one.
+/// Up to this number of lanes of a kind, each is shown by itself.
 pub const LANES: usize = 24;
 
-/// Of those that are alike this many are shown one by one: the slowest, or the first that failed.
+/// The number of lanes that are shown by themselves among those that are alike: the slowest, or
+/// the first that failed.
 const SHOWN: usize = 3;
 
-/// What is shown: a lane, or many in the place of one.
+/// A strip of the picture: one lane, or many lanes that are alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
     /// A lane.
     One(Lane),
-    /// Lanes that are alike, and how many there are with those that are shown one by one.
+    /// Lanes that are alike, and their number with those that are shown by themselves.
     Many(Vec<Lane>, usize),
 }
 
 impl Shown {
-    /// What it is of.
+    /// The kind of the lanes.
     pub fn of(&self) -> Of {
         match self {
             Self::One(lane) => lane.of,
@@ -37,8 +38,8 @@ impl Shown {
 
 /// Folds the lanes of each kind of which there are more than [`LANES`].
 ///
-/// Devices are alike that have the same drivers and came to the same results in the same ways; tasks
-/// that have the same name, apart from those where something else failed.
+/// Devices are alike if they have the same drivers and their bars have the same looks and results.
+/// Tasks are alike if they have the same name, and the same bars of them failed.
 pub fn fold(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
     let mut shown = Vec::new();
     for of in [Of::Caller, Of::Device, Of::Worker] {
@@ -60,7 +61,7 @@ fn fold_kind(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
             .or_default()
             .push(at);
     }
-    // By the first of them.
+    // A group stands where its first lane does.
     let mut groups: Vec<Vec<usize>> = alike.into_values().collect();
     groups.sort();
     let mut shown = Vec::new();
@@ -78,7 +79,7 @@ fn fold_kind(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
     shown
 }
 
-/// Which of a group to show one by one.
+/// The lanes of a group that are shown by themselves.
 fn one_by_one(timeline: &Life, lanes: &[Lane], group: &[usize]) -> BTreeSet<usize> {
     if group.len() <= SHOWN + 1 {
         return group.iter().copied().collect();
@@ -90,7 +91,7 @@ fn one_by_one(timeline: &Life, lanes: &[Lane], group: &[usize]) -> BTreeSet<usiz
     order.into_iter().take(SHOWN).collect()
 }
 
-/// What lanes have in common that are alike.
+/// The features that are equal in lanes that are alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Signature {
     /// The drivers of a device; the first word of a task's name.
@@ -119,7 +120,7 @@ impl Signature {
     }
 }
 
-/// The shortest, the median and the longest of these lanes' longest.
+/// The longest bar of each lane: the shortest, the median and the longest of these.
 pub fn spread(timeline: &Life, lanes: &[Lane]) -> Option<[Micros; 3]> {
     let mut longest: Vec<Micros> = lanes
         .iter()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lanes: one for each device and one for each task, and which bar is where in them.
+//! Lanes: one for each device and one for each task, and the places of bars in them.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use lifecycle::Micros;
 use crate::look;
 use crate::words;
 
-/// What a lane is of. The lanes come in this order.
+/// The kinds of lanes, in the order of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Of {
     /// A task that asks for something: insmod, rmmod, a shell.
@@ -35,7 +35,7 @@ impl Of {
 /// A lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lane {
-    /// What it is of.
+    /// Its kind.
     pub of: Of,
     /// The device or the task.
     pub index: usize,
@@ -45,29 +45,29 @@ pub struct Lane {
     pub bars: Vec<Placed>,
     /// Its marks.
     pub marks: Vec<usize>,
-    /// How many rows the bars need.
+    /// The number of rows of its bars.
     pub rows: usize,
 }
 
-/// Where a bar is in its lane.
+/// The place of a bar in its lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
     /// The bar.
     pub bar: usize,
     /// The row, from above.
     pub row: usize,
-    /// How much of the row it takes.
+    /// Its size in the row.
     pub size: Size,
 }
 
-/// How much of its row a bar takes.
+/// The size of a bar in its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// All.
+    /// All of the row.
     Full,
-    /// The upper edge: it is around the others.
+    /// The upper edge: the bar is around the others.
     Above,
-    /// The lower edge: it is within another.
+    /// The lower edge: the bar is within another.
     Below,
 }
 
@@ -107,7 +107,7 @@ pub fn lanes(timeline: &Life) -> Vec<Lane> {
         .chain(tasks)
         .filter(|lane| !lane.bars.is_empty() || !lane.marks.is_empty())
         .collect();
-    // What a task asked for comes in the order in which it did.
+    // The tasks are in the order of their first bars.
     let began = |lane: &Lane| {
         let first = lane.bars.first().filter(|_| lane.of == Of::Caller);
         first.map(|placed| timeline.spans[placed.bar].begin)
@@ -116,8 +116,8 @@ pub fn lanes(timeline: &Life) -> Vec<Lane> {
     lanes
 }
 
-/// Whether bars of this kind are shown in the lane of the device. What else was done about it is
-/// in the lane of the task that did it.
+/// Whether bars of this kind are shown in the lane of the device. Other bars about a device are in
+/// the lane of the task.
 fn of_device(kind: Kind) -> bool {
     matches!(
         kind,
@@ -139,7 +139,7 @@ impl Marks {
             if words::mark(mark).is_none() {
                 continue;
             }
-            // What happened to a device is marked in its lane.
+            // A mark about a device is in the lane of the device.
             if let Some(device) = mark.device {
                 marks.devices.entry(device).or_default().push(at);
             } else if let Some(task) = mark.task {
@@ -150,7 +150,8 @@ impl Marks {
     }
 }
 
-/// Gives each bar a row: inner ones below outer ones, and none beside another that runs meanwhile.
+/// Gives each bar a row: inner bars are below outer ones, and bars that overlap have different
+/// rows.
 fn lane(
     timeline: &Life,
     of: Of,
@@ -160,9 +161,9 @@ fn lane(
     marks: Vec<usize>,
 ) -> Lane {
     let mut placed: Vec<Placed> = Vec::new();
-    // Those that may have more within them: a lane has as many as are nested, however long it is.
+    // The bars that have not ended, which may be around the next one.
     let mut open: Vec<Placed> = Vec::new();
-    // Until when each row is taken.
+    // The end of the last bar of each row.
     let mut taken: Vec<Option<Micros>> = Vec::new();
     for at in bars {
         let bar = &timeline.spans[at];
@@ -203,8 +204,8 @@ fn lane(
 }
 
 impl Lane {
-    /// How long the longest probe of a device took, or the longest bar of a task, as far as the log
-    /// goes.
+    /// The length of the longest probe of a device, or of the longest bar of a task. A bar without an
+    /// end goes to the end of the log.
     pub fn longest(&self, timeline: &Life) -> Option<Micros> {
         let counts = |kind| self.of != Of::Device || kind == Kind::Probe;
         let bars = self.bars.iter().map(|placed| placed.bar);
@@ -213,7 +214,7 @@ impl Lane {
             .max()
     }
 
-    /// Whether anything in it failed or has not ended.
+    /// Whether a bar in it failed or has no end.
     pub fn stands_out(&self, timeline: &Life) -> bool {
         self.bars
             .iter()

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pictures of a [`Life`](lifecycle::Life): who was busy with what, when, and who waited
-//! for whom.
+//! Pictures of a [`Life`](lifecycle::Life): the times at which devices were probed and tasks were
+//! at work, and which task waited for which probe.
 //!
-//! [`svg`] draws it for documents, [`page`] makes a page to look around in, and [`trace`] writes
+//! [`svg`] draws it for documents, [`page`] makes a page that can be zoomed, and [`trace`] writes
 //! the Trace Event Format, which Perfetto opens. All three have the same bars in the same lanes
 //! ([`lane`]); the first folds lanes that are alike ([`fold`]).
 //!
@@ -21,21 +21,21 @@ pub mod svg;
 pub mod trace;
 pub mod words;
 
-/// What stands above a picture.
+/// The text above a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heading {
-    /// What was done.
+    /// The title.
     pub title: String,
-    /// On what: kernel, processors, clock. Empty if that is not known.
+    /// The kernel and the machine; empty if they are not known.
     pub identity: String,
-    /// What was done one after the other, where the caller knows it: the designs of a comparison.
+    /// The parts of the log, where the caller knows them: the designs of a comparison.
     pub parts: Vec<Part>,
 }
 
-/// A part of what was done, until the next part begins.
+/// A part of the log; it ends where the next part begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// When it begins.
+    /// The time of its beginning.
     pub begin: Micros,
     /// Its name.
     pub name: String,

@@ -17,7 +17,7 @@ pub enum Look {
     Probe,
     /// A request of firmware.
     Firmware,
-    /// What a probe left to be done.
+    /// The second phase of a probe.
     SecondPhase,
     /// The end of a binding.
     Remove,
@@ -33,7 +33,7 @@ pub enum Look {
     Flush,
     /// Async work.
     Work,
-    /// What else the driver core does.
+    /// Another function of the driver core.
     Core,
 }
 
@@ -72,7 +72,7 @@ impl Look {
             (Kind::Register | Kind::Unregister, _) => Self::Register,
             (Kind::Flush, _) => Self::Flush,
             (Kind::AsyncWork, _) => Self::Work,
-            // The rest is the driver core's.
+            // The rest are functions of the driver core.
             _ => Self::Core,
         }
     }
@@ -130,11 +130,11 @@ pub fn classes(bar: &Span) -> String {
     classes
 }
 
-/// What a driver returns that has nothing to do with the device, `ENODEV` and `ENXIO`. The driver
-/// core takes no notice of that.
+/// `ENODEV` and `ENXIO`: the driver declines the device. The driver core does not report these as
+/// errors (`call_driver_probe()` in drivers/base/dd.c).
 const NOT_MINE: [i32; 2] = [-19, -6];
 
-/// Whether it came to nothing. A deferred probe has too, for now.
+/// Whether it failed. A deferred probe counts as failed.
 pub fn failed(bar: &Span) -> bool {
     let may_decline = matches!(bar.kind, Kind::Probe | Kind::Initcall);
     bar.ret

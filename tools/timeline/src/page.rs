@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A timeline as a page to look around in: one file, with all its data and without a network.
+//! A timeline as an HTML page that can be zoomed and searched: one file, which loads no other.
 
 use lifecycle::life::Life;
 use lifecycle::Micros;
@@ -23,7 +23,7 @@ struct Data {
     end: Micros,
     /// When each part begins, and its name.
     parts: Vec<(Micros, String)>,
-    /// What stands in the place of no lanes.
+    /// The text that stands in a chart without lanes.
     nothing: &'static str,
     lanes: Vec<LaneData>,
     bars: Vec<BarData>,
@@ -36,7 +36,7 @@ struct LaneData {
     of: &'static str,
     name: String,
     rows: usize,
-    /// The bar, its row, how much of it, and what can stand on it.
+    /// Of each bar: its number, its row, its size in the row, and its labels, the longest first.
     bars: Vec<(usize, usize, &'static str, Vec<String>)>,
     marks: Vec<(Micros, String)>,
 }
@@ -95,7 +95,8 @@ pub fn page(timeline: &Life, heading: &Heading) -> String {
             })
             .collect(),
     };
-    // Nothing in it can fail to be written. Within a script, no tag may begin.
+    // No map in it has keys that are not strings, so that writing it cannot fail. No tag may begin
+    // within a script.
     let data = serde_json::to_string(&data).unwrap_or_default();
     let data = data.replace('<', "\\u003c");
     let style = format!("{}{STYLE}", svg::style());
@@ -138,7 +139,7 @@ fn lane_data(timeline: &Life, lane: &Lane) -> LaneData {
     }
 }
 
-/// Puts values in the places of a template, once: what is in a value is not looked at.
+/// Replaces the `{{name}}`s of a template by values. A `{{name}}` within a value stays.
 fn fill(template: &str, values: &[(&str, String)]) -> String {
     let mut filled = String::new();
     let mut rest = template;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From times to places, and the ticks of the axis.
+//! The scale from times to x, and the ticks of the axis.
 
 use lifecycle::Micros;
 
@@ -16,9 +16,9 @@ pub struct Scale {
 /// A tick of the axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tick {
-    /// When.
+    /// Its time.
     pub time: Micros,
-    /// How long after the beginning, in words.
+    /// The time since the beginning of the log, with its unit.
     pub label: String,
 }
 
@@ -27,20 +27,19 @@ impl Scale {
     pub fn new(begin: Micros, end: Micros, left: f64, width: f64) -> Self {
         Self {
             begin,
-            // The first and the only event of a log has a place too.
+            // A log of one event has no length.
             length: (end - begin).max(Micros(1)).as_f64(),
             left,
             width,
         }
     }
 
-    /// Where a time is.
+    /// The x of a time.
     pub fn x(&self, time: Micros) -> f64 {
         self.left + (time - self.begin).as_f64() / self.length * self.width
     }
 
-    /// The round times, counted from the beginning, and not more than `most` and the beginning
-    /// itself.
+    /// Round times since the beginning: the beginning, and at most `most` more.
     pub fn ticks(&self, most: u32) -> Vec<Tick> {
         let least = self.length / f64::from(most);
         let step = (0..)

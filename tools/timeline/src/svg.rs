@@ -18,7 +18,7 @@ use crate::Heading;
 use draw::{px, text};
 use layout::{Layout, BOTTOM, GUTTER, MARGIN, RIGHT, ROW, WIDTH};
 
-/// How many ticks the axis has, at most.
+/// The largest number of ticks of the axis.
 const TICKS: u32 = 10;
 
 /// The height of the names of the parts.
@@ -45,7 +45,7 @@ pub fn svg(timeline: &Life, heading: &Heading) -> String {
         .set("width", WIDTH)
         .set("height", px(height))
         .set("role", "img")
-        // First, for the licence at its top: pictures are committed, too.
+        // The style is first, as the licence is at its top: pictures are committed, too.
         .add(Style::new(style()))
         .add(Title::new(draw::clean(&heading.title)))
         .add(legend::definitions())
@@ -80,7 +80,8 @@ pub fn svg(timeline: &Life, heading: &Heading) -> String {
     format!("{picture}\n")
 }
 
-/// The legend as a list in HTML, which wraps on a narrow screen, with what the style sheet refers to.
+/// The legend as a list in HTML, which wraps on a narrow screen, with the patterns that the style
+/// sheet refers to.
 pub fn legend(timeline: &Life) -> String {
     let definitions = Document::new()
         .set("width", 0)
@@ -99,7 +100,7 @@ pub fn legend(timeline: &Life) -> String {
     format!("{definitions}\n<ul id=\"legend\">\n{entries}</ul>")
 }
 
-/// The grid, with its times above and, below a high picture, again.
+/// The grid, with its times above it, and in a high picture below it, too.
 fn axis(scale: &Scale, top: f64, layout: &Layout) -> Group {
     let mut axis = Group::new().set("class", "axis");
     for tick in scale.ticks(TICKS) {

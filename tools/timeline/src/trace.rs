@@ -40,10 +40,10 @@ struct Event {
     tid: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<usize>,
-    /// Where a flow ends: in the slice around it.
+    /// The slice in which a flow ends: the one around it.
     #[serde(skip_serializing_if = "Option::is_none")]
     bp: Option<&'static str>,
-    /// How far an instant reaches: its track.
+    /// The scope of an instant: its track.
     #[serde(skip_serializing_if = "Option::is_none")]
     s: Option<&'static str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -153,7 +153,7 @@ pub fn trace(timeline: &Life, heading: &Heading) -> String {
         ]),
         trace_events: events,
     };
-    // Nothing in it can fail to be written.
+    // No map in it has keys that are not strings, so that writing it cannot fail.
     serde_json::to_string(&trace).unwrap_or_default() + "\n"
 }
 
@@ -171,7 +171,7 @@ fn track(timeline: &Life, lane: &Lane, number: usize, used: &mut usize) -> Track
         Of::Device => None,
         Of::Caller | Of::Worker => timeline.tasks[lane.index].pid,
     };
-    // CAST: a number of a task fits into 32 bits. The idle task's stands for something else here.
+    // CAST: a number of a task fits into 32 bits. Perfetto gives the number 0 a meaning of its own.
     #[allow(clippy::cast_possible_truncation)]
     let own = pid.filter(|pid| number == 0 && *pid != 0);
     let tid = own.map_or_else(
@@ -187,7 +187,7 @@ fn track(timeline: &Life, lane: &Lane, number: usize, used: &mut usize) -> Track
     }
 }
 
-/// What becomes a slice.
+/// The source of a slice.
 #[derive(Clone, Copy, Debug)]
 enum Slice {
     Bar(usize),
@@ -195,7 +195,7 @@ enum Slice {
     Woken(usize),
 }
 
-/// Slices of a track must lie within each other or apart: those that overlap get a track more.
+/// Slices of a track must be nested or disjoint. A slice that overlaps another gets one more track.
 fn nested(timeline: &Life, lane: &Lane, flows: &Flows) -> Vec<Vec<Slice>> {
     let bars = lane.bars.iter().map(|placed| {
         let bar = placed.bar;
@@ -224,11 +224,11 @@ fn nested(timeline: &Life, lane: &Lane, flows: &Flows) -> Vec<Vec<Slice>> {
     tracks.into_iter().map(|(slices, _)| slices).collect()
 }
 
-/// The numbers of the flows from probes to those who waited for them.
+/// The numbers of the flows from probes to the tasks that waited for them.
 ///
-/// Perfetto takes a flow to begin and to end in the slice that began last on its track, and draws
-/// it from the end of the one to the beginning of the other. So it begins with the probe, and ends
-/// with a slice of its own where the waiting does.
+/// In Perfetto, a flow begins and ends in the slice that began last on its track, and is drawn from
+/// the end of the one slice to the beginning of the other. A flow therefore begins in the slice of
+/// the probe, and ends in a slice without length at the end of the wait.
 #[derive(Debug, Default)]
 struct Flows {
     from: BTreeMap<usize, Vec<usize>>,

@@ -7,11 +7,11 @@ use lifecycle::event::Call;
 use lifecycle::life::{Kind, Life, Span, Wait};
 use lifecycle::Micros;
 
-/// What stands in the place of a picture of nothing.
+/// The text that stands in a picture without bars.
 pub const NOTHING: &str =
     "The log has no probe, no call and no initcall: there is nothing to draw.";
 
-/// What a bar is: `probe of slow_platform.0`.
+/// The name of a bar: `probe of slow_platform.0`.
 pub fn what(bar: &Span) -> String {
     let what = bar.kind.to_string();
     match (bar.kind, bar.on.as_str()) {
@@ -24,7 +24,7 @@ pub fn what(bar: &Span) -> String {
     }
 }
 
-/// What can stand on a bar, the longest first. In the lane of its device that is not named again.
+/// The labels of a bar, the longest first. In the lane of a device they do not name the device.
 pub fn labels(timeline: &Life, at: usize, in_device_lane: bool) -> Vec<String> {
     let bar = &timeline.spans[at];
     let what = match bar.kind {
@@ -42,7 +42,7 @@ pub fn labels(timeline: &Life, at: usize, in_device_lane: bool) -> Vec<String> {
     vec![format!("{what}, {result}"), what, result]
 }
 
-/// All that is known of a bar, by keys.
+/// The facts about a bar: keys and values.
 pub fn details(timeline: &Life, at: usize) -> Vec<(&'static str, String)> {
     let bar = &timeline.spans[at];
     let mut details = vec![("what", what(bar))];
@@ -74,7 +74,7 @@ pub fn details(timeline: &Life, at: usize) -> Vec<(&'static str, String)> {
     details.push(("end", end));
     let more = if bar.end.is_none() { ", at least" } else { "" };
     details.push(("duration", format!("{took} ms{more}")));
-    // The log's lines come a little after what they tell of.
+    // A line of the log comes a little after the event that it is about.
     if let Some(measured) = bar.took.filter(|measured| *measured != took) {
         details.push(("measured", format!("{measured} ms, by the driver")));
     }
@@ -93,7 +93,7 @@ pub fn lines(details: &[(&'static str, String)]) -> String {
     lines.join("\n")
 }
 
-/// All that is known of a wait, by keys.
+/// The facts about a wait: keys and values.
 pub fn wait_details(timeline: &Life, wait: &Wait) -> Vec<(&'static str, String)> {
     let mut details = vec![("what", wait.doing.clone())];
     if let Some(task) = wait.task {
@@ -113,7 +113,7 @@ pub fn wait_details(timeline: &Life, wait: &Wait) -> Vec<(&'static str, String)>
     details
 }
 
-/// For whom a task waited: the last to end decided.
+/// The probes that a task waited for: their number, and the one that ended last.
 pub fn awaited(timeline: &Life, wait: &Wait) -> String {
     let Some(last) = wait.on.last() else {
         return "no probe that the log has".to_owned();
@@ -145,7 +145,7 @@ pub fn task(timeline: &Life, task: usize) -> String {
     }
 }
 
-/// What a mark is, if it is shown.
+/// The name of a mark, if marks of its kind are shown.
 pub fn mark(mark: &Span) -> Option<String> {
     let shown = matches!(
         mark.kind,
@@ -174,7 +174,8 @@ fn since_boot(time: Micros) -> String {
     format!("{}.{:06} s", time.seconds(), time.subsec_micros())
 }
 
-/// What there is, on what machine, and since when.
+/// The line below the title: the machine, the numbers of devices and tasks, and the time of the
+/// first event.
 pub fn subtitle(timeline: &Life, identity: &str) -> String {
     let parts = [
         identity.to_owned(),

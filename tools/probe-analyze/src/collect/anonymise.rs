@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use regex_lite::{Captures, Regex};
 
-/// What is replaced, wherever it stands: pattern, and replacement before its number. The first group
-/// is what identifies.
+/// The patterns, and the replacement of each before its number. The first group is replaced, in all
+/// of the text.
 const PATTERNS: &[(&str, &str)] = &[
     // MAC addresses and Bluetooth addresses.
     (r"\b((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})\b", "mac"),
@@ -61,7 +61,7 @@ impl Anonymiser {
             ];
             let word = word.trim();
             if word.len() > 3
-                && !is_nobody(word)
+                && !is_common(word)
                 && word.chars().any(char::is_alphanumeric)
                 && !says_nothing.contains(&word.to_lowercase().as_str())
             {
@@ -95,7 +95,7 @@ impl Anonymiser {
                 continue;
             };
             for found in pattern.captures_iter(text) {
-                if let Some(word) = found.get(1).filter(|word| !is_nobody(word.as_str())) {
+                if let Some(word) = found.get(1).filter(|word| !is_common(word.as_str())) {
                     self.replacement(kind, word.as_str());
                 }
             }
@@ -133,8 +133,8 @@ impl Anonymiser {
     }
 }
 
-/// What is the same on every machine.
-fn is_nobody(word: &str) -> bool {
+/// Whether a word is the same on every machine, or may be something else.
+fn is_common(word: &str) -> bool {
     let digits = word.chars().filter(char::is_ascii_hexdigit);
     let all = |of: char| digits.clone().all(|c| c.eq_ignore_ascii_case(&of));
     // A short number could be a time or the number of a line.

@@ -9,7 +9,7 @@ const ROW = 20, BAR = 17, EDGE = 4, GAP = 3, HEADING = 24, RIGHT = 14, CHARACTER
 const LEAST = 10; // microseconds that fill the whole width
 const length = Math.max(data.end - data.begin, 1);
 
-// What is shown: from when, how long, which lanes, and what is chosen: a lane and the number of a bar in it.
+// The part of the log that is shown, its lanes, and the chosen bar: its lane and its number in it.
 let from = data.begin, span = length, lanes = [], total = 0, chosen = null;
 
 // --- making elements ---------------------------------------------------------------------------
@@ -47,7 +47,7 @@ const place = (lane, [, row, size]) => {
   return [top, BAR];
 };
 
-// Of each bar: where it is in the lane of its device, and in that of its task.
+// The place of each bar in the lane of its device, and in that of its task.
 function places() {
   const [devices, tasks] = [new Map(), new Map()];
   for (const lane of lanes)
@@ -107,7 +107,7 @@ function bar(lane, placed) {
     if (label) elements.push(svg("text", { class: "on", x: at, y: y + 12.6, "pointer-events": "none" }, label));
     return label;
   };
-  // Beside it, up to the next one: a failure is told.
+  // The label of a failed bar that is too narrow stands beside it, before the next bar.
   if (!write(start + 4, left + wide - start) && looks.includes("failed")) {
     const next = lane.bars.slice(number + 1).find(([, row, next]) => row === placed[1] && next === "full");
     write(left + wide + 3, (next ? x(data.bars[next[0]].begin) : width()) - left - wide);

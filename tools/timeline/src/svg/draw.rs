@@ -16,7 +16,7 @@ use crate::scale::Scale;
 use crate::words;
 use crate::Part;
 
-/// No bar is narrower: what took no time happened, too.
+/// The least width of a bar, so that a bar without length is seen.
 pub(super) const NARROWEST: f64 = 1.0;
 
 /// The baseline of a label below the upper edge of its bar: capitals are in its middle.
@@ -25,12 +25,12 @@ const ON: f64 = 12.6;
 /// The width of a character.
 pub(super) const CHARACTER: f64 = 7.23;
 
-/// A length, to a thousandth: there is nothing finer on any screen or paper.
+/// A length, rounded to a thousandth of a unit, which is finer than screens and paper.
 pub(super) fn px(length: f64) -> f64 {
     (length * 1000.0).round() / 1000.0
 }
 
-/// Text that XML can hold: a log may have characters in it that XML has no way to write.
+/// Text without the characters that XML cannot have; a log may have them.
 pub(super) fn clean(text: &str) -> String {
     let legal = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     let clean = |c| match c {
@@ -59,7 +59,7 @@ pub(super) fn line(x1: f64, y1: f64, x2: f64, y2: f64, class: &str) -> Line {
         .set("class", class)
 }
 
-/// The beginning and the end of a text that has room for `characters`.
+/// A text shortened to so many characters: its beginning and its end.
 pub(super) fn shorten(text: &str, characters: usize) -> String {
     let all: Vec<char> = text.chars().collect();
     if all.len() <= characters {
@@ -72,7 +72,7 @@ pub(super) fn shorten(text: &str, characters: usize) -> String {
     format!("{head}…{tail}")
 }
 
-/// How many characters there is room for.
+/// The number of characters that fit into a width.
 pub(super) fn room(width: f64) -> usize {
     // CAST: a width in a picture is positive and small.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -94,7 +94,7 @@ pub(super) fn parts(scale: &Scale, parts: &[Part], top: f64, bottom: f64) -> Gro
     group
 }
 
-/// A lane, or many in the place of one.
+/// Draws a strip: one lane, or many that are alike.
 pub(super) fn strip(timeline: &Life, scale: &Scale, strip: &Strip) -> Group {
     let mut group = Group::new().set("class", "lane");
     if let Some(of) = strip.heading {
@@ -118,7 +118,7 @@ fn one(timeline: &Life, scale: &Scale, strip: &Strip, lane: &Lane, group: Group)
     let name = shorten(&lane.name, room(GUTTER - MARGIN - 8.0));
     let mut group =
         group.add(text(MARGIN, strip.top + 14.0, "name", &name).add(Title::new(clean(&lane.name))));
-    // The inner ones come last, above the outer ones.
+    // Inner bars are drawn last, on top of outer ones.
     let mut bars = lane.bars.clone();
     bars.sort_by_key(|placed| placed.size == Size::Below);
     for placed in &bars {
@@ -140,7 +140,7 @@ fn one(timeline: &Life, scale: &Scale, strip: &Strip, lane: &Lane, group: Group)
         if let Some(label) = fits(width - 7.0) {
             group = group.add(text(x + 4.0, y, "on", label));
         } else if look::failed(&timeline.spans[placed.bar]) {
-            // Beside it, up to the next one: a failure is told.
+            // The label of a failed bar that is too narrow stands beside it, before the next bar.
             let next = lane.bars[at + 1..]
                 .iter()
                 .find(|next| next.row == placed.row && next.size == Size::Full);
@@ -153,7 +153,7 @@ fn one(timeline: &Life, scale: &Scale, strip: &Strip, lane: &Lane, group: Group)
     group
 }
 
-/// From where to where a bar goes.
+/// The x and the width of a bar.
 fn extent(timeline: &Life, scale: &Scale, at: usize) -> (f64, f64) {
     let x = scale.x(timeline.spans[at].begin);
     let width = scale.x(timeline.end_of(at)) - x;
@@ -175,7 +175,7 @@ fn bar(timeline: &Life, scale: &Scale, at: usize, place: Place) -> Rectangle {
         .add(Title::new(clean(&details)))
 }
 
-/// Each lane is a thin line here, so that nothing is lost.
+/// Draws each of many lanes as a thin line.
 fn many(
     timeline: &Life,
     scale: &Scale,
@@ -238,7 +238,7 @@ fn many(
     group
 }
 
-/// What the names of these lanes have in common.
+/// The beginning that the names of these lanes have in common.
 fn pattern(lanes: &[Lane]) -> String {
     let first = &lanes[0].name;
     let common = lanes.iter().fold(first.len(), |common, lane| {

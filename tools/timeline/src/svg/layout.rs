@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the lanes are.
+//! The places of lanes and bars.
 
 use std::collections::HashMap;
 
@@ -11,40 +11,40 @@ use crate::lane::{lanes, Of, Size};
 
 /// The width of the picture.
 pub(super) const WIDTH: f64 = 1200.0;
-/// Around it.
+/// The margin around the picture.
 pub(super) const MARGIN: f64 = 16.0;
-/// Where the time ends.
+/// The x of the end of the log.
 pub(super) const RIGHT: f64 = WIDTH - 28.0;
-/// Where the bars begin, after the names.
+/// The x of the beginning of the log, right of the names of the lanes.
 pub(super) const GUTTER: f64 = 230.0;
 /// The height of a row of bars.
 pub(super) const ROW: f64 = 20.0;
 /// The height of a bar in its row.
 pub(super) const BAR: f64 = 17.0;
-/// The height of a bar that takes only an edge of the row.
+/// The height of a bar at an edge of its row.
 pub(super) const EDGE: f64 = 4.0;
-/// Between lanes.
+/// The gap between two lanes.
 const GAP: f64 = 3.0;
 /// The height of the heading of the lanes of a kind.
 const HEADING: f64 = 23.0;
-/// Below the lanes.
+/// The height of the space below the lanes.
 pub(super) const BOTTOM: f64 = 24.0;
-/// The height of many lanes in the place of one: for each, and at least and at most.
+/// The height of a strip of many lanes: for each of them, and the least and the largest height.
 const EACH: f64 = 1.0;
 const LEAST: f64 = 58.0;
 const MOST: f64 = 240.0;
 
-/// Where everything is, from above.
+/// The places of all strips, from above.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) strips: Vec<Strip>,
     pub(super) bottom: f64,
-    /// Where each bar is in the lane of its device and in that of its task.
+    /// The place of each bar in the lane of its device, and in that of its task.
     pub(super) in_device: HashMap<usize, Place>,
     pub(super) in_task: HashMap<usize, Place>,
 }
 
-/// A heading, or what is shown below one.
+/// A lane, or many that are alike.
 #[derive(Debug)]
 pub(super) struct Strip {
     pub(super) top: f64,
@@ -71,7 +71,7 @@ impl Place {
     }
 }
 
-/// Where a bar is in a lane that begins at `top`.
+/// The place of a bar in a lane that begins at `top`.
 pub(super) fn place(top: f64, row: usize, size: Size) -> Place {
     // CAST: a log has fewer rows than 2^52.
     #[allow(clippy::cast_precision_loss)]
@@ -89,7 +89,7 @@ pub(super) fn place(top: f64, row: usize, size: Size) -> Place {
     }
 }
 
-/// Where the lane with this number is among many in a strip.
+/// The place of the lane of this number among many in a strip.
 pub(super) fn among(top: f64, height: f64, number: usize, all: usize) -> Place {
     // CAST: as above.
     #[allow(clippy::cast_precision_loss)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the looks mean, and the patterns that they are filled with.
+//! The legend, and the patterns that bars are filled with.
 
 use lifecycle::life::Life;
 use svg::node::element::{Circle, Definitions, Group, Line, Marker, Path, Pattern, Rectangle};
@@ -8,7 +8,7 @@ use svg::node::element::{Circle, Definitions, Group, Line, Marker, Path, Pattern
 use super::draw::{line, px, text, CHARACTER};
 use crate::look::{self, Look};
 
-/// What occurs: the class of its swatch, and what it means.
+/// An entry for each look that occurs: the class of its swatch, and its meaning.
 pub(super) fn entries(timeline: &Life) -> Vec<(String, &'static str)> {
     let mut entries: Vec<(String, &'static str)> = Look::ALL
         .into_iter()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Draws who waited for whom: a strip on what the task was doing, and an arrow from the end of each
-//! probe that it waited for.
+//! Draws the waits: a strip on the bar of the task that waits, and an arrow from the end of each
+//! probe that it waits for.
 
 use lifecycle::life::{Life, Wait};
 use svg::node::element::path::Data;
@@ -12,7 +12,7 @@ use super::layout::{Layout, Place, EDGE};
 use crate::scale::Scale;
 use crate::words;
 
-/// A wait for more probes has only the arrow of the last one, which decided.
+/// A wait for more probes than this has one arrow: that of the probe that ended last.
 const ARROWS: usize = 12;
 
 pub(super) fn waits(timeline: &Life, scale: &Scale, layout: &Layout) -> Group {

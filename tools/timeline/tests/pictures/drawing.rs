@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads an SVG picture back, as somebody does who looks at it: what is where, by the ticks of its
-//! axis and the names of its lanes. It knows nothing of how the picture was made.
+//! Reads an SVG picture back: the places of bars, by the ticks of the axis and the names of the
+//! lanes. It uses nothing of the code that makes the picture.
 
 use roxmltree::{Document, Node};
 

@@ -25,7 +25,7 @@ fn draw(events: &[Event]) -> String {
     svg(&expected::life(events), &heading)
 }
 
-/// Holds a picture against the events of its log; what is wrong with it, if anything is.
+/// Compares a picture with the events of its log; the error is the first difference.
 fn check(events: &[Event], svg: &str) -> Result<(), String> {
     let drawing = Drawing::read(svg);
     all_bars(events, &drawing)?;
@@ -33,7 +33,7 @@ fn check(events: &[Event], svg: &str) -> Result<(), String> {
     waits(events, &drawing)
 }
 
-/// Each bar is where its events say, there is none too many, and each is told in words.
+/// Each bar is at the times of its events, no other bar is drawn, and each has a text.
 fn bars(events: &[Event], drawing: &Drawing) -> Result<(), String> {
     let wanted = |bar: &drawing::Bar| {
         let look = bar.class.split(' ').next();
@@ -125,7 +125,7 @@ fn waits(events: &[Event], drawing: &Drawing) -> Result<(), String> {
                 && (strip.y - 20.0..=strip.y + 20.0).contains(&arrow.to.1)
         });
         if strip.is_none() {
-            return Err(format!("nobody waits where this ends: {arrow:?}"));
+            return Err(format!("no wait ends where this arrow does: {arrow:?}"));
         }
     }
     for strip in &drawing.strips {
@@ -134,7 +134,7 @@ fn waits(events: &[Event], drawing: &Drawing) -> Result<(), String> {
             .iter()
             .filter(|arrow| arrow.title == strip.title);
         if !arrows.any(|arrow| !arrow.class.contains("lesser")) {
-            return Err(format!("waits for nobody: {strip:?}"));
+            return Err(format!("a wait without an arrow: {strip:?}"));
         }
     }
     for (lane, begin, end) in expected::flushes(events) {

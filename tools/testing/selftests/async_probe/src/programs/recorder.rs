@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::process::ExitCode;
 
 use lifecycle::event::point::{Definition, Returns, DEFINITIONS};
@@ -111,6 +112,46 @@ fn missing_function(bench: &mut Bench) -> Result<(), Failure> {
     ensure("tracefs afterwards", &tracing()?, &before)
 }
 
+/// On a kernel that has all points, all are recorded.
+fn what_there_is(bench: &mut Bench) -> Result<(), Failure> {
+    let before = tracing()?;
+    let (recorder, without) = ::recorder::Recorder::start_with_what_there_is()?;
+    ensure("what was left out", &without, &vec![])?;
+    let log = recorder.stop()?;
+    text::parse(&log)?;
+    ensure("the points", &text::points(&log).len(), &DEFINITIONS.len())?;
+    bench.comment(format!("{} points", DEFINITIONS.len()));
+    ensure("tracefs afterwards", &tracing()?, &before)
+}
+
+/// The kprobes of a kernel that records its boot have the names of the recorder's.
+fn beside_a_boot(_bench: &mut Bench) -> Result<(), Failure> {
+    let before = tracing()?;
+    let change = |line: &str| {
+        let file = "/sys/kernel/tracing/kprobe_events";
+        let opened = fs::OpenOptions::new().append(true).open(file);
+        let changed = opened.and_then(|mut file| writeln!(file, "{line}"));
+        changed.map_err(|error| Failure::io("append to", file, error))
+    };
+    ensure(
+        "a boot that was not recorded",
+        &matches!(
+            ::recorder::boot::recording(),
+            Err(::recorder::Error::Unavailable(why)) if why.contains("kprobes/probe")
+        ),
+        &true,
+    )?;
+    change("p:kprobes/bound driver_bound")?;
+    let refused = Recorder::start();
+    change("-:kprobes/bound")?;
+    ensure(
+        "a refusal",
+        &matches!(refused, Err(Failure::Skip(why)) if why.contains("records itself")),
+        &true,
+    )?;
+    ensure("tracefs afterwards", &tracing()?, &before)
+}
+
 fn only_one(_bench: &mut Bench) -> Result<(), Failure> {
     let first = Recorder::start()?;
     let second = Recorder::start();
@@ -161,6 +202,8 @@ pub(crate) fn main() -> ExitCode {
             "recorder: names a function that is missing",
             missing_function,
         ),
+        Test::new("recorder: records what there is", what_there_is),
+        Test::new("recorder: not beside a boot's", beside_a_boot),
         Test::new("recorder: one at a time", only_one),
         Test::new("recorder: notices loss", loss),
         Test::new("recorder: cost per event", cost),
