@@ -7,4 +7,5 @@ mod boot_line;
 mod install;
 mod interrupt;
 mod logs;
+mod make;
 mod run;

@@ -104,7 +104,7 @@ function bar(lane, placed) {
   const start = Math.max(left, gutter());
   const write = (at, room) => {
     const label = size === "full" && labels.find((label) => label.length * CHARACTER + 7 <= room);
-    if (label) elements.push(svg("text", { class: "on", x: at, y: y + 12.6, "pointer-events": "none" }, label));
+    if (label) elements.push(svg("text", { class: "on", x: at, y: y + 11.2, "pointer-events": "none" }, label));
     return label;
   };
   // The label of a failed bar that is too narrow stands beside it, before the next bar.

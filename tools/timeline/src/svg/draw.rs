@@ -19,8 +19,9 @@ use crate::Part;
 /// The least width of a bar, so that a bar without length is seen.
 pub(super) const NARROWEST: f64 = 1.0;
 
-/// The baseline of a label below the upper edge of its bar: capitals are in its middle.
-const ON: f64 = 12.6;
+/// The baseline of a label below the upper edge of its bar: near its middle, above what is drawn at
+/// its lower edge.
+const ON: f64 = 11.2;
 
 /// The width of a character.
 pub(super) const CHARACTER: f64 = 7.23;
