@@ -5,8 +5,9 @@
 use lifecycle::diff::Diff;
 use lifecycle::event::{Call, Initcall, Outcome, SmolStr, Symbol, KERNEL_PREFIX, USER_PREFIX};
 use lifecycle::laws::{one_at_a_time, Verdict};
+use lifecycle::parse::bytes;
 use lifecycle::parse::dmesg::{parse, Parser};
-use lifecycle::parse::log::Log;
+use lifecycle::parse::log::{self, Log};
 use lifecycle::parse::refusal::Reason;
 use lifecycle::report;
 use lifecycle::report::log::Detail;
@@ -390,7 +391,9 @@ proptest! {
     #[test]
     fn never_panics(log in any::<String>(), bytes in any::<Vec<u8>>()) {
         let _ = parse(&log);
-        let _ = parse(&String::from_utf8_lossy(&bytes));
+        let _ = log::parse(&log, Some(1));
+        let _ = log::parse(&String::from_utf8_lossy(&bytes), None);
+        let _ = bytes::text(bytes);
     }
 
     /// Damage reaches deeper where the line looks like one of ours.
