@@ -27,7 +27,7 @@ pub fn calls(events: &[Event]) -> Vec<Call<'_>> {
     let mut calls: Vec<Call<'_>> = Vec::new();
     for (at, event) in events.iter().enumerate() {
         match &event.what {
-            What::CallBegan { call, on, pid } => calls.push(Call {
+            What::CallBegan { call, on, pid, .. } => calls.push(Call {
                 kind: *call,
                 on,
                 pid: *pid,

@@ -87,11 +87,14 @@ fn what() -> impl Strategy<Value = What> {
         (name(), name()).prop_map(|(device, driver)| What::Unbound { device, driver }),
         (name(), name()).prop_map(|(device, driver)| What::DevresReleased { device, driver }),
         (name(), micros()).prop_map(|(driver, took)| What::Unregistered { driver, took }),
-        (call(), name(), any::<u32>()).prop_map(|(call, on, pid)| What::CallBegan {
-            call,
-            on,
-            pid
-        }),
+        (call(), name(), any::<u32>(), any::<Option<bool>>()).prop_map(
+            |(call, on, pid, async_probe)| What::CallBegan {
+                call,
+                on,
+                pid,
+                async_probe
+            }
+        ),
         (call(), name(), any::<u32>(), ret())
             .prop_map(|(call, on, pid, ret)| { What::CallReturned { call, on, pid, ret } }),
     ]
@@ -238,7 +241,8 @@ fn entangled() -> impl Strategy<Value = Vec<Event>> {
                     few(driver);
                 }
                 What::Registered { driver, .. } | What::Unregistered { driver, .. } => few(driver),
-                What::CallBegan { call, on, pid } | What::CallReturned { call, on, pid, .. } => {
+                What::CallBegan { call, on, pid, .. }
+                | What::CallReturned { call, on, pid, .. } => {
                     *call = [Call::Insmod, Call::Unbind][on.len() % 2];
                     few(on);
                     *pid %= 4;

@@ -136,6 +136,8 @@ pub enum What {
         on: SmolStr,
         /// The calling task.
         pid: u32,
+        /// Of an insmod: whether the parameters ask for asynchronous probes, if that was said.
+        async_probe: Option<bool>,
     },
     /// The kernel has returned to userspace.
     CallReturned {
@@ -220,7 +222,7 @@ pub const KERNEL_PREFIX: &str = "async_probe: timing: ";
 /// What the lines start with that userspace writes to `/dev/kmsg` around its own calls:
 ///
 /// ```text
-/// lifecycle: call_began call=<call> on=<module or device> pid=<pid>
+/// lifecycle: call_began call=<call> on=<module or device> pid=<pid> [async_probe=<0|1>]
 /// lifecycle: call_returned call=<call> on=<module or device> pid=<pid> ret=<0|-errno>
 /// ```
 pub const USER_PREFIX: &str = "lifecycle: ";
@@ -330,8 +332,17 @@ impl fmt::Display for What {
             Self::Unregistered { driver, took } => {
                 write!(f, "unregistered driver={driver} ms={took}")
             }
-            Self::CallBegan { call, on, pid } => {
-                write!(f, "call_began call={call} on={on} pid={pid}")
+            Self::CallBegan {
+                call,
+                on,
+                pid,
+                async_probe,
+            } => {
+                write!(f, "call_began call={call} on={on} pid={pid}")?;
+                match async_probe {
+                    Some(asks) => write!(f, " async_probe={}", u8::from(*asks)),
+                    None => Ok(()),
+                }
             }
             Self::CallReturned { call, on, pid, ret } => {
                 write!(f, "call_returned call={call} on={on} pid={pid} ret={ret}")

@@ -189,6 +189,9 @@ mod tests_support {
                 ["call", call, on, pid] => {
                     format!("lifecycle: call_began call={call} on={on} pid={pid}")
                 }
+                ["call", call, on, pid, asks] => {
+                    format!("lifecycle: call_began call={call} on={on} pid={pid} async_probe={asks}")
+                }
                 ["return", call, on, pid, ret] => {
                     format!("lifecycle: call_returned call={call} on={on} pid={pid} ret={ret}")
                 }

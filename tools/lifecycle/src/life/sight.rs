@@ -40,6 +40,9 @@ pub enum Sight {
     Console,
     /// What a test module prints of each step that it takes. No life shows it.
     Steps,
+    /// What was expected of a driver, which no log shows: a test hands it to a function that stands
+    /// beside the law.
+    Expectation,
 }
 
 impl fmt::Display for Sight {
@@ -60,6 +63,7 @@ impl fmt::Display for Sight {
             Self::Boot => "initcalls and the start of init",
             Self::Console => "the console until power-off",
             Self::Steps => "the steps of a test module",
+            Self::Expectation => "what was expected of it",
         })
     }
 }
@@ -78,6 +82,7 @@ impl Life {
             Sight::Memory | Sight::Buses | Sight::AsyncWork | Sight::Uevents => recording,
             Sight::Boot => has(Source::InitcallDebug),
             Sight::Console | Sight::Steps => false,
+            Sight::Expectation => false,
         }
     }
 }

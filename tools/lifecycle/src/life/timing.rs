@@ -378,10 +378,16 @@ fn calls<'a>(builder: &mut Builder<'a>) {
     let mut open: HashMap<(Call, &str, u32), Vec<usize>> = HashMap::new();
     for (at, event) in events.iter().enumerate() {
         match &event.what {
-            What::CallBegan { call, on, pid } => {
+            What::CallBegan {
+                call,
+                on,
+                pid,
+                async_probe,
+            } => {
                 let task = builder.task(Some(*pid), None);
                 let span = builder.span(Kind::Call(*call), on.clone(), at, None);
                 builder.life.spans[span].task = Some(task);
+                builder.life.spans[span].facts.async_probe = *async_probe;
                 open.entry((*call, on, *pid)).or_default().push(span);
             }
             What::CallReturned { call, on, pid, ret } => {

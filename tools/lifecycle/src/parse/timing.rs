@@ -78,6 +78,7 @@ pub(super) fn user_event(text: &str) -> Result<What, Reason> {
             call: keys.call()?,
             on: keys.name("on")?,
             pid: keys.number("pid")?,
+            async_probe: keys.optional("async_probe", Keys::flag)?,
         },
         "call_returned" => What::CallReturned {
             call: keys.call()?,
@@ -182,6 +183,19 @@ impl<'a> Keys<'a> {
         self.parsed("call", "a call", |value| {
             Call::ALL.into_iter().find(|call| call.name() == value)
         })
+    }
+
+    /// The value of the next key if it is this one.
+    fn optional<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Self, &'static str) -> Result<T, Reason>,
+    ) -> Result<Option<T>, Reason> {
+        let next = self.0.and_then(|rest| rest.split('=').next());
+        match next == Some(key) {
+            true => read(self, key).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// The value of the last key, which may contain spaces.

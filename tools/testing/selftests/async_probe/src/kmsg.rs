@@ -186,7 +186,8 @@ impl Log {
     }
 }
 
-/// Makes a call between two lines of ours in the log.
+/// Makes a call between two lines of ours in the log. Of an insmod, the first says whether it asks for
+/// asynchronous probes.
 ///
 /// # Errors
 ///
@@ -194,6 +195,7 @@ impl Log {
 pub fn around(
     call: Call,
     on: &str,
+    async_probe: Option<bool>,
     make: impl FnOnce() -> Result<(), Errno>,
 ) -> Result<Result<(), Errno>, Failure> {
     let pid = gettid().as_raw().unsigned_abs();
@@ -202,6 +204,7 @@ pub fn around(
         call,
         on: on.clone(),
         pid,
+        async_probe,
     })?;
     let result = make();
     let ret = result.map_or_else(|errno| -(errno as i32), |()| 0);
@@ -234,6 +237,7 @@ pub fn mark(module: &str) -> Result<(), Failure> {
         call: Call::Insmod,
         on: SmolStr::from(module),
         pid: gettid().as_raw().unsigned_abs(),
+        async_probe: None,
     })
 }
 

@@ -206,7 +206,19 @@ impl Rmmod {
 pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), Errno>, Failure> {
     let insmod = Insmod::prepare(path, parameters)?;
     wait_until_gone(module);
-    kmsg::around(Call::Insmod, module, || insmod.call())
+    let asks = asks_for_async_probes(parameters);
+    kmsg::around(Call::Insmod, module, Some(asks), || insmod.call())
+}
+
+/// Whether the parameters of a module ask for asynchronous probes (`kernel/module/main.c`,
+/// `unknown_module_param_cb()`: what is no boolean value does, too, and the last one counts).
+fn asks_for_async_probes(parameters: &str) -> bool {
+    let values = parameters.split_whitespace().filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        (name == "async_probe").then_some(value)
+    });
+    let is_no = |value: &str| value.starts_with(['n', 'N', 'f', 'F', '0']) || value == "off";
+    values.last().is_some_and(|value| !is_no(value))
 }
 
 /// Unloads a module, and leaves in the log when.
@@ -216,7 +228,7 @@ pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), 
 /// [`Failure::Io`] if the log cannot be written; the kernel's answer is the result.
 pub fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
     let rmmod = Rmmod::prepare(module)?;
-    let result = kmsg::around(Call::Rmmod, module, || rmmod.call());
+    let result = kmsg::around(Call::Rmmod, module, None, || rmmod.call());
     if let Ok(mut unloaded) = UNLOADED.lock() {
         unloaded.insert(module.to_owned(), Instant::now());
     }
@@ -248,6 +260,25 @@ pub fn wait_until_gone(module: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_asks_for_async_probes() {
+        for asks in [
+            "async_probe",
+            "a=1 async_probe=1",
+            "async_probe=0 async_probe=y",
+        ] {
+            assert!(asks_for_async_probes(asks), "{asks}");
+        }
+        for not in [
+            "",
+            "devices=3",
+            "async_probe=0",
+            "async_probe async_probe=off",
+        ] {
+            assert!(!asks_for_async_probes(not), "{not}");
+        }
+    }
 
     #[test]
     fn finds_the_directory_of_a_module() {

@@ -28,7 +28,7 @@ pub fn write_to(
         .write(true)
         .open(path)
         .map_err(|error| Failure::io("open", path, error))?;
-    kmsg::around(call, device, || {
+    kmsg::around(call, device, None, || {
         file.write_all(text.as_bytes()).map_err(errno)
     })
 }

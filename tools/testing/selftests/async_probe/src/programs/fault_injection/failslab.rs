@@ -120,7 +120,7 @@ pub(crate) fn nth(
     let mut told = Ok(0);
     // Between the two writes nothing may allocate but the call.
     let number = nth.to_string();
-    let result = kmsg::around(call, on, || {
+    let result = kmsg::around(call, on, None, || {
         let armed = file.write_at(number.as_bytes(), 0);
         let result = make();
         let read = file.read_at(&mut left, 0);
