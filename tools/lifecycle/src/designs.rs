@@ -9,8 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::laws::boot_waits::Boot;
+use crate::laws::designs::Insmod;
 use crate::laws::designs::{Probes, Promise};
-use crate::laws::insmod_waits::Insmod;
 
 /// A design: a value of the parameter `design=` of `slow_bus_driver.ko`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

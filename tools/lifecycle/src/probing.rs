@@ -211,7 +211,7 @@ fn folded(events: &[Event]) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::Probing::{Once, Twice};
-    use crate::laws::recorded::tests_support::recording;
+    use crate::laws::test_life::recording;
     use crate::{Micros, What};
 
     /// One whole life in both kinds of log, and one that fails.

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use lifecycle::event::point::{Definition, Returns, Value, DEFINITIONS};
+use lifecycle::event::Call;
 use lifecycle::event::{Fetched, Recorded, Side, SmolStr};
-use lifecycle::laws::recorded::convoy;
-use lifecycle::laws::{judge, Verdict};
+use lifecycle::laws::{convoy, judge, Verdict};
 use lifecycle::parse::recording::{self as text, parse};
 use lifecycle::parse::refusal::Reason;
 use lifecycle::{Event, Life, Micros, ProbeType, Probing, What};
@@ -53,9 +53,13 @@ fn beside_an_exclusive_domain_nobody_waits() {
     let bus = events
         .iter()
         .position(|event| event.to_string().contains("init mod=\"slow_bus_driver\""));
-    let bus = &events[bus.unwrap()..];
-    assert_eq!(convoy::check_free(bus, "unrelated", Micros(5000)), Ok(2));
-    assert!(convoy::check_free(&events, "unrelated", Micros(5000)).is_err());
+    let bus = events[bus.unwrap()..].to_vec();
+    let [bus, all] = [bus, events].map(|events| Life::new(events, Probing::Once));
+    let free = |life, kind| convoy::check_free(life, kind, "unrelated", Micros(5000));
+    for kind in [Call::Insmod, Call::Rmmod] {
+        assert_eq!(free(&bus, kind), Ok(1));
+    }
+    assert!(free(&all, Call::Insmod).is_err());
 }
 
 fn name() -> impl Strategy<Value = Option<SmolStr>> {

@@ -253,12 +253,14 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
         identity: format!("Linux {}", session.kernel.release()?),
         parts: vec![],
     };
-    Pictures::of(&Life::new(events.clone(), probing), &heading)
+    let life = Life::new(events.clone(), probing);
+    Pictures::of(&life, &heading)
         .write(&out)
         .at(&out, "write the timeline into")?;
     let events = probing.fold(&events);
     let function = format!("__{}_init", driver.module);
-    let verdict = boot_waits::check(&events, &function, driver.name, DEVICES, scenario.boot);
+    let check = |boot| boot_waits::check_boot(&life, &function, driver.name, DEVICES, boot);
+    let verdict = check(scenario.boot);
     let began = events.iter().find_map(|event| match &event.what {
         What::Initcall(Initcall::Calling { function: of, .. }) if of.function() == function => {
             Some(event.time)
@@ -285,10 +287,8 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
     };
     let broken = match verdict {
         Err(violation) => Some(format!("{}: {violation}", scenario.name)),
-        Ok(stall) => limits(scenario, stall, &session.instruments).or_else(|| {
-            let judge = |boot| boot_waits::check(&events, &function, driver.name, DEVICES, boot);
-            mistaken(scenario, &|boot| judge(boot).is_ok())
-        }),
+        Ok(stall) => limits(scenario, stall, &session.instruments)
+            .or_else(|| mistaken(scenario, &|boot| check(boot).is_ok())),
     };
     Ok(Row { broken, ..row })
 }

@@ -85,7 +85,7 @@ pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::laws::recorded::tests_support::recording;
+    use crate::laws::test_life::recording;
 
     /// Each line comes 1 ms after the one before.
     const LIFE: &str = "

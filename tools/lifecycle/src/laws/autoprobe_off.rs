@@ -1,53 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! With `drivers_autoprobe` 0 nothing binds by itself; a write to `drivers_probe` binds the device,
-//! synchronously.
-//!
-//! `drivers/base/bus.c`: `bus_add_driver()` and `bus_probe_device()` look at
-//! `drivers_autoprobe`, `drivers_probe_store()` does not.
+//! Without `drivers_autoprobe` nothing is bound unasked.
 
-use super::violation::Court;
-use super::{manual_bind_sync, Violation};
-use crate::call::Kind;
-use crate::probe::probes;
-use crate::{Event, What};
+use super::law::{Court, Law, Violation};
+use super::manual_bind_sync::check_write_as;
+use super::mutant::Mutant;
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight};
 
-/// Judges a log in which `driver` and `devices` devices were there without `drivers_autoprobe`, and
-/// in which a write to `drivers_probe` binds `device`.
+/// The law.
+pub static LAW: Law = Law {
+    name: "autoprobe_off",
+    promise:
+        "While drivers_autoprobe of a bus is 0, neither the registration of a driver nor that \
+              of a device binds a device. A write to drivers_probe binds the device, and probes in \
+              the task of the writer.",
+    kernel:
+        "drivers/base/bus.c: bus_add_driver() and bus_probe_device() look at drivers_autoprobe, \
+             drivers_probe_store() does not.",
+    mend: "A driver or bus that attaches devices itself (driver_attach(), device_attach()) breaks \
+           it. Leave the matching to the driver core, or look at drivers_autoprobe first.",
+    // No log shows a write to drivers_autoprobe.
+    needs: &[
+        Sight::Probes,
+        Sight::Registrations,
+        Sight::Sysfs,
+        Sight::Expectation,
+    ],
+    check: |_| Ok(0),
+    mutants: &[Mutant::live("autoprobe_is_ignored")],
+};
+
+/// Judges a life in which `driver` and its devices were there without `drivers_autoprobe`, and in
+/// which a write to `drivers_probe` binds `device`.
 ///
 /// # Errors
 ///
 /// How the law was broken.
-pub fn check(events: &[Event], driver: &str, device: &str) -> Result<(), Violation> {
-    let court = Court {
-        law: "autoprobe_off",
-        events,
-    };
-    let (call, _) = court.call(Kind::DriversProbe, device)?;
-    let early = probes(events)
-        .into_iter()
-        .find(|probe| probe.began < call.began || probe.device != device);
-    if let Some(probe) = early {
-        return Err(court.broken(
-            format!("no probe but that of {device}, when asked"),
-            court.at(probe.began),
-        ));
-    }
-    let registered = events.iter().position(|event| {
-        matches!(&event.what, What::Registered { driver: name, ret: 0, .. } if name == driver)
-    });
+pub fn check(life: &Life, driver: &str, device: &str) -> Result<(), Violation> {
+    let court = Court::of(LAW.name, life);
+    let call = court.call(Call::DriversProbe, device)?;
+    let mut probes = life.of(Kind::Probe).map(|(_, probe)| probe);
+    let unasked = probes.find(|probe| probe.began < call.began || probe.on != device);
     court.demand(
-        registered.is_some_and(|at| at < call.began),
+        unasked.is_none(),
+        format!("no probe but that of {device}, when asked"),
+        unasked.map(|probe| probe.began).as_slice(),
+    )?;
+    let mut registers = life.of(Kind::Register).map(|(_, register)| register);
+    let registered =
+        registers.any(|of| of.on == driver && of.ret == Some(0) && of.end_place() < call.began);
+    court.demand_seen(
+        registered,
         format!("{driver} to be registered first"),
         "it is not",
     )?;
-    manual_bind_sync::check(events, Kind::DriversProbe, device)
+    check_write_as(&LAW, life, Call::DriversProbe, device)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, life, seen};
 
     const GOOD: &str = "
         registered prefer_asynchronous
@@ -57,34 +70,37 @@ mod tests {
         return drivers_probe d.0 9 0
     ";
 
+    fn broken(lines: &str) -> String {
+        seen(super::check(&life(lines), "d", "d.0"))
+    }
+
     #[test]
     fn holds() {
-        check(&log(GOOD), "d", "d.0").unwrap();
+        super::check(&life(GOOD), "d", "d.0").unwrap();
     }
 
     #[test]
     fn bound_by_itself() {
-        for (line, more) in [
-            ("registered prefer_asynchronous", "async 1"),
-            ("return drivers_probe d.0 9 0", "async 1"),
+        for line in [
+            "registered prefer_asynchronous",
+            "return drivers_probe d.0 9 0",
         ] {
-            let events = doctored(GOOD, line, &format!("{line}\n{more}"));
-            assert_broken(check(&events, "d", "d.0"), "dev=d.1");
+            let more = altered(GOOD, line, &format!("{line}\n async 1"));
+            assert!(broken(&more).contains("dev=d.1"));
         }
         let early = GOOD.replace("call drivers", "async 0\n ended 0 0\n call drivers");
-        assert_broken(check(&log(&early), "d", "d.0"), "async=1");
+        assert!(broken(&early).contains("async=1"));
     }
 
     #[test]
     fn not_in_the_writer() {
-        let events = doctored(GOOD, "sync 0 9", "async 0");
-        assert_broken(check(&events, "d", "d.0"), "async=1");
+        assert!(broken(&altered(GOOD, "sync 0 9", "async 0")).contains("async=1"));
     }
 
     #[test]
     fn nothing_to_judge() {
-        assert_broken(check(&log(""), "d", "d.0"), "0 of them");
-        let events = doctored(GOOD, "registered prefer_asynchronous", "");
-        assert_broken(check(&events, "d", "d.0"), "it is not");
+        assert_eq!(broken(""), "0 of them");
+        let lines = altered(GOOD, "registered prefer_asynchronous", "");
+        assert_eq!(broken(&lines), "it is not");
     }
 }

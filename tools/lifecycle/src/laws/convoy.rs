@@ -1,129 +1,329 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! While PREFER probes run, insmod and rmmod of a module that has nothing to do with them wait for
-//! them; beside the designs that probe in exclusive domains they do not.
-//!
-//! `kernel/module/main.c`: `async_synchronize_full()` in `do_init_module()` and in
-//! `delete_module()`. `kernel/async.c`: it passes over exclusive domains.
+//! A task that waits for all asynchronous work waits for the probes of others.
 
-use super::insmod_waits::Insmod;
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::probe::probes;
-use crate::{Event, Micros};
+use std::collections::HashSet;
 
-/// Judges the only call of `kind` on `module`, made while probes of `driver` run: it returns when
-/// they have ended, or before any of them ends and within `at_most`.
+use super::doctor::{wait, Draft};
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use super::registrations::Registrations;
+use crate::event::Call;
+use crate::life::{AsyncProbe, Kind, Life, Sight, Span};
+use crate::{Event, Micros, ProbeType};
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "convoy",
+    promise:
+        "A task that waits for all asynchronous work waits for every asynchronous probe that is \
+              scheduled or under way, whatever driver it is of. The insmod and the rmmod of every \
+              module wait so. They do not wait for probes in exclusive domains, nor do they wait \
+              where there is no such probe.",
+    kernel: "kernel/async.c: async_synchronize_full() waits until no registered domain has work, \
+             and passes over domains with ASYNC_DOMAIN_EXCLUSIVE. kernel/module/main.c calls it in \
+             do_init_module() and delete_module(), drivers/base/dd.c in driver_detach().",
+    mend:
+        "A driver that must not hold up others while it probes has to probe in an exclusive domain \
+           of its own. A domain that is registered (ASYNC_DOMAIN) is waited for.",
+    needs: &[Sight::Probes, Sight::Modules],
+    check,
+    mutants: &[
+        Mutant::live("domain_is_registered"),
+        Mutant::doctored("flush_returns_early", flush_returns_early),
+    ],
+};
+
+/// Judges every task that waits for all async work while probes are scheduled or under way; those are
+/// the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    Ok(recorded(court)? + printed(court)?)
+}
+
+/// The functions of the kernel that wait.
+fn recorded(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let probes = life.async_probes();
+    let mut cases = 0;
+    for (_, flush) in life.of(Kind::Flush) {
+        if flush.facts.domain != Some(0) {
+            continue;
+        }
+        let awaited: Vec<(usize, usize)> = awaited(life, &probes, flush).collect();
+        cases += usize::from(!awaited.is_empty());
+        for (scheduled, ended) in awaited {
+            court.demand(
+                flush.ended.is_none() || ended < flush.end_place(),
+                "the task that waits for async work to wait for the probes",
+                &[scheduled, ended, flush.began, flush.end_place()],
+            )?;
+        }
+    }
+    Ok(cases)
+}
+
+/// Where the async probes were scheduled and ended that had been scheduled when the flush began and
+/// had not ended.
+fn awaited<'l>(
+    life: &'l Life,
+    probes: &'l [AsyncProbe],
+    flush: &'l Span,
+) -> impl Iterator<Item = (usize, usize)> + 'l {
+    let places = probes.iter().filter(|probe| {
+        let run = probe.run.map(|run| &life.spans[run]);
+        run.is_none_or(|run| run.task != flush.task)
+    });
+    let places = places.map(|probe| {
+        let ended = probe.run.map(|run| life.spans[run].end_place());
+        let scheduled = life.spans[probe.scheduled].began;
+        (scheduled, ended.unwrap_or(usize::MAX))
+    });
+    places.filter(|(scheduled, ended)| *scheduled < flush.began && flush.began < *ended)
+}
+
+/// Userspace's calls, beside the probes of PREFER drivers: those of other drivers may be in exclusive
+/// domains. The probes of a driver that the rmmod itself unregisters are a matter of `rmmod_waits`.
+fn printed(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let registrations = Registrations::of(life);
+    let prefers = |probe: &Span| {
+        let register = registrations.of_probe(probe);
+        let probe_type = register.and_then(|register| register.facts.probe_type);
+        probe_type == Some(ProbeType::PreferAsynchronous)
+    };
+    let probes: Vec<&Span> = life
+        .of(Kind::Probe)
+        .map(|(_, probe)| probe)
+        .filter(|probe| probe.asynchronous == Some(true) && prefers(probe))
+        .collect();
+    let mut cases = 0;
+    for (at, call) in life.spans.iter().enumerate() {
+        let waits = match call.kind {
+            Kind::Call(Call::Insmod) => call.facts.async_probe == Some(false),
+            Kind::Call(Call::Rmmod) => true,
+            _ => continue,
+        };
+        let inner = |kind| life.inside(kind, at).next().is_some();
+        if !waits || call.ret != Some(0) || inner(Kind::Init) || inner(Kind::Rmmod) {
+            continue;
+        }
+        let after = life.spans[at..].iter();
+        let during = after.take_while(|of| of.began < call.end_place());
+        let own: HashSet<&str> = during
+            .filter(|of| of.kind == Kind::Unregister)
+            .map(|of| of.on.as_str())
+            .collect();
+        let is_own = |probe: &Span| probe.driver.as_deref().is_some_and(|of| own.contains(of));
+        let mut beside = probes
+            .iter()
+            .take_while(|probe| probe.began < call.began)
+            .filter(|probe| probe.spans(call.began) && !is_own(probe))
+            .peekable();
+        cases += usize::from(beside.peek().is_some());
+        for probe in beside {
+            court.demand(
+                probe.end_place() < call.end_place(),
+                format!(
+                    "{} of {} to wait for the probe of {}",
+                    call.kind, call.on, probe.on
+                ),
+                &[probe.began, call.began, probe.end_place(), call.end_place()],
+            )?;
+        }
+    }
+    Ok(cases)
+}
+
+/// Judges that `module`, which has nothing to do with them, was loaded or unloaded (`kind`) beside
+/// probes or second phases, each time within `limit`. The cases are the calls during one of them.
+///
+/// What follows when the memory of a module is about to go is not counted where the log shows it: every
+/// rmmod waits for RCU there, with probes and without.
 ///
 /// # Errors
 ///
-/// How the law was broken.
-pub fn check(
-    events: &[Event],
-    kind: Kind,
+/// How the law was broken; so it is by a life without a case.
+pub fn check_free(
+    life: &Life,
+    kind: Call,
     module: &str,
-    driver: &str,
-    call: Insmod,
-    at_most: Micros,
-) -> Result<(), Violation> {
-    let court = Court {
-        law: "convoy",
-        events,
+    limit: Micros,
+) -> Result<usize, Violation> {
+    let court = Court::of(LAW.name, life);
+    let function = match kind {
+        Call::Insmod => Kind::Init,
+        _ => Kind::Rmmod,
     };
-    let expected = call;
-    let (call, returned) = court.call(kind, module)?;
-    court.demand(
-        call.ret == Some(0),
-        format!("{kind} of {module} to succeed"),
-        court.at(returned),
-    )?;
-
-    let mut beside = 0;
-    for probe in probes(events) {
-        // A second phase is as slow as a probe.
-        let end = probe.ready.max(probe.ended);
-        let runs = probe.began < call.began && end.is_none_or(|end| call.began < end);
-        if probe.driver != driver || !runs {
+    let slow: Vec<&Span> = life
+        .spans
+        .iter()
+        .filter(|span| matches!(span.kind, Kind::Probe | Kind::SecondPhase))
+        .collect();
+    let mut cases = 0;
+    for (at, call) in life.spans.iter().enumerate() {
+        let is_call = match call.kind {
+            // A recording shows the function in the call.
+            Kind::Call(of) if of == kind => life.inside(function, at).next().is_none(),
+            of => of == function,
+        };
+        if !is_call || call.on != module || !slow.iter().any(|of| of.spans(call.began)) {
             continue;
         }
-        beside += 1;
-        let waited = end.is_some_and(|end| end < returned);
+        cases += 1;
+        let freed = life.inside(Kind::ModuleFreed, at).next();
+        let done = freed.map(|(_, freed)| freed.begin).or(call.end);
+        let took = done.map(|done| done - call.begin);
         court.demand(
-            waited == (expected == Insmod::Waits),
-            format!("{kind} of {module}: {expected:?}, beside {}", probe.device),
-            court.at(returned),
+            took.is_some_and(|took| took <= limit) && call.ret.is_none_or(|ret| ret == 0),
+            format!("{kind} of {module} to succeed within {limit} ms"),
+            &[call.began, call.end_place()],
         )?;
     }
-    court.demand(
-        beside > 0,
-        format!("{kind} of {module} during a probe"),
-        court.at(call.began),
-    )?;
-    let took = events[returned].time - events[call.began].time;
-    court.demand(
-        expected == Insmod::Waits || took <= at_most,
-        format!("{kind} of {module} to take {at_most} ms at most"),
-        format!("{took} ms"),
-    )
+    let expected = format!("{kind} of {module} beside a probe");
+    court.demand(cases > 0, expected, &[])?;
+    Ok(cases)
+}
+
+/// The wait in insmod returns before the last probe; insmod does not.
+fn flush_returns_early(life: &Life) -> Option<Vec<Event>> {
+    let (_, flush, last) = wait(life)?;
+    let mut draft = Draft::of(life);
+    draft.shift(flush.ended?, last.ended?);
+    Some(draft.done())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
+    use super::super::test_life::{altered, assert_broken, assert_kept, life, seen};
     use super::*;
 
-    const RETURNS: &str = "
-        async 0
-        async 1
-        call insmod m 9
-        return insmod m 9 0
-        ended 0 0
-        ended 1 0
+    const RECORDED: &str = "
+        9 schedule 0
+        9 schedule 1
+        30 driver_attach 0
+        30 probe 0
+        8 init other
+        8 flush 0
+        31 driver_attach 1
+        30 probe_end 0
+        30 driver_attach_end
+        31 driver_attach_end
+        8 flush_end
+        8 init_end 0
+        8 init other
+        8 flush 0
+        8 flush_end
+        8 init_end 0
     ";
 
-    const WAITS: &str = "
-        async 0
-        async 1
-        call insmod m 9
-        ended 0 0
-        ended 1 0
-        return insmod m 9 0
+    const EXCLUSIVE: &str = "
+        30 probe 0
+        8 init other
+        8 flush 0
+        8 flush_end
+        8 init_end 0
+        8 rmmod other
+        8 free_module other
+        8 flush 7
+        8 flush_end
+        8 rmmod_end 0
+        30 probe_end 0
     ";
 
-    fn verdict(events: &[Event], call: Insmod) -> Result<(), Violation> {
-        check(events, Kind::Insmod, "m", "d", call, Micros(1500))
-    }
+    const PRINTED: &str = "
+        registered prefer_asynchronous
+        async 0
+        async 1
+        call insmod other 9 0
+        ended 0 0
+        ended 1 0
+        return insmod other 9 0
+        call rmmod other 9
+        return rmmod other 9 0
+    ";
 
     #[test]
     fn holds() {
-        verdict(&log(RETURNS), Insmod::Returns).unwrap();
-        verdict(&log(WAITS), Insmod::Waits).unwrap();
+        assert_kept(&LAW, RECORDED, 1);
+        assert_kept(&LAW, EXCLUSIVE, 0);
+        assert_kept(&LAW, PRINTED, 1);
+        let rmmod = PRINTED.replace("ended 1 0", "");
+        let rmmod = altered(
+            &rmmod,
+            "return insmod other 9 0",
+            "return insmod other 9 -8",
+        );
+        let rmmod = altered(
+            &rmmod,
+            "return rmmod other 9 0",
+            "ended 1 0\n return rmmod other 9 0",
+        );
+        assert_kept(&LAW, &rmmod, 1);
     }
 
     #[test]
-    fn the_other_way_round() {
-        assert_broken(verdict(&log(RETURNS), Insmod::Waits), "call_returned");
-        assert_broken(verdict(&log(WAITS), Insmod::Returns), "call_returned");
-        let one = "ended 0 0\n call insmod m 9";
-        let one = log(&WAITS
-            .replace("ended 0 0\n", "")
-            .replace("call insmod m 9", one));
-        verdict(&one, Insmod::Waits).unwrap();
+    fn returns_too_early() {
+        let early = RECORDED.replace("31 driver_attach_end\n", "").replace(
+            "8 flush_end\n        8 init_end 0\n        8 init",
+            "8 flush_end\n 31 driver_attach_end\n 8 init_end 0\n 8 init",
+        );
+        assert_broken(&LAW, &early, "driver_attach_end");
+        // One that is never run.
+        let never = RECORDED.replace("9 schedule 1", "9 schedule 1\n 9 schedule 2");
+        assert_broken(&LAW, &never, "at=0xd02");
+        let early = altered(PRINTED, "ended 1 0", "");
+        assert_broken(&LAW, &early, "call=insmod");
+        let early = altered(&early, "call insmod other 9 0", "call insmod other 9 1");
+        assert_broken(&LAW, &early, "call=rmmod");
+        let own = altered(
+            &early,
+            "call rmmod other 9",
+            "call rmmod other 9\n unregistered",
+        );
+        assert_kept(&LAW, &own, 0);
+        let exclusive = early.replace("prefer_asynchronous", "force_synchronous");
+        assert_kept(&LAW, &exclusive, 0);
     }
 
     #[test]
-    fn takes_too_long() {
-        let slow = doctored(RETURNS, "call insmod m 9", "call insmod m 9\n async 2");
-        assert_broken(verdict(&slow, Insmod::Returns), "2.000 ms");
-    }
+    fn no_convoy() {
+        let limit = Micros(3000);
+        let free = |lines: &str, kind| check_free(&life(lines), kind, "other", limit);
+        let broken = |lines: &str, kind| seen(free(lines, kind).map(drop));
+        for kind in [Call::Insmod, Call::Rmmod] {
+            assert_eq!(free(EXCLUSIVE, kind), Ok(1));
+            let another = check_free(&life(RECORDED), kind, "another", limit);
+            assert_eq!(seen(another.map(drop)), "nothing");
+        }
+        assert!(broken(RECORDED, Call::Insmod).contains("init mod=\"other\""));
+        let never = EXCLUSIVE
+            .replace("        8 free_module other\n", "")
+            .replace("        8 rmmod_end 0\n", "");
+        assert!(broken(&never, Call::Rmmod).contains("rmmod mod=\"other\""));
 
-    #[test]
-    fn nothing_to_judge() {
-        assert_broken(verdict(&log("async 0"), Insmod::Returns), "0 of them");
-        let alone = log("call insmod m 9\n return insmod m 9 0");
-        assert_broken(verdict(&alone, Insmod::Returns), "call_began");
-        let failed = doctored(RETURNS, "return insmod m 9 0", "return insmod m 9 -8");
-        assert_broken(verdict(&failed, Insmod::Returns), "ret=-8");
+        let beside = altered(PRINTED, "ended 1 0", "");
+        assert_eq!(free(&beside, Call::Insmod), Ok(1));
+        assert_eq!(free(&beside, Call::Rmmod), Ok(1));
+        let slow = altered(
+            &beside,
+            "ended 0 0",
+            "ended 0 0\n async 2\n async 3\n async 4",
+        );
+        assert!(broken(&slow, Call::Insmod).contains("call=insmod"));
+        let failed = altered(
+            &beside,
+            "return rmmod other 9 0",
+            "return rmmod other 9 -16",
+        );
+        assert!(broken(&failed, Call::Rmmod).contains("ret=-16"));
+        let two_phases = "
+            async 0
+            ended 0 0
+            call insmod other 9
+            return insmod other 9 0
+            arrived 0 0
+            ready 0 0
+        ";
+        assert_eq!(free(two_phases, Call::Insmod), Ok(1));
     }
 }

@@ -1,16 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A design of asynchronous probing keeps what it promises: who probes, how many devices at once,
-//! and whether the call waits that brings the driver or the devices.
+//! A design of asynchronous probing keeps what it promises.
 //!
 //! `Documentation/designs.rst` tells where the designs come from.
 
-use super::insmod_waits::Insmod;
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::timing::most_at_once;
-use crate::Event;
+use super::law::{Court, Law, Violation};
+use crate::event::Call;
+use crate::life::wave::at_once;
+use crate::life::{Life, Sight};
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "designs",
+    promise:
+        "A design says which tasks probe, how many devices they probe at once, and whether the \
+              call waits that brings the driver or the devices.",
+    kernel:
+        "drivers/base/dd.c: __driver_attach() and __device_attach() schedule probes or run them; \
+             kernel/async.c: async_synchronize_full() does not wait for exclusive domains.",
+    mend:
+        "The probe type or the domain of the driver is not the one that its design needs. Compare \
+           the driver's registration with Documentation/designs.rst.",
+    needs: &[Sight::Expectation],
+    check: |_| Ok(0),
+    mutants: &[],
+};
+
+/// Whether a call waits for the probes that it sets off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insmod {
+    /// It returns after every probe has ended.
+    Waits,
+    /// It returns before any probe has ended.
+    Returns,
+}
 
 /// Which tasks probe, and so how many devices are probed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +51,7 @@ pub enum Probes {
 pub struct Promise {
     /// Whether the call waits for the probes.
     pub call: Insmod,
-    /// Who probes.
+    /// Which tasks probe.
     pub probes: Probes,
 }
 
@@ -39,74 +62,71 @@ pub struct Promise {
 ///
 /// How the promise was broken.
 pub fn check(
-    events: &[Event],
-    kind: Kind,
+    life: &Life,
+    kind: Call,
     on: &str,
     driver: &str,
     devices: usize,
     promise: Promise,
 ) -> Result<(), Violation> {
-    let court = Court {
-        law: "designs",
-        events,
-    };
-    let (call, returned) = court.call(kind, on)?;
-    let probes = court.first_probes(driver, devices)?;
+    let court = Court::of(LAW.name, life);
+    let call = court.call(kind, on)?;
     court.demand(
-        devices > 1,
-        "devices enough to have an order",
-        format!("{devices}"),
+        call.ret == Some(0),
+        format!("{kind} of {on} to succeed"),
+        &[call.end_place()],
     )?;
-    let mut last = call.began;
+    let probes = court.first_probes(driver, devices)?;
+    let expected = "devices enough to have an order";
+    court.demand_seen(devices > 1, expected, format!("{devices}"))?;
+    let pid = life.pid_of(call).unwrap_or_default();
     for probe in &probes {
-        let ended = probe.ended.unwrap_or(usize::MAX);
-        last = last.max(ended);
+        let ended = probe.end_place();
         court.demand(
             probe.ret == Some(0) && call.began < probe.began,
-            format!("{kind} of {on} to have {} bound", probe.device),
-            court.at(ended),
+            format!("{kind} of {on} to have {} bound", probe.on),
+            &[probe.began, ended],
         )?;
-        let by_whom = match promise.probes {
-            Probes::InCaller => !probe.asynchronous && probe.pid == call.pid,
-            Probes::InOneWorker => probe.asynchronous && probe.pid == probes[0].pid,
-            Probes::InParallel => probe.asynchronous,
+        let asynchronous = probe.asynchronous == Some(true);
+        let in_its_task = match promise.probes {
+            Probes::InCaller => !asynchronous && probe.task == call.task,
+            Probes::InOneWorker => asynchronous && probe.task == probes[0].task,
+            Probes::InParallel => asynchronous,
         };
         court.demand(
-            by_whom,
-            format!("probes {:?}, {kind} is pid {}", promise.probes, call.pid),
-            court.at(probe.began),
+            in_its_task,
+            format!("probes {:?}, {kind} is pid {pid}", promise.probes),
+            &[probe.began],
+        )?;
+        let returned = call.end_place();
+        let (waits, expected) = match promise.call {
+            Insmod::Waits => (ended < returned, "after the probe of"),
+            Insmod::Returns => (returned < ended, "before the end of the probe of"),
+        };
+        court.demand(
+            waits,
+            format!("{kind} of {on} to return {expected} {}", probe.on),
+            &[ended, returned],
         )?;
     }
-    let at_once = most_at_once(&probes);
-    let expected = match promise.probes {
-        Probes::InParallel => devices,
-        _ => 1,
+    let times: Vec<_> = probes
+        .iter()
+        .map(|probe| (probe.begin, probe.end.unwrap_or(life.end)))
+        .collect();
+    let (at_once, expected) = match promise.probes {
+        Probes::InParallel => (at_once(&times), devices),
+        _ => (at_once(&times), 1),
     };
-    court.demand(
+    court.demand_seen(
         at_once == expected,
         format!("{expected} probes at once"),
-        format!("{at_once}"),
-    )?;
-    let first = probes.iter().filter_map(|probe| probe.ended).min();
-    match promise.call {
-        Insmod::Waits => court.demand(
-            last < returned,
-            format!("{kind} of {on} to return after the last probe"),
-            format!("{} after it", court.at(last)),
-        ),
-        Insmod::Returns => court.demand(
-            Some(returned) < first,
-            format!("{kind} of {on} to return before the first probe ends"),
-            first.map_or("no probe".to_owned(), |at| {
-                format!("{} before it", court.at(at))
-            }),
-        ),
-    }
+        format!("{at_once} at once"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, log};
+    use super::super::test_life::{life, seen};
     use super::*;
 
     const IN_CALLER: &str = "
@@ -137,65 +157,90 @@ mod tests {
     ";
 
     /// Both devices in the worker of the first.
-    fn in_one_worker() -> Vec<Event> {
-        let mut events = log("
-            call insmod m 9
-            return insmod m 9 0
-            async 0
-            ended 0 0
-            async 1
-            ended 1 0
-        ");
-        if let crate::What::ProbeBegan { pid, .. } = &mut events[4].what {
-            *pid = 30;
-        }
-        events
+    const IN_ONE_WORKER: &str = "
+        call insmod m 9
+        return insmod m 9 0
+        async 0
+        ended 0 0
+        async 1 30
+        ended 1 0
+    ";
+
+    fn judge(lines: &str, call: Insmod, probes: Probes) -> Result<(), Violation> {
+        let promise = Promise { call, probes };
+        check(&life(lines), Call::Insmod, "m", "d", 2, promise)
     }
 
     #[test]
     fn each_log_keeps_its_own_promise_only() {
         let logs = [
-            (log(IN_CALLER), Insmod::Waits, Probes::InCaller),
-            (log(IN_PARALLEL), Insmod::Waits, Probes::InParallel),
-            (log(EARLY), Insmod::Returns, Probes::InParallel),
-            (in_one_worker(), Insmod::Returns, Probes::InOneWorker),
+            (IN_CALLER, Insmod::Waits, Probes::InCaller),
+            (IN_PARALLEL, Insmod::Waits, Probes::InParallel),
+            (EARLY, Insmod::Returns, Probes::InParallel),
+            (IN_ONE_WORKER, Insmod::Returns, Probes::InOneWorker),
         ];
-        for (events, insmod, probes) in &logs {
-            for (_, other_insmod, other_probes) in &logs {
-                let promise = Promise {
-                    call: *other_insmod,
-                    probes: *other_probes,
-                };
-                let verdict = check(events, Kind::Insmod, "m", "d", 2, promise);
+        for (lines, insmod, probes) in logs {
+            for (_, other_insmod, other_probes) in logs {
+                let verdict = judge(lines, other_insmod, other_probes);
                 let same = insmod == other_insmod && probes == other_probes;
-                assert_eq!(verdict.is_ok(), same, "{promise:?}: {events:?}");
+                assert_eq!(
+                    verdict.is_ok(),
+                    same,
+                    "{other_insmod:?} {other_probes:?}: {lines}"
+                );
             }
         }
     }
 
     #[test]
     fn parallel_but_not_all() {
-        let events = log(&IN_PARALLEL
+        let lines = IN_PARALLEL
             .replace("async 1", "ended 0 0\n async 1")
-            .replace("ended 1 0\n        ended 0 0", "ended 1 0"));
-        let promise = Promise {
-            call: Insmod::Waits,
-            probes: Probes::InParallel,
-        };
-        assert_broken(check(&events, Kind::Insmod, "m", "d", 2, promise), "1");
+            .replace("ended 1 0\n        ended 0 0", "ended 1 0");
+        let verdict = judge(&lines, Insmod::Waits, Probes::InParallel);
+        assert_eq!(seen(verdict), "1 at once");
+    }
+
+    #[test]
+    fn one_after_the_other_in_one_task() {
+        let lines = "
+            call insmod m 9
+            sync 0 9
+            sync 1 9
+            ended 0 0
+            ended 1 0
+            return insmod m 9 0
+        ";
+        let verdict = judge(lines, Insmod::Waits, Probes::InCaller);
+        assert_eq!(seen(verdict), "2 at once");
+    }
+
+    #[test]
+    fn in_another_task() {
+        let lines = IN_CALLER.replace("sync 1 9", "sync 1 8");
+        let verdict = judge(&lines, Insmod::Waits, Probes::InCaller);
+        assert!(seen(verdict).contains("pid=8"));
+        let lines = IN_PARALLEL.replace("async 1", "sync 1 9");
+        let verdict = judge(&lines, Insmod::Waits, Probes::InParallel);
+        assert!(seen(verdict).contains("async=0"));
     }
 
     #[test]
     fn one_is_not_bound() {
-        let events = log(&IN_CALLER.replace("ended 1 0", "ended 1 -5"));
-        let promise = Promise {
-            call: Insmod::Waits,
-            probes: Probes::InCaller,
-        };
-        assert_broken(check(&events, Kind::Insmod, "m", "d", 2, promise), "ret=-5");
-        assert_broken(
-            check(&log(""), Kind::Insmod, "m", "d", 2, promise),
-            "0 of them",
-        );
+        let lines = IN_CALLER.replace("ended 1 0", "ended 1 -5");
+        let verdict = judge(&lines, Insmod::Waits, Probes::InCaller);
+        assert!(seen(verdict).contains("ret=-5"));
+    }
+
+    #[test]
+    fn nothing_to_judge() {
+        let in_caller = |lines: &str| seen(judge(lines, Insmod::Waits, Probes::InCaller));
+        assert_eq!(in_caller(""), "0 of them");
+        assert!(in_caller(&IN_CALLER.replace("m 9 0", "m 9 -22")).contains("ret=-22"));
+        let open = IN_CALLER.replace("return insmod m 9 0", "");
+        assert!(in_caller(&open).contains("call_began"));
+        assert!(in_caller(&IN_CALLER.replace("ended 1 0", "")).contains("probe_began dev=d.1"));
+        let one = IN_CALLER.replace("sync 1 9", "").replace("ended 1 0", "");
+        assert_eq!(in_caller(&one), "1 devices probed");
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::event::{Fetched, Point, Recorded, Side};
 use crate::life::{Kind, Life, Span};
-use crate::{Event, What};
+use crate::{Event, ProbeType, What};
 
 /// A task that is in no recording.
 pub(super) const STRANGER: u32 = 4_000_000;
@@ -47,6 +47,11 @@ impl Draft {
             let (own, others): (Vec<_>, Vec<_>) = events.drain(from..=to).partition(of_task);
             events.splice(from..from, others.into_iter().chain(own));
         });
+    }
+
+    /// Has an event twice.
+    pub(super) fn repeat(&mut self, at: usize) {
+        self.0.insert(at, self.0[at].clone());
     }
 
     /// Takes an event out.
@@ -121,6 +126,18 @@ pub(super) fn registrations(life: &Life) -> impl Iterator<Item = (usize, &Span)>
             scheduled.task == register.task && register.spans(scheduled.began)
         })
     })
+}
+
+/// A driver that has asynchronous probes says this probe type; if `plain`, one whose insmod waits.
+pub(super) fn says(life: &Life, probe_type: ProbeType, plain: bool) -> Option<Vec<Event>> {
+    let waits = |register| {
+        let init = life.within(register, |outer| outer.kind == Kind::Init);
+        init.is_some_and(|init| life.inside(Kind::Flush, init).next().is_some())
+    };
+    let (_, register) = registrations(life).find(|(at, _)| !plain || waits(*at))?;
+    let mut draft = Draft::of(life);
+    draft.fetched(register.began)?.probe_type = Some(probe_type);
+    Some(draft.done())
 }
 
 /// An insmod that waits for async work: its init, the flush, and of the probes that end while it

@@ -1,197 +1,208 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The probes of a FORCE driver run one after the other in the task that registers, the driver or
-//! the devices; register and insmod return after the last.
-//!
-//! `drivers/base/dd.c`, `driver_allows_async_probing()`: never for `PROBE_FORCE_SYNCHRONOUS`, so
-//! that `__driver_attach()` and `__device_attach()` call `driver_probe_device()` themselves.
+//! A FORCE driver is probed by the task that registers the driver or the device.
 
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::{Event, What};
+use std::collections::HashMap;
 
-/// Judges the insmod of `module`, the driver's or the devices', which makes `driver` probe
-/// `devices` devices, more than one.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(
-    events: &[Event],
-    module: &str,
-    driver: &str,
-    devices: usize,
-) -> Result<(), Violation> {
-    check_as("force_sync", events, module, driver, devices)
-}
+use super::doctor::says;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use super::registrations::{in_helper, Registrations};
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight, Span};
+use crate::{Event, ProbeType};
 
-/// Judges the only call of `kind` on `on`, which brings the devices that `driver` probes.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check_call(
-    events: &[Event],
-    kind: Kind,
-    on: &str,
-    driver: &str,
-    devices: usize,
-) -> Result<(), Violation> {
-    check_call_as("force_sync", events, kind, on, driver, devices)
-}
+const FORCE: Option<ProbeType> = Some(ProbeType::ForceSynchronous);
 
-/// The same for another law that expects synchronous probes.
-pub(super) fn check_as(
-    law: &'static str,
-    events: &[Event],
-    module: &str,
-    driver: &str,
-    devices: usize,
-) -> Result<(), Violation> {
-    check_call_as(law, events, Kind::Insmod, module, driver, devices)
-}
+/// The law.
+pub static LAW: Law = Law {
+    name: "force_sync",
+    promise: "The driver core never lets an async worker probe a device for a driver with \
+              PROBE_FORCE_SYNCHRONOUS. The task that registers the driver or the device probes \
+              itself, one device after the other, schedules nothing, and returns after the last \
+              probe.",
+    kernel: "drivers/base/dd.c: driver_allows_async_probing() is false for \
+             PROBE_FORCE_SYNCHRONOUS, so that __driver_attach() and __device_attach() call \
+             driver_probe_device() themselves. Workers of the driver's own, which call \
+             device_driver_attach(), are no breach.",
+    mend: "A driver or bus that changes the probe type after the registration breaks it. Set the \
+           probe type before driver_register().",
+    needs: &[Sight::Probes, Sight::Registrations],
+    check,
+    mutants: &[
+        Mutant::live("match_prefers"),
+        Mutant::doctored("says_force", says_force),
+    ],
+};
 
-/// The same for any call.
-fn check_call_as(
-    law: &'static str,
-    events: &[Event],
-    kind: Kind,
-    on: &str,
-    driver: &str,
-    devices: usize,
-) -> Result<(), Violation> {
-    let court = Court { law, events };
-    let (call, returned) = court.call(kind, on)?;
-    let probes = court.first_probes(driver, devices)?;
-    court.demand(
-        devices > 1,
-        "devices enough to have an order",
-        format!("{devices}"),
-    )?;
-
-    let mut free = call.began;
-    for probe in &probes {
+/// Judges every probe by a FORCE driver whose registration is in the log; the cases are those in the
+/// task that registers the driver or the device.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let registrations = Registrations::of(life);
+    let tasks = Tasks::of(life);
+    let mut cases = 0;
+    for (at, probe) in life.of(Kind::Probe) {
+        let register = registrations.of_probe(probe);
+        let Some(register) = register.filter(|register| register.facts.probe_type == FORCE) else {
+            continue;
+        };
+        let worker = in_helper(life, at).map(|worker| life.spans[worker].began);
         court.demand(
-            !probe.asynchronous && probe.pid == call.pid,
-            format!("probes in the task of {kind} {on}, pid {}", call.pid),
-            court.at(probe.began),
+            worker.is_none(),
+            format!("{} not to be probed by an async worker", probe.on),
+            &[&[register.began, probe.began], worker.as_slice()].concat(),
         )?;
+        let outer = match probe.facts.at {
+            Some(_) => life
+                .within(at, |outer| matches!(outer.kind, Kind::Register | Kind::Add))
+                .map(|outer| &life.spans[outer]),
+            None => tasks.around(probe),
+        };
+        let Some(outer) = outer else {
+            continue;
+        };
+        cases += 1;
         court.demand(
-            free < probe.began,
+            probe.end_place() < outer.end_place() || outer.ended.is_none(),
             format!(
-                "the probe of {} to begin after the one before has ended",
-                probe.device
+                "{} of {} to return after the probe of {}",
+                outer.kind, outer.on, probe.on
             ),
-            format!("it began before {}", court.at(free)),
+            &[
+                outer.began,
+                probe.began,
+                probe.end_place(),
+                outer.end_place(),
+            ],
         )?;
-        free = probe.ended.unwrap_or(usize::MAX);
     }
-    court.demand(
-        free < returned,
-        format!("{kind} of {on} to return after the last probe"),
-        format!("{} after it", court.at(free)),
-    )?;
-
-    // Where the driver came first, its registration has nothing to wait for.
-    let registered = events.iter().position(
-        |event| matches!(&event.what, What::Registered { driver: name, .. } if name == driver),
-    );
-    if let Some(registered) = registered.filter(|at| (call.began..returned).contains(at)) {
+    for (at, register) in life.of(Kind::Register) {
+        let forced = register.facts.probe_type == FORCE && register.facts.by.is_some();
+        let scheduled = registrations.scheduled_by(at).first().filter(|_| forced);
+        let place = scheduled.map(|probe| life.spans[probe.scheduled].began);
         court.demand(
-            free < registered,
-            format!("the registration of {driver} to return after the last probe"),
-            format!("{} after it", court.at(free)),
+            place.is_none(),
+            "the registration to schedule no probe",
+            &[&[register.began, register.end_place()], place.as_slice()].concat(),
         )?;
     }
-    Ok(())
+    Ok(cases)
+}
+
+/// What tasks do that a log without the kernel's functions shows: registrations, and the calls of
+/// userspace that bring drivers and devices.
+struct Tasks<'a>(HashMap<Option<usize>, Vec<&'a Span>>);
+
+impl<'a> Tasks<'a> {
+    fn of(life: &'a Life) -> Self {
+        let brings = |kind| {
+            matches!(
+                kind,
+                Kind::Register | Kind::Call(Call::Insmod | Call::Add | Call::AddAsync)
+            )
+        };
+        let mut tasks: HashMap<Option<usize>, Vec<&Span>> = HashMap::new();
+        for span in life.spans.iter().filter(|span| brings(span.kind)) {
+            tasks.entry(span.task).or_default().push(span);
+        }
+        Self(tasks)
+    }
+
+    /// Of those that are under way in the task of a synchronous probe when that begins, the first to
+    /// end. A worker registers nothing.
+    fn around(&self, probe: &Span) -> Option<&'a Span> {
+        let of_task = self.0.get(&probe.task)?.iter().copied();
+        let around = of_task.filter(|of| of.began <= probe.began && probe.began < of.end_place());
+        around
+            .min_by_key(|outer| outer.end_place())
+            .filter(|_| probe.asynchronous == Some(false))
+    }
+}
+
+/// A driver that has asynchronous probes says FORCE.
+fn says_force(life: &Life) -> Option<Vec<Event>> {
+    says(life, ProbeType::ForceSynchronous, false)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        9 register type=force
+        9 probe 0
+        9 probe_end 0
+        9 probe 1
+        9 probe_end 2
+        9 register_end 0
+        8 add 2
+        8 probe 2
+        8 probe_end 0
+        8 add_end 0
+        30 bind 1
+        30 probe 1
+        30 probe_end 0
+        30 bind_end 0
+        9 register drv=e
+        9 schedule 3
+        9 register_end 0
+        31 driver_attach 3
+        31 probe 3 drv=e
+        31 probe_end 0
+        31 driver_attach_end
+    ";
+
+    const PRINTED: &str = "
         call insmod m 9
         sync 0 9
         ended 0 0
         sync 1 9
         ended 1 0
-        registered force_synchronous
+        registered 4.500 force_synchronous
         return insmod m 9 0
+        call add m 8
+        sync 2 8
+        ended 2 0
+        return add m 8 0
     ";
 
     #[test]
     fn holds() {
-        check(&log(GOOD), "m", "d", 2).unwrap();
+        assert_kept(&LAW, RECORDED, 3);
+        // Registered before the recording began.
+        let unknown = RECORDED.replace("9 register type=force", "");
+        assert_kept(&LAW, &unknown.replacen("9 register_end 0", "", 1), 0);
+        assert_kept(&LAW, PRINTED, 3);
     }
 
     #[test]
-    fn holds_where_the_driver_came_first() {
-        let events = log("
-            call insmod driver 8
-            registered force_synchronous
-            return insmod driver 8 0
-            call insmod m 9
-            sync 0 9
-            ended 0 0
-            sync 1 9
-            ended 1 0
-            return insmod m 9 0
-        ");
-        check(&events, "m", "d", 2).unwrap();
+    fn by_an_async_worker() {
+        let other = altered(RECORDED, "31 probe 3 drv=e", "31 probe 3");
+        assert_broken(&LAW, &other, "driver_attach dev=\"d.3\"");
+        // Of an older driver at the same place nothing follows.
+        let again = altered(&other, "9 register drv=e", "9 register type=prefer");
+        assert_kept(&LAW, &again, 3);
     }
 
     #[test]
-    fn holds_for_a_write() {
-        let events = log(&GOOD.replace("insmod m", "add m"));
-        check_call(&events, Kind::Add, "m", "d", 2).unwrap();
-        assert_broken(check(&events, "m", "d", 2), "0 of them");
-    }
-
-    #[test]
-    fn another_task() {
-        assert_broken(
-            check(&doctored(GOOD, "sync 1 9", "sync 1 8"), "m", "d", 2),
-            "pid=8",
-        );
-        assert_broken(
-            check(&doctored(GOOD, "sync 1 9", "async 1"), "m", "d", 2),
-            "async=1",
-        );
-    }
-
-    #[test]
-    fn at_once() {
-        let events = log("
-            call insmod m 9
-            sync 0 9
-            sync 1 9
-            ended 0 0
-            ended 1 0
-            registered force_synchronous
-            return insmod m 9 0
-        ");
-        assert_broken(check(&events, "m", "d", 2), "it began before");
+    fn schedules() {
+        let schedules = altered(RECORDED, "9 probe 1", "9 schedule 7\n 9 probe 1");
+        assert_broken(&LAW, &schedules, "schedule func");
     }
 
     #[test]
     fn returns_early() {
-        let register = GOOD.replace("registered force_synchronous\n", "");
-        let register = register.replace("sync 1 9\n", "sync 1 9\n registered force_synchronous\n");
-        assert_broken(check(&log(&register), "m", "d", 2), "ended dev=d.1");
-
-        let insmod = GOOD.replace("return insmod m 9 0\n", "");
-        let insmod = insmod.replace("sync 1 9\n", "sync 1 9\n return insmod m 9 0\n");
-        assert_broken(check(&log(&insmod), "m", "d", 2), "ended dev=d.1");
-    }
-
-    #[test]
-    fn nothing_to_judge() {
-        assert_broken(check(&log(""), "m", "d", 2), "0 of them");
-        assert_broken(check(&log(GOOD), "m", "d", 3), "2 devices");
-        let one = log("call insmod m 9\n sync 0 9\n ended 0 0\n return insmod m 9 0");
-        assert_broken(check(&one, "m", "d", 1), "1");
+        let registered = "registered 2.500 force_synchronous";
+        let early = altered(PRINTED, "registered 4.500 force_synchronous", "");
+        let early = altered(&early, "sync 1 9", &format!("sync 1 9\n {registered}"));
+        assert_broken(&LAW, &early, "probe_ended dev=d.1");
+        for (call, device) in [("insmod m 9", 1), ("add m 8", 2)] {
+            let early = altered(PRINTED, &format!("return {call} 0"), "");
+            let ended = format!("ended {device} 0");
+            let late = format!("return {call} 0\n {ended}");
+            assert_broken(&LAW, &altered(&early, &ended, &late), "probe_ended");
+        }
     }
 }

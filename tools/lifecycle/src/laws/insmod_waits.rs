@@ -1,141 +1,193 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A plain insmod that sets off asynchronous probes returns only after they have ended; with the
-//! module parameter `async_probe` it returns before.
-//!
-//! `kernel/module/main.c`, `do_init_module()`: `if (!mod->async_probe_requested)
-//! async_synchronize_full()`.
+//! A plain insmod waits for the asynchronous probes that it sets off.
 
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::Event;
+use std::collections::{HashMap, HashSet};
 
-/// What insmod is expected to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Insmod {
-    /// Returns after every probe has ended: a plain insmod.
-    Waits,
-    /// Returns before any probe has ended: `async_probe` was among the parameters.
-    Returns,
+use super::doctor::{wait, Draft};
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight, Span};
+use crate::{Event, ProbeType};
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "insmod_waits",
+    promise: "An insmod that sets off asynchronous probes returns after they have ended. With the \
+              module parameter async_probe it waits for none of them.",
+    kernel: "kernel/module/main.c: do_init_module() calls async_synchronize_full() unless the \
+             module was loaded with async_probe.",
+    mend:
+        "A probe that returns while it leaves work to be done is not waited for: insmod returns, \
+           and the device does not work yet. Do the work in the probe, or let a second phase say \
+           when the device is ready.",
+    needs: &[Sight::Probes, Sight::Modules],
+    check,
+    mutants: &[
+        Mutant::live("work_is_left"),
+        Mutant::doctored("insmod_returns_early", insmod_returns_early).also(&["convoy"]),
+    ],
+};
+
+/// Judges every insmod that sets off async probes and has to wait for them; those are the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    Ok(recorded(court)? + printed(court)?)
 }
 
-/// Judges the insmod of `module`, the driver's or the devices', which sets off the slow
-/// asynchronous probes of `devices` devices by `driver`.
-///
-/// # Errors
-///
-/// How the law was broken.
-pub fn check(
-    events: &[Event],
-    module: &str,
-    driver: &str,
-    devices: usize,
-    insmod: Insmod,
-) -> Result<(), Violation> {
-    let court = Court {
-        law: "insmod_waits",
-        events,
-    };
-    let (call, returned) = court.call(Kind::Insmod, module)?;
-    court.demand(
-        call.ret == Some(0),
-        format!("insmod of {module} to succeed"),
-        court.at(returned),
-    )?;
-    for probe in court.first_probes(driver, devices)? {
-        court.demand(
-            probe.asynchronous,
-            "probes in async workers",
-            court.at(probe.began),
-        )?;
-        court.demand(
-            call.began < probe.began,
-            format!("insmod of {module} to set the probes off"),
-            court.at(probe.began),
-        )?;
-        let ended = probe.ended.unwrap_or(usize::MAX);
-        match insmod {
-            Insmod::Waits => court.demand(
-                ended < returned,
-                format!(
-                    "insmod of {module} to return after the probe of {}",
-                    probe.device
-                ),
-                format!("{} after it", court.at(ended)),
-            )?,
-            Insmod::Returns => court.demand(
-                returned < ended,
-                format!(
-                    "insmod of {module} to return before the probe of {} ends",
-                    probe.device
-                ),
-                format!("{} before it", court.at(ended)),
-            )?,
+/// The kernel's part of insmod. The wait is the last thing that the loader does, after the module's
+/// own init.
+fn recorded(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut scheduled: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
+    for probe in life.async_probes() {
+        let init = life.within(probe.scheduled, |outer| outer.kind == Kind::Init);
+        if let Some(init) = init {
+            let ended = probe.run.map(|run| life.spans[run].end_place());
+            let ended = ended.unwrap_or(usize::MAX);
+            let began = life.spans[probe.scheduled].began;
+            scheduled.entry(init).or_default().push((began, ended));
         }
     }
-    Ok(())
+    let mut cases = 0;
+    for (at, init) in life.of(Kind::Init).filter(|(_, init)| init.ret == Some(0)) {
+        let waits = || {
+            let mut flushes = life.inside(Kind::Flush, at).map(|(_, flush)| flush);
+            flushes.any(|flush| flush.parent == Some(at) && flush.facts.domain == Some(0))
+        };
+        let Some(scheduled) = scheduled.get(&at).filter(|_| waits()) else {
+            continue;
+        };
+        cases += 1;
+        for (began, ended) in scheduled {
+            court.demand(
+                *ended < init.end_place(),
+                format!("insmod of {} to return after the probe", init.on),
+                &[*began, *ended, init.end_place()],
+            )?;
+        }
+    }
+    Ok(cases)
+}
+
+/// Userspace's call. Of the probes that began during it those are judged whose driver it registers as
+/// PREFER: other designs have workers of their own, for which insmod does not wait.
+fn printed(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for (at, call) in life.of(Kind::Call(Call::Insmod)) {
+        let plain = call.facts.async_probe == Some(false) && call.ret == Some(0);
+        if !plain || life.inside(Kind::Init, at).next().is_some() {
+            continue;
+        }
+        let during = || {
+            life.spans[at..]
+                .iter()
+                .take_while(|of| of.began < call.end_place())
+        };
+        let registers = |of: &&Span| {
+            of.kind == Kind::Register && of.facts.probe_type == Some(ProbeType::PreferAsynchronous)
+        };
+        let drivers: Vec<&Span> = during().filter(registers).collect();
+        // Something else sets off a second probe of a device.
+        let mut met = HashSet::new();
+        let probes = during().filter(|of| of.kind == Kind::Probe && met.insert(of.device));
+        let awaited: Vec<&Span> = probes
+            .filter(|of| of.asynchronous == Some(true))
+            .filter(|of| drivers.iter().any(|driver| driver.same_driver(of)))
+            .collect();
+        cases += usize::from(!awaited.is_empty());
+        for probe in awaited {
+            court.demand(
+                probe.end_place() < call.end_place(),
+                format!(
+                    "insmod of {} to return after the probe of {}",
+                    call.on, probe.on
+                ),
+                &[probe.began, probe.end_place(), call.end_place()],
+            )?;
+        }
+    }
+    Ok(cases)
+}
+
+/// insmod returns before the last of the probes that it has set off.
+fn insmod_returns_early(life: &Life) -> Option<Vec<Event>> {
+    let (init, flush, last) = wait(life)?;
+    let mut draft = Draft::of(life);
+    draft.shift(flush.ended?, last.ended?);
+    // The end of the probe is one place later now.
+    draft.shift(init.ended?, last.ended? + 1);
+    Some(draft.done())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
-    use super::*;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
 
-    const PLAIN: &str = "
-        call insmod m 9
-        registered prefer_asynchronous
-        async 0
-        async 1
-        ended 1 0
-        ended 0 0
-        return insmod m 9 0
+    const RECORDED: &str = "
+        9 init m
+        9 schedule 0
+        9 flush 0
+        30 driver_attach 0
+        30 driver_attach_end
+        9 flush_end
+        9 init_end 0
+        8 init m
+        8 schedule 1
+        8 init_end 0
+        31 driver_attach 1
+        31 driver_attach_end
     ";
 
-    const ASYNC: &str = "
-        call insmod m 9
-        async 0
+    const PRINTED: &str = "
+        call insmod m 9 0
         registered prefer_asynchronous
-        return insmod m 9 0
+        async 0
         async 1
         ended 1 0
+        ended 0 -517
+        async 0
+        return insmod m 9 0
         ended 0 0
     ";
 
     #[test]
     fn holds() {
-        check(&log(PLAIN), "m", "d", 2, Insmod::Waits).unwrap();
-        check(&log(ASYNC), "m", "d", 2, Insmod::Returns).unwrap();
+        assert_kept(&LAW, RECORDED, 1);
+        assert_kept(&LAW, PRINTED, 1);
+        // It does not wait with `async_probe`, nor for what is in a domain of its own; where the log
+        // does not say how the module was loaded, it cannot be judged.
+        let early = altered(PRINTED, "ended 1 0", "");
+        for call in ["call insmod m 9 1", "call insmod m 9"] {
+            assert_kept(&LAW, &altered(&early, "call insmod m 9 0", call), 0);
+        }
+        assert_kept(
+            &LAW,
+            &early.replace("prefer_asynchronous", "force_synchronous"),
+            0,
+        );
+        let failed = altered(&early, "return insmod m 9 0", "return insmod m 9 -22");
+        assert_kept(&LAW, &failed, 0);
     }
 
     #[test]
-    fn the_other_way_round() {
-        assert_broken(
-            check(&log(ASYNC), "m", "d", 2, Insmod::Waits),
-            "probe_ended dev=d.0 driver=d ret=0 ms=1.000 after",
+    fn returns_early() {
+        let early = altered(RECORDED, "30 driver_attach_end", "");
+        let early = altered(
+            &early,
+            "9 init_end 0",
+            "9 init_end 0\n 30 driver_attach_end",
         );
-        assert_broken(
-            check(&log(PLAIN), "m", "d", 2, Insmod::Returns),
-            "ms=1.000 before",
+        assert_broken(&LAW, &early, "driver_attach_end");
+        let early = altered(PRINTED, "ended 1 0", "");
+        assert_broken(&LAW, &early, "probe_began dev=d.1");
+        let late = altered(
+            &early,
+            "return insmod m 9 0",
+            "return insmod m 9 0\n ended 1 0",
         );
-    }
-
-    #[test]
-    fn nothing_to_judge() {
-        let check = |events: &[Event]| check(events, "m", "d", 2, Insmod::Waits);
-        assert_broken(check(&doctored(PLAIN, "call insmod m 9", "")), "0 of them");
-        assert_broken(
-            check(&doctored(
-                PLAIN,
-                "return insmod m 9 0",
-                "return insmod m 9 -22",
-            )),
-            "ret=-22",
-        );
-        assert_broken(
-            check(&doctored(PLAIN, "return insmod m 9 0", "")),
-            "call_began",
-        );
-        assert_broken(check(&doctored(PLAIN, "async 0", "sync 0 9")), "async=0");
+        assert_broken(&LAW, &late, "probe_ended dev=d.1");
     }
 }

@@ -1,116 +1,262 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A write to sysfs `bind` or `drivers_probe` returns after the probe, which ran in the writer's
-//! task, whatever the probe type.
-//!
-//! `drivers/base/dd.c`: `device_driver_attach()` (`bind`) and `device_attach()` (`drivers_probe`,
-//! through `bus_rescan_devices_helper()` in `drivers/base/bus.c`) probe themselves.
+//! A write to `bind` or `drivers_probe` probes in the task of the writer.
 
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::probe::probes;
+use std::collections::HashSet;
+
+use super::doctor::{Draft, STRANGER};
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight, Span};
 use crate::Event;
 
-/// Judges the only write of `device` to `bind` or `drivers_probe`, which binds it.
+/// The law.
+pub static LAW: Law = Law {
+    name: "manual_bind_sync",
+    promise: "A write to bind or drivers_probe in sysfs returns after the probe, which ran in the \
+              task of the writer, whatever the probe type. The same is true of every other caller \
+              of the same functions.",
+    kernel: "drivers/base/dd.c: device_driver_attach() (bind) and device_attach() (drivers_probe, \
+             through bus_rescan_devices_helper() in drivers/base/bus.c) probe themselves and \
+             schedule nothing.",
+    mend:
+        "A probe that returns while it leaves work to be done breaks it for userspace: the write \
+           returns, and the device does not work yet. Do the work in the probe.",
+    needs: &[Sight::Probes, Sight::Sysfs],
+    check,
+    mutants: &[
+        Mutant::live("work_is_left"),
+        Mutant::doctored("bind_in_a_worker", bind_in_a_worker),
+    ],
+};
+
+/// Judges every call of the two functions; those are the cases.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let shown: HashSet<&str> = life.of(Kind::Probe).map(|(_, of)| of.on.as_str()).collect();
+    let mut cases = 0;
+    for (at, call) in life.spans.iter().enumerate() {
+        let binds = match call.kind {
+            Kind::Bind => true,
+            Kind::Attach => false,
+            Kind::Call(kind @ (Call::Bind | Call::DriversProbe)) => {
+                // A recording shows the function in the call, and not every driver prints lines.
+                let inner = [Kind::Bind, Kind::Attach];
+                let inner = inner.iter().any(|of| life.inside(*of, at).next().is_some());
+                if inner || !shown.contains(call.on.as_str()) {
+                    continue;
+                }
+                kind == Call::Bind
+            }
+            _ => continue,
+        };
+        cases += 1;
+        let of_call = |of: &Span| match call.facts.at {
+            Some(_) => of.facts.at == call.facts.at,
+            None => of.on == call.on,
+        };
+        let during = || {
+            let after = life.spans[at..].iter();
+            after
+                .take_while(|of| of.began < call.end_place())
+                .filter(|of| of_call(of))
+        };
+        let scheduled = during().find(|of| {
+            let probes = of.kind == Kind::Scheduled && of.on.ends_with("_attach_async_helper");
+            probes && of.task == call.task
+        });
+        court.demand(
+            scheduled.is_none(),
+            format!("no async probe of {}", call.on),
+            &[
+                call.began,
+                scheduled.map_or(usize::MAX, |of| of.began),
+                call.end_place(),
+            ],
+        )?;
+        let probes = || during().filter(|of| of.kind == Kind::Probe);
+        for probe in probes() {
+            // In a log of userspace's calls the probe of another task may just have begun.
+            let judged = call.facts.at.is_some() || probe.task == call.task;
+            court.demand(
+                !judged || probe.end_place() < call.end_place() || call.ended.is_none(),
+                format!("{} of {} to return after its probe", call.kind, call.on),
+                &[call.began, probe.began, probe.end_place(), call.end_place()],
+            )?;
+        }
+        let own = probes().any(|probe| probe.task == call.task && probe.ret == Some(0));
+        court.demand(
+            own || !binds || call.ret != Some(0),
+            format!("a probe of {} in the task of the caller", call.on),
+            &[call.began, call.end_place()],
+        )?;
+    }
+    Ok(cases)
+}
+
+/// Judges the only write of `device` to `bind` or `drivers_probe`, which binds it: its task probes
+/// once.
 ///
 /// # Errors
 ///
 /// How the law was broken.
-pub fn check(events: &[Event], kind: Kind, device: &str) -> Result<(), Violation> {
-    let court = Court {
-        law: "manual_bind_sync",
-        events,
-    };
-    let (call, returned) = court.call(kind, device)?;
-    let probes: Vec<_> = probes(events)
-        .into_iter()
-        .filter(|probe| probe.device == device && call.began < probe.began)
+pub fn check_write(life: &Life, kind: Call, device: &str) -> Result<(), Violation> {
+    check_write_as(&LAW, life, kind, device)
+}
+
+/// The same for a law that promises it of such a write.
+pub(super) fn check_write_as(
+    law: &Law,
+    life: &Life,
+    kind: Call,
+    device: &str,
+) -> Result<(), Violation> {
+    let court = Court::of(law.name, life);
+    let call = court.call(kind, device)?;
+    let probes = life.of(Kind::Probe).map(|(_, probe)| probe);
+    let probes: Vec<&Span> = probes
+        .filter(|probe| probe.on == device && call.began < probe.began)
         .collect();
-    let [probe] = probes.as_slice() else {
-        return Err(court.broken(
-            format!("one probe of {device} from the write on"),
-            format!("{} of them", probes.len()),
-        ));
+    let [probe] = probes[..] else {
+        let expected = format!("one probe of {device} from the write on");
+        return court.demand_seen(false, expected, format!("{} of them", probes.len()));
     };
     court.demand(
-        !probe.asynchronous && probe.pid == call.pid,
-        format!("a probe in the task of the writer, pid {}", call.pid),
-        court.at(probe.began),
+        probe.asynchronous == Some(false) && probe.task == call.task,
+        "a probe in the task of the writer",
+        &[call.began, probe.began],
     )?;
     court.demand(
-        probe.ended.is_some_and(|ended| ended < returned),
+        probe.end_place() < call.end_place(),
         format!("{kind} to return after the probe of {device}"),
-        probe.ended.map_or("no end of it".to_owned(), |ended| {
-            format!("{} after it", court.at(ended))
-        }),
+        &[probe.began, probe.end_place(), call.end_place()],
     )?;
     court.demand(
         call.ret == Some(0) && probe.ret == Some(0),
         format!("probe and {kind} to succeed"),
-        court.at(returned),
+        &[probe.end_place(), call.end_place()],
     )
+}
+
+/// Another task does what a write to `bind` did.
+fn bind_in_a_worker(life: &Life) -> Option<Vec<Event>> {
+    let bind = life
+        .of(Kind::Bind)
+        .find(|(at, bind)| bind.ret == Some(0) && life.inside(Kind::Probe, *at).next().is_some());
+    let (_, bind) = bind?;
+    let pid = life.pid_of(bind);
+    let mut draft = Draft::of(life);
+    for at in bind.began + 1..bind.ended? {
+        if let Some(of) = draft.recorded(at).filter(|of| Some(of.pid) == pid) {
+            of.pid = STRANGER;
+        }
+    }
+    Some(draft.done())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
+    use super::super::test_life::{altered, assert_broken, assert_kept, life, seen};
     use super::*;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        9 bind 0
+        9 probe 0
+        9 probe_end 0
+        9 bind_end 0
+        9 bind 1
+        9 bind_end -16
+        8 attach 1
+        8 probe 1
+        8 probe_end 2
+        8 attach_end 0
+    ";
+
+    const PRINTED: &str = "
         async 0
         ended 0 0
+        removing 0
+        unbound 0
+        devres_released 0
         call bind d.0 9
         sync 0 9
-        ended 0 -2
+        ended 0 RET
         return bind d.0 9 0
     ";
 
-    fn good() -> String {
-        GOOD.replace("-2", "0")
+    fn printed() -> String {
+        PRINTED.replace("RET", "0")
+    }
+
+    fn check_bind(lines: &str) -> Result<(), Violation> {
+        check_write(&life(lines), Call::Bind, "d.0")
     }
 
     #[test]
     fn holds() {
-        check(&log(&good()), Kind::Bind, "d.0").unwrap();
+        assert_kept(&LAW, RECORDED, 3);
+        assert_kept(&LAW, &printed(), 1);
+        assert_kept(&LAW, &printed().replace("bind d.0", "drivers_probe d.0"), 1);
+        assert_kept(&LAW, &printed().replace("bind d.0", "bind other.0"), 0);
+        check_bind(&printed()).unwrap();
     }
 
     #[test]
     fn another_task() {
+        let other = RECORDED
+            .replace("9 probe 0", "30 probe 0")
+            .replace("9 probe_end 0", "30 probe_end 0");
+        assert_broken(&LAW, &other, "bind_end");
         assert_broken(
-            check(
-                &doctored(&good(), "sync 0 9", "sync 0 8"),
-                Kind::Bind,
-                "d.0",
-            ),
-            "pid=8",
+            &LAW,
+            &altered(RECORDED, "9 bind_end -16", "9 bind_end 0"),
+            "bind",
         );
-        let worker = good().replace("sync 0 9", "async 0");
-        assert_broken(check(&log(&worker), Kind::Bind, "d.0"), "async=1");
+        for (other, says) in [("sync 0 8", "pid=8"), ("async 0", "async=1")] {
+            let other = altered(&printed(), "sync 0 9", other);
+            assert_broken(&LAW, &other, "call_returned");
+            assert!(seen(check_bind(&other)).contains(says));
+        }
     }
 
     #[test]
     fn returns_early() {
-        let events = log("
-            call bind d.0 9
-            sync 0 9
-            return bind d.0 9 0
-            ended 0 0
-        ");
-        assert_broken(check(&events, Kind::Bind, "d.0"), "probe_ended");
+        let early = RECORDED
+            .replace("8 probe 1", "30 probe 1")
+            .replace("        8 probe_end 2\n", "");
+        let early = altered(&early, "8 attach_end 0", "8 attach_end 0\n 30 probe_end 2");
+        assert_broken(&LAW, &early, "attach_end");
+        for kind in ["bind", "drivers_probe"] {
+            let early = PRINTED.replace("ended 0 RET", "");
+            let early = early.replace("bind d.0 9 0", "bind d.0 9 0\n ended 0 0");
+            let early = early.replace("bind d.0", &format!("{kind} d.0"));
+            assert_broken(&LAW, &early, "probe_ended");
+            if kind == "bind" {
+                assert!(seen(check_bind(&early)).contains("probe_ended"));
+            }
+        }
+    }
+
+    #[test]
+    fn schedules() {
+        let schedules = "8 attach 1\n 8 schedule_device 1";
+        let schedules = altered(RECORDED, "8 attach 1", schedules);
+        assert_broken(&LAW, &schedules, "schedule_device");
     }
 
     #[test]
     fn fails() {
-        assert_broken(check(&log(GOOD), Kind::Bind, "d.0"), "ret=0");
+        let fails = PRINTED.replace("RET", "-2");
+        assert_broken(&LAW, &fails, "call_returned");
+        assert!(seen(check_bind(&fails)).contains("ret=-2"));
     }
 
     #[test]
     fn nothing_to_judge() {
-        assert_broken(check(&log(&good()), Kind::DriversProbe, "d.0"), "0 of them");
-        assert_broken(
-            check(&doctored(&good(), "sync 0 9", ""), Kind::Bind, "d.0"),
-            "0 of them",
-        );
+        let other = check_write(&life(&printed()), Call::DriversProbe, "d.0");
+        assert_eq!(seen(other), "0 of them");
+        let lines = altered(&printed(), "sync 0 9", "");
+        assert_eq!(seen(check_bind(&lines)), "0 of them");
     }
 }

@@ -1,136 +1,253 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Of two asynchronous drivers that match one device, the second is skipped while the first is
-//! pending, and does not come back by itself.
-//!
-//! `drivers/base/dd.c`, `__driver_attach()`: the device has one slot, `dev->p->async_driver`; a
-//! driver that finds it taken leaves the device alone, without an error.
+//! A device has one slot for the driver that is to probe it asynchronously.
 
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::probe::probes;
-use crate::{Event, What};
+use std::collections::HashMap;
 
-/// Judges `device`, for which `first` and `second` were registered before any probe began, and
-/// which `first` fails to probe; later a write to `drivers_probe` binds it to `second`.
+use super::doctor::Draft;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::Call;
+use crate::life::{AsyncProbe, Kind, Life, Sight, Span};
+use crate::{Event, ProbeType};
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "single_slot",
+    promise: "Of two asynchronous drivers that match one device, the second is skipped while the \
+              probe by the first is pending. The registration of the second neither schedules a \
+              probe of the device nor probes it, and does not fail.",
+    kernel:
+        "drivers/base/dd.c: __driver_attach() leaves a device alone whose dev->p->async_driver \
+             is taken. A synchronous driver does not look at it.",
+    mend: "A match callback of the bus that attaches devices itself breaks it. Where two drivers \
+           match one device, let one of them be synchronous, or have userspace write the device to \
+           drivers_probe when the first has failed.",
+    needs: &[Sight::Probes, Sight::Registrations, Sight::AsyncWork],
+    check,
+    mutants: &[
+        Mutant::live("slot_is_ignored"),
+        Mutant::doctored("scheduled_twice", scheduled_twice).also(&["convoy", "insmod_waits"]),
+    ],
+};
+
+/// Whether this schedules a probe that takes the slot of its device. A device that comes after its
+/// drivers is offered to all of them, and has no slot.
+fn has_slot(mark: &Span) -> bool {
+    mark.kind == Kind::Scheduled && mark.on == "__driver_attach_async_helper"
+}
+
+/// Judges every device whose async probe is pending; the cases are the asynchronous drivers that are
+/// registered on the same bus meanwhile.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut probes = life.async_probes();
+    probes.retain(|probe| has_slot(&life.spans[probe.scheduled]));
+    let mut taken: HashMap<Option<u64>, Vec<usize>> = HashMap::new();
+    for probe in &probes {
+        let mark = &life.spans[probe.scheduled];
+        taken.entry(mark.facts.at).or_default().push(mark.began);
+    }
+    let registers: Vec<(usize, &Span)> = life.of(Kind::Register).collect();
+    let mut cases = 0;
+    for AsyncProbe { scheduled, run } in probes {
+        let mark = &life.spans[scheduled];
+        let begins = run.map_or(usize::MAX, |run| life.spans[run].began);
+        let pending = |place: &usize| mark.began < *place && *place < begins;
+        let again = taken[&mark.facts.at].iter().copied().find(pending);
+        court.demand(
+            again.is_none(),
+            "one pending probe of a device",
+            &[&[mark.began], again.as_slice()].concat(),
+        )?;
+        let first = life.within(scheduled, |outer| outer.kind == Kind::Register);
+        let Some(first) = first.map(|first| &life.spans[first]) else {
+            continue;
+        };
+        let from = registers.partition_point(|(_, second)| second.began <= mark.began);
+        let meanwhile = registers[from..].iter();
+        for (at, second) in meanwhile.take_while(|(_, second)| second.began < begins) {
+            let competes = second.facts.bus == first.facts.bus
+                && second.facts.by != first.facts.by
+                && second.facts.probe_type == Some(ProbeType::PreferAsynchronous);
+            if !competes {
+                continue;
+            }
+            cases += 1;
+            let mut probes = life.inside(Kind::Probe, *at).map(|(_, probe)| probe);
+            let own = probes.find(|probe| probe.same_device(mark) && pending(&probe.began));
+            let own = own.map(|probe| probe.began);
+            court.demand(
+                own.is_none(),
+                format!(
+                    "no probe of {} while another is pending",
+                    life.device_of(mark)
+                ),
+                &[
+                    &[mark.began, second.began, second.end_place()],
+                    own.as_slice(),
+                ]
+                .concat(),
+            )?;
+        }
+    }
+    Ok(cases)
+}
+
+/// Judges `device`, for which `first` and `second` were registered before any probe began, and which
+/// `first` fails to probe; later a write to `drivers_probe` binds it to `second`.
 ///
 /// # Errors
 ///
 /// How the law was broken.
-pub fn check(events: &[Event], device: &str, first: &str, second: &str) -> Result<(), Violation> {
-    let court = Court {
-        law: "single_slot",
-        events,
-    };
-    let (call, _) = court.call(Kind::DriversProbe, device)?;
+pub fn check_skipped(
+    life: &Life,
+    device: &str,
+    first: &str,
+    second: &str,
+) -> Result<(), Violation> {
+    let court = Court::of(LAW.name, life);
+    let call = court.call(Call::DriversProbe, device)?;
     let registered = |driver: &str| {
-        events.iter().position(|event| {
-            matches!(&event.what, What::Registered { driver: name, ret: 0, .. } if name == driver)
-        })
+        let mut registers = life.of(Kind::Register).map(|(_, register)| register);
+        registers.find(|of| of.on == driver && of.ret == Some(0))
     };
     let (Some(one), Some(other)) = (registered(first), registered(second)) else {
-        return Err(court.broken(format!("{first} and {second} to be registered"), "not both"));
+        let expected = format!("{first} and {second} to be registered");
+        return court.demand_seen(false, expected, "not both");
     };
-    court.demand(
-        one < other,
-        format!("{first} to be registered first"),
-        court.at(other),
-    )?;
+    let [one, other] = [one.end_place(), other.end_place()];
+    let expected = format!("{first} to be registered first");
+    court.demand(one < other, expected, &[one, other])?;
 
-    let probes: Vec<_> = probes(events)
-        .into_iter()
-        .filter(|probe| probe.device == device)
-        .collect();
-    let Some(probe) = probes.iter().find(|probe| probe.driver == first) else {
-        return Err(court.broken(format!("a probe of {device} by {first}"), "none"));
+    let probes = life.of(Kind::Probe).map(|(_, probe)| probe);
+    let probes: Vec<&Span> = probes.filter(|probe| probe.on == device).collect();
+    let by = |driver: &str| {
+        let driver = driver.to_owned();
+        let of_driver = move |probe: &&&Span| probe.driver.as_ref() == Some(&driver);
+        probes.iter().filter(of_driver)
+    };
+    let Some(probe) = by(first).next() else {
+        return court.demand_seen(false, format!("a probe of {device} by {first}"), "none");
     };
     court.demand(
-        other < probe.began && probe.asynchronous && probe.ret.is_some_and(|ret| ret != 0),
+        other < probe.began
+            && probe.asynchronous == Some(true)
+            && probe.ret.is_some_and(|ret| ret != 0),
         format!("{first} to be pending when {second} comes, and to fail"),
-        court.at(probe.began),
+        &[other, probe.began, probe.end_place()],
     )?;
-    let skipped = probes
-        .iter()
-        .find(|probe| probe.driver == second && probe.began < call.began);
-    if let Some(probe) = skipped {
-        return Err(court.broken(
-            format!("no probe of {device} by {second} before somebody asks"),
-            court.at(probe.began),
-        ));
-    }
+    let early = by(second).find(|probe| probe.began < call.began);
     court.demand(
-        probes
-            .iter()
-            .any(|probe| probe.driver == second && probe.ret == Some(0)),
+        early.is_none(),
+        format!("no probe of {device} by {second} before the write to drivers_probe"),
+        early.map(|probe| probe.began).as_slice(),
+    )?;
+    court.demand_seen(
+        by(second).any(|probe| probe.ret == Some(0)),
         format!("{second} to bind {device} when asked"),
         "it does not",
     )
 }
 
+/// The probe of a device is scheduled once more while it is pending.
+fn scheduled_twice(life: &Life) -> Option<Vec<Event>> {
+    let mut scheduled = life.async_probes().into_iter().map(|probe| probe.scheduled);
+    let scheduled = scheduled.find(|scheduled| has_slot(&life.spans[*scheduled]))?;
+    let mut draft = Draft::of(life);
+    draft.repeat(life.spans[scheduled].began);
+    Some(draft.done())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, log};
+    use super::super::test_life::{altered, assert_broken, assert_kept, life, seen};
     use super::*;
-    use crate::event::KERNEL_PREFIX;
 
-    const GOOD: &str = "
+    const RECORDED: &str = "
+        9 register
+        9 schedule 0
+        9 register_end 0
+        8 register drv=e
+        8 schedule 1
+        8 register_end 0
+        8 register drv=f type=force
+        8 probe 0 drv=f
+        8 probe_end 2
+        8 register_end 0
+        8 register drv=g bus=2
+        8 register_end 0
+        30 driver_attach 0
+        30 probe 0
+        30 probe_end 2
+        30 driver_attach_end
+        8 register drv=h
+        8 schedule 0
+        8 register_end 0
+        31 driver_attach 0
+        31 driver_attach_end
+        32 driver_attach 1
+        32 driver_attach_end
+    ";
+
+    const PRINTED: &str = "
         registered prefer_asynchronous
-        REGISTERED
+        registered force_synchronous drv=e
         async 0
         ended 0 -19
+        devres_released 0
         call drivers_probe d.0 9
-        PROBE
-        ENDED
+        sync 0 9 drv=e
+        ended 0 0 drv=e
         return drivers_probe d.0 9 0
     ";
 
-    /// What the second driver, `e`, does.
-    fn both(lines: &str) -> Vec<Event> {
-        let plain = lines
-            .replace("REGISTERED", "registered force_synchronous")
-            .replace("PROBE", "sync 0 9")
-            .replace("ENDED", "ended 0 0");
-        let mut events = log(&plain);
-        for event in &mut events {
-            let text = event.what.to_string();
-            let mine = text.contains("force_synchronous")
-                || text.contains("async=0")
-                || text.contains("ended dev=d.0 driver=d ret=0");
-            if mine && text.starts_with(KERNEL_PREFIX) {
-                let line = format!("[    1.000000] {}\n", text.replace("driver=d", "driver=e"));
-                event.what = crate::parse::dmesg::parse(&line).unwrap().remove(0).what;
-            }
-        }
-        events
+    fn skipped(lines: &str, first: &str, second: &str) -> Result<(), Violation> {
+        check_skipped(&life(lines), "d.0", first, second)
     }
 
     #[test]
     fn holds() {
-        check(&both(GOOD), "d.0", "d", "e").unwrap();
+        // `e` beside `d.0`, `h` beside `d.1`.
+        assert_kept(&LAW, RECORDED, 2);
+        skipped(PRINTED, "d", "e").unwrap();
+    }
+
+    #[test]
+    fn takes_the_slot() {
+        let taken = altered(RECORDED, "8 schedule 1", "8 schedule 1\n 8 schedule 0");
+        assert_broken(&LAW, &taken, "schedule");
+    }
+
+    #[test]
+    fn probes_all_the_same() {
+        let probe = "8 bind 0 drv=e\n 8 probe 0 drv=e\n 8 probe_end 0\n 8 bind_end 0";
+        let probe = altered(RECORDED, "8 schedule 1", &format!("8 schedule 1\n {probe}"));
+        assert_broken(&LAW, &probe, "probe dev=\"d.0\"");
     }
 
     #[test]
     fn the_second_comes_by_itself() {
-        let early = GOOD.replace("call drivers_probe", "PROBE\n ENDED\n call drivers_probe");
-        assert_broken(check(&both(&early), "d.0", "d", "e"), "async=0");
+        let early = PRINTED.replace("call drivers", "sync 0 8 drv=e\n call drivers");
+        assert!(seen(skipped(&early, "d", "e")).contains("async=0"));
     }
 
     #[test]
-    fn never() {
-        let never = GOOD.replace("PROBE", "").replace("ENDED", "");
-        assert_broken(check(&both(&never), "d.0", "d", "e"), "it does not");
+    fn the_second_never_comes() {
+        let never = altered(PRINTED, "sync 0 9 drv=e", "");
+        let never = altered(&never, "ended 0 0 drv=e", "");
+        assert_eq!(seen(skipped(&never, "d", "e")), "it does not");
     }
 
     #[test]
     fn nothing_to_judge() {
-        assert_broken(check(&both(GOOD), "d.0", "d", "f"), "not both");
-        assert_broken(check(&both(GOOD), "d.0", "e", "d"), "registered");
-        let late = GOOD
-            .replace("REGISTERED\n", "")
-            .replace("async 0\n", "async 0\n REGISTERED\n");
-        assert_broken(check(&both(&late), "d.0", "d", "e"), "probe_began");
-        let bound = GOOD.replace("-19", "0");
-        assert!(check(&both(&bound), "d.0", "d", "e").is_err());
+        assert_eq!(seen(skipped(PRINTED, "d", "f")), "not both");
+        assert!(seen(skipped(PRINTED, "e", "d")).contains("registered"));
+        let second = "registered force_synchronous drv=e";
+        let late = altered(PRINTED, second, "");
+        let late = altered(&late, "async 0", &format!("async 0\n {second}"));
+        assert!(seen(skipped(&late, "d", "e")).contains("probe_began"));
+        let bound = PRINTED.replace("-19", "0");
+        assert!(skipped(&bound, "d", "e").is_err());
     }
 }

@@ -1,35 +1,104 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A probe in two phases is over at once, nobody waits for its second phase but who unbinds the
-//! device, and that one gets devres released after it.
-//!
-//! `kernel/async.c`: `async_synchronize_full()` passes over exclusive domains, in which the second
-//! phases run. `drivers/base/dd.c`, `device_unbind_cleanup()`: `devres_release_all()` drops the
-//! domain, which waits for it.
+//! A second phase holds up nothing but the unbinding of its own device.
 
-use super::violation::Court;
-use super::Violation;
-use crate::call::Kind;
-use crate::probe::Probe;
-use crate::Event;
+use super::law::{Court, Law, Violation};
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight, Span};
 
-/// A device's probe that has ended, and where its second phase has.
+/// The law.
+pub static LAW: Law = Law {
+    name: "two_phase",
+    promise: "A probe in two phases returns before its second phase ends, and insmod does not wait \
+              for the second phase. Unbind, rmmod and the removal of the device wait for it: the \
+              remove callback runs when the second phase has ended.",
+    kernel: "kernel/async.c: async_synchronize_full() passes over exclusive domains, in which the \
+             second phases run. drivers/base/dd.c: device_release_driver_internal() takes the device \
+             lock, which the second phase holds.",
+    mend: "A second phase that does not hold the device lock uses a device that is being unbound. \
+           Start it through async_probe::two_phase, or cancel the work in the remove callback.",
+    needs: &[Sight::Probes, Sight::Removes, Sight::SecondPhases, Sight::Sysfs],
+    check,
+    mutants: &[],
+};
+
+/// Judges every second phase of a device that is removed later; the cases are the calls of userspace
+/// during a second phase that unbind its device.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let unbinds = |of: &&Span| matches!(of.kind, Kind::Call(Call::Unbind | Call::Rmmod));
+    let calls: Vec<&Span> = life.spans.iter().filter(unbinds).collect();
+    let mut cases = 0;
+    for (_, phase) in life.of(Kind::SecondPhase) {
+        let remove = first(life, phase, Kind::Remove, phase.began);
+        let from = calls.partition_point(|call| call.began <= phase.began);
+        let during = calls[from..]
+            .iter()
+            .take_while(|call| phase.spans(call.began));
+        for call in during.filter(|call| call.ret == Some(0)) {
+            let unbinds_it = match call.kind {
+                Kind::Call(Call::Unbind) => call.on == phase.on,
+                _ => remove.is_some_and(|remove| call.spans(remove.began)),
+            };
+            if unbinds_it {
+                cases += 1;
+                waits(court, phase, call)?;
+            }
+        }
+        court.demand(
+            remove.is_none_or(|remove| phase.end_place() < remove.began),
+            format!("the remove of {} after its second phase", phase.on),
+            &[
+                phase.end_place(),
+                remove.map_or(usize::MAX, |remove| remove.began),
+            ],
+        )?;
+    }
+    Ok(cases)
+}
+
+/// The first span of this kind about the device of a second phase that begins behind this place.
+fn first<'a>(life: &'a Life, phase: &'a Span, kind: Kind, place: usize) -> Option<&'a Span> {
+    let mut of_device = life.of_device(phase).map(|(_, span)| span);
+    of_device.find(|span| span.kind == kind && place < span.began)
+}
+
+/// The call, which unbinds the device of a second phase, returns after devres has been released, and
+/// that is after the end of the second phase.
+fn waits(court: &Court<'_>, phase: &Span, call: &Span) -> Result<(), Violation> {
+    let released = first(court.life, phase, Kind::DevresReleased, phase.began);
+    let released = released.map_or(usize::MAX, |released| released.began);
+    court.demand(
+        phase.end_place() < released && released < call.end_place(),
+        format!(
+            "the second phase of {}, the release of devres, the return of {}",
+            phase.on, call.kind
+        ),
+        &[phase.end_place(), released, call.end_place()],
+    )
+}
+
+/// A device's probe that has ended, and its second phase.
 fn phases<'a>(
-    court: Court<'a>,
+    court: &Court<'a>,
     driver: &str,
     devices: usize,
-) -> Result<Vec<(Probe<'a>, usize)>, Violation> {
-    court
-        .first_probes(driver, devices)?
-        .into_iter()
-        .map(|probe| match (probe.ended, probe.ready, probe.ret) {
-            (Some(ended), Some(ready), Some(0)) if ended < ready => Ok((probe, ready)),
-            _ => Err(court.broken(
-                format!("{} to be bound, and ready later", probe.device),
-                court.at(probe.ready.unwrap_or(probe.began)),
-            )),
-        })
-        .collect()
+) -> Result<Vec<(&'a Span, &'a Span)>, Violation> {
+    let mut phases = Vec::new();
+    for probe in court.first_probes(driver, devices)? {
+        let second = court.second_phase(probe);
+        let in_order =
+            second.filter(|phase| probe.ret == Some(0) && probe.end_place() < phase.end_place());
+        let Some(second) = in_order else {
+            let places = [Some(probe.began), second.and_then(|phase| phase.ended)];
+            let places: Vec<usize> = places.into_iter().flatten().collect();
+            let expected = format!("{} to be bound, and ready later", probe.on);
+            court.demand(false, expected, &places)?;
+            continue;
+        };
+        phases.push((probe, second));
+    }
+    Ok(phases)
 }
 
 /// Judges the insmod of `module`, the driver's or the devices', which makes `driver` probe
@@ -38,79 +107,58 @@ fn phases<'a>(
 /// # Errors
 ///
 /// How the law was broken.
-pub fn check(
-    events: &[Event],
+pub fn check_insmod(
+    life: &Life,
     module: &str,
     driver: &str,
     devices: usize,
 ) -> Result<(), Violation> {
-    let court = Court {
-        law: "two_phase",
-        events,
-    };
-    let (_, returned) = court.call(Kind::Insmod, module)?;
-    for (probe, ready) in phases(court, driver, devices)? {
+    let court = Court::of(LAW.name, life);
+    let returned = court.call(Call::Insmod, module)?.end_place();
+    for (probe, phase) in phases(&court, driver, devices)? {
         court.demand(
-            probe.ended < Some(returned) && returned < ready,
+            probe.end_place() < returned && returned < phase.end_place(),
             format!(
                 "insmod of {module} to return after the probe of {} and before it is ready",
-                probe.device
+                probe.on
             ),
-            court.at(returned),
+            &[probe.end_place(), returned, phase.end_place()],
         )?;
     }
     Ok(())
 }
 
-/// Judges the only call of `kind` on `on`, which unbinds `device` during its second phase: it
-/// returns after devres has been released, which comes after the end of the second phase.
+/// Judges the only call of `kind` on `on`, which unbinds `device` during its second phase: it returns
+/// after devres has been released.
 ///
 /// # Errors
 ///
 /// How the law was broken.
 pub fn check_unbind(
-    events: &[Event],
-    kind: Kind,
+    life: &Life,
+    kind: Call,
     on: &str,
     driver: &str,
     devices: usize,
     device: &str,
 ) -> Result<(), Violation> {
-    let court = Court {
-        law: "two_phase",
-        events,
-    };
-    let (call, returned) = court.call(kind, on)?;
-    let probe = phases(court, driver, devices)?
-        .into_iter()
-        .find(|(probe, _)| probe.device == device);
-    let Some((probe, ready)) = probe else {
-        return Err(court.broken(format!("a probe of {device}"), "none"));
+    let court = Court::of(LAW.name, life);
+    let call = court.call(kind, on)?;
+    let phases = phases(&court, driver, devices)?;
+    let Some((probe, phase)) = phases.into_iter().find(|(probe, _)| probe.on == device) else {
+        return court.demand_seen(false, format!("a probe of {device}"), "none");
     };
     court.demand(
-        probe.ended < Some(call.began) && call.began < ready,
+        probe.end_place() < call.began && call.began < phase.end_place(),
         format!("{kind} of {on} during the second phase of {device}"),
-        court.at(call.began),
+        &[probe.end_place(), call.began, phase.end_place()],
     )?;
-    court.demand(
-        probe
-            .released
-            .is_some_and(|released| ready < released && released < returned),
-        format!("ready, devres_released, return of {kind}"),
-        format!(
-            "{}; {}; {}",
-            court.at(ready),
-            probe
-                .released
-                .map_or("no devres_released".to_owned(), |at| court.at(at)),
-            court.at(returned)
-        ),
-    )
+    waits(&court, phase, call)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests_support::{assert_broken, doctored, log};
+    use super::super::test_life::{altered, assert_broken, assert_kept, life, seen};
     use super::*;
 
     const GOOD: &str = "
@@ -119,58 +167,76 @@ mod tests {
         ended 0 0
         return insmod m 9 0
         call unbind d.0 8
-        removing 0
-        unbound 0
         arrived 0 0
         ready 0 0
+        removing 0
+        unbound 0
         devres_released 0
         return unbind d.0 8 0
     ";
 
-    fn unbind(events: &[Event]) -> Result<(), Violation> {
-        check_unbind(events, Kind::Unbind, "d.0", "d", 1, "d.0")
+    fn insmod(lines: &str) -> Result<(), Violation> {
+        check_insmod(&life(lines), "m", "d", 1)
+    }
+
+    fn unbind(lines: &str) -> Result<(), Violation> {
+        check_unbind(&life(lines), Call::Unbind, "d.0", "d", 1, "d.0")
     }
 
     /// `GOOD` with `line` right after `after`.
-    fn moved(line: &str, after: &str) -> Vec<Event> {
-        let text = GOOD.replace(&format!("{line}\n"), "\n");
-        log(&text.replace(&format!("{after}\n"), &format!("{after}\n{line}\n")))
+    fn moved(line: &str, after: &str) -> String {
+        let text = altered(GOOD, line, "");
+        altered(&text, after, &format!("{after}\n{line}"))
     }
 
     #[test]
     fn holds() {
-        check(&log(GOOD), "m", "d", 1).unwrap();
-        unbind(&log(GOOD)).unwrap();
+        assert_kept(&LAW, GOOD, 1);
+        insmod(GOOD).unwrap();
+        unbind(GOOD).unwrap();
     }
 
     #[test]
     fn insmod_waits() {
-        let events = moved("return insmod m 9 0", "ready 0 0");
-        assert_broken(check(&events, "m", "d", 1), "call_returned");
-        let events = moved("ended 0 0", "arrived 0 0");
-        assert_broken(check(&events, "m", "d", 1), "call_returned");
+        let late = moved("return insmod m 9 0", "ready 0 0");
+        assert!(seen(insmod(&late)).contains("call_returned"));
+        let late = moved("ended 0 0", "arrived 0 0");
+        assert!(seen(insmod(&late)).contains("call_returned"));
     }
 
     #[test]
     fn unbind_does_not_wait() {
-        let events = moved("return unbind d.0 8 0", "unbound 0");
-        assert_broken(unbind(&events), "ready");
-        let events = moved("devres_released 0", "unbound 0");
-        assert!(unbind(&events).is_err());
+        for (line, after) in [
+            ("return unbind d.0 8 0", "arrived 0 0"),
+            ("return unbind d.0 8 0", "unbound 0"),
+            ("devres_released 0", "return unbind d.0 8 0"),
+        ] {
+            let early = moved(line, after);
+            assert_broken(&LAW, &early, "call_returned");
+            assert!(seen(unbind(&early)).contains("call_returned"));
+        }
+        assert_broken(&LAW, &moved("removing 0", "arrived 0 0"), "removing");
+        let never = altered(GOOD, "devres_released 0", "");
+        assert_broken(&LAW, &never, "call_returned");
+        let rmmod = moved("removing 0", "arrived 0 0").replace("unbind d.0", "rmmod m");
+        assert_broken(&LAW, &rmmod, "removing");
+        assert_kept(&LAW, &GOOD.replace("unbind d.0", "rmmod m"), 1);
+        assert_kept(&LAW, &GOOD.replace("unbind d.0", "unbind d.1"), 0);
     }
 
     #[test]
     fn never_ready() {
-        let events = doctored(GOOD, "ready 0 0", "");
-        assert_broken(check(&events, "m", "d", 1), "probe_began");
-        assert_broken(unbind(&events), "probe_began");
+        let never = altered(GOOD, "ready 0 0", "");
+        assert!(seen(insmod(&never)).contains("probe_began"));
+        assert!(seen(unbind(&never)).contains("probe_began"));
     }
 
     #[test]
     fn nothing_to_judge() {
-        assert_broken(check(&log(GOOD), "n", "d", 1), "0 of them");
-        assert_broken(check(&log(GOOD), "m", "d", 2), "1 devices");
+        assert_eq!(seen(check_insmod(&life(GOOD), "n", "d", 1)), "0 of them");
+        let two = check_insmod(&life(GOOD), "m", "d", 2);
+        assert_eq!(seen(two), "1 devices probed");
         let late = moved("call unbind d.0 8", "ready 0 0");
-        assert_broken(unbind(&late), "call_began");
+        assert!(seen(unbind(&late)).contains("call_began"));
     }
 }

@@ -46,7 +46,7 @@ impl Order {
         }
         self.once(event)?;
         match &event.what {
-            What::CallBegan { call, on, pid } => {
+            What::CallBegan { call, on, pid, .. } => {
                 let within = self.calls.insert(*pid, Some((*call, on.clone())));
                 if within.flatten().is_some() {
                     return Err(Reason::InACall(*pid));

@@ -48,7 +48,8 @@ impl Real {
     /// The law's verdict if the boot did that and the log were this one.
     fn judge(&self, log: &str, boot: Boot) -> Result<Micros, String> {
         let events = dmesg::parse(log).map_err(|error| error.to_string())?;
-        boot_waits::check(&events, self.function, self.driver, DEVICES, boot)
+        let life = Life::new(events, Probing::Once);
+        boot_waits::check_boot(&life, self.function, self.driver, DEVICES, boot)
             .map_err(|violation| violation.to_string())
     }
 
@@ -129,8 +130,9 @@ fn init_runs_at_another_time() {
 fn a_device_too_few() {
     for real in &REAL {
         let events = dmesg::parse(real.log).unwrap();
+        let life = Life::new(events, Probing::Once);
         let check = |devices| {
-            boot_waits::check(&events, real.function, real.driver, devices, real.boot).is_ok()
+            boot_waits::check_boot(&life, real.function, real.driver, devices, real.boot).is_ok()
         };
         assert!(check(DEVICES) && !check(DEVICES + 1));
     }

@@ -7,7 +7,9 @@
 #   out/target/debug/lab vm --job tools/lifecycle/tests/logs/convoy_with_calls.sh
 
 call() {
-	echo "lifecycle: call_began call=$1 on=$2 pid=$$" >/dev/kmsg
+	asks=
+	[ "$1" != insmod ] || asks=' async_probe=0'
+	echo "lifecycle: call_began call=$1 on=$2 pid=$$$asks" >/dev/kmsg
 	call=$1
 	on=$2
 	shift 2

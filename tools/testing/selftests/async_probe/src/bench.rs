@@ -462,7 +462,16 @@ impl<'a> Bench<'a> {
     ///
     /// Those of reading the kernel's log.
     pub fn life(&mut self) -> Result<Life, Failure> {
-        Ok(Life::new(self.printed()?.to_vec(), probing()))
+        self.life_since(0)
+    }
+
+    /// What the log shows from the event at this place of [`printed()`](Self::printed) until now.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the kernel's log.
+    pub fn life_since(&mut self, from: usize) -> Result<Life, Failure> {
+        Ok(Life::new(self.printed()?[from..].to_vec(), probing()))
     }
 
     /// Demands that the law was kept until now, in so many cases at least.

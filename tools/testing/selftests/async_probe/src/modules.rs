@@ -213,12 +213,12 @@ pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), 
 /// Whether the parameters of a module ask for asynchronous probes (`kernel/module/main.c`,
 /// `unknown_module_param_cb()`: what is no boolean value does, too, and the last one counts).
 fn asks_for_async_probes(parameters: &str) -> bool {
-    let values = parameters.split_whitespace().filter_map(|parameter| {
+    let mut values = parameters.split_whitespace().filter_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         (name == "async_probe").then_some(value)
     });
     let is_no = |value: &str| value.starts_with(['n', 'N', 'f', 'F', '0']) || value == "off";
-    values.last().is_some_and(|value| !is_no(value))
+    values.next_back().is_some_and(|value| !is_no(value))
 }
 
 /// Unloads a module, and leaves in the log when.

@@ -112,18 +112,15 @@ impl Recorder {
                 Verdict::NoCase | Verdict::CannotBeSeen(_) => cases.insert(law, 0),
             };
         }
-        Ok(Recording {
-            events: life.events,
-            cases,
-        })
+        Ok(Recording { life, cases })
     }
 }
 
 /// A recording in which no law is broken.
 #[derive(Debug)]
 pub struct Recording {
-    /// Its events.
-    pub events: Vec<Event>,
+    /// What it shows.
+    pub life: Life,
     /// How many cases there were of each law.
     pub cases: BTreeMap<&'static str, usize>,
 }

@@ -33,7 +33,7 @@ fn autoprobe_off(bench: &mut Bench, design: Design) -> Result<(), Failure> {
     let device = BUS.device(1);
     bench.write(Call::DriversProbe, &device)?;
     ensure("devices bound", &BUS.bound(DEVICES + 1), &1)?;
-    autoprobe_off::check(bench.events()?, BUS.driver, &device)?;
+    autoprobe_off::check(&bench.life()?, BUS.driver, &device)?;
     Ok(())
 }
 

@@ -11,13 +11,13 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-use lifecycle::call::calls;
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::convoy;
-use lifecycle::laws::insmod_waits::Insmod;
+use lifecycle::laws::designs::Insmod;
+use lifecycle::life::Kind;
 use lifecycle::{Micros, ProbeType};
-use selftests::samples::{Driver, Sample, BUS};
+use selftests::samples::{Driver, Sample};
 use selftests::slow::slow_ms;
 use selftests::{kernel, ktap, modules, Bench, Failure, Order, Test};
 
@@ -62,12 +62,12 @@ fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
     }
     // Nothing is to wait for this beside the probes.
     modules::wait_until_gone(UNRELATED);
-    let events = bench.events()?;
+    let life = bench.life()?;
     let took = |kind| {
-        let mut took: Vec<Micros> = calls(events)
-            .iter()
-            .filter(|call| call.kind == kind && call.on == UNRELATED)
-            .filter_map(|call| Some(events[call.returned?].time - events[call.began].time))
+        let mut took: Vec<Micros> = life
+            .of(Kind::Call(kind))
+            .filter(|(_, call)| call.on == UNRELATED)
+            .map(|(at, _)| life.length(at))
             .collect();
         took.sort_unstable();
         (
@@ -83,24 +83,24 @@ fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
 /// Loads and unloads the unrelated module beside the probes, or the second phases, of this driver.
 fn beside(bench: &mut Bench, driver: Driver, expected: Insmod) -> Result<(), Failure> {
     let (insmod, rmmod) = idle(bench)?;
-    let from = bench.events()?.len();
+    let (from, ended) = (bench.printed()?.len(), bench.events()?.len());
     // The order in which the probes are not those of the caller.
     bench.take_off(driver.sample.order(), DEVICES, driver)?;
     bench.insmod(UNRELATED, "")?;
     if expected == Insmod::Returns {
         bench.rmmod(UNRELATED)?;
     }
-    bench.wait_for_ends_since(from, DEVICES)?;
+    bench.wait_for_ends_since(ended, DEVICES)?;
     if driver.two_phases {
         bench.wait_until_ready(DEVICES)?;
     }
-    let name = driver.sample.bus().driver;
-    for (kind, idle) in [(Call::Insmod, insmod), (Call::Rmmod, rmmod)] {
-        if kind == Call::Insmod || expected == Insmod::Returns && !rmmod_is_delayed() {
-            let at_most = Micros(idle.0 + longer().0);
-            let events = &bench.events()?[from..];
-            convoy::check(events, kind, UNRELATED, name, expected, at_most)?;
-        }
+    if expected == Insmod::Waits {
+        return bench.keeps(&convoy::LAW, 1);
+    }
+    let life = bench.life_since(from)?;
+    convoy::check_free(&life, Call::Insmod, UNRELATED, insmod + longer())?;
+    if !rmmod_is_delayed() {
+        convoy::check_free(&life, Call::Rmmod, UNRELATED, rmmod + longer())?;
     }
     Ok(())
 }
@@ -111,15 +111,7 @@ fn rmmod_waits(bench: &mut Bench) -> Result<(), Failure> {
     let driver = Driver::slow(Design::PreferAsync);
     bench.take_off(Order::DevicesFirst, DEVICES, driver)?;
     bench.rmmod(UNRELATED)?;
-    convoy::check(
-        bench.events()?,
-        Call::Rmmod,
-        UNRELATED,
-        BUS.driver,
-        Insmod::Waits,
-        LONGER,
-    )?;
-    Ok(())
+    bench.keeps(&convoy::LAW, 1)
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -23,7 +23,7 @@ fn keeps_its_promise(bench: &mut Bench, design: Design, order: Order) -> Result<
     bench.wait_for_ends(DEVICES)?;
     let (call, on) = Sample::from(design).second(order);
     let promise = promise(design, order);
-    designs::check(bench.events()?, call, on, BUS.driver, DEVICES, promise)?;
+    designs::check(&bench.life()?, call, on, BUS.driver, DEVICES, promise)?;
     BUS.wait_until_bound(DEVICES, DEVICES)
 }
 
@@ -33,15 +33,8 @@ fn stands_above_a_probe_type(bench: &mut Bench, design: Design) -> Result<(), Fa
     bench.insmod(DRIVER_TEST, &format!("scenario=fields design={design}"))?;
     bench.wait_for_ends(DEVICES)?;
     let promise = promise(design, Order::DevicesFirst);
-    let events = bench.events()?;
-    designs::check(
-        events,
-        Call::Insmod,
-        DRIVER_TEST,
-        "fields",
-        DEVICES,
-        promise,
-    )?;
+    let life = bench.life()?;
+    designs::check(&life, Call::Insmod, DRIVER_TEST, "fields", DEVICES, promise)?;
     Ok(())
 }
 

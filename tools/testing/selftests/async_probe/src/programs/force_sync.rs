@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use lifecycle::designs::Design;
+use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
 use lifecycle::laws::force_sync;
 use lifecycle::ProbeType;
 use selftests::samples::{Driver, Sample};
@@ -15,9 +16,13 @@ const DEVICES: usize = 3;
 
 fn force_sync(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
     bench.load(order, DEVICES, Driver::slow(sample), "async_probe")?;
-    let (call, on) = sample.second(order);
-    let driver = sample.bus().driver;
-    force_sync::check_call(bench.events()?, call, on, driver, DEVICES)?;
+    bench.keeps(&force_sync::LAW, DEVICES)?;
+    let (life, (call, on)) = (bench.life()?, sample.second(order));
+    let promise = Promise {
+        call: Insmod::Waits,
+        probes: Probes::InCaller,
+    };
+    designs::check(&life, call, on, sample.bus().driver, DEVICES, promise)?;
     Ok(())
 }
 

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
-use lifecycle::laws::insmod_waits::{self, Insmod};
+use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
+use lifecycle::laws::insmod_waits;
 use lifecycle::ProbeType;
 use selftests::samples::{Driver, Sample};
 use selftests::{ktap, Bench, Failure, Order, Test};
@@ -23,9 +24,15 @@ fn insmod_waits(
 ) -> Result<(), Failure> {
     bench.load(order, DEVICES, Driver::slow(sample), parameter)?;
     bench.wait_for_ends(DEVICES)?;
-    let (_, module) = sample.second(order);
-    let driver = sample.bus().driver;
-    insmod_waits::check(bench.events()?, module, driver, DEVICES, insmod)?;
+    // A log of lines shows it of an insmod that registers the driver.
+    let cases = order == Order::DevicesFirst && insmod == Insmod::Waits;
+    bench.keeps(&insmod_waits::LAW, usize::from(cases))?;
+    let (life, (call, module)) = (bench.life()?, sample.second(order));
+    let promise = Promise {
+        call: insmod,
+        probes: Probes::InParallel,
+    };
+    designs::check(&life, call, module, sample.bus().driver, DEVICES, promise)?;
     Ok(())
 }
 

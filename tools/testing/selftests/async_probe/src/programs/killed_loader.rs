@@ -142,7 +142,7 @@ fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Outcome, Failure> {
     let recording = bench.recording()?;
     recording.demand("one_at_a_time", if scenario.ret == 0 { 1 } else { 2 })?;
     recording.demand("killed_loader", usize::from(scenario.ret != 0))?;
-    first_probe(&recording.events, lived)
+    first_probe(&recording.life.events, lived)
 }
 
 /// The probe that the worker set off.

@@ -25,7 +25,8 @@ fn manual_bind_sync(
     ensure_free(&device)?;
     bench.write(call, &device)?;
     ensure_bound(&device)?;
-    manual_bind_sync::check(bench.events()?, call, &device)?;
+    bench.keeps(&manual_bind_sync::LAW, 1)?;
+    manual_bind_sync::check_write(&bench.life()?, call, &device)?;
     Ok(())
 }
 

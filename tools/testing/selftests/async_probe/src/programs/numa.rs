@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
-use lifecycle::laws::recorded::numa;
-use lifecycle::recording::{spans, Point};
+use lifecycle::laws::numa;
+use lifecycle::life::Kind;
 use selftests::slow::slow_ms;
 use selftests::{ensure, ktap, Bench, Failure, Test};
 
@@ -76,12 +76,15 @@ fn test(bench: &mut Bench, parameters: &str) -> Result<(), Failure> {
     bench.rmmod(MODULE)?;
 
     let recording = bench.recording()?;
-    let cases = numa::check(&recording.events, &devices)?;
+    let life = &recording.life;
+    let cases = numa::check(life, &devices)?;
     ensure("async probes", &cases, &DEVICES)?;
-    let there = spans(&recording.events)
-        .iter()
-        .filter(|span| span.point == Point::Probe)
-        .filter(|probe| node_of(probe.cpu).as_ref() == devices.get(probe.device()))
+    let there = life
+        .of(Kind::Probe)
+        .filter(|(_, probe)| {
+            let node = probe.cpu.and_then(node_of);
+            node.as_ref() == devices.get(life.device_of(probe))
+        })
         .count();
     bench.comment(format!(
         "{there} of {DEVICES} probes began on the node of their device"

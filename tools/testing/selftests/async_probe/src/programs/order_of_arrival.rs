@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use lifecycle::laws::order_of_arrival::{self, bound};
-use lifecycle::Event;
+use lifecycle::Life;
 use selftests::samples::{driver_of, Driver, Sample};
 use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
@@ -14,19 +14,19 @@ const DEVICES: usize = 5;
 
 /// Loads in this order, compares the log with sysfs, and unloads; in the reverse order, where the
 /// devices do not have to stay until the driver is gone.
-fn arrive(bench: &mut Bench, order: Order, sample: Sample) -> Result<Vec<Event>, Failure> {
+fn arrive(bench: &mut Bench, order: Order, sample: Sample) -> Result<Life, Failure> {
     let bus = sample.bus();
-    let from = bench.events()?.len();
+    let (from, ended) = (bench.printed()?.len(), bench.events()?.len());
     bench.load(order, DEVICES, Driver::slow(sample).quick(), "")?;
-    bench.wait_for_ends_since(from, DEVICES)?;
-    let events = bench.events()?[from..].to_vec();
-    bus.wait_until_bound(bound(&events).len(), DEVICES)?;
+    bench.wait_for_ends_since(ended, DEVICES)?;
+    let life = bench.life_since(from)?;
+    bus.wait_until_bound(bound(&life).len(), DEVICES)?;
     let in_sysfs: BTreeSet<String> = (0..DEVICES)
         .map(|number| bus.device(number))
         .filter(|device| driver_of(device).is_some())
         .collect();
     let in_sysfs: BTreeSet<_> = in_sysfs.iter().map(String::as_str).collect();
-    ensure("devices bound in sysfs", &in_sysfs, &bound(&events))?;
+    ensure("devices bound in sysfs", &in_sysfs, &bound(&life))?;
 
     let mut modules = [bus.module, bus.devices];
     if matches!(sample, Sample::Platform(_)) && order == Order::DriverFirst {
@@ -36,7 +36,7 @@ fn arrive(bench: &mut Bench, order: Order, sample: Sample) -> Result<Vec<Event>,
         bench.rmmod(module)?;
     }
     ensure("devices in sysfs", &bus.devices(), &Vec::new())?;
-    Ok(events)
+    Ok(life)
 }
 
 fn order_of_arrival(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {

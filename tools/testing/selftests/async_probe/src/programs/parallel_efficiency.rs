@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use firmware::encode;
 use lifecycle::laws::parallel_efficiency;
-use lifecycle::{Event, ProbeType};
+use lifecycle::{Life, ProbeType};
 use selftests::samples::{Driver, PLATFORM};
 use selftests::{kernel, ktap, Bench, Failure, Order, Test};
 
@@ -29,8 +29,8 @@ const PAYLOAD_LEN: u32 = 16 << 10;
 const AT_LEAST: f64 = 0.98;
 
 /// Loads devices and driver, unloads them, and returns the log of it.
-fn probe_all(bench: &mut Bench) -> Result<Vec<Event>, Failure> {
-    let from = bench.events()?.len();
+fn probe_all(bench: &mut Bench) -> Result<Life, Failure> {
+    let from = bench.printed()?.len();
     let driver = Driver {
         firmware_ms: PROBE_MS,
         ..Driver::slow(ProbeType::PreferAsynchronous)
@@ -39,7 +39,7 @@ fn probe_all(bench: &mut Bench) -> Result<Vec<Event>, Failure> {
     for module in [PLATFORM.module, PLATFORM.devices] {
         bench.rmmod(module)?;
     }
-    Ok(bench.events()?[from..].to_vec())
+    bench.life_since(from)
 }
 
 fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
@@ -48,10 +48,9 @@ fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
     bench.firmware().put(PLATFORM.driver, &image)?;
 
     // Everything but the figure is demanded of both runs and on every clock.
-    let efficiency =
-        |events: &[Event]| parallel_efficiency::check(events, PLATFORM.driver, DEVICES, 0.0);
-    let events = probe_all(bench)?;
-    let cold = efficiency(&events)?;
+    let efficiency = |life: &Life| parallel_efficiency::check(life, PLATFORM.driver, DEVICES, 0.0);
+    let life = probe_all(bench)?;
+    let cold = efficiency(&life)?;
     let warm = efficiency(&probe_all(bench)?)?;
     bench.comment(format!("parallel efficiency: {cold:.4}"));
     bench.comment(format!("parallel efficiency with workers there: {warm:.4}"));
@@ -59,7 +58,7 @@ fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
     let instrument = kernel::instrument();
     let exact = std::env::var("ASYNC_PROBE_ICOUNT_SHIFT").is_ok_and(|shift| shift == "0");
     if exact && instrument.is_none() {
-        parallel_efficiency::check(&events, PLATFORM.driver, DEVICES, AT_LEAST)?;
+        parallel_efficiency::check(&life, PLATFORM.driver, DEVICES, AT_LEAST)?;
     }
     if let Some(instrument) = instrument.filter(|_| cold < AT_LEAST) {
         return Err(Failure::Skip(format!(

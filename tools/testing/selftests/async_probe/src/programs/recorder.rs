@@ -60,7 +60,7 @@ fn life(bench: &mut Bench) -> Result<(), Failure> {
     recording.demand("insmod_waits", 1)?;
     recording.demand("register_returns", 1)?;
     // It stands at an offset of a structure of the kernel.
-    let types: Vec<_> = spans(&recording.events)
+    let types: Vec<_> = spans(&recording.life.events)
         .iter()
         .filter_map(|span| span.fetched.probe_type)
         .collect();
@@ -72,6 +72,7 @@ fn life(bench: &mut Bench) -> Result<(), Failure> {
     // The lines of the dmesg interface are among the events, those of userspace too. Two CPUs that
     // print at once may be seen in another order than they are logged.
     let printed = recording
+        .life
         .events
         .iter()
         .map(|event| &event.what)
@@ -84,7 +85,7 @@ fn life(bench: &mut Bench) -> Result<(), Failure> {
         .map(|event| event.what.to_string())
         .collect();
     ensure("the log in the recording", &printed, &logged)?;
-    bench.comment(format!("{} events recorded", recording.events.len()));
+    bench.comment(format!("{} events recorded", recording.life.events.len()));
     Ok(())
 }
 

@@ -28,7 +28,7 @@ fn skipped(bench: &mut Bench) -> Result<(), Failure> {
         &driver_of(&device).as_deref(),
         &Some("second"),
     )?;
-    single_slot::check(bench.events()?, &device, "first", "second")?;
+    single_slot::check_skipped(&bench.life()?, &device, "first", "second")?;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ fn returns(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result<(),
     }
     bench.wait_until_ready(DEVICES)?;
     let (_, module) = driver.sample.second(order);
-    two_phase::check(bench.events()?, module, PLATFORM.driver, DEVICES)?;
+    two_phase::check_insmod(&bench.life()?, module, PLATFORM.driver, DEVICES)?;
     Ok(())
 }
 
@@ -39,8 +39,9 @@ fn unbind(bench: &mut Bench) -> Result<(), Failure> {
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
     bench.write(Call::Unbind, &device)?;
     bench.wait_until_ready(DEVICES)?;
+    bench.keeps(&two_phase::LAW, 1)?;
     two_phase::check_unbind(
-        bench.events()?,
+        &bench.life()?,
         Call::Unbind,
         &device,
         PLATFORM.driver,
@@ -56,9 +57,11 @@ fn rmmod(bench: &mut Bench, module: &'static str) -> Result<(), Failure> {
     let driver = driver(ProbeType::PreferAsynchronous);
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
     bench.rmmod(module)?;
+    bench.keeps(&two_phase::LAW, DEVICES)?;
+    let life = bench.life()?;
     for number in 0..DEVICES {
         two_phase::check_unbind(
-            bench.events()?,
+            &life,
             Call::Rmmod,
             module,
             PLATFORM.driver,

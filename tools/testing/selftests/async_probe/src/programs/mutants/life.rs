@@ -30,9 +30,9 @@ pub(crate) fn recorded(bench: &mut Bench) -> Result<Vec<Event>, Failure> {
     lives(bench)?;
     let recording = recorder.judge()?;
     if let Ok(mut known) = RECORDING.lock() {
-        *known = Some(recording.events.clone());
+        *known = Some(recording.life.events.clone());
     }
-    Ok(recording.events)
+    Ok(recording.life.events)
 }
 
 fn lives(bench: &mut Bench) -> Result<(), Failure> {

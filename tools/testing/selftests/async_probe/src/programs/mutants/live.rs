@@ -7,13 +7,13 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use lifecycle::event::Call;
-use lifecycle::laws::insmod_waits::Insmod;
 use lifecycle::laws::{
-    autoprobe_off, domain_sync, drop_order, insmod_waits, judge, manual_bind_sync,
-    order_of_arrival, probe_remove_probe, recorded, Verdict, Violation,
+    autoprobe_off, convoy, domain_sync, drop_order, judge, numa, order_of_arrival,
+    probe_remove_probe, Verdict, Violation,
 };
+use lifecycle::life::Kind;
 use lifecycle::mutants::Mutant;
-use lifecycle::{steps, Event, Micros, What};
+use lifecycle::{steps, Micros};
 use selftests::kernel::probing;
 use selftests::recorder::Recorder;
 use selftests::{kernel, modules, sysfs, Bench, Failure};
@@ -50,13 +50,12 @@ pub(crate) struct Life {
 
 /// The outcome of a life.
 pub(crate) struct Log<'a> {
-    /// The dmesg interface.
-    printed: &'a [Event],
-    /// What that shows.
+    /// The recording.
+    recorded: &'a lifecycle::Life,
+    /// What the dmesg interface shows.
     life: &'a lifecycle::Life,
     /// What [`BASE`] has said besides.
     said: &'a [String],
-    recorded: &'a [Event],
 }
 
 /// Leads the life with this defect; the laws that are broken.
@@ -78,7 +77,7 @@ pub(crate) fn live(
         }
     }
     let said = bench.said(BASE, from)?;
-    let lives = [recorded.clone(), bench.printed()?.to_vec()];
+    let lives = [recorded, bench.printed()?.to_vec()];
     let lives = lives.map(|events| lifecycle::Life::new(events, probing()));
     let mut broken: Broken = lives
         .iter()
@@ -88,13 +87,12 @@ pub(crate) fn live(
             _ => None,
         })
         .collect();
-    let [_, shown] = &lives;
+    let [recorded, printed] = &lives;
     if let Some(judge) = life.judge {
         let log = Log {
-            printed: bench.events()?,
-            life: shown,
+            recorded,
+            life: printed,
             said: &said,
-            recorded: &recorded,
         };
         if let Err(says) = judge(&log) {
             broken.insert(mutant.law, says);
@@ -150,36 +148,21 @@ pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
     };
     Some(match (mutant.law, mutant.name) {
         ("register_returns", _) => life("slow_ms=100", load),
-        ("insmod_waits", _) => Life {
-            parameters: "slow_ms=300",
-            act: |bench| {
-                load(bench)?;
-                bench.wait_for_ends(2)
-            },
-            judge: Some(|log| {
-                says(insmod_waits::check(
-                    log.printed,
-                    DRIVER,
-                    NAME,
-                    2,
-                    Insmod::Waits,
-                ))
-            }),
-        },
+        ("insmod_waits", _) => life("slow_ms=300", |bench| {
+            load(bench)?;
+            bench.wait_for_ends(2)
+        }),
         ("force_sync", _) => life("probe_type=2", load),
         ("default_type", "match_prefers") => life("probe_type=0", load),
         ("default_type", _) => life("probe_type=1", load),
-        ("manual_bind_sync", _) => Life {
-            parameters: "devices=1 slow_ms=300",
-            act: |bench| {
-                load(bench)?;
-                bench.wait_for_ends(1)?;
-                write(Call::Unbind, DEVICE)?;
-                write(Call::Bind, DEVICE)?;
-                bench.wait_for_ends(2)
-            },
-            judge: Some(|log| says(manual_bind_sync::check(log.printed, Call::Bind, DEVICE))),
-        },
+        // A plain insmod would break `insmod_waits`.
+        ("manual_bind_sync", _) => life("devices=1 slow_ms=300", |bench| {
+            load_in_flight(bench)?;
+            bench.wait_for_ends(1)?;
+            write(Call::Unbind, DEVICE)?;
+            write(Call::Bind, DEVICE)?;
+            bench.wait_for_ends(2)
+        }),
         ("one_at_a_time", _) => life("", load_and_unload),
         ("unbind_waits", _) => Life {
             parameters: "devices=1 slow_ms=300",
@@ -260,7 +243,10 @@ pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
                 bench.wait_for_ends(2)
             },
             judge: Some(|log| {
-                says(recorded::convoy::check_free(log.recorded, UNRELATED, FREE).map(drop))
+                let mut kinds = [Call::Insmod, Call::Rmmod].into_iter();
+                says(kinds.try_for_each(|kind| {
+                    convoy::check_free(log.recorded, kind, UNRELATED, FREE).map(drop)
+                }))
             }),
         },
         ("numa", _) => Life {
@@ -268,7 +254,7 @@ pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
             act: load,
             judge: Some(|log| {
                 let nodes = BTreeMap::from([0, 1].map(|number| (format!("{NAME}.{number}"), 0)));
-                match recorded::numa::check(log.recorded, &nodes) {
+                match numa::check(log.recorded, &nodes) {
                     Ok(2) => Ok(()),
                     Ok(cases) => Err(format!("{cases} async probes, not 2")),
                     Err(violation) => Err(violation.to_string()),
@@ -320,22 +306,19 @@ pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
                 Ok(())
             },
             judge: Some(|log| {
+                let life = log.life;
                 let call = |kind, from: usize| {
-                    let began = |event: &Event| {
-                        matches!(&event.what, What::CallBegan { call, on, .. }
-                            if *call == kind && on == DRIVER)
-                    };
-                    let at = log.printed[from..].iter().position(began);
-                    at.map(|at| from + at).ok_or("a call is not in the log")
+                    let mut calls = life.of(Kind::Call(kind)).map(|(_, call)| call);
+                    let call = calls.find(|call| call.on == DRIVER && from <= call.began);
+                    call.map(|call| call.began)
+                        .ok_or("a call is not in the log")
                 };
                 let first = call(Call::Rmmod, 0)?;
                 let then = call(Call::Insmod, first)?;
                 let end = call(Call::Rmmod, then)?;
-                says(order_of_arrival::check(
-                    &log.printed[..first],
-                    &log.printed[then..end],
-                    2,
-                ))
+                let [devices_first, driver_first] = [0..first, then..end]
+                    .map(|part| lifecycle::Life::new(life.events[part].to_vec(), life.probing));
+                says(order_of_arrival::check(&devices_first, &driver_first, 2))
             }),
         },
         ("autoprobe_off", _) => Life {
@@ -346,7 +329,7 @@ pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
                 load(bench)?;
                 write(Call::DriversProbe, DEVICE)
             },
-            judge: Some(|log| says(autoprobe_off::check(log.printed, NAME, DEVICE))),
+            judge: Some(|log| says(autoprobe_off::check(log.life, NAME, DEVICE))),
         },
         _ => return None,
     })

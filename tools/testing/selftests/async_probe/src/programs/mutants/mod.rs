@@ -76,7 +76,7 @@ fn mutant(bench: &mut Bench, mutant: &'static Mutant) -> Result<(), Failure> {
             )?;
             live::live(bench, mutant, &life, mutant.name)?
         }
-        Kind::Recording(_) | Kind::Life(_) => {
+        Kind::Recording(_) => {
             let real = life::recorded(bench)?;
             let edited = doctor::edit(mutant, &real, probing()).ok_or_else(|| {
                 Failure::assertion(format!("a place for {}", mutant.name), "none")

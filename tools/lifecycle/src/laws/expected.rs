@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a test expects to find in a life: the call that it made and the devices that it had probed.
+
+use std::collections::HashSet;
+
+use super::law::{Court, Violation};
+use crate::event::Call;
+use crate::life::{Kind, Life, Span};
+
+impl<'a> Court<'a> {
+    /// A court that judges by what a test expects.
+    pub(super) fn of(law: &'static str, life: &'a Life) -> Self {
+        Self { law, life }
+    }
+
+    /// `holds`, or the law is broken, and this was seen.
+    pub(super) fn demand_seen(
+        &self,
+        holds: bool,
+        expected: impl Into<String>,
+        seen: impl Into<String>,
+    ) -> Result<(), Violation> {
+        match holds {
+            true => Ok(()),
+            false => Err(self.broken(expected, seen, &self.life.events)),
+        }
+    }
+
+    /// The only call of its kind on `on`, which has returned.
+    pub(super) fn call(&self, kind: Call, on: &str) -> Result<&'a Span, Violation> {
+        let calls = self.life.of(Kind::Call(kind)).map(|(_, call)| call);
+        let calls: Vec<&Span> = calls.filter(|call| call.on == on).collect();
+        let [call] = calls[..] else {
+            let seen = format!("{} of them", calls.len());
+            return Err(self.broken(format!("one {kind} of {on}"), seen, &self.life.events));
+        };
+        let expected = format!("{kind} of {on} to return");
+        self.demand(call.ended.is_some(), expected, &[call.began])?;
+        Ok(call)
+    }
+
+    /// The first probe of each device by `driver`, of which there are `devices`, all ended. A
+    /// registration sets them off; what follows later by hand is left out.
+    pub(super) fn first_probes(
+        &self,
+        driver: &str,
+        devices: usize,
+    ) -> Result<Vec<&'a Span>, Violation> {
+        let mut seen = HashSet::new();
+        let probes: Vec<&Span> = self
+            .life
+            .of(Kind::Probe)
+            .map(|(_, probe)| probe)
+            .filter(|probe| probe.driver.as_deref() == Some(driver) && seen.insert(probe.device))
+            .collect();
+        self.demand_seen(
+            devices > 0 && probes.len() == devices,
+            format!("{devices} devices probed by {driver}"),
+            format!("{} devices probed", probes.len()),
+        )?;
+        for probe in &probes {
+            let ended = probe.ended.is_some();
+            self.demand(ended, "an end of every probe", &[probe.began])?;
+        }
+        Ok(probes)
+    }
+    /// The second phase of a probe, if it has ended.
+    pub(super) fn second_phase(&self, probe: &Span) -> Option<&'a Span> {
+        let life = self.life;
+        let mut phases = life.of(Kind::SecondPhase).map(|(_, phase)| phase);
+        phases.find(|phase| {
+            let cause = phase.cause.map(|cause| life.spans[cause].began);
+            cause == Some(probe.began)
+        })
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An asynchronous probe is queued for the node of its device.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::life::{Kind, Life, Sight, Span};
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "numa",
+    promise: "An asynchronous probe is queued for the NUMA node of its device. On which CPU it then \
+              runs is not promised.",
+    kernel: "include/linux/async.h: async_schedule_dev(), and kernel/async.c: \
+             async_schedule_dev_nocall(), pass dev_to_node() on to queue_work_node(), which \
+             kernel/workqueue.c calls best effort. Where memory is short the probe runs in the caller, \
+             and is queued nowhere.",
+    mend: "A device whose node is set after it was registered is probed on another node. Call \
+           set_dev_node() before device_add().",
+    // No log shows the nodes of devices: a test reads them in sysfs.
+    needs: &[Sight::AsyncWork, Sight::Expectation],
+    check: |_| Ok(0),
+    mutants: &[Mutant::live("node_is_forgotten")],
+};
+
+/// Judges every async probe of these devices, given with their nodes, -1 for none, and returns how many
+/// there were.
+///
+/// # Errors
+///
+/// How the law was broken.
+pub fn check(life: &Life, nodes: &BTreeMap<String, i32>) -> Result<usize, Violation> {
+    let court = Court::of(LAW.name, life);
+    let mut tasks: HashMap<Option<usize>, Vec<&Span>> = HashMap::new();
+    for span in &life.spans {
+        if matches!(span.kind, Kind::Queued | Kind::Scheduled) {
+            tasks.entry(span.task).or_default().push(span);
+        }
+    }
+    let mut cases = 0;
+    for probe in life.async_probes() {
+        let scheduled = &life.spans[probe.scheduled];
+        let Some(run) = probe.run.map(|run| &life.spans[run]) else {
+            continue;
+        };
+        let (false, Some(node)) = (run.task == scheduled.task, nodes.get(life.device_of(run)))
+        else {
+            continue;
+        };
+        cases += 1;
+        let of_task = tasks.get(&scheduled.task).map_or(&[][..], Vec::as_slice);
+        let after = of_task.partition_point(|span| span.began <= scheduled.began);
+        let next = of_task.get(after).filter(|next| next.kind == Kind::Queued);
+        court.demand(
+            next.is_some_and(|queued| queued.facts.node == Some(*node)),
+            format!(
+                "the async probe of {} to be queued for node {node}",
+                life.device_of(run)
+            ),
+            &[
+                scheduled.began,
+                next.map_or(usize::MAX, |queued| queued.began),
+            ],
+        )?;
+    }
+    Ok(cases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_life::{altered, life, seen};
+    use super::*;
+
+    const RECORDED: &str = "
+        9 schedule 0
+        9 queue 0
+        9 schedule_device 1
+        30 driver_attach 0
+        9 queue 1
+        9 schedule 2
+        9 queue -1
+        31 device_attach 1
+        32 driver_attach 2
+        9 schedule 3
+        9 queue 7
+        33 driver_attach 3
+        9 schedule 4
+        9 driver_attach 4
+    ";
+
+    /// `d.3` belongs to another driver, and for `d.4` there was no memory.
+    fn check(lines: &str) -> Result<usize, Violation> {
+        let nodes = [(0, 0), (1, 1), (2, -1), (4, 0)];
+        let nodes = nodes.map(|(device, node)| (format!("d.{device}"), node));
+        super::check(&life(lines), &nodes.into())
+    }
+
+    fn broken(from: &str, to: &str) -> String {
+        seen(check(&altered(RECORDED, from, to)).map(drop))
+    }
+
+    #[test]
+    fn holds() {
+        assert_eq!(check(RECORDED), Ok(3));
+    }
+
+    #[test]
+    fn the_wrong_node() {
+        for (from, to) in [(0, 1), (1, 0), (1, -1), (-1, 0)] {
+            let says = broken(&format!("9 queue {from}"), &format!("9 queue {to}"));
+            assert!(says.contains(&format!("queue node={to}")));
+        }
+    }
+
+    #[test]
+    fn not_queued() {
+        for queue in ["9 queue 0", "9 queue 1", "9 queue -1"] {
+            assert!(broken(queue, "").contains("schedule"));
+        }
+        // By another task, this is not its own.
+        assert!(broken("9 queue 1", "8 queue 1").contains("schedule"));
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The registrations of drivers, and what they set off.
+
+use std::collections::HashMap;
+
+use crate::life::{AsyncProbe, Kind, Life, Span};
+
+/// A driver: where it is in memory, or its name in a log that does not show that.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Driver<'a> {
+    At(u64),
+    Named(&'a str),
+}
+
+impl<'a> Driver<'a> {
+    fn of(span: &'a Span) -> Option<Self> {
+        let named = || span.driver.as_deref().map(Driver::Named);
+        span.facts.by.map(Driver::At).or_else(named)
+    }
+}
+
+/// The registrations of a life.
+pub(super) struct Registrations<'a> {
+    /// By driver, in the order in which they began.
+    by_driver: HashMap<Driver<'a>, Vec<&'a Span>>,
+    /// The async probes that each has set off, by the place of its span.
+    scheduled: HashMap<usize, Vec<AsyncProbe>>,
+}
+
+impl<'a> Registrations<'a> {
+    pub(super) fn of(life: &'a Life) -> Self {
+        let mut by_driver: HashMap<Driver<'a>, Vec<&Span>> = HashMap::new();
+        for (_, register) in life.of(Kind::Register) {
+            if let Some(driver) = Driver::of(register) {
+                by_driver.entry(driver).or_default().push(register);
+            }
+        }
+        let mut scheduled: HashMap<usize, Vec<AsyncProbe>> = HashMap::new();
+        for probe in life.async_probes() {
+            let is_register = |span: &Span| span.kind == Kind::Register;
+            let by = match is_register(&life.spans[probe.scheduled]) {
+                true => Some(probe.scheduled),
+                false => life.within(probe.scheduled, is_register),
+            };
+            if let Some(by) = by {
+                scheduled.entry(by).or_default().push(probe);
+            }
+        }
+        Self {
+            by_driver,
+            scheduled,
+        }
+    }
+
+    /// The last registration of the driver that probes before it does, if the log shows it.
+    pub(super) fn of_probe(&self, probe: &'a Span) -> Option<&'a Span> {
+        let registers = self.by_driver.get(&Driver::of(probe)?)?;
+        // No event may show where it began; then it is the first event after that.
+        let before = registers.partition_point(|register| register.began <= probe.began);
+        registers.get(before.checked_sub(1)?).copied()
+    }
+
+    /// The async probes that the registration at this place of the list has set off.
+    pub(super) fn scheduled_by(&self, register: usize) -> &[AsyncProbe] {
+        self.scheduled.get(&register).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The driver core's helper for an async probe around a span. A worker runs it, or the task that
+/// wanted to schedule it where memory is short (`kernel/async.c`, `async_schedule_node_domain()`).
+pub(super) fn in_helper(life: &Life, span: usize) -> Option<usize> {
+    life.within(span, |outer| {
+        matches!(outer.kind, Kind::DriverAttach | Kind::DeviceAttach)
+    })
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Short logs for the tests of laws, and what laws say of them.
+
+use super::law::{Law, Verdict, Violation};
+use crate::event::point::{Value, DEFINITIONS};
+use crate::event::{Fetched, Recorded, Side, SmolStr};
+use crate::parse::dmesg::parse;
+use crate::parse::recording as text;
+use crate::{Event, Life, Micros, ProbeType, Probing, What};
+
+/// Makes a recording out of lines without timestamps; each comes 1 ms after the one before.
+///
+/// `9 probe 0` is the beginning of a probe of `d.0` by driver `d` in pid 9, `9 probe_end -2` its
+/// return; modules, files and actions of uevents are words; a flush has its domain. What does
+/// not begin with a pid is a line of the dmesg interface, as for the other laws.
+///
+/// Words with a `=` say what is not as usual: `drv=e` another driver, `bus=2` another bus,
+/// `type=`, `mod=` and `asked=` of a registration, `from=` another caller.
+pub(crate) fn recording(lines: &str) -> Vec<Event> {
+    let mut events = Vec::new();
+    for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+        let time = Micros(1_000_000 + 1000 * events.len() as u64);
+        let words: Vec<_> = line.split_whitespace().collect();
+        let what = match words[0].parse() {
+            Ok(pid) => recorded(pid, words[1], &words[2..]),
+            Err(_) => log(line).remove(0).what,
+        };
+        events.push(Event { time, what });
+    }
+    let text = text::write("7.3.4", &events);
+    assert_eq!(text::parse(&text).unwrap(), events, "not plausible");
+    events
+}
+
+fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
+    let definition = DEFINITIONS
+        .iter()
+        .find(|one| one.events().any(|name| name == event))
+        .unwrap_or_else(|| panic!("what is `{event}`?"));
+    let (unusual, words): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.contains('='));
+    let unusual = |key: &str| {
+        let value = |word: &&str| word.strip_prefix(key)?.strip_prefix('=').map(SmolStr::from);
+        unusual.iter().find_map(value)
+    };
+    let side = if event == definition.event {
+        let mut fetched = Fetched::default();
+        let mut words = words.iter().copied();
+        for (_, _, value) in definition.fetch {
+            match value {
+                Value::Device => fetched.device = words.next().map(|n| format!("d.{n}").into()),
+                Value::At => {
+                    let number = match &fetched.device {
+                        Some(device) => device[2..].parse::<u64>(),
+                        None => words.next().unwrap().parse(),
+                    };
+                    fetched.at = Some(0xd00 + number.unwrap());
+                }
+                Value::Driver => fetched.driver = unusual("drv").or(Some("d".into())),
+                Value::By => {
+                    let of = |name: SmolStr| u64::from(name.as_bytes()[0]);
+                    fetched.by = Some(unusual("drv").map_or(0xb, of));
+                }
+                Value::Bus => {
+                    let bus = unusual("bus").map_or(1, |bus| bus.parse().unwrap());
+                    fetched.bus = Some(0xb00 + bus);
+                }
+                Value::ProbeType => {
+                    let name = unusual("type").unwrap_or("prefer".into());
+                    let named = |of: &ProbeType| of.name().starts_with(name.as_str());
+                    fetched.probe_type = ProbeType::ALL.into_iter().find(named);
+                }
+                Value::Asked => fetched.asked = unusual("asked").or(Some("".into())),
+                Value::Name if definition.event == "register" => {
+                    fetched.name = unusual("mod");
+                }
+                Value::Name => {
+                    let name = words.next().unwrap();
+                    fetched.name = Some(match definition.event {
+                        "uevent" => format!("ACTION={name}").into(),
+                        _ => (*name).into(),
+                    });
+                }
+                Value::Function => {
+                    let helper = match definition.event {
+                        "schedule" => "__driver_attach_async_helper+0x0/0xf0",
+                        _ => "__device_attach_async_helper+0x0/0x110",
+                    };
+                    fetched.function = Some(helper.into());
+                }
+                Value::Domain => {
+                    fetched.domain = Some(words.next().map_or(0, |n| n.parse().unwrap()));
+                }
+                Value::Caller => {
+                    let from = unusual("from").unwrap_or("someone".into());
+                    fetched.caller = Some(format!("{from}+0x1/0x10").into());
+                }
+                Value::Node => fetched.node = words.next().map(|n| n.parse().unwrap()),
+            }
+        }
+        Side::Begins(fetched.into())
+    } else {
+        Side::Returns {
+            caller: "someone+0x1/0x10".into(),
+            ret: words.first().map(|ret| ret.parse().unwrap()),
+        }
+    };
+    What::Recorded(Recorded {
+        task: "task".into(),
+        pid,
+        cpu: 0,
+        point: definition.point,
+        side,
+    })
+}
+
+/// Makes a log out of lines without timestamps; each comes 1 ms after the one before.
+///
+/// Lines may be short: `began 0`, `arrived 0`, `ended 0`, `failed 0 -2` and so on mean device
+/// `d.0` of driver `d`.
+fn log(lines: &str) -> Vec<Event> {
+    let mut text = String::new();
+    for (at, line) in lines
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .enumerate()
+    {
+        let mut words: Vec<_> = line.split_whitespace().collect();
+        let driver = words.last().and_then(|word| word.strip_prefix("drv="));
+        words.truncate(words.len() - usize::from(driver.is_some()));
+        let driver = driver.unwrap_or("d");
+        let device = |n: &str| format!("dev=d.{n} driver={driver}");
+        let line = match *words.as_slice() {
+            ["async", n] => format!(
+                "async_probe: timing: probe_began {} async=1 cpu=0 pid=3{n} task=kworker/u8:{n}",
+                device(n)
+            ),
+            ["async", n, pid] => format!(
+                "async_probe: timing: probe_began {} async=1 cpu=0 pid={pid} task=kworker/u8:0",
+                device(n)
+            ),
+            ["sync", n, pid] => format!(
+                "async_probe: timing: probe_began {} async=0 cpu=0 pid={pid} task=insmod",
+                device(n)
+            ),
+            ["arrived", n, ret] => format!(
+                "async_probe: timing: firmware_arrived {} bytes={} ret={ret} ms=0.500",
+                device(n),
+                if ret == "0" { 24 } else { 0 }
+            ),
+            ["ended", n, ret] => {
+                format!("async_probe: timing: probe_ended {} ret={ret} ms=1.000", device(n))
+            }
+            ["ready", n, ret] => {
+                format!("async_probe: timing: ready {} ret={ret} ms=9.000", device(n))
+            }
+            [what @ ("removing" | "unbound" | "devres_released"), n] => {
+                format!("async_probe: timing: {what} {}", device(n))
+            }
+            ["registered", probe_type] => format!(
+                "async_probe: timing: registered driver={driver} probe_type={probe_type} ret=0 ms=0.500"
+            ),
+            ["registered", ms, probe_type] => format!(
+                "async_probe: timing: registered driver={driver} probe_type={probe_type} ret=0 ms={ms}"
+            ),
+            ["unregistered"] => {
+                format!("async_probe: timing: unregistered driver={driver} ms=0.500")
+            }
+            ["calling", function, pid] => format!("calling  {function}+0x0/0x10 @ {pid}"),
+            ["returned", function] => {
+                format!("initcall {function}+0x0/0x10 returned 0 after 5 usecs")
+            }
+            ["run_init"] => "Run /init as init process".to_owned(),
+            ["call", call, on, pid] => {
+                format!("lifecycle: call_began call={call} on={on} pid={pid}")
+            }
+            ["call", call, on, pid, asks] => {
+                format!("lifecycle: call_began call={call} on={on} pid={pid} async_probe={asks}")
+            }
+            ["return", call, on, pid, ret] => {
+                format!("lifecycle: call_returned call={call} on={on} pid={pid} ret={ret}")
+            }
+            _ => panic!("what is `{line}`?"),
+        };
+        text += &format!("[    1.{:06}] {line}\n", (at + 1) * 1000);
+    }
+    parse(&text).unwrap()
+}
+
+/// The lines with the only line `from` replaced by `to`; an empty one removes it.
+pub(crate) fn altered(lines: &str, from: &str, to: &str) -> String {
+    let matching = lines.lines().filter(|line| line.trim() == from).count();
+    assert_eq!(matching, 1, "`{from}` occurs {matching} times");
+    let lines: Vec<_> = lines
+        .lines()
+        .map(|line| if line.trim() == from { to } else { line })
+        .collect();
+    lines.join("\n")
+}
+/// The life of these lines, in the short form of [`recording`].
+pub(crate) fn life(lines: &str) -> Life {
+    life_on(lines, Probing::Once)
+}
+
+/// The same on a kernel that probes so often.
+pub(crate) fn life_on(lines: &str, probing: Probing) -> Life {
+    Life::new(recording(lines), probing)
+}
+
+/// The life in which so many seconds pass before the line.
+pub(crate) fn late(lines: &str, line: &str, seconds: u64) -> Life {
+    let from = lines.lines().filter(|of| !of.trim().is_empty());
+    let from = from.take_while(|of| of.trim() != line).count();
+    let mut events = recording(lines);
+    for event in &mut events[from..] {
+        event.time = event.time + Micros(seconds * 1_000_000);
+    }
+    Life::new(events, Probing::Once)
+}
+
+/// What a broken law saw.
+pub(crate) fn seen(verdict: Result<(), Violation>) -> String {
+    verdict.expect_err("the law is kept").seen
+}
+
+/// The law is kept in so many cases.
+pub(crate) fn assert_kept(law: &Law, lines: &str, cases: usize) {
+    kept_in(law, &life(lines), cases);
+}
+
+/// The same in a life.
+pub(crate) fn kept_in(law: &Law, life: &Life, cases: usize) {
+    // A log without events shows nothing of what the law has to see.
+    let expected = match cases {
+        _ if life.events.is_empty() => Verdict::CannotBeSeen(law.needs.to_vec()),
+        0 => Verdict::NoCase,
+        cases => Verdict::Kept(cases),
+    };
+    assert_eq!(law.verdict(life), expected);
+}
+
+/// The law is broken, and what it saw contains `seen`.
+pub(crate) fn assert_broken(law: &Law, lines: &str, seen: &str) {
+    broken_in(law, &life(lines), seen);
+}
+
+/// The same in a life.
+pub(crate) fn broken_in(law: &Law, life: &Life, seen: &str) {
+    match law.verdict(life) {
+        Verdict::Broken(violation) => assert!(
+            violation.seen.contains(seen),
+            "expected `{seen}` in\n{violation}"
+        ),
+        other => panic!("{other:?}: {:?}", life.events),
+    }
+}
