@@ -25,7 +25,7 @@ use crate::progress::note;
 
 const PARTIAL: &str = ".partial-";
 
-/// The lock that all share who use the cache.
+/// The lock that all users of the cache share.
 const IN_USE: &str = "in-use";
 
 /// The cache directory.
@@ -85,13 +85,14 @@ impl Cache {
         }
     }
 
-    /// Waits until nobody uses the cache any more, and keeps others from it.
+    /// Waits until the cache is not in use, and keeps others from it.
     pub fn alone(&self) -> Result<Lock> {
         fs::create_dir_all(&self.dir).at(&self.dir, "create the cache directory")?;
         Lock::take(&self.dir.join(IN_USE))
     }
 
-    /// Takes the lock of the cache; says for whom it waits. Who uses the cache says so first.
+    /// Takes the lock of the cache; says which run it waits for. A user of the cache calls
+    /// [`in_use()`](Self::in_use) first.
     pub fn lock(&self) -> Result<Lock> {
         // A warm cache on a read-only file system is good enough to work with.
         let made = fs::create_dir_all(&self.dir);
@@ -127,7 +128,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Begins an entry aside. The lock is asked for as proof that nobody else does.
+    /// Begins an entry aside. The lock is the proof that no other run does.
     pub fn begin(&self, name: &str, _lock: &Lock) -> Result<Partial> {
         let target = self.path(name);
         let parent = target.parent().unwrap_or(&self.dir).to_owned();
@@ -191,7 +192,7 @@ impl Drop for Partial {
 pub struct Lock(#[allow(dead_code, reason = "held until dropped")] Flock<File>);
 
 impl Lock {
-    /// Takes the lock of a file, waiting for whoever holds it.
+    /// Takes the lock of a file, waiting for the run that holds it.
     pub fn take(path: &Path) -> Result<Self> {
         let file = Self::open(path).at(path, "open the lock")?;
         Self::wait(file, path, FlockArg::LockExclusiveNonblock)
@@ -218,7 +219,7 @@ impl Lock {
         loop {
             match Flock::lock(file, how) {
                 Ok(lock) if !is_at(&lock, path) => {
-                    // Who held it has removed it, and maybe all around it.
+                    // The holder has removed it, and maybe the directory.
                     if let Some(dir) = path.parent() {
                         fs::create_dir_all(dir).at(dir, "create the directory")?;
                     }

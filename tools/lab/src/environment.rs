@@ -124,7 +124,7 @@ pub fn in_path(program: &str) -> bool {
     })
 }
 
-/// mmdebstrap piped into tar, so that the tree belongs to whoever runs the lab. A SIGTERM goes to
+/// mmdebstrap piped into tar, so that the tree belongs to the user of the lab. A SIGTERM goes to
 /// all of them: mmdebstrap cleans up after itself.
 fn pipeline(mirror: &Mirror, packages: &[&str], target: &Path) -> Result<String> {
     let sources = target.join(".sources.list");
@@ -196,7 +196,7 @@ mod tests {
     use crate::arch::ARCHES;
 
     #[test]
-    fn what_is_there_waits_for_nobody() {
+    fn what_is_there_waits_for_no_lock() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path());
         let root = cache.path(&Environment::name(&packages(&ARCHES[0], &[])));

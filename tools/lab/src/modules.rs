@@ -71,8 +71,8 @@ impl Modules {
         }
     }
 
-    /// The same without what debuggers need, which is nine tenths of a file, as `make modules_install`
-    /// of the kernel makes them with `INSTALL_MOD_STRIP=1`.
+    /// The same without what debuggers need, which is nine tenths of a file, as `make
+    /// modules_install` of the kernel makes them with `INSTALL_MOD_STRIP=1`.
     pub fn stripped(self, project: &Project, env: &Environment) -> Result<Self> {
         let to = project.out("stripped");
         fs::create_dir_all(&to).at(&to, "create the directory")?;

@@ -49,8 +49,8 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Starts the command in a process group of its own: a Ctrl-C reaches the lab only, which ends the
-    /// group, so that no child is taken for one that failed.
+    /// Starts the command in a process group of its own: a Ctrl-C reaches the lab only, which ends
+    /// the group, so that no child is taken for one that failed.
     pub fn spawn(command: &mut Command) -> Result<Self> {
         Self::start(command.process_group(0), true)
     }
@@ -142,7 +142,7 @@ pub fn build(
         each(line, &step);
     };
     let status = thread::scope(|scope| {
-        // It ends with this closure, and so do its pipes and who reads them.
+        // The child ends with this closure, and so do its pipes and the threads that read them.
         let mut child = child;
         scope.spawn(|| each_line(output, |line| hand_on(Line::Output(line))));
         scope.spawn(|| each_line(errors, |line| hand_on(Line::Error(line))));

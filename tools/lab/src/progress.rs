@@ -119,7 +119,7 @@ pub fn say(text: &str) {
     BARS.suspend(|| eprintln!("{text}"));
 }
 
-/// Prints a line of results. Who reads them may go away early: `make check | head`.
+/// Prints a line of results. The reader of stdout may end first, as in `make check | head`.
 pub fn result(text: &str) {
     BARS.suspend(|| {
         let mut out = stdout().lock();

@@ -73,7 +73,7 @@ fn recipe(arch: &Arch) -> String {
 /// The newest stock kernel of these series, the first of which is the newest; prepared first if it
 /// is missing.
 pub fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Prepared> {
-    // An older series that somebody asked for by name is no reason to stay with it.
+    // A cached kernel of an older series, prepared for KERNEL=stock:<series>, does not count.
     let newest = series.get(..1).unwrap_or_default();
     let ready = || {
         if refresh {

@@ -261,7 +261,7 @@ impl Boot<'_> {
         let text = fs::read_to_string(&results).at(&results, "read")?;
         match text.lines().rev().find_map(closing) {
             Some(Ended::Exit(code)) => Ok(code),
-            // Whoever ends QEMU or powers the guest off has no exit code.
+            // QEMU was ended, or the guest powered off: there is no exit code.
             _ if status.success() => Ok(0),
             _ => Err(Error::new(
                 Kind::Vm,

@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<u8> {
         None => {
             let machine = Machine {
                 time: Time::Wall,
-                // Who waits for a prompt does not want to read what the kernel says at boot.
+                // No messages of the boot before the prompt.
                 append: format!("quiet {}", args.boot.machine.append)
                     .trim_end()
                     .to_owned(),

@@ -14,10 +14,10 @@ ln -s fd/2 /dev/stderr
 mount -t tmpfs tmpfs /tmp
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
-# Races that are meant: who reads the log copies a record's descriptor without a
-# lock, and who makes room in it reads whose the oldest text is; both look afterwards
-# whether that has changed (kernel/printk/printk_ringbuffer.c, desc_read() and
-# data_make_reusable(), which gcc inlines).
+# Races that are meant: a reader of the log copies a record's descriptor without a
+# lock, and a writer that makes room reads whose record the oldest text is. Both look
+# afterwards whether that has changed (kernel/printk/printk_ringbuffer.c,
+# desc_read() and data_make_reusable(), which gcc inlines).
 if [ -w /sys/kernel/debug/kcsan ]; then
 	echo '!desc_read' >/sys/kernel/debug/kcsan
 	echo '!data_push_tail' >/sys/kernel/debug/kcsan

@@ -3,7 +3,7 @@
 #
 # Runs an installed tree (make kselftest-install) with the kernel's own runner,
 # as LAVA and others do, and prints KTAP. What the runner says goes into comments,
-# after a `|`, for those who want to parse it.
+# after a `|`, for programs that parse it.
 #
 #@ plain: it runs others
 

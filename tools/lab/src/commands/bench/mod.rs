@@ -102,7 +102,8 @@ const BIND: [Design; 3] = [
     Design::Bus(Bus::ExclusiveAttach),
 ];
 
-/// The measurement that is done once to no purpose, so that nothing is the first of its kind.
+/// The devices of a measurement whose result is dropped, so that nothing is the first of its
+/// kind.
 const WARM_UP: usize = 10;
 
 /// More for the kernel's command line: no console output for each event, and room for all of them.

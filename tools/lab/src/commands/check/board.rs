@@ -16,7 +16,7 @@ const FIGURE: &str = "figure: ";
 #[derive(Debug)]
 pub(super) struct Board<'a> {
     filter: &'a str,
-    /// Whether lines are shown; those who want JSON get it at the end.
+    /// Whether lines are shown; JSON is printed at the end instead.
     lines: bool,
     shown: Mutex<BTreeSet<String>>,
 }

@@ -169,7 +169,7 @@ impl Guest<'_> {
             } else {
                 self.filter
             };
-            // Who asks for a program by its name gets it at full length, however long that is.
+            // A program that is asked for by its name runs at full length, however long that is.
             let (full, deadline) = if program == self.filter {
                 ("ASYNC_PROBE_FULL=1 ", 6 * PROGRAM_DEADLINE * times)
             } else {

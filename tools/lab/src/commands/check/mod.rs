@@ -193,7 +193,7 @@ impl Guests<'_> {
     /// Boots in all ways at the same time.
     fn run(&self, what: What) -> Result<Results> {
         let config = self.session.kernel.config()?;
-        // Who names a program wants to boot for no other.
+        // A filter that is the name of a program boots for no other.
         let mut asked = self.programs.to_vec();
         asked.retain(|program| program.name() == self.filter);
         let asked = if asked.is_empty() || what == What::Names {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Anybody's driver, taken through its life under the recorder, and judged.
+//! A driver of the user's, taken through its life under the recorder, and judged.
 
 pub mod find;
 pub mod life;
@@ -345,7 +345,7 @@ impl Checked {
         indent(&lines.join("\n"))
     }
 
-    /// The first file that the kernel has looked for in vain (`drivers/base/firmware_loader/main.c`,
+    /// The first file that the kernel has not found (`drivers/base/firmware_loader/main.c`,
     /// `_request_firmware()`).
     fn no_firmware(&self) -> Option<String> {
         let console = fs::read(&self.outcome.console).ok()?;

@@ -81,7 +81,7 @@ impl Stock {
         Ok(Some(target))
     }
 
-    /// Names that look like this one, for whoever has mistyped it.
+    /// Names that look like this one, in case it was mistyped.
     pub fn like(&self, name: &str) -> Vec<&str> {
         let name = name_of(name);
         let mut like: Vec<_> = self
