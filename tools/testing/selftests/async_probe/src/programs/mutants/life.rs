@@ -13,7 +13,7 @@ use selftests::recorder::Recorder;
 use selftests::samples::{Driver, PLATFORM};
 use selftests::{Bench, Failure};
 
-use super::live::{BASE, DRIVER};
+use super::live::{write, BASE, DEVICE, DRIVER};
 
 /// Long enough for a probe to begin, and far shorter than it takes.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -52,15 +52,20 @@ fn lives(bench: &mut Bench) -> Result<(), Failure> {
     bench.write(Call::Bind, &PLATFORM.device(0))?;
     bench.rmmod(PLATFORM.module)?;
 
-    // In flight: unbind, then the devices.
+    // In flight: unbind.
     bench.insmod(PLATFORM.module, &in_flight)?;
     sleep(MOMENT);
     bench.write(Call::Unbind, &PLATFORM.device(2))?;
     bench.rmmod(PLATFORM.module)?;
-    bench.insmod(PLATFORM.module, &in_flight)?;
-    sleep(MOMENT);
     bench.rmmod(PLATFORM.devices)?;
-    bench.rmmod(PLATFORM.module)?;
+
+    // In flight: a device. The samples wait for its probe before they remove it.
+    bench.insmod(BASE, "devices=1 slow_ms=300")?;
+    bench.insmod(DRIVER, "async_probe")?;
+    bench.wait_for_probe(DEVICE)?;
+    write(Call::Remove, DEVICE)?;
+    bench.rmmod(DRIVER)?;
+    bench.rmmod(BASE)?;
 
     // A probe that fails, and one that creates a kernel thread.
     bench.insmod(BASE, "fails kthread")?;

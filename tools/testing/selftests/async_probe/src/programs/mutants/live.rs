@@ -29,7 +29,7 @@ const BUS: &str = "mutant_bus";
 /// The name of bus and driver.
 const NAME: &str = "mutant";
 /// The first device.
-const DEVICE: &str = "mutant.0";
+pub(crate) const DEVICE: &str = "mutant.0";
 /// A module that has nothing to do with it.
 const UNRELATED: &str = "unrelated";
 
@@ -128,7 +128,7 @@ fn later() {
 }
 
 /// Writes to the bus or to its driver.
-fn write(call: Call, on: &str) -> Result<(), Failure> {
+pub(crate) fn write(call: Call, on: &str) -> Result<(), Failure> {
     let bus = format!("/sys/bus/{NAME}");
     let (path, text) = match call {
         Call::Bind | Call::Unbind => (format!("{bus}/drivers/{NAME}/{call}"), on),
