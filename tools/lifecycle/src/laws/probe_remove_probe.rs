@@ -242,6 +242,7 @@ fn bound_before_trial(life: &Life) -> Option<Vec<Event>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::judge;
     use super::super::law::Verdict;
     use super::super::test_life::{altered, broken_in, kept_in, life_on};
     use super::{second_succeeds, LAW};
@@ -443,6 +444,51 @@ mod tests {
         kept(lines, Twice, 0);
         let again = lines.to_owned() + &lines.replace("return", "sync 0 9\n ended 0 0\n return");
         kept(&again, Twice, 1);
+    }
+
+    /// A trial that both sources show, and a probe that fails meanwhile: no law complains.
+    #[test]
+    fn recorded_and_printed() {
+        let life = life_on(
+            "
+            30 probe 0
+            async 0
+            arrived 0 0
+            31 probe 1
+            async 1
+            ended 0 0
+            30 remove 0
+            removing 0
+            30 cleanup 0
+            unbound 0
+            devres_released 0
+            async 0
+            arrived 1 -2
+            arrived 0 0
+            ended 1 -2
+            31 cleanup 1
+            devres_released 1
+            ended 0 0
+            30 bound 0
+            30 uevent 0 bind
+            31 probe_end 2
+            30 probe_end 0
+            9 release 0
+            9 remove 0
+            removing 0
+            9 cleanup 0
+            unbound 0
+            devres_released 0
+            9 uevent 0 unbind
+            9 release_end
+            ",
+            Twice,
+        );
+        kept_in(&LAW, &life, 1);
+        assert_eq!(second_succeeds(&life, "d"), Ok(1));
+        for (law, verdict) in judge(&life) {
+            assert!(!matches!(verdict, Verdict::Broken(_)), "{law}: {verdict:?}");
+        }
     }
 
     #[test]
