@@ -60,7 +60,7 @@ pub fn read(path: &Path, boot: Option<usize>, quiet: bool) -> Result<Summary> {
             Kind::Log,
             format!("cannot understand the log {name}"),
             refusal.to_string(),
-            refusal.reason.next(),
+            refusal.next(),
         ),
     };
     let text = bytes::text(read).map_err(refused)?;

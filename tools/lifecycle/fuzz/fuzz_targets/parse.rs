@@ -62,5 +62,5 @@ fn printable(refusal: &Refusal) {
         !said.is_empty() && !said.chars().any(char::is_control),
         "{said:?}"
     );
-    assert!(!refusal.reason.next().is_empty());
+    assert!(!refusal.next().is_empty());
 }

@@ -36,6 +36,21 @@ impl Refusal {
         }
     }
 
+    /// What to type next.
+    pub fn next(&self) -> String {
+        match (&self.reason, self.line) {
+            (Reason::Between(prefix), _) => format!(
+                r"take it off: `sed 's/\(\[ *[0-9]*\.[0-9]*\] *\){}/\1/' LOG >FILE`",
+                pattern(prefix)
+            ),
+            (Reason::OutOfOrder(_), Some(line)) => format!(
+                "if the machine has booted again there, cut off what is before: `sed -n '{line},$p' \
+                 LOG >FILE`; else take the log again, whole: `dmesg >FILE`"
+            ),
+            (reason, _) => reason.next().to_owned(),
+        }
+    }
+
     /// With the text of the line.
     pub(super) fn quoting(mut self, log: &str) -> Self {
         if let (Some(line), true) = (self.line, self.text.is_empty()) {
@@ -55,6 +70,20 @@ impl Refusal {
             _ => String::new(),
         }
     }
+}
+
+/// A text as a pattern of sed's, between quotation marks of the shell's.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::new();
+    for c in text.chars() {
+        match c {
+            '.' | '[' | ']' | '*' | '^' | '$' | '/' | '\\' => pattern.extend(['\\', c]),
+            '\'' => pattern.push('.'),
+            c if c.is_control() => pattern.push('.'),
+            c => pattern.push(c),
+        }
+    }
+    pattern
 }
 
 /// How much of a line is quoted.
@@ -281,8 +310,8 @@ impl Clock {
 }
 
 impl Reason {
-    /// What to type next.
-    pub fn next(&self) -> &'static str {
+    /// What to type next, where no more of the refusal is needed.
+    fn next(&self) -> &'static str {
         match self {
             Self::Nothing(_) => {
                 "take the log of such a driver, a recording, or boot with initcall_debug on the \
@@ -295,16 +324,7 @@ impl Reason {
                 "take the log again, whole: `dmesg --json >FILE`, or `journalctl -k -b -o json >FILE`"
             }
             Self::NoTime(clock) => clock.next(),
-            Self::Between(_) => {
-                "take it off: `sed 's/\\(\\[ *[0-9]*\\.[0-9]*\\] \\)PREFIX/\\1/' LOG >FILE`, with that text for \
-                 PREFIX"
-            }
             Self::Milliseconds => "take the log of a kernel from 2.6.28 on",
-            Self::OutOfOrder(_) => {
-                "if the machine has booted again there, cut the log before that line: \
-                 `sed -n 'N,$p' LOG >FILE`, with the number of the line for N; else take it again, \
-                 whole: `dmesg >FILE`"
-            }
             Self::Dropped => {
                 "take the log with `dmesg >FILE` after the boot: the kernel's buffer has the lines \
                  that a slow console drops, if log_buf_len=16M on the command line made it large \
