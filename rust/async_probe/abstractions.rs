@@ -9,6 +9,7 @@ pub mod bus;
 pub mod domain;
 pub(crate) mod gate;
 pub mod module_param;
+pub(crate) mod notifier;
 pub(crate) mod patience;
 pub mod platform;
 pub mod probe_type;

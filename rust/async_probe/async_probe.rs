@@ -53,6 +53,7 @@ use abstractions::{
     shared::Shared,
     text, //
 };
+use workarounds::power;
 pub use workarounds::{
     driver_attach,
     exclusive_attach,
@@ -76,6 +77,8 @@ struct AsyncProbe {
     _levels: Shared<module_init::Levels>,
     #[pin]
     _second_phases: Shared<domain::Domain>,
+    #[pin]
+    _power: power::Notifiers,
     // Behind the domains, whose functions are users.
     #[pin]
     _users: Shared<text::Users>,
@@ -87,6 +90,7 @@ impl kernel::InPlaceModule for AsyncProbe {
             _users <- text::users(),
             _levels <- module_init::levels(),
             _second_phases <- two_phase::domain(),
+            _power <- power::notifiers(),
         })
     }
 }

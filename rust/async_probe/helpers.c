@@ -6,6 +6,8 @@
 
 #include <linux/nodemask.h>
 #include <linux/pm_runtime.h>
+#include <linux/reboot.h>
+#include <linux/suspend.h>
 
 #include "bindings.h"
 
@@ -27,6 +29,31 @@ int async_probe_dev_to_node(const struct device *dev)
 void async_probe_set_dev_node(struct device *dev, int node)
 {
 	set_dev_node(dev, node);
+}
+
+int async_probe_register_reboot_notifier(struct notifier_block *nb)
+{
+	return register_reboot_notifier(nb);
+}
+
+int async_probe_unregister_reboot_notifier(struct notifier_block *nb)
+{
+	return unregister_reboot_notifier(nb);
+}
+
+int async_probe_register_pm_notifier(struct notifier_block *nb)
+{
+	return register_pm_notifier(nb);
+}
+
+int async_probe_unregister_pm_notifier(struct notifier_block *nb)
+{
+	return unregister_pm_notifier(nb);
+}
+
+bool async_probe_pm_prepares(unsigned long action)
+{
+	return action == PM_SUSPEND_PREPARE || action == PM_HIBERNATION_PREPARE;
 }
 
 bool async_probe_device_is_unlocked(struct device *dev)

@@ -6,5 +6,6 @@ mod attach;
 pub mod driver_attach;
 pub mod exclusive_attach;
 pub mod module_init;
+pub(crate) mod power;
 pub mod timing;
 pub mod two_phase;

@@ -27,10 +27,19 @@ const PATIENCE: Delta = Delta::from_secs(10);
 ///
 /// Sleeps.
 pub(crate) fn wait(is_done: impl Fn() -> bool, warn: impl FnOnce()) {
+    wait_for(PATIENCE, is_done, warn);
+}
+
+/// Waits until `is_done`, for `limit` at most. Then it calls `warn`.
+///
+/// # Context
+///
+/// Sleeps.
+pub(crate) fn wait_for(limit: Delta, is_done: impl Fn() -> bool, warn: impl FnOnce()) {
     let begin = Instant::<Monotonic>::now();
 
     while !is_done() {
-        if begin.elapsed() >= PATIENCE {
+        if begin.elapsed() >= limit {
             warn();
             return;
         }

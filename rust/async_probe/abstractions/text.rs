@@ -13,9 +13,7 @@
 
 use kernel::{
     alloc::Flags,
-    bindings,
-    error::to_result,
-    fmt,
+    bindings, fmt,
     list::{
         impl_list_arc_safe,
         impl_list_item,
@@ -34,10 +32,10 @@ use kernel::{
         delay::fsleep,
         Delta, //
     },
-    types::Opaque, //
 };
 
 use super::{
+    notifier::Notifier,
     patience,
     shared::{
         Place,
@@ -77,19 +75,13 @@ impl fmt::Display for Entry {
 }
 
 /// All users, and the notifier.
-#[pin_data(PinnedDrop)]
+#[pin_data]
 pub(crate) struct Users {
     #[pin]
     list: SpinLock<List<Entry>>,
     #[pin]
-    notifier: Opaque<bindings::notifier_block>,
+    notifier: Notifier,
 }
-
-// SAFETY: The module loader alone uses the notifier, after its registration.
-unsafe impl Sync for Users {}
-
-// SAFETY: As above.
-unsafe impl Send for Users {}
 
 static USERS: Place<Users> = Place::new();
 
@@ -99,30 +91,18 @@ pub(crate) fn users() -> impl PinInit<Shared<Users>, Error> {
         &USERS,
         try_pin_init!(Users {
             list <- new_spinlock!(List::new()),
-            notifier <- Opaque::try_ffi_init(|slot: *mut bindings::notifier_block| {
-                let notifier = bindings::notifier_block {
-                    notifier_call: Some(notify),
-                    // Before other notifiers take from the module what its code needs.
-                    priority: c_int::MAX,
-                    ..Default::default()
-                };
-
-                // SAFETY: `slot` is valid for writes, and stays valid until it is unregistered.
-                to_result(unsafe {
-                    slot.write(notifier);
-                    bindings::register_module_notifier(slot)
-                })
-            }),
+            // It comes before notifiers that take from the module what its code needs.
+            //
+            // SAFETY: The functions are those of one chain, whose arguments `notify()` takes.
+            notifier <- unsafe {
+                Notifier::new(
+                    bindings::register_module_notifier,
+                    bindings::unregister_module_notifier,
+                    notify,
+                )
+            },
         }),
     )
-}
-
-#[pinned_drop]
-impl PinnedDrop for Users {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The notifier is registered.
-        unsafe { bindings::unregister_module_notifier(self.notifier.get()) };
-    }
 }
 
 impl Users {

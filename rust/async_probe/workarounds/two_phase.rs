@@ -18,12 +18,14 @@
 //! - Unbind, and with it the unloading of the driver's module, and the removal of the device
 //!   (`__device_driver_lock()`). A rest that has not begun is dropped then, and never runs.
 //! - System suspend and hibernation (`dpm_prepare()`), power-off and reboot (`device_shutdown()`).
+//!   Before they stop any task or device, they wait for all second phases, for 30 seconds at most
+//!   (`power.rs`).
 //!
-//! As for a probe, these waits have no limit, and the rest cannot be cancelled: it has to limit its
-//! own waits. On a bus that locks the parent of a device, too (USB, `need_parent_lock`), the rest
-//! must not take that lock. If the probe fails, or defers, after it has scheduled the rest, the
-//! rest does not run. When the rest has run, the driver core retries the probes of consumers that
-//! have deferred.
+//! As for a probe, the waits for the lock have no limit, and the rest cannot be cancelled: it has
+//! to limit its own waits. On a bus that locks the parent of a device, too (USB,
+//! `need_parent_lock`), the rest must not take that lock. If the probe fails, or defers, after it
+//! has scheduled the rest, the rest does not run. When the rest has run, the driver core retries
+//! the probes of consumers that have deferred.
 //!
 //! # The price
 //!
@@ -56,6 +58,7 @@ use kernel::{
     },
 };
 
+use super::power::InFlight;
 use crate::{
     abstractions::{
         domain::{
@@ -123,7 +126,7 @@ impl<F: FnOnce(&Device<Bound>) + Send> Rest for Once<F> {
 #[pin_data]
 struct Phase {
     #[pin]
-    rest: Mutex<Option<KBox<dyn Rest>>>,
+    rest: Mutex<Option<(KBox<dyn Rest>, InFlight)>>,
 }
 
 /// Drops a rest that has not run when the driver core releases the resources of the device: when
@@ -143,7 +146,7 @@ impl Drop for Cancel {
 fn schedule_rest(dev: &Device<Core<'_>>, rest: KBox<dyn Rest>) -> Result {
     let phase = Arc::pin_init(
         pin_init!(Phase {
-            rest <- new_mutex!(Some(rest)),
+            rest <- new_mutex!(Some((rest, InFlight::new()))),
         }),
         GFP_KERNEL,
     )?;
@@ -152,10 +155,17 @@ fn schedule_rest(dev: &Device<Core<'_>>, rest: KBox<dyn Rest>) -> Result {
     let unbound: ARef<Device> = unbound.into();
 
     devres::register(dev, Cancel(phase.clone()), GFP_KERNEL)?;
-    DOMAIN
-        .get()?
-        .schedule_on(node, move || phase.run(&unbound), GFP_KERNEL)?;
-    Ok(())
+
+    let function = phase.clone();
+    let scheduled = DOMAIN.get().and_then(|domain| {
+        Ok(domain.schedule_on(node, move || function.run(&unbound), GFP_KERNEL)?)
+    });
+    if scheduled.is_err() {
+        let rest = phase.rest.lock().take();
+
+        drop(rest);
+    }
+    scheduled.map(|_| ())
 }
 
 impl Phase {
@@ -169,7 +179,7 @@ impl Phase {
         let rest = self.rest.lock().take();
         let is_due = rest.is_some();
 
-        if let Some(mut rest) = rest {
+        if let Some((mut rest, _in_flight)) = rest {
             // SAFETY: The driver core drops the rest when it unbinds the device, with the lock of
             // the device held. So the device is bound, and its parent registered.
             unsafe {

@@ -9,7 +9,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use lifecycle::event::Call;
-use lifecycle::What;
 use selftests::samples::{ensure_bound, PLATFORM};
 use selftests::test_modules::TWO_PHASE_TEST;
 use selftests::{ensure, ktap, Bench, Failure, Test};
@@ -109,37 +108,30 @@ fn not_begun(bench: &mut Bench) -> Result<(), Failure> {
     ensure("second phases", &said(bench, 0, "second phase")?, &0)
 }
 
-/// Suspend to idle in the middle of a second phase suspends no device before it has ended.
-fn suspend(bench: &mut Bench) -> Result<(), Failure> {
+/// Suspends to idle, as a test, in the middle of a second phase of so many seconds, and demands that
+/// the log has `line` after the second phase has ended, if `after`, or before.
+fn suspend(bench: &mut Bench, seconds: u32, line: &str, after: bool) -> Result<(), Failure> {
     const TEST: &str = "/sys/power/pm_test";
-    const SUSPENDED: &str = "PM: suspend debug: Waiting for 1 second(s).";
     let io = |path: &'static str, text: &str| {
         std::fs::write(path, text).map_err(|error| Failure::Skip(format!("{path}: {error}")))
     };
     io("/sys/module/suspend/parameters/pm_test_delay", "1")?;
     io(TEST, "devices")?;
     bench.insmod(PLATFORM.devices, "devices=1")?;
-    bench.insmod(PLATFORM.module, "phases=2 firmware_ms=3000")?;
+    let driver = format!("phases=2 firmware_ms={seconds}000");
+    bench.insmod(PLATFORM.module, &driver)?;
     sleep(SECOND_PHASE);
     let suspended = io("/sys/power/state", "freeze");
     io(TEST, "none")?;
     suspended?;
-    let ready = bench
-        .events()?
-        .iter()
-        .any(|event| matches!(event.what, What::Ready { .. }));
-    ensure(
-        "whether it is ready when the machine has resumed",
-        &ready,
-        &true,
-    )?;
     let lines = bench.lines()?;
     let at = |text: &str| lines.iter().position(|line| line.contains(text));
-    let (ready, suspended) = (at("timing: ready "), at(SUSPENDED));
-    if suspended.is_none() || ready > suspended {
+    let (ready, line_at) = (at("timing: ready "), at(line));
+    if ready.is_none() || line_at.is_none() || (ready < line_at) != after {
+        let order = if after { "before" } else { "after" };
         return Err(Failure::assertion(
-            "the second phase to end before the devices are suspended",
-            format!("line {ready:?} and line {suspended:?}"),
+            format!("the second phase to end {order} \"{line}\""),
+            format!("line {ready:?} and line {line_at:?}"),
         ));
     }
     Ok(())
@@ -152,6 +144,15 @@ pub(crate) fn main() -> ExitCode {
         Test::new("second_phase: a probe that defers is retried", defers),
         Test::new("second_phase: consumers are retried", consumer),
         Test::new("second_phase: one that has not begun is dropped", not_begun),
-        Test::new("second_phase: suspend waits", suspend),
+        Test::new("second_phase: suspend waits before it freezes tasks", |bench| {
+            suspend(bench, 3, "Freezing user space processes", true)
+        }),
+        Test::new("second_phase: suspend gives up after 30 seconds", |bench| {
+            let line = "second phases that have not ended after 30 seconds: 1";
+            suspend(bench, 40, line, false)
+        }),
+        Test::new("second_phase: suspend suspends no device before", |bench| {
+            suspend(bench, 40, "suspend debug: Waiting for 1 second", true)
+        }),
     ])
 }

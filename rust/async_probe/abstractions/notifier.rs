@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Abstraction for upstream: an entry of a notifier chain.
+//!
+//! C header: [`include/linux/notifier.h`](srctree/include/linux/notifier.h)
+//!
+//! Unnecessary once the `kernel` crate has notifiers.
+
+use kernel::{
+    bindings,
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A function of C that registers or unregisters an entry.
+pub(crate) type Register = unsafe extern "C" fn(*mut bindings::notifier_block) -> c_int;
+
+/// A function that the chain calls: `notifier_fn_t`.
+pub(crate) type Call =
+    unsafe extern "C" fn(*mut bindings::notifier_block, c_ulong, *mut c_void) -> c_int;
+
+/// A registered entry. Dropping it unregisters the entry.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Notifier {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+    unregister: Register,
+}
+
+// SAFETY: The chain alone uses the block, after its registration.
+unsafe impl Send for Notifier {}
+
+// SAFETY: As above.
+unsafe impl Sync for Notifier {}
+
+impl Notifier {
+    /// Registers an entry that comes before all others of its chain.
+    ///
+    /// # Safety
+    ///
+    /// `register` and `unregister` are those of one chain, and `call` is sound with the arguments
+    /// of that chain.
+    pub(crate) unsafe fn new(
+        register: Register,
+        unregister: Register,
+        call: Call,
+    ) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            block <- Opaque::try_ffi_init(move |slot: *mut bindings::notifier_block| {
+                let block = bindings::notifier_block {
+                    notifier_call: Some(call),
+                    priority: c_int::MAX,
+                    ..Default::default()
+                };
+
+                // SAFETY: `slot` is valid for writes, and stays valid until it is unregistered.
+                to_result(unsafe {
+                    slot.write(block);
+                    register(slot)
+                })
+            }),
+            unregister,
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Notifier {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: The entry is registered.
+        unsafe { (self.unregister)(self.block.get()) };
+    }
+}

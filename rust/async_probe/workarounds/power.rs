@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Workaround: suspend, hibernation, power-off and reboot wait for second phases, before they stop
+//! a task or a device that a second phase may need.
+//!
+//! Unnecessary once `wait_for_device_probe()` of the driver core waits for second phases:
+//! `device_shutdown()` and `dpm_prepare()` call it first.
+//!
+//! They wait for 30 seconds at most. Then dmesg has a line, and they go on. The lock of a device
+//! whose second phase runs still keeps them from stopping that device before its second phase has
+//! ended ([`super::two_phase`]).
+
+use kernel::{
+    bindings::notifier_block,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Full,
+        Relaxed, //
+    },
+    time::Delta, //
+};
+
+use crate::{
+    abstractions::{
+        notifier::Notifier,
+        patience, //
+    },
+    bindings,
+};
+
+/// How long they wait.
+const LIMIT: Delta = Delta::from_secs(30);
+
+/// The number of second phases that have not ended.
+static IN_FLIGHT: Atomic<i32> = Atomic::new(0);
+
+/// A second phase that has not ended, until it is dropped.
+pub(super) struct InFlight(());
+
+impl InFlight {
+    pub(super) fn new() -> Self {
+        IN_FLIGHT.fetch_add(1, Full);
+        Self(())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        IN_FLIGHT.fetch_add(-1, Full);
+    }
+}
+
+/// Waits until no second phase is in flight, within [`LIMIT`].
+fn wait() {
+    let in_flight = || IN_FLIGHT.load(Relaxed);
+
+    patience::wait_for(
+        LIMIT,
+        || in_flight() == 0,
+        || {
+            pr_warn!(
+                "second phases that have not ended after 30 seconds: {}\n",
+                in_flight()
+            )
+        },
+    );
+}
+
+/// The entry of the chain of `register_reboot_notifier()`, which calls it before
+/// `device_shutdown()`.
+extern "C" fn shuts_down(_: *mut notifier_block, _: c_ulong, _: *mut c_void) -> c_int {
+    wait();
+    0
+}
+
+/// The entry of the chain of `register_pm_notifier()`, which calls it before tasks are frozen.
+extern "C" fn sleeps(_: *mut notifier_block, action: c_ulong, _: *mut c_void) -> c_int {
+    // SAFETY: The function has no requirements.
+    if unsafe { bindings::async_probe_pm_prepares(action) } {
+        wait();
+    }
+    0
+}
+
+/// The entries, which `async_probe.ko` keeps as long as it is loaded.
+#[pin_data]
+pub(crate) struct Notifiers {
+    #[pin]
+    reboot: Notifier,
+    #[pin]
+    pm: Notifier,
+}
+
+/// Returns the initializer of the entries.
+pub(crate) fn notifiers() -> impl PinInit<Notifiers, Error> {
+    try_pin_init!(Notifiers {
+        // SAFETY: The functions are those of one chain, and `shuts_down()` uses no argument.
+        reboot <- unsafe {
+            Notifier::new(
+                bindings::async_probe_register_reboot_notifier,
+                bindings::async_probe_unregister_reboot_notifier,
+                shuts_down,
+            )
+        },
+        // SAFETY: The functions are those of one chain, and `sleeps()` uses no pointer.
+        pm <- unsafe {
+            Notifier::new(
+                bindings::async_probe_register_pm_notifier,
+                bindings::async_probe_unregister_pm_notifier,
+                sleeps,
+            )
+        },
+    })
+}
