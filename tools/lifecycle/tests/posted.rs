@@ -830,7 +830,7 @@ fn wrapped() {
 #[test]
 fn suspend_and_resume() {
     for lines in [
-        // 2.6.33 to 3.2, and to 5.2, and from then on.
+        // From the oldest to the newest.
         "[    3.000000] calling  usb1+ @ 1234\n[    3.100000] call usb1+ returned 0 after 97656 usecs\n",
         "[    3.000000] calling  usb1+ @ 1234, parent: 0000:00:1d.0\n[    3.100000] call usb1+ returned 0 after 97656 usecs\n",
         "[    3.000000] usb usb1: calling usb_dev_suspend+0x0/0x10 @ 1234, parent: 0000:00:1d.0\n\
@@ -842,7 +842,7 @@ fn suspend_and_resume() {
     }
 }
 
-/// `kernel/async.c`: before 5.13 the end of async work had a result, and it was always 0.
+/// `kernel/async.c`: until about 5.13 the end of async work had a result, and it was always 0.
 #[test]
 fn async_work() {
     let of = |returned: &str| {

@@ -47,7 +47,8 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
             });
         }
         let (function, ret) = text.rsplit_once(" returned ")?;
-        // Before 5.13 the end of async work had a result that meant nothing (kernel/async.c).
+        // Until about 5.13 the end of async work had a result that meant nothing
+        // (kernel/async.c, async_run_entry_fn()).
         if let Some((cookie, function)) = work(function) {
             return Some(Initcall::WorkEnded {
                 cookie,
@@ -274,7 +275,7 @@ mod tests {
         }
     }
 
-    /// Before 5.13.
+    /// Until about 5.13.
     #[test]
     fn async_work_of_old_kernels() {
         assert_eq!(
@@ -323,7 +324,7 @@ mod tests {
             "calling  init @ -1",
             "calling  init [] @ 9",
             "initcall blacklisted",
-            // Suspend and resume: 2.6.33, 3.4, 5.10.
+            // Suspend and resume, of old kernels and new ones.
             "calling  usb1+ @ 1234",
             "calling  Fixed MDIO bus.0+ @ 1234",
             "calling  0000:00:1f.2+ @ 1234, parent: pci0000:00",

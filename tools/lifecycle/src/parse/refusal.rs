@@ -140,8 +140,8 @@ pub enum Reason {
     /// Something stands between the time and the text.
     #[error("`{0}` stands between the time and the kernel's message, and is not known")]
     Between(String),
-    /// The kernel counts milliseconds: it is older than 2.6.28.
-    #[error("the time is in milliseconds, as kernels before 2.6.28 print it: too coarse")]
+    /// The kernel counts milliseconds, as very old ones do.
+    #[error("the time is in milliseconds, as very old kernels print it: too coarse")]
     Milliseconds,
     /// The log says two things that cannot both be true.
     #[error("the log contradicts itself: {0}")]
@@ -324,7 +324,7 @@ impl Reason {
                 "take the log again, whole: `dmesg --json >FILE`, or `journalctl -k -b -o json >FILE`"
             }
             Self::NoTime(clock) => clock.next(),
-            Self::Milliseconds => "take the log of a kernel from 2.6.28 on",
+            Self::Milliseconds => "take the log of a kernel that prints `usecs`",
             Self::Dropped => {
                 "take the log with `dmesg >FILE` after the boot: the kernel's buffer has the lines \
                  that a slow console drops, if log_buf_len=16M on the command line made it large \
