@@ -2,8 +2,6 @@
 
 //! A device that goes while its asynchronous probe is scheduled and has not begun is not probed.
 
-//@ boots: two_nodes
-
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;

@@ -14,13 +14,14 @@
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::Mutex;
+use std::sync::{mpsc, Mutex};
 use std::time::{Duration, Instant};
 
 use lifecycle::recording::{spans, Point};
 use lifecycle::{errno, Event};
 use nix::errno::Errno;
-use nix::libc::SIGKILL;
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
 use selftests::modules::Insmod;
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
@@ -29,9 +30,6 @@ const DEVICE: &str = "kthread_probe.0";
 
 /// When udev killed a worker, from its start.
 const KILLED_AFTER: Duration = Duration::from_secs(30);
-
-/// How often it is looked whether the worker has ended.
-const TICK: Duration = Duration::from_millis(10);
 
 /// How long the firmware takes.
 const FIRMWARE: Duration = Duration::from_secs(60);
@@ -103,25 +101,22 @@ fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Outcome, Failure> {
         .spawn()
         .map_err(|error| Failure::io("run", &program, error))?;
     bench.adopt(MODULE);
-    let waiting = |error| Failure::io("wait for", "the worker", error);
-    let mut ended = None;
-    while ended.is_none() && began.elapsed() < KILLED_AFTER {
-        std::thread::sleep(TICK);
-        ended = worker.try_wait().map_err(waiting)?;
-    }
-    let status = match ended {
-        Some(status) => status,
-        None => {
-            worker
-                .kill()
-                .map_err(|error| Failure::io("kill", "the worker", error))?;
-            worker.wait().map_err(waiting)?
-        }
-    };
+    let pid = i32::try_from(worker.id()).map_err(|error| Failure::assertion("a PID", error))?;
+    let pid = Pid::from_raw(pid);
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || sender.send(worker.wait()));
+    let ended = ended.recv_timeout(KILLED_AFTER).or_else(|_| {
+        // If it has ended just now, there is no such process.
+        let _ = kill(pid, Signal::SIGKILL);
+        ended.recv()
+    });
+    let status = ended
+        .map_err(|_| Failure::assertion("the worker to end", "a panic"))?
+        .map_err(|error| Failure::io("wait for", "the worker", error))?;
     let lived = began.elapsed();
     ensure(
         "the worker to be killed",
-        &(status.signal() == Some(SIGKILL)),
+        &(status.signal() == Some(Signal::SIGKILL as i32)),
         &scenario.killed,
     )?;
     // The probe goes on without its loader where it is asynchronous.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use lifecycle::event::Call;
 use lifecycle::laws::{rmmod_waits, two_phase};
-use lifecycle::{ProbeType, What};
+use lifecycle::{Event, ProbeType, What};
 use selftests::firmware_dir::FirmwareDir;
 use selftests::samples::{ensure_bound, Driver, PLATFORM};
 use selftests::{ensure, ktap, Bench, Failure, Order, Test};
@@ -33,10 +33,20 @@ fn returns(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result<(),
     Ok(())
 }
 
-fn unbind(bench: &mut Bench) -> Result<(), Failure> {
-    let device = PLATFORM.device(0);
+/// Loads devices and driver, up to the second phases of all devices: one that has not begun does not
+/// run when its device is unbound.
+fn take_off(bench: &mut Bench) -> Result<(), Failure> {
     let driver = driver(ProbeType::PreferAsynchronous);
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
+    bench.wait("all second phases to have begun", |events| {
+        let begun = |event: &&Event| matches!(event.what, What::FirmwareArrived { .. });
+        events.iter().filter(begun).count() == DEVICES
+    })
+}
+
+fn unbind(bench: &mut Bench) -> Result<(), Failure> {
+    let device = PLATFORM.device(0);
+    take_off(bench)?;
     bench.write(Call::Unbind, &device)?;
     bench.wait_until_ready(DEVICES)?;
     bench.keeps(&two_phase::LAW, 1)?;
@@ -54,8 +64,7 @@ fn unbind(bench: &mut Bench) -> Result<(), Failure> {
 
 /// rmmod of the driver or of the devices.
 fn rmmod(bench: &mut Bench, module: &'static str) -> Result<(), Failure> {
-    let driver = driver(ProbeType::PreferAsynchronous);
-    bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
+    take_off(bench)?;
     bench.rmmod(module)?;
     bench.keeps(&two_phase::LAW, DEVICES)?;
     let life = bench.life()?;

@@ -2,7 +2,8 @@
 
 //! The lives in which wrong drivers and buses break their laws.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -46,6 +47,17 @@ pub(crate) struct Life {
     act: fn(&mut Bench) -> Result<(), Failure>,
     /// The mutant's law, where it is not one that every recording is held against.
     judge: Option<Judge>,
+}
+
+/// The lives that have been led without a defect: law, parameters and acts of each.
+static LED: Mutex<BTreeSet<(&str, &str, usize)>> = Mutex::new(BTreeSet::new());
+
+impl Life {
+    /// Whether this is the first time that this life is led for this law.
+    pub(crate) fn is_new(&self, law: &'static str) -> bool {
+        let life = (law, self.parameters, self.act as usize);
+        LED.lock().map_or(true, |mut led| led.insert(life))
+    }
 }
 
 /// The outcome of a life.
