@@ -53,6 +53,10 @@ struct Message {
 /// The package of the guest programs, and the name of the file that has them all.
 const PACKAGE: &str = "selftests";
 
+/// A program that a guest program tests: it is built with them, and is in the same directory as
+/// the file that has them all.
+pub const PROBE_ANALYZE: &str = "probe-analyze";
+
 /// The sources of the guest programs, in the checkout.
 pub const SOURCES: &str = "tools/testing/selftests/async_probe/src/programs";
 
@@ -96,7 +100,8 @@ fn links(project: &Project, file: &Path) -> Result<Vec<PathBuf>> {
 pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
     let mut command = cargo(project);
     command
-        .args(["build", "--release", "--package", PACKAGE, "--bins"])
+        .args(["build", "--release", "--package", PACKAGE, "--bin", PACKAGE])
+        .args(["--package", PROBE_ANALYZE, "--bin", PROBE_ANALYZE])
         // Named explicitly, so that build scripts and macros are not built statically.
         .args(["--target", arch.rust])
         .args(["--message-format=json-render-diagnostics"])
@@ -122,9 +127,10 @@ pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
             format!("mend the package {PACKAGE}, then run the same command again"),
         ));
     }
-    let file = messages
+    let mut files = messages
         .lines()
-        .find_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
+    let file = files.find(|file| file.ends_with(PACKAGE));
     let Some(file) = file else {
         return Err(Error::new(
             Kind::Build,

@@ -23,7 +23,7 @@ use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 const DEVICES: usize = 3;
 
 /// All that the recorder may change.
-fn tracing() -> Result<Vec<String>, Failure> {
+pub(crate) fn tracing() -> Result<Vec<String>, Failure> {
     let top = "/sys/kernel/tracing";
     let mut state = Vec::new();
     for file in [
