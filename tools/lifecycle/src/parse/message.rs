@@ -77,7 +77,8 @@ fn release(text: &str) -> Option<&str> {
     rest.split_whitespace().next()
 }
 
-/// `nic: probe of 0000:07:00.0 failed with error -12`, as kernels printed it before they named the driver here.
+/// `nic: probe of 0000:07:00.0 failed with error -12`, as kernels printed it before they wrote
+/// `probe with driver`.
 fn failed(text: &str) -> Option<(&str, i32)> {
     let (_, rest) = text.split_once(": probe of ")?;
     let (device, errno) = rest.split_once(" failed with error ")?;
