@@ -11,7 +11,7 @@ use super::Load;
 use crate::life::How;
 use crate::{errno, Micros, ProbeType};
 
-/// Less than that nobody notices.
+/// Less than 10 ms is not worth a change.
 const WORTH_IT: Micros = Micros(10_000);
 
 /// What is known of a driver.
@@ -131,7 +131,7 @@ pub fn advise(facts: &Facts<'_>) -> Advice {
         Some(ProbeType::ForceSynchronous) => {
             advice.verdict = Verdict::Forbidden;
             advice.why.push(format!(
-                "It asks for PROBE_FORCE_SYNCHRONOUS: somebody relies on its devices being bound \
+                "It asks for PROBE_FORCE_SYNCHRONOUS: its author relies on its devices being bound \
                  when the registration returns. Without that, {}.",
                 estimate(&advice)
             ));
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_an_exclusive_domain() {
+    fn no_task_waits_for_an_exclusive_domain() {
         let plain = load(1_000, &[("a", How::Async, 500, 50_000, 0)]);
         let advice = advice(&plain, None, &[]);
         assert_eq!(advice.verdict, Verdict::Already);

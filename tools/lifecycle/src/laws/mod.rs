@@ -29,6 +29,8 @@ pub mod mutant;
 pub mod numa;
 pub mod one_at_a_time;
 pub mod order_of_arrival;
+#[cfg(test)]
+mod page;
 pub mod parallel_efficiency;
 pub mod probe_remove_probe;
 pub mod provider_pinned;
