@@ -10,7 +10,6 @@
 //! Nothing in this crate does I/O or looks at a clock: the same log gives the same answer on every
 //! machine.
 
-pub mod call;
 pub mod designs;
 pub mod diff;
 pub mod driver;
@@ -21,9 +20,7 @@ pub mod kunit;
 pub mod laws;
 pub mod life;
 pub mod micros;
-pub mod mutants;
 pub mod parse;
-pub mod probe;
 pub mod probe_type;
 pub mod probing;
 pub mod recording;
@@ -31,7 +28,6 @@ pub mod report;
 pub mod series;
 pub mod steps;
 pub mod summary;
-pub mod timing;
 
 pub use event::{Event, What};
 pub use life::Life;

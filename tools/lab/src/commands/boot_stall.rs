@@ -5,10 +5,10 @@
 use std::fs;
 
 use lifecycle::designs::Design;
-use lifecycle::event::Initcall;
 use lifecycle::laws::boot_waits::{self, Boot};
+use lifecycle::life;
 use lifecycle::parse::dmesg;
-use lifecycle::{Life, Micros, Probing, What};
+use lifecycle::{Life, Micros, Probing};
 use timeline::files::Pictures;
 use timeline::Heading;
 
@@ -253,36 +253,31 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
         identity: format!("Linux {}", session.kernel.release()?),
         parts: vec![],
     };
-    let life = Life::new(events.clone(), probing);
+    let life = Life::new(events, probing);
     Pictures::of(&life, &heading)
         .write(&out)
         .at(&out, "write the timeline into")?;
-    let events = probing.fold(&events);
     let function = format!("__{}_init", driver.module);
     let check = |boot| boot_waits::check_boot(&life, &function, driver.name, DEVICES, boot);
     let verdict = check(scenario.boot);
-    let began = events.iter().find_map(|event| match &event.what {
-        What::Initcall(Initcall::Calling { function: of, .. }) if of.function() == function => {
-            Some(event.time)
-        }
-        _ => None,
+    let initcall = life
+        .of(life::Kind::Initcall)
+        .find(|(_, initcall)| initcall.on == function);
+    let began = initcall.map(|(_, initcall)| initcall.begin);
+    let since = |time: Option<Micros>| Some(time? - began?);
+    let ends = life.spans.iter().filter(|span| {
+        matches!(span.kind, life::Kind::Probe | life::Kind::SecondPhase)
+            && span.driver.as_deref() == Some(driver.name)
     });
-    let since = |time: Micros| began.map(|began| Micros(time.0.saturating_sub(began.0)));
-    let last = |is: &dyn Fn(&What) -> bool| {
-        let event = events.iter().rfind(|event| is(&event.what));
-        event.and_then(|event| since(event.time))
-    };
     let row = Row {
         name: scenario.name.clone(),
-        initcall: last(&|what| {
-            matches!(what, What::Initcall(Initcall::Returned { function: of, .. })
-                if of.function() == function)
-        }),
-        init: last(&|what| matches!(what, What::Initcall(Initcall::RunInit { .. }))),
-        ready: last(&|what| {
-            matches!(what, What::ProbeEnded { driver: of, .. } | What::Ready { driver: of, .. }
-                if of == driver.name)
-        }),
+        initcall: since(initcall.and_then(|(_, initcall)| initcall.end)),
+        init: since(
+            life.of(life::Kind::Boot)
+                .last()
+                .and_then(|(_, boot)| boot.end),
+        ),
+        ready: since(ends.filter_map(|span| span.end).max()),
         broken: None,
     };
     let broken = match verdict {

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle::call::{calls, Kind};
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load};
+use lifecycle::event::Call;
 use lifecycle::laws::{judge, Verdict};
 use lifecycle::parse::recording;
-use lifecycle::{errno, Event, Micros};
+use lifecycle::{errno, Event, Micros, What};
 use serde::Serialize;
 
 use super::life::{Driver, Life};
@@ -257,15 +257,12 @@ fn notes(life: &Life, parts: &Parts) -> Vec<String> {
             driver.name, driver.bus
         ));
     }
-    for call in parts.get("load").map_or(vec![], |events| calls(events)) {
-        let by_hand = matches!(call.kind, Kind::Bind | Kind::Unbind);
-        if let Some(ret) = call.ret.filter(|ret| by_hand && *ret != 0) {
-            notes.push(format!(
-                "{} of {}: {}.",
-                call.kind,
-                call.on,
-                errno::name(ret)
-            ));
+    for event in parts.get("load").map_or(&[][..], Vec::as_slice) {
+        let What::CallReturned { call, on, ret, .. } = &event.what else {
+            continue;
+        };
+        if matches!(call, Call::Bind | Call::Unbind) && *ret != 0 {
+            notes.push(format!("{call} of {on}: {}.", errno::name(*ret)));
         }
     }
     for (what, words) in &life.said {

@@ -17,8 +17,8 @@ use std::process::{Command, ExitCode};
 use std::sync::{mpsc, Mutex};
 use std::time::{Duration, Instant};
 
-use lifecycle::recording::{spans, Point};
-use lifecycle::{errno, Event};
+use lifecycle::life::Kind;
+use lifecycle::{errno, Life};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -55,7 +55,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "sync, kernel thread",
         parameters: "prefer_async=0 kthread=1",
-        ret: Errno::EINTR as i32,
+        ret: -(Errno::EINTR as i32),
         killed: true,
     },
     Scenario {
@@ -76,7 +76,7 @@ const SCENARIOS: &[Scenario] = &[
 struct Outcome {
     /// How long the worker lived.
     worker: Duration,
-    /// Result of the probe, as `really_probe()` returns it.
+    /// Result of the probe: 0 or a negative errno.
     ret: i32,
     /// How long the probe took.
     probe: Duration,
@@ -137,21 +137,18 @@ fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Outcome, Failure> {
     let recording = bench.recording()?;
     recording.demand("one_at_a_time", if scenario.ret == 0 { 1 } else { 2 })?;
     recording.demand("killed_loader", usize::from(scenario.ret != 0))?;
-    first_probe(&recording.life.events, lived)
+    first_probe(&recording.life, lived)
 }
 
 /// The probe that the worker set off.
-fn first_probe(events: &[Event], worker: Duration) -> Result<Outcome, Failure> {
-    let spans = spans(events);
-    let probe = spans
-        .iter()
-        .find(|span| span.point == Point::Probe && span.device() == DEVICE);
-    let outcome = probe.and_then(|probe| {
-        let took = events[probe.ended?].time - events[probe.began].time;
+fn first_probe(life: &Life, worker: Duration) -> Result<Outcome, Failure> {
+    let mut probes = life.of(Kind::Probe);
+    let probe = probes.find(|(_, probe)| life.device_of(probe) == DEVICE);
+    let outcome = probe.and_then(|(at, probe)| {
         Some(Outcome {
             worker,
             ret: probe.ret?,
-            probe: Duration::from_micros(took.0),
+            probe: Duration::from_micros(life.length(at).0),
         })
     });
     outcome.ok_or_else(|| Failure::assertion(format!("a probe of {DEVICE}"), "none"))
@@ -172,7 +169,7 @@ fn killed_loader(bench: &mut Bench, scenario: &Scenario) -> Result<(), Failure> 
             scenario.name,
             outcome.worker.as_secs_f64(),
             outcome.probe.as_secs_f64(),
-            errno::name(-outcome.ret)
+            errno::name(outcome.ret)
         ));
     }
     ensure("the result of the probe", &outcome.ret, &scenario.ret)?;

@@ -11,10 +11,9 @@ use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 
-use lifecycle::event::point::{Definition, Returns, DEFINITIONS};
+use lifecycle::event::point::{Definition, Point, Returns, DEFINITIONS};
 use lifecycle::parse::recording as text;
 use lifecycle::parse::refusal::Reason;
-use lifecycle::recording::{spans, Point};
 use lifecycle::{ProbeType, What};
 use selftests::recorder::{self, Recorder};
 use selftests::samples::{Driver, PLATFORM};
@@ -60,10 +59,8 @@ fn life(bench: &mut Bench) -> Result<(), Failure> {
     recording.demand("insmod_waits", 1)?;
     recording.demand("register_returns", 1)?;
     // It stands at an offset of a structure of the kernel.
-    let types: Vec<_> = spans(&recording.life.events)
-        .iter()
-        .filter_map(|span| span.fetched.probe_type)
-        .collect();
+    let spans = recording.life.spans.iter();
+    let types: Vec<_> = spans.filter_map(|span| span.facts.probe_type).collect();
     ensure(
         "the probe type of the driver",
         &types,

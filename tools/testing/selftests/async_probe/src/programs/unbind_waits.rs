@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::unbind_waits;
-use lifecycle::ProbeType;
+use lifecycle::{Event, ProbeType, What};
 use selftests::firmware_dir::FirmwareDir;
 use selftests::samples::{ensure_bound, ensure_free, write, Driver, Sample, PLATFORM};
 use selftests::{ktap, Bench, Failure, Order, Test};
@@ -48,8 +48,10 @@ fn manual_bind(bench: &mut Bench) -> Result<(), Failure> {
     let of_bind = device.clone();
     bench.in_background(move || write(Call::Bind, &of_bind));
     bench.wait("the second probe of device 0 to begin", |events| {
-        let probes = lifecycle::probe::probes(events);
-        probes.iter().filter(|probe| probe.device == device).count() == 2
+        let began = |event: &&Event| {
+            matches!(&event.what, What::ProbeBegan { device: of, .. } if *of == device)
+        };
+        events.iter().filter(began).count() == 2
     })?;
     unbind(bench, driver.sample)
 }

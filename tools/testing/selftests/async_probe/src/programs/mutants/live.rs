@@ -8,12 +8,13 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use lifecycle::event::Call;
+use lifecycle::laws::law::Law;
+use lifecycle::laws::mutant::Mutant;
 use lifecycle::laws::{
     autoprobe_off, convoy, domain_sync, drop_order, judge, numa, order_of_arrival,
     probe_remove_probe, Verdict, Violation,
 };
 use lifecycle::life::Kind;
-use lifecycle::mutants::Mutant;
 use lifecycle::{steps, Micros};
 use selftests::kernel::probing;
 use selftests::recorder::Recorder;
@@ -73,7 +74,7 @@ pub(crate) struct Log<'a> {
 /// Leads the life with this defect; the laws that are broken.
 pub(crate) fn live(
     bench: &mut Bench,
-    mutant: &Mutant,
+    law: &Law,
     life: &Life,
     defect: &str,
 ) -> Result<Broken, Failure> {
@@ -107,7 +108,7 @@ pub(crate) fn live(
             said: &said,
         };
         if let Err(says) = judge(&log) {
-            broken.insert(mutant.law, says);
+            broken.insert(law.name, says);
         }
     }
     bench.forget()?;
@@ -152,13 +153,13 @@ pub(crate) fn write(call: Call, on: &str) -> Result<(), Failure> {
 }
 
 /// The life of a mutant.
-pub(crate) fn life(mutant: &Mutant) -> Option<Life> {
+pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
     let life = |parameters, act| Life {
         parameters,
         act,
         judge: None,
     };
-    Some(match (mutant.law, mutant.name) {
+    Some(match (law.name, mutant.name) {
         ("register_returns", _) => life("slow_ms=100", load),
         ("insmod_waits", _) => life("slow_ms=300", |bench| {
             load(bench)?;

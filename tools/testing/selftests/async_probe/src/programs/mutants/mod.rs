@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Every law catches what breaks it, and nothing else does: wrong drivers on the running kernel,
-//! and doctored logs of it. `lifecycle::mutants` lists them.
+//! and doctored logs of it. Each law lists its own.
 //!
 //! Each wrong driver lives twice: without its defect, when no law may complain, and with it, when
-//! its own law must. Without a defect, drivers whose lives are the same live once. The logs that are doctored are recorded in this run.
+//! its own law must. Without a defect, drivers whose lives are the same live once. The logs that are
+//! doctored are recorded in this run.
 
 //@ plain: each of its lives is a recording of its own
 
@@ -15,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use lifecycle::laws::reboot_in_flight;
-use lifecycle::mutants::{doctor, laws, Kind, Mutant, MUTANTS};
+use lifecycle::laws::law::Law;
+use lifecycle::laws::mutant::{all, broken, Mutant, MutantKind};
+use lifecycle::laws::{reboot_in_flight, LAWS};
+use lifecycle::Life;
 use lifecycle::Probing;
 use selftests::kernel::probing;
 use selftests::{ensure, ktap, Bench, Failure, Test};
@@ -31,24 +34,24 @@ static CAUGHT: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());
 type Broken = BTreeMap<&'static str, String>;
 
 /// The mutant's law complains, and no other that may not.
-fn caught(mutant: &Mutant, broken: &Broken) -> Result<(), Failure> {
+fn caught(law: &Law, mutant: &Mutant, broken: &Broken) -> Result<(), Failure> {
     let laws: BTreeSet<_> = broken.keys().copied().collect();
-    if !laws.contains(mutant.law) {
+    if !laws.contains(law.name) {
         return Err(Failure::assertion(
-            format!("{} to catch {}", mutant.law, mutant.name),
+            format!("{} to catch {}", law.name, mutant.name),
             format!("{laws:?} complain"),
         ));
     }
     let wrongly: Vec<_> = broken
         .iter()
-        .filter(|(law, _)| !mutant.may_break(law, probing()))
+        .filter(|(of, _)| !mutant.may_break(law, of, probing()))
         .map(|(_, says)| says.as_str())
         .collect();
     if wrongly.is_empty() {
         return Ok(());
     }
     Err(Failure::assertion(
-        format!("{} alone to catch {}", mutant.law, mutant.name),
+        format!("{} alone to catch {}", law.name, mutant.name),
         wrongly.join("\n"),
     ))
 }
@@ -59,47 +62,42 @@ fn clean(what: &str, broken: &Broken) -> Result<(), Failure> {
     ensure(&format!("what laws say of {what}"), &says, &Vec::new())
 }
 
-/// Whether the mutant breaks anything on this kernel.
-fn is_here(mutant: &Mutant) -> bool {
-    mutant.on.is_none_or(|on| on == probing())
-}
-
-fn mutant(bench: &mut Bench, mutant: &'static Mutant) -> Result<(), Failure> {
+fn mutant(bench: &mut Bench, law: &Law, mutant: &Mutant) -> Result<(), Failure> {
     let broken = match mutant.kind {
-        Kind::Live => {
-            let life = live::life(mutant).ok_or_else(|| {
+        MutantKind::Live => {
+            let life = live::life(law, mutant).ok_or_else(|| {
                 Failure::assertion(format!("a life in which {} shows", mutant.name), "none")
             })?;
-            if life.is_new(mutant.law) {
-                let broken = live::live(bench, mutant, &life, "none")?;
+            if life.is_new(law.name) {
+                let broken = live::live(bench, law, &life, "none")?;
                 clean("a driver without a defect", &broken)?;
             }
-            live::live(bench, mutant, &life, mutant.name)?
+            live::live(bench, law, &life, mutant.name)?
         }
-        Kind::Recording(_) => {
+        MutantKind::Recording(edit) => {
             let real = life::recorded(bench)?;
-            let edited = doctor::edit(mutant, &real, probing()).ok_or_else(|| {
+            let edited = edit(&Life::new(real, probing())).ok_or_else(|| {
                 Failure::assertion(format!("a place for {}", mutant.name), "none")
             })?;
-            let laws = doctor::broken(&edited, probing())
+            let laws = broken(&edited, probing())
                 .map_err(|error| Failure::assertion("a plausible recording", error))?;
             laws.into_iter().map(|law| (law, law.to_owned())).collect()
         }
-        Kind::Console(edit) => {
+        MutantKind::Console(edit) => {
             reboot_in_flight::check(POWER_OFF)
                 .map_err(|seen| Failure::assertion("a good power-off", seen))?;
             let console = edit(POWER_OFF).unwrap_or_default();
             let verdict = reboot_in_flight::check(&console).err();
-            verdict.into_iter().map(|says| (mutant.law, says)).collect()
+            verdict.into_iter().map(|says| (law.name, says)).collect()
         }
     };
-    caught(mutant, &broken)?;
-    if let Some(says) = broken.get(mutant.law) {
+    caught(law, mutant, &broken)?;
+    if let Some(says) = broken.get(law.name) {
         let seen = says.lines().find(|line| line.starts_with("seen: "));
         bench.comment(seen.unwrap_or(says));
     }
     if let Ok(mut caught) = CAUGHT.lock() {
-        *caught.entry(mutant.law).or_default() += 1;
+        *caught.entry(law.name).or_default() += 1;
     }
     Ok(())
 }
@@ -110,37 +108,39 @@ fn score(bench: &mut Bench) -> Result<(), Failure> {
         .lock()
         .map(|caught| caught.clone())
         .unwrap_or_default();
-    let (here, elsewhere): (Vec<&Mutant>, Vec<&Mutant>) =
-        MUTANTS.iter().partition(|mutant| is_here(mutant));
-    for law in laws() {
-        let caught = caught.get(law).copied().unwrap_or(0);
-        let total = here.iter().filter(|mutant| mutant.law == law).count();
-        bench.figure(format!("{law}: {caught} of {total}"));
+    let with = || LAWS.iter().filter(|law| !law.mutants.is_empty());
+    let mut here = 0;
+    for law in with() {
+        let caught = caught.get(law.name).copied().unwrap_or(0);
+        let of_law = law.mutants.iter();
+        let total = of_law.filter(|mutant| mutant.is_on(probing())).count();
+        here += total;
+        bench.figure(format!("{}: {caught} of {total}", law.name));
     }
-    let all: usize = caught.values().sum();
-    bench.figure(format!("mutants caught: {all} of {}", here.len()));
-    for Mutant { law, name, .. } in elsewhere {
+    let total: usize = caught.values().sum();
+    bench.figure(format!("mutants caught: {total} of {here}"));
+    for (law, mutant) in all().filter(|(_, mutant)| !mutant.is_on(probing())) {
         let lacks = match probing() {
             Probing::Once => "has no",
             Probing::Twice => "has",
         };
         bench.figure(format!(
-            "{law}: {name} left out, as the kernel {lacks} CONFIG_DEBUG_TEST_DRIVER_REMOVE"
+            "{}: {} left out, as the kernel {lacks} CONFIG_DEBUG_TEST_DRIVER_REMOVE",
+            law.name, mutant.name
         ));
     }
-    ensure("the mutants that were caught", &all, &here.len())?;
-    let unbroken = laws().into_iter().filter(|law| !caught.contains_key(law));
+    ensure("the mutants that were caught", &total, &here)?;
+    let unbroken = with().filter(|law| !caught.contains_key(law.name));
     ensure("laws that nothing has broken", &unbroken.count(), &0)
 }
 
 pub(crate) fn main() -> ExitCode {
-    let mut tests: Vec<_> = MUTANTS
-        .iter()
-        .filter(|mutant| is_here(mutant))
-        .map(|one| {
+    let mut tests: Vec<_> = all()
+        .filter(|(_, mutant)| mutant.is_on(probing()))
+        .map(|(law, one)| {
             Test::new(
-                format!("mutants: {}: {}", one.law, one.name),
-                move |bench| mutant(bench, one),
+                format!("mutants: {}: {}", law.name, one.name),
+                move |bench| mutant(bench, law, one),
             )
         })
         .collect();
