@@ -49,14 +49,23 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             Kind::Release => life.of_device(release).map(|(_, span)| span).collect(),
             _ => life.named(&release.on).map(|(_, span)| span).collect(),
         };
-        let step = |kind: Kind| {
-            let own = |span: &Span| span.task.is_none() || span.task == release.task;
+        let step = |kind: Kind, from: usize| {
+            // The lines of the dmesg interface do not name a task. A recording has the functions.
+            let own = |span: &Span| called && span.task.is_none() || span.task == release.task;
             let mut of_device = of_device.iter().copied();
-            of_device.find(|span| span.kind == kind && release.spans(span.began) && own(span))
+            of_device.find(|span| {
+                span.kind == kind && from <= span.began && release.spans(span.began) && own(span)
+            })
         };
-        let remove = step(Kind::Remove).map(|remove| remove.began);
-        let data = step(Kind::Cleanup).or(step(Kind::Unbound));
-        let devres = step(Kind::Cleanup).or(step(Kind::DevresReleased));
+        let remove = step(Kind::Remove, release.began).map(|remove| remove.began);
+        // Another task may be in the middle of an unbind when a call begins.
+        let from = match called {
+            true => remove.unwrap_or(usize::MAX),
+            false => release.began,
+        };
+        let cleanup = step(Kind::Cleanup, from);
+        let data = cleanup.or(step(Kind::Unbound, from));
+        let devres = cleanup.or(step(Kind::DevresReleased, from));
         let [data, devres] = [data, devres].map(|step| step.map(|step| step.began));
         let places = [Some(release.began), remove, data, devres, release.ended];
         let places: Vec<usize> = places.into_iter().flatten().collect();
@@ -203,6 +212,27 @@ mod tests {
         let turned = altered(RECORDED, "9 cleanup 0", "");
         let turned = altered(&turned, "9 remove 0", "9 cleanup 0\n 9 remove 0");
         assert_broken(&LAW, &turned, "cleanup");
+    }
+
+    #[test]
+    fn two_tasks_unbind() {
+        let both = altered(RECORDED, "30 probe_end 0", "7 release 0\n 30 probe_end 0");
+        let both = altered(
+            &both,
+            "9 cleanup 0",
+            "9 cleanup 0\n unbound 0\n 7 release_end",
+        );
+        let both = altered(&both, "7 release 1", "");
+        let both = both.replacen("        7 release_end\n", "", 2);
+        let both = altered(&both, "9 remove 0", "9 remove 0\n removing 0");
+        assert_kept(&LAW, &both, 2);
+        let second = "removing 0\n call unbind d.0 8";
+        let second = altered(PRINTED, "removing 0", second);
+        assert_kept(
+            &LAW,
+            &altered(&second, "removing 1", "return unbind d.0 8 0"),
+            1,
+        );
     }
 
     #[test]
