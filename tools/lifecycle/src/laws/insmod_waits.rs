@@ -86,7 +86,9 @@ fn printed(court: &Court<'_>) -> Result<usize, Violation> {
                 .take_while(|of| of.began < call.end_place())
         };
         let registers = |of: &&Span| {
-            of.kind == Kind::Register && of.facts.probe_type == Some(ProbeType::PreferAsynchronous)
+            of.kind == Kind::Register
+                && of.task == call.task
+                && of.facts.probe_type == Some(ProbeType::PreferAsynchronous)
         };
         let drivers: Vec<&Span> = during().filter(registers).collect();
         // Something else sets off a second probe of a device.
@@ -168,6 +170,12 @@ mod tests {
             &early.replace("prefer_asynchronous", "force_synchronous"),
             0,
         );
+        let other = altered(
+            &early,
+            "call insmod m 9 0",
+            "call insmod m 9 0\n call insmod n 8 1",
+        );
+        assert_kept(&LAW, &other, 0);
         let failed = altered(&early, "return insmod m 9 0", "return insmod m 9 -22");
         assert_kept(&LAW, &failed, 0);
     }

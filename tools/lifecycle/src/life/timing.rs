@@ -444,9 +444,12 @@ pub(super) fn tasks(builder: &mut Builder<'_>) {
             .flatten()
             .find(|probe| (span.began..end).contains(&spans[**probe].began));
         let before = calls.partition_point(|call| spans[*call].began < end);
-        let call = calls[..before].iter().rev().find(|call| {
+        let mut under_way = calls[..before].iter().rev().filter(|call| {
             spans[**call].kind == Kind::Call(wanted) && end < spans[**call].end_place()
         });
+        // Of several at the same time the log does not show which it is.
+        let call = under_way.next();
+        let call = call.filter(|_| under_way.next().is_none());
         let task = probe.or(call).and_then(|of| spans[*of].task);
         found.push((at, task));
     }
