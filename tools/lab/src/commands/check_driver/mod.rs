@@ -262,7 +262,7 @@ impl Checked {
             return fails(
                 format!("{module} breaks: {}", broken.join(", ")),
                 "the events that break a law are quoted above".to_owned(),
-                "the headers of tools/lifecycle/src/laws/recorded/*.rs say what each law means",
+                "Documentation/laws.rst says what each law means",
             );
         }
         if let Some((errno, line)) = said("stays").and_then(|words| words.split_once(' ')) {

@@ -2,7 +2,7 @@
 /*
  * A bus, its devices and its drivers, with one defect each by which they break
  * one law of asynchronous probing on a running kernel: mutant=NAME. Without one
- * (mutant=none) all laws hold. tools/lifecycle/src/mutants.rs lists them.
+ * (mutant=none) all laws hold. tools/lifecycle/src/laws/ lists them.
  *
  * They break laws, and nothing else: all memory and all code that can be
  * reached belong to this module, which stays until all of it is at rest.
