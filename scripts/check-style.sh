@@ -34,8 +34,7 @@ kernel_rust()
 roots()
 {
 	files rust/async_probe/async_probe.rs samples/firmware/lib.rs \
-		':(glob)tools/**/src/lib.rs' ':(glob)tools/**/src/**/main.rs' \
-		':!tools/lifecycle/src/lib.rs' ':!tools/testing/selftests/async_probe/src/lib.rs'
+		':(glob)tools/**/src/lib.rs' ':(glob)tools/**/src/**/main.rs'
 }
 
 # Every file names its licence at its top, but those that cannot.
@@ -143,10 +142,6 @@ check_cargo_clippy()
 {
 	(cd tools && $CARGO clippy --quiet --locked --workspace --all-targets -- -D warnings)
 }
-
-# The root files of these crates.
-acyclic="rust/async_probe/async_probe.rs tools/lab/src/lib.rs tools/timeline/src/lib.rs
-	samples/firmware/lib.rs"
 
 all="licence portable whitespace columns imports layers"
 all="$all cargo_fmt cargo_clippy rustfmt clippy checkpatch"

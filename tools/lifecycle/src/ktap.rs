@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads KTAP, the test anything protocol of the kernel (`Documentation/dev-tools/ktap.rst`): what the
-//! guest programs print, and what KUnit leaves in the log.
+//! Reads KTAP, the test anything protocol of the kernel (`Documentation/dev-tools/ktap.rst`): what
+//! the guest programs print, and what KUnit leaves in the log.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit: the unit tests that run in the kernel, as its log tells of them (`lib/kunit/test.c`), held
-//! against those that the sources have.
+//! KUnit: the unit tests that run in the kernel, as its log tells of them (`lib/kunit/test.c`),
+//! held against those that the sources have.
 
 use crate::ktap::{Parser, Status, Test};
 
@@ -46,8 +46,8 @@ pub fn declared(source: &str) -> Vec<Case> {
     cases
 }
 
-/// Judges the lines of a kernel's log, without what printk puts before them: all declared cases have
-/// run once and passed, and as many ran as were planned. Suites of others do not count.
+/// Judges the lines of a kernel's log, without what printk puts before them: all declared cases
+/// have run once and passed, and as many ran as were planned. Suites of others do not count.
 pub fn judge<'a>(lines: impl IntoIterator<Item = &'a str>, declared: &[Case]) -> Vec<Verdict> {
     let mut parser = Parser::default();
     lines.into_iter().for_each(|line| parser.line(line));
@@ -71,8 +71,8 @@ pub fn judge<'a>(lines: impl IntoIterator<Item = &'a str>, declared: &[Case]) ->
         })
         .collect();
 
-    // A plan that was not fulfilled, the verdict on a suite that is not that on its cases, or a case
-    // that is in no source.
+    // A plan that was not fulfilled, the verdict on a suite that is not that on its cases, or a
+    // case that is in no source.
     let is_ours = |test: &&Test| {
         let suite = test.name.split(": ").next().unwrap_or_default();
         suite.starts_with("(") || declared.iter().any(|case| case.suite == suite)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How often the kernel probes a device that it binds: with `CONFIG_DEBUG_TEST_DRIVER_REMOVE` twice.
+//! How often the kernel probes a device that it binds: with `CONFIG_DEBUG_TEST_DRIVER_REMOVE`
+//! twice.
 //!
-//! `really_probe()` (`drivers/base/dd.c`) gives each probe that succeeds a *trial* there: it removes
-//! the device, releases what the driver has left, and probes once more, all in one call. That this
-//! is so is a law of its own, [`probe_remove_probe`](crate::laws::probe_remove_probe). For all
-//! others the trials are folded away first: one call of `really_probe()` is one probe, from the
-//! beginning of the first to the end of the second.
+//! `really_probe()` (`drivers/base/dd.c`) gives each probe that succeeds a *trial* there: it
+//! removes the device, releases what the driver has left, and probes once more, all in one call.
+//! That this is so is a law of its own, [`probe_remove_probe`](crate::laws::probe_remove_probe).
+//! For all others the trials are folded away first: one call of `really_probe()` is one probe, from
+//! the beginning of the first to the end of the second.
 //!
 //! Whether a kernel does it is told by its configuration, and never guessed from a log.
 
@@ -36,8 +37,8 @@ impl Probing {
     }
 
     /// The log with each call of `really_probe()` as one probe. A trial that is not as it should be
-    /// stays, for the laws to find, and so does all that comes after it in the dmesg interface; of one
-    /// that is under way nothing is seen but its beginning.
+    /// stays, for the laws to find, and so does all that comes after it in the dmesg interface; of
+    /// one that is under way nothing is seen but its beginning.
     pub fn fold(self, events: &[Event]) -> Cow<'_, [Event]> {
         match self {
             Self::Once => Cow::Borrowed(events),
@@ -46,8 +47,8 @@ impl Probing {
     }
 }
 
-/// How far the trial of a probe has come, in the dmesg interface. Places are those in the list of the
-/// device's events.
+/// How far the trial of a probe has come, in the dmesg interface. Places are those in the list of
+/// the device's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trial {
     /// The probe failed, or the driver core did after its remove: there is none.
@@ -90,8 +91,8 @@ pub(crate) fn trials(events: &[Event], device: &[usize]) -> Vec<(usize, Trial)> 
     trials
 }
 
-/// Whether the task is back in userspace between two places of the log, so that `really_probe()` has
-/// returned: the driver core itself has failed, for want of memory, before it probed again.
+/// Whether the task is back in userspace between two places of the log, so that `really_probe()`
+/// has returned: the driver core itself has failed, for want of memory, before it probed again.
 fn has_called(events: &[Event], task: u32, from: usize, to: Option<&usize>) -> bool {
     let between = &events[from..to.copied().unwrap_or(events.len())];
     between.iter().any(|event| {

@@ -4,7 +4,7 @@
 
 use super::Load;
 use crate::life::Probe;
-use crate::report::{print, table};
+use crate::report::table::{print, table};
 use crate::{errno, Micros};
 
 /// So many probes a table has at most.

@@ -34,8 +34,8 @@ pub static LAW: Law = Law {
     ],
 };
 
-/// Judges every task that waits for all async work while probes are scheduled or under way; those are
-/// the cases.
+/// Judges every task that waits for all async work while probes are scheduled or under way; those
+/// are the cases.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     Ok(recorded(court)? + printed(court)?)
 }
@@ -81,8 +81,9 @@ fn awaited<'l>(
     places.filter(|(scheduled, ended)| *scheduled < flush.began && flush.began < *ended)
 }
 
-/// Userspace's calls, beside the probes of PREFER drivers: those of other drivers may be in exclusive
-/// domains. The probes of a driver that the rmmod itself unregisters are a matter of `rmmod_waits`.
+/// Userspace's calls, beside the probes of PREFER drivers: those of other drivers may be in
+/// exclusive domains. The probes of a driver that the rmmod itself unregisters are a matter of
+/// `rmmod_waits`.
 fn printed(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let registrations = Registrations::of(life);
@@ -137,8 +138,8 @@ fn printed(court: &Court<'_>) -> Result<usize, Violation> {
 /// Judges that `module`, which has nothing to do with them, was loaded or unloaded (`kind`) beside
 /// probes or second phases, each time within `limit`. The cases are the calls during one of them.
 ///
-/// What follows when the memory of a module is about to go is not counted where the log shows it: every
-/// rmmod waits for RCU there, with probes and without.
+/// What follows when the memory of a module is about to go is not counted where the log shows it:
+/// every rmmod waits for RCU there, with probes and without.
 ///
 /// # Errors
 ///

@@ -30,8 +30,8 @@ pub static LAW: Law = Law {
     ],
 };
 
-/// Judges every registration of a DEFAULT or PREFER driver that probes or schedules probes, where the
-/// log shows whether it was asked; those are the cases.
+/// Judges every registration of a DEFAULT or PREFER driver that probes or schedules probes, where
+/// the log shows whether it was asked; those are the cases.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let registrations = Registrations::of(life);

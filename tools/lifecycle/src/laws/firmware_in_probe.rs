@@ -27,8 +27,8 @@ pub static LAW: Law = Law {
     ],
 };
 
-/// Judges every firmware request for a device that has been probed; those are the cases. Devices that
-/// are not probed in the life are not judged.
+/// Judges every firmware request for a device that has been probed; those are the cases. Devices
+/// that are not probed in the life are not judged.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let mut cases = 0;

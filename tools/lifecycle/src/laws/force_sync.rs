@@ -35,8 +35,8 @@ pub static LAW: Law = Law {
     ],
 };
 
-/// Judges every probe by a FORCE driver whose registration is in the log; the cases are those in the
-/// task that registers the driver or the device.
+/// Judges every probe by a FORCE driver whose registration is in the log; the cases are those in
+/// the task that registers the driver or the device.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let registrations = Registrations::of(life);
@@ -109,8 +109,8 @@ impl<'a> Tasks<'a> {
         Self(tasks)
     }
 
-    /// Of those that are under way in the task of a synchronous probe when that begins, the first to
-    /// end. A worker registers nothing.
+    /// Of those that are under way in the task of a synchronous probe when that begins, the first
+    /// to end. A worker registers nothing.
     fn around(&self, probe: &Span) -> Option<&'a Span> {
         let of_task = self.0.get(&probe.task)?.iter().copied();
         let around = of_task.filter(|of| of.began <= probe.began && probe.began < of.end_place());

@@ -100,8 +100,8 @@ fn recorded(court: &Court<'_>, del: usize) -> Result<bool, Violation> {
     Ok(true)
 }
 
-/// Judges a call that removes the device that it names, or unloads the module of devices; returns how
-/// many of them it removed during their probes.
+/// Judges a call that removes the device that it names, or unloads the module of devices; returns
+/// how many of them it removed during their probes.
 fn printed(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
     let life = court.life;
     let call = &life.spans[at];

@@ -70,8 +70,8 @@ fn recorded(court: &Court<'_>) -> Result<usize, Violation> {
     Ok(cases)
 }
 
-/// Userspace's call. Of the probes that began during it those are judged whose driver it registers as
-/// PREFER: other designs have workers of their own, for which insmod does not wait.
+/// Userspace's call. Of the probes that began during it those are judged whose driver it registers
+/// as PREFER: other designs have workers of their own, for which insmod does not wait.
 fn printed(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let mut cases = 0;
@@ -159,8 +159,8 @@ mod tests {
     fn holds() {
         assert_kept(&LAW, RECORDED, 1);
         assert_kept(&LAW, PRINTED, 1);
-        // It does not wait with `async_probe`, nor for what is in a domain of its own; where the log
-        // does not say how the module was loaded, it cannot be judged.
+        // It does not wait with `async_probe`, nor for what is in a domain of its own; where the
+        // log does not say how the module was loaded, it cannot be judged.
         let early = altered(PRINTED, "ended 1 0", "");
         for call in ["call insmod m 9 1", "call insmod m 9"] {
             assert_kept(&LAW, &altered(&early, "call insmod m 9 0", call), 0);

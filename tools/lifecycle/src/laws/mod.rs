@@ -2,9 +2,9 @@
 
 //! The laws of asynchronous probing, one checker a file.
 //!
-//! Each names the promise of the kernel that it holds a life against and the functions of the kernel
-//! that keep it, and looks for all cases that it can judge. A test demands cases, so that none passes
-//! for want of events.
+//! Each names the promise of the kernel that it holds a life against and the functions of the
+//! kernel that keep it, and looks for all cases that it can judge. A test demands cases, so that
+//! none passes for want of events.
 
 pub mod autoprobe_off;
 pub mod boot_waits;
@@ -26,6 +26,7 @@ pub mod killed_loader;
 pub mod law;
 pub mod manual_bind_sync;
 pub mod mutant;
+pub mod mutants;
 pub mod numa;
 pub mod one_at_a_time;
 pub mod order_of_arrival;

@@ -25,8 +25,8 @@ pub static LAW: Law = Law {
     mutants: &[Mutant::live("node_is_forgotten")],
 };
 
-/// Judges every async probe of these devices, given with their nodes, -1 for none, and returns how many
-/// there were.
+/// Judges every async probe of these devices, given with their nodes, -1 for none, and returns how
+/// many there were.
 ///
 /// # Errors
 ///

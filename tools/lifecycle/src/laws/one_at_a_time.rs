@@ -114,8 +114,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             }
             (Kind::Probe, false) if span.ret == Some(0) => State::Bound,
             (Kind::Probe, false) => State::Free,
-            // A probe that fails cleans up. It removes, too, if it is the driver core that fails when
-            // the driver has succeeded (`dev_groups_failed`).
+            // A probe that fails cleans up. It removes, too, if it is the driver core that fails
+            // when the driver has succeeded (`dev_groups_failed`).
             (Kind::Remove | Kind::Cleanup, true) if state == Some(State::Probing) => {
                 let by_core = known.is_some_and(|device| device.span.facts.by_core);
                 may(by_itself && (span.kind == Kind::Cleanup || by_core))?;
@@ -177,7 +177,8 @@ fn steps(life: &Life) -> Vec<(usize, usize)> {
     steps
 }
 
-/// The names of the devices for which a probe, its second phase or a remove has begun and not ended.
+/// The names of the devices for which a probe, its second phase or a remove has begun and not
+/// ended.
 ///
 /// A log is whole only if there are none.
 pub fn under_way(life: &Life) -> BTreeSet<&str> {

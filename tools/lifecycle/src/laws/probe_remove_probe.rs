@@ -154,8 +154,8 @@ fn printed(court: &Court<'_>, probe: &Span, trial: Option<&Span>) -> Result<bool
     Ok(whole)
 }
 
-/// Demands that the second probe succeeded as the first did, of each device of the driver, and returns
-/// how many there were.
+/// Demands that the second probe succeeded as the first did, of each device of the driver, and
+/// returns how many there were.
 ///
 /// This is no promise of the kernel: a second probe may fail for want of memory, or because its
 /// supplier has gone.

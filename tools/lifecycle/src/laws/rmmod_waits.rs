@@ -35,8 +35,8 @@ pub static LAW: Law = Law {
     ],
 };
 
-/// The beginning of a registration of the dmesg interface is computed from how long it took, and may
-/// seem to be so much later than that of its first probe.
+/// The beginning of a registration of the dmesg interface is computed from how long it took, and
+/// may seem to be so much later than that of its first probe.
 const ROUNDED: Micros = Micros(1000);
 
 /// Judges every driver and every module; the cases are the unregistrations during a probe.
@@ -172,8 +172,8 @@ fn freed_modules(court: &Court<'_>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Where userspace's calls are all that is known of modules: no rmmod returns while a driver that the
-/// insmod of the same module has registered is still registered.
+/// Where userspace's calls are all that is known of modules: no rmmod returns while a driver that
+/// the insmod of the same module has registered is still registered.
 fn unloaded_modules(court: &Court<'_>) -> Result<(), Violation> {
     let life = court.life;
     let mut registered: HashMap<&str, Vec<&Span>> = HashMap::new();

@@ -37,8 +37,8 @@ fn has_slot(mark: &Span) -> bool {
     mark.kind == Kind::Scheduled && mark.on == "__driver_attach_async_helper"
 }
 
-/// Judges every device whose async probe is pending; the cases are the asynchronous drivers that are
-/// registered on the same bus meanwhile.
+/// Judges every device whose async probe is pending; the cases are the asynchronous drivers that
+/// are registered on the same bus meanwhile.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let mut probes = life.async_probes();
@@ -94,8 +94,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     Ok(cases)
 }
 
-/// Judges `device`, for which `first` and `second` were registered before any probe began, and which
-/// `first` fails to probe; later a write to `drivers_probe` binds it to `second`.
+/// Judges `device`, for which `first` and `second` were registered before any probe began, and
+/// which `first` fails to probe; later a write to `drivers_probe` binds it to `second`.
 ///
 /// # Errors
 ///

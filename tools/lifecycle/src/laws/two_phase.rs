@@ -22,8 +22,8 @@ pub static LAW: Law = Law {
     mutants: &[],
 };
 
-/// Judges every second phase of a device that is removed later; the cases are the calls of userspace
-/// during a second phase that unbind its device.
+/// Judges every second phase of a device that is removed later; the cases are the calls of
+/// userspace during a second phase that unbind its device.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let unbinds = |of: &&Span| matches!(of.kind, Kind::Call(Call::Unbind | Call::Rmmod));
@@ -63,8 +63,8 @@ fn first<'a>(life: &'a Life, phase: &'a Span, kind: Kind, place: usize) -> Optio
     of_device.find(|span| span.kind == kind && place < span.began)
 }
 
-/// The call, which unbinds the device of a second phase, returns after devres has been released, and
-/// that is after the end of the second phase.
+/// The call, which unbinds the device of a second phase, returns after devres has been released,
+/// and that is after the end of the second phase.
 fn waits(court: &Court<'_>, phase: &Span, call: &Span) -> Result<(), Violation> {
     let released = first(court.life, phase, Kind::DevresReleased, phase.began);
     let released = released.map_or(usize::MAX, |released| released.began);
@@ -128,8 +128,8 @@ pub fn check_insmod(
     Ok(())
 }
 
-/// Judges the only call of `kind` on `on`, which unbinds `device` during its second phase: it returns
-/// after devres has been released.
+/// Judges the only call of `kind` on `on`, which unbinds `device` during its second phase: it
+/// returns after devres has been released.
 ///
 /// # Errors
 ///

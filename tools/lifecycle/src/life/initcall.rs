@@ -2,9 +2,9 @@
 
 //! The spans of what `initcall_debug` prints.
 //!
-//! The lines say when something ended and how long it took. Only the lines of initcalls and of async
-//! work name the task; a probe is taken to be in the task of what was under way and began last
-//! before it.
+//! The lines say when something ended and how long it took. Only the lines of initcalls and of
+//! async work name the task; a probe is taken to be in the task of what was under way and began
+//! last before it.
 
 use std::collections::HashMap;
 

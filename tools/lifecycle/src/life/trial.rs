@@ -3,8 +3,8 @@
 //! The trials of probes in the dmesg interface, with `CONFIG_DEBUG_TEST_DRIVER_REMOVE`.
 //!
 //! `really_probe()` (`drivers/base/dd.c`) gives each probe that succeeds a trial there: it removes
-//! the device, releases the resources of the driver, and probes once more, all in one call. In a life
-//! one call of `really_probe()` is one probe, and its trial is a span within it.
+//! the device, releases the resources of the driver, and probes once more, all in one call. In a
+//! life one call of `really_probe()` is one probe, and its trial is a span within it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -98,8 +98,8 @@ fn of_device(events: &[Event], device: &[usize], found: &mut Trials) {
     }
 }
 
-/// Whether the task is back in userspace between two places of the log, so that `really_probe()` has
-/// returned.
+/// Whether the task is back in userspace between two places of the log, so that `really_probe()`
+/// has returned.
 fn has_called(events: &[Event], task: u32, from: usize, to: Option<&usize>) -> bool {
     let between = &events[from..to.copied().unwrap_or(events.len())];
     between.iter().any(|event| {

@@ -4,7 +4,8 @@
 //!
 //! A recording shows it: a flush of async work that was under way, or a function that takes the
 //! lock of a device while that is being probed. `initcall_debug` shows the flushes. Other logs show
-//! only that a call of userspace ended just when async probes did; such a wait is marked as inferred.
+//! only that a call of userspace ended just when async probes did; such a wait is marked as
+//! inferred.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -35,8 +36,8 @@ pub(super) fn waits(life: &Life) -> Vec<Wait> {
 pub struct AsyncProbe {
     /// The mark of the scheduling, or where no source shows that, what set the probe off.
     pub scheduled: usize,
-    /// The driver core's helper that the worker runs, or where no source shows that, the probe. None
-    /// if it has not begun.
+    /// The driver core's helper that the worker runs, or where no source shows that, the probe.
+    /// None if it has not begun.
     pub run: Option<usize>,
 }
 
@@ -370,8 +371,8 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
     waits
 }
 
-/// The kernel's own wait for async probes before it runs init, where no line tells of it: the last of
-/// those that ended before was not long before.
+/// The kernel's own wait for async probes before it runs init, where no line tells of it: the last
+/// of those that ended before was not long before.
 fn boot(life: &Life) -> Option<Wait> {
     let (at, boot) = life.of(Kind::Boot).next()?;
     let end = boot.end?;

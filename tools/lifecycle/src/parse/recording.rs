@@ -5,8 +5,8 @@
 //! ```text
 //! # lifecycle: recording 1 kernel=7.3.4 clock=global
 //! # entries-in-buffer/entries-written: 2/2   #P:2
-//!   insmod-110  [001] .....    16.122233: init: (do_init_module+0x0/0x250) mod="async_probe"
-//!   insmod-110  [001] .l...    16.122272: init_end: (init_module_from_file+0xd6/0x130 <- do_init_module) ret=0
+//! insmod-110  [001] .....    16.122233: init: (do_init_module+0x0/0x250) mod="async_probe"
+//! insmod-110  [001] .l...    16.122272: init_end: (load_module+0xd6/0x130 <- do_init_module) ret=0
 //! # lifecycle: cpu=0 entries=2 overrun=0 commit_overrun=0 dropped=0
 //! # lifecycle: event=init hits=1 missed=0
 //! # lifecycle: event=init_end hits=1 missed=0

@@ -4,8 +4,7 @@
 
 use std::cmp::Reverse;
 
-use super::log::Detail;
-use super::{fold, heading, print, table, wrap};
+use super::table::{fold, heading, print, table, wrap, Detail};
 use crate::diff::{Change, Diff, Value};
 
 /// All differences, those of time in milliseconds.

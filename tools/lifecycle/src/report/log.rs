@@ -2,31 +2,17 @@
 
 //! A log's summary as text.
 
-use super::{fold, heading, print, table, wrap};
-use crate::life::Wave;
-use crate::life::{Kind, Wait};
+use super::table::{fold, heading, print, table, wrap};
+pub use super::table::{Detail, ROWS};
+use crate::life::{Kind, Wait, Wave};
 use crate::summary::Summary;
 use crate::{errno, Micros};
-
-/// How many rows a table has before it is folded.
-pub const ROWS: usize = 40;
-
-/// How many rows are left of a table that is folded: the largest.
-pub(super) const LARGEST: usize = 10;
 
 /// How many devices are named that somebody waited for.
 const NAMED: usize = 3;
 
-/// What is left out of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// Of long tables, all but the largest rows.
-    Folded,
-    /// Nothing.
-    All,
-}
-
-/// The whole report. Times are in milliseconds, those of beginnings from the first event of the log.
+/// The whole report. Times are in milliseconds, those of beginnings from the first event of the
+/// log.
 pub fn report(summary: &Summary, detail: Detail) -> String {
     let parts = [
         head(summary),

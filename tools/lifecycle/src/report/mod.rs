@@ -4,18 +4,12 @@
 
 pub mod diff;
 pub mod log;
-
-use std::cmp::Reverse;
-
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+pub(crate) mod table;
 
 use crate::errno;
 use crate::life::{Life, Probe, Wave};
 use crate::Micros;
-use log::{Detail, LARGEST, ROWS};
-
-/// How wide a table may be, in columns.
-pub const WIDTH: u16 = 80;
+use table::{print, table};
 
 /// The timing of each device of a wave, one row per probe.
 ///
@@ -103,104 +97,6 @@ pub fn compare(scenarios: &[Scenario<'_>]) -> String {
         ]);
     }
     print(&table)
-}
-
-/// An empty table without borders, whose `numbers` are columns that are aligned to the right.
-pub(crate) fn table(header: &[&str], numbers: &[usize]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_preset(comfy_table::presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
-        .set_header(header);
-    for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 1));
-        if numbers.contains(&at) {
-            column.set_cell_alignment(CellAlignment::Right);
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        } else {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(6)));
-        }
-    }
-    table
-}
-
-/// The table's lines, without spaces at their ends.
-pub(crate) fn print(table: &Table) -> String {
-    table.lines().fold(String::new(), |mut text, line| {
-        text.push_str(line.trim_end());
-        text.push('\n');
-        text
-    })
-}
-
-/// Rows of a table, and how many there were.
-struct Rows<'a, T> {
-    rows: Vec<&'a T>,
-    of: usize,
-}
-
-impl<T> Rows<'_, T> {
-    fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-}
-
-/// Leaves the largest of many rows, in the order in which they are.
-fn fold<T, K: Ord>(rows: &[T], detail: Detail, size: impl Fn(&T) -> K) -> Rows<'_, T> {
-    let mut kept: Vec<(usize, &T)> = rows.iter().enumerate().collect();
-    if detail == Detail::Folded && rows.len() > ROWS {
-        kept.sort_by_key(|(at, row)| (Reverse(size(row)), *at));
-        kept.truncate(LARGEST);
-        kept.sort_by_key(|(at, _)| *at);
-    }
-    Rows {
-        rows: kept.into_iter().map(|(_, row)| row).collect(),
-        of: rows.len(),
-    }
-}
-
-/// The heading of a table that may be folded.
-fn heading<T>(title: &str, rows: &Rows<'_, T>, kept: &str) -> String {
-    let shown = rows.rows.len();
-    if shown < rows.of {
-        wrap("", &format!("{title} (the {shown} {kept} of {}):", rows.of))
-    } else {
-        wrap("", &format!("{title}:"))
-    }
-}
-
-/// A paragraph, each line after `indent`; those after the first are indented further.
-fn wrap(indent: &str, text: &str) -> String {
-    let width = usize::from(WIDTH);
-    let mut lines = String::new();
-    let mut line = indent.to_owned();
-    let mut empty = true;
-    for word in text.split(' ') {
-        let mut word: Vec<char> = word.chars().collect();
-        if !empty && line.chars().count() + 1 + word.len() > width {
-            lines += line.trim_end();
-            lines.push('\n');
-            line = format!("{indent}    ");
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        empty = false;
-        // A word that is wider than a line is cut.
-        while line.chars().count() + word.len() > width {
-            let room = width - line.chars().count();
-            let rest = word.split_off(room);
-            line.extend(word);
-            lines += &line;
-            lines.push('\n');
-            line = format!("{indent}    ");
-            word = rest;
-        }
-        line.extend(word);
-    }
-    lines + line.trim_end() + "\n"
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Call;
+use super::call::{name, Call};
 use crate::life::{Kind, Life, Wait, Wave};
 use crate::Micros;
 
@@ -106,8 +106,8 @@ fn tasks(life: &Life, call: usize) -> Vec<usize> {
     tasks
 }
 
-/// The boot of the kernel: its initcalls, all by one task, and what it does until it runs init, if it waits
-/// for somebody then.
+/// The boot of the kernel: its initcalls, all by one task, and what it does until it runs init, if
+/// it waits for somebody then.
 fn boot(life: &Life) -> Option<(usize, Micros, Micros)> {
     let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
     let mut of_boot = life
@@ -290,7 +290,7 @@ impl<'t> Walk<'t> {
             outer = around;
         }
         let span = &life.spans[outer];
-        let what = super::name(life, outer).unwrap_or_else(|| self.name(outer));
+        let what = name(life, outer).unwrap_or_else(|| self.name(outer));
         let tasks: Vec<usize> = span.task.into_iter().collect();
         self.tasks(&what, &tasks, span.begin, asked);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mutants of `boot_waits`: logs of real boots with slow drivers built in, doctored, and taken for one
-//! another. No live mutant can break it, since the kernel keeps it for any driver.
+//! Mutants of `boot_waits`: logs of real boots with slow drivers built in, doctored, and taken for
+//! one another. No live mutant can break it, since the kernel keeps it for any driver.
 //!
 //! The logs are of `make boot-stall`: out/boot-stall/0, 3 and 9, without the lines of others.
 

@@ -37,7 +37,8 @@ pub(crate) fn summary(name: &str, text: &str) -> Summary {
     Summary::of(name, read(text))
 }
 
-/// A dmesg of so many devices in one insmod, each of which takes half a second, with names as given.
+/// A dmesg of so many devices in one insmod, each of which takes half a second, with names as
+/// given.
 pub(crate) fn many(devices: usize, device: &str, driver: &str) -> String {
     let mut log = String::new();
     let mut line = |micros: usize, text: &str| {

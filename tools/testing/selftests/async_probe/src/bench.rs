@@ -3,7 +3,6 @@
 //! The bench that a test works on.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,35 +18,13 @@ use crate::firmware_dir::FirmwareDir;
 use crate::kernel::probing;
 use crate::kmsg::Log;
 use crate::modules::{self, Modules};
+use crate::order::Order;
 use crate::recorder::{Recorder, Recording};
 use crate::samples::{self, Bus, Driver};
 use crate::{ensure, Failure};
 
 /// How long to wait for what must come. Far longer than any probe of the tests.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Which of the two modules is loaded first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// The devices wait for the driver.
-    DevicesFirst,
-    /// The driver waits for the devices.
-    DriverFirst,
-}
-
-impl Order {
-    /// Both of them.
-    pub const BOTH: [Self; 2] = [Self::DevicesFirst, Self::DriverFirst];
-}
-
-impl fmt::Display for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DevicesFirst => "devices first",
-            Self::DriverFirst => "driver first",
-        })
-    }
-}
 
 /// Modules, log and firmware for one test; what the test leaves behind goes with it.
 #[derive(Debug)]

@@ -186,8 +186,8 @@ impl Log {
     }
 }
 
-/// Makes a call between two lines of ours in the log. Of an insmod, the first says whether it asks for
-/// asynchronous probes.
+/// Makes a call between two lines of ours in the log. Of an insmod, the first says whether it asks
+/// for asynchronous probes.
 ///
 /// # Errors
 ///

@@ -20,6 +20,7 @@ pub mod ktap;
 pub mod last;
 pub mod lockdep;
 pub mod modules;
+pub mod order;
 pub mod random;
 pub mod recorder;
 pub mod samples;
@@ -28,6 +29,7 @@ pub mod sysfs;
 pub mod test_modules;
 pub mod uevents;
 
-pub use bench::{Bench, Order};
+pub use bench::Bench;
 pub use failure::{ensure, Failure};
 pub use ktap::Test;
+pub use order::Order;

@@ -12,8 +12,9 @@ use lifecycle::laws::designs::{Probes, Promise};
 use lifecycle::ProbeType;
 use nix::errno::Errno;
 
+use crate::order::Order;
 use crate::slow::slow_ms;
-use crate::{ensure, sysfs, Failure, Order};
+use crate::{ensure, sysfs, Failure};
 
 /// A bus of the samples.
 #[derive(Debug, PartialEq, Eq)]

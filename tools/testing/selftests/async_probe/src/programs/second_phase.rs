@@ -108,8 +108,8 @@ fn not_begun(bench: &mut Bench) -> Result<(), Failure> {
     ensure("second phases", &said(bench, 0, "second phase")?, &0)
 }
 
-/// Suspends to idle, as a test, in the middle of a second phase of so many seconds, and demands that
-/// the log has `line` after the second phase has ended, if `after`, or before.
+/// Suspends to idle, as a test, in the middle of a second phase of so many seconds, and demands
+/// that the log has `line` after the second phase has ended, if `after`, or before.
 fn suspend(bench: &mut Bench, seconds: u32, line: &str, after: bool) -> Result<(), Failure> {
     const TEST: &str = "/sys/power/pm_test";
     let io = |path: &'static str, text: &str| {

@@ -33,8 +33,8 @@ fn returns(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result<(),
     Ok(())
 }
 
-/// Loads devices and driver, up to the second phases of all devices: one that has not begun does not
-/// run when its device is unbound.
+/// Loads devices and driver, up to the second phases of all devices: one that has not begun does
+/// not run when its device is unbound.
 fn take_off(bench: &mut Bench) -> Result<(), Failure> {
     let driver = driver(ProbeType::PreferAsynchronous);
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;

@@ -4,8 +4,8 @@
 //! and doctored logs of it. Each law lists its own.
 //!
 //! Each wrong driver lives twice: without its defect, when no law may complain, and with it, when
-//! its own law must. Without a defect, drivers whose lives are the same live once. The logs that are
-//! doctored are recorded in this run.
+//! its own law must. Without a defect, drivers whose lives are the same live once. The logs that
+//! are doctored are recorded in this run.
 
 //@ plain: each of its lives is a recording of its own
 
@@ -17,7 +17,8 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use lifecycle::laws::law::Law;
-use lifecycle::laws::mutant::{all, broken, Mutant, MutantKind};
+use lifecycle::laws::mutant::{Mutant, MutantKind};
+use lifecycle::laws::mutants::{all, broken};
 use lifecycle::laws::{reboot_in_flight, LAWS};
 use lifecycle::Life;
 use lifecycle::Probing;
@@ -44,7 +45,7 @@ fn caught(law: &Law, mutant: &Mutant, broken: &Broken) -> Result<(), Failure> {
     }
     let wrongly: Vec<_> = broken
         .iter()
-        .filter(|(of, _)| !mutant.may_break(law, of, probing()))
+        .filter(|(of, _)| !mutant.may_break(law.name, of, probing()))
         .map(|(_, says)| says.as_str())
         .collect();
     if wrongly.is_empty() {
