@@ -23,7 +23,6 @@ pub mod micros;
 pub mod parse;
 pub mod probe_type;
 pub mod probing;
-pub mod recording;
 pub mod report;
 pub mod series;
 pub mod steps;

@@ -25,6 +25,7 @@ use build::Builder;
 pub use model::{function, Device, Facts, Kind, Life, Span, Task, Through, Wait, VERSION};
 pub use probe::{How, Probe};
 pub use sight::Sight;
+pub use trial::fold;
 pub use waits::AsyncProbe;
 pub use wave::{Total, Wave};
 

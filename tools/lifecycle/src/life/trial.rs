@@ -13,7 +13,7 @@ use crate::{Event, Micros, What};
 /// How far the trial of a probe has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trial {
-    /// The probe failed, or it has not ended: there is none.
+    /// The probe failed: there is none.
     None,
     /// The probe succeeded, and the driver core has failed before it tried again.
     Failed,
@@ -55,6 +55,27 @@ pub(super) fn trials(events: &[Event]) -> Trials {
         of_device(events, &device, &mut found);
     }
     found
+}
+
+/// The log of a kernel that probes twice, with each call of `really_probe()` as one probe. A trial
+/// that is not as it should be stays, and so does all that comes after it; of a trial that is under
+/// way nothing is seen but the beginning of its probe.
+pub fn fold(events: &[Event]) -> Vec<Event> {
+    let trials = trials(events);
+    let kept = events
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !trials.hidden[*at]);
+    kept.map(|(at, event)| {
+        let mut event = event.clone();
+        if let (Some(longer), What::ProbeEnded { took, .. } | What::Ready { took, .. }) =
+            (trials.longer.get(&at), &mut event.what)
+        {
+            *took = *took + *longer;
+        }
+        event
+    })
+    .collect()
 }
 
 fn of_device(events: &[Event], device: &[usize], found: &mut Trials) {
@@ -134,11 +155,7 @@ fn trial(events: &[Event], device: &[usize], began: usize) -> Trial {
             return Trial::Failed;
         }
         if at == device.len() {
-            return if step == 0 {
-                Trial::None
-            } else {
-                Trial::UnderWay
-            };
+            return Trial::UnderWay;
         }
         let in_task = match what(at) {
             What::ProbeBegan { pid, .. } => Some(pid),
@@ -151,4 +168,92 @@ fn trial(events: &[Event], device: &[usize], began: usize) -> Trial {
         }
     }
     Trial::Whole(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::laws::test_life::life;
+
+    /// One whole life, and one that fails.
+    const TWICE: &[&str] = &[
+        "async 0",
+        "arrived 0 0",
+        "ended 0 0",
+        "removing 0",
+        "async 1",
+        "unbound 0",
+        "devres_released 0",
+        "async 0",
+        "arrived 1 -2",
+        "arrived 0 0",
+        "ended 1 -2",
+        "devres_released 1",
+        "ended 0 0",
+        "removing 0",
+        "unbound 0",
+        "devres_released 0",
+    ];
+
+    fn events(lines: &[&str]) -> Vec<Event> {
+        life(&lines.join("\n")).events
+    }
+
+    #[test]
+    fn one_probe_is_seen() {
+        let all = events(TWICE);
+        // The first life but for its beginning, and the beginning of the second.
+        let gone = [1, 2, 3, 5, 6, 7];
+        let mut expected: Vec<Event> = all
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !gone.contains(at))
+            .map(|(_, event)| event.clone())
+            .collect();
+        // The first life took seven lines more.
+        if let What::ProbeEnded { took, .. } = &mut expected[6].what {
+            *took = Micros(8_000);
+        }
+        assert_eq!(fold(&all), expected);
+    }
+
+    #[test]
+    fn a_trial_under_way_is_seen_later() {
+        let own: Vec<&str> = TWICE
+            .iter()
+            .copied()
+            .filter(|line| !line.contains('1'))
+            .collect();
+        // From the first beginning to the second, there is a probe that has begun.
+        for count in 1..=7 {
+            assert_eq!(fold(&events(&own[..count])).len(), 1, "{count}");
+        }
+        assert_eq!(fold(&events(&own[..9])).len(), 3);
+        assert_eq!(fold(&events(&own)).len(), 6);
+    }
+
+    #[test]
+    fn ready_counts_from_the_first_beginning() {
+        let lines = "async 0\n ended 0 0\n removing 0\n arrived 0 0\n unbound 0\n ready 0 0\n
+             devres_released 0\n async 0\n ended 0 0\n arrived 0 0\n ready 0 0";
+        let folded = fold(&life(lines).events);
+        let took = folded.iter().filter_map(|event| match event.what {
+            What::ProbeEnded { took, .. } | What::Ready { took, .. } => Some(took),
+            _ => None,
+        });
+        assert_eq!(took.collect::<Vec<_>>(), [Micros(8000), Micros(16_000)]);
+    }
+
+    #[test]
+    fn a_broken_trial_stays() {
+        for (at, with) in [(2, "ended 0 0\n ended 0 0"), (5, "unbound 0\n unbound 0")] {
+            let mut wrong = TWICE.to_vec();
+            wrong[at] = with;
+            assert_eq!(fold(&events(&wrong)).len(), TWICE.len() + 1, "{with}");
+        }
+        // The second probe is in another task.
+        let mut wrong = TWICE.to_vec();
+        wrong[7] = "sync 0 8";
+        assert_eq!(fold(&events(&wrong)).len(), TWICE.len());
+    }
 }

@@ -10,9 +10,9 @@
 use std::collections::HashMap;
 
 use super::refusal::{Reason, Refusal};
-use crate::event::{Event, Initcall, Point, SmolStr, Symbol, What};
+use crate::event::point::Returns;
+use crate::event::{Event, Initcall, Point, Recorded, Side, SmolStr, Symbol, What};
 use crate::micros::Micros;
-use crate::recording::spans;
 
 /// What is wrong, and at which event.
 struct Contradiction {
@@ -198,64 +198,98 @@ impl<'a> Open<'a> {
     }
 }
 
+/// A function that a task is in.
+struct Inside<'a> {
+    point: Point,
+    /// The device or the module that it is about.
+    at: Option<u64>,
+    name: Option<&'a SmolStr>,
+    /// Where its device was bound, or its module was freed.
+    done: Option<usize>,
+}
+
 /// What a recording says of probes and modules is whole: `really_probe()` binds the device if it
 /// succeeds and only then (`driver_bound()`, `drivers/base/dd.c`), and `free_module()` is called by
 /// an rmmod that succeeds or an init that fails (`kernel/module/main.c`).
 fn modules(events: &[Event]) -> Option<Contradiction> {
-    let spans = spans(events);
-    let mut bound = vec![false; spans.len()];
-    for span in spans.iter().filter(|span| span.point == Point::Bound) {
-        let mut outer = span.parent;
-        while let Some(at) = outer {
-            if spans[at].point == Point::Probe && spans[at].is_at(span.fetched.at) {
-                bound[at] = true;
-                break;
-            }
-            outer = spans[at].parent;
-        }
-    }
+    let is_bound =
+        |event: &Event| matches!(&event.what, What::Recorded(of) if of.point == Point::Bound);
     // A boot records some points only.
-    let bound_is_seen = spans.iter().any(|span| span.point == Point::Bound);
-    let name = |of: &crate::recording::Span<'_>| of.fetched.name.clone();
-    spans.iter().enumerate().find_map(|(at, span)| {
-        let what = match span.point {
-            Point::Probe => match (span.ret?, bound[at]) {
-                (0, false) if bound_is_seen => "a probe has succeeded, and its device is not bound",
-                (ret, true) if ret != 0 => "a probe has failed, and its device is bound",
-                _ => return None,
-            },
-            Point::FreeModule => {
-                let mut outer = span.parent;
-                let by = std::iter::from_fn(|| {
-                    let at = outer?;
-                    outer = spans[at].parent;
-                    Some(&spans[at])
-                });
-                let mut by = by.filter(|by| matches!(by.point, Point::Rmmod | Point::Init));
-                match by.next() {
-                    Some(by) if by.point == Point::Rmmod && by.ret.is_some_and(|ret| ret != 0) => {
-                        "an rmmod has failed, and its module is gone"
-                    }
-                    Some(by) if by.point == Point::Init && by.ret == Some(0) => {
-                        "an init has succeeded, and its module is gone"
-                    }
-                    Some(_) => return None,
-                    None => {
-                        let last = spans[..at]
-                            .iter()
-                            .rfind(|last| last.point == Point::Rmmod && name(last) == name(span))?;
-                        match last.ret {
-                            Some(ret) if ret != 0 => "an rmmod has failed, and its module is gone",
-                            _ => return None,
-                        }
-                    }
-                }
-            }
-            _ => return None,
-        };
+    let bound_is_seen = events.iter().any(is_bound);
+    let mut tasks: HashMap<u32, Vec<Inside<'_>>> = HashMap::new();
+    // The result of the last rmmod of each module, if it has returned.
+    let mut rmmods: HashMap<&SmolStr, Option<i32>> = HashMap::new();
+    let wrong = |at: usize, what: &str| {
         Some(Contradiction {
-            at: span.began,
+            at,
             what: what.to_owned(),
         })
-    })
+    };
+    for (at, event) in events.iter().enumerate() {
+        let What::Recorded(Recorded {
+            pid, point, side, ..
+        }) = &event.what
+        else {
+            continue;
+        };
+        let inside = tasks.entry(*pid).or_default();
+        match side {
+            Side::Begins(fetched) => {
+                let by = match point {
+                    Point::Bound => inside
+                        .iter_mut()
+                        .rfind(|of| of.point == Point::Probe && of.at == fetched.at),
+                    Point::FreeModule => inside
+                        .iter_mut()
+                        .rfind(|of| matches!(of.point, Point::Rmmod | Point::Init)),
+                    _ => None,
+                };
+                let name = fetched.name.as_ref();
+                match (point, by) {
+                    (_, Some(by)) => by.done = Some(at),
+                    (Point::FreeModule, None) => {
+                        let last = name.and_then(|name| rmmods.get(name).copied().flatten());
+                        if last.is_some_and(|ret| ret != 0) {
+                            return wrong(at, "an rmmod has failed, and its module is gone");
+                        }
+                    }
+                    _ => {}
+                }
+                if *point == Point::Rmmod {
+                    rmmods.extend(name.map(|name| (name, None)));
+                }
+                if point.definition().returns != Returns::Unseen {
+                    inside.push(Inside {
+                        point: *point,
+                        at: fetched.at,
+                        name,
+                        done: None,
+                    });
+                }
+            }
+            Side::Returns { ret, .. } => {
+                let Some(of) = inside.pop() else { continue };
+                if of.point == Point::Rmmod {
+                    rmmods.extend(of.name.map(|name| (name, *ret)));
+                }
+                let what = match (of.point, ret, of.done) {
+                    (Point::Probe, Some(0), None) if bound_is_seen => {
+                        "a probe has succeeded, and its device is not bound"
+                    }
+                    (Point::Probe, Some(ret), Some(_)) if *ret != 0 => {
+                        "a probe has failed, and its device is bound"
+                    }
+                    (Point::Rmmod, Some(ret), Some(_)) if *ret != 0 => {
+                        "an rmmod has failed, and its module is gone"
+                    }
+                    (Point::Init, Some(0), Some(_)) => {
+                        "an init has succeeded, and its module is gone"
+                    }
+                    _ => continue,
+                };
+                return wrong(of.done.unwrap_or(at), what);
+            }
+        }
+    }
+    None
 }

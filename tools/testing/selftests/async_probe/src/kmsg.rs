@@ -78,7 +78,7 @@ impl Log {
         let before = self.printed.len();
         self.read_records()?;
         if probing() == Probing::Twice && before < self.printed.len() {
-            self.folded = probing().fold(&self.printed).into_owned();
+            self.folded = lifecycle::life::fold(&self.printed);
         }
         Ok(())
     }
