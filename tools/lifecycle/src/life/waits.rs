@@ -7,7 +7,7 @@
 //! only that a call of userspace ended just when async probes did; such a wait is marked as
 //! inferred.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::model::{function, Kind, Life, Span, Through, Wait};
 use crate::event::Call;
@@ -414,60 +414,102 @@ fn evidence(life: &Life, own: &[usize], on: &[usize]) -> Vec<usize> {
 
 /// The calls of userspace that ended when async probes did.
 fn inferred(life: &Life) -> Vec<Wait> {
+    let ended = Ended::of(life);
     let calls = life.spans.iter().enumerate();
     calls
         .filter_map(|(at, call)| match call.kind {
-            Kind::Call(kind) => inferred_wait(life, kind, at),
+            Kind::Call(kind) => inferred_wait(life, &ended, kind, at),
             _ => None,
         })
         .collect()
 }
 
-fn inferred_wait(life: &Life, kind: Call, at: usize) -> Option<Wait> {
+/// The ends of probes and registrations.
+struct Ended<'a> {
+    /// The asynchronous probes, by their ends.
+    asynchronous: BTreeMap<(Micros, usize), usize>,
+    /// The beginnings of asynchronous probes, each with the last end of those until then.
+    until: Vec<(Micros, Micros)>,
+    /// The probes of each device, by name.
+    of_device: HashMap<&'a str, Vec<usize>>,
+    /// The ends of registrations and unregistrations.
+    registered: BTreeSet<Micros>,
+}
+
+impl<'a> Ended<'a> {
+    fn of(life: &'a Life) -> Self {
+        let mut ended = Self {
+            asynchronous: BTreeMap::new(),
+            until: Vec::new(),
+            of_device: HashMap::new(),
+            registered: BTreeSet::new(),
+        };
+        for (at, span) in life.spans.iter().enumerate() {
+            match span.kind {
+                Kind::Probe => {
+                    ended.of_device.entry(&span.on).or_default().push(at);
+                    if span.asynchronous == Some(true) {
+                        ended.until.push((span.begin, life.end_of(at)));
+                        let key = span.end.map(|end| ((end, at), at));
+                        ended.asynchronous.extend(key);
+                    }
+                }
+                Kind::Register | Kind::Unregister => ended.registered.extend(span.end),
+                _ => {}
+            }
+        }
+        ended.until.sort_unstable();
+        let mut last = Micros(0);
+        for (_, until) in &mut ended.until {
+            last = last.max(*until);
+            *until = last;
+        }
+        ended
+    }
+
+    /// The asynchronous probes that ended while a call was under way, in this order.
+    fn meanwhile(&self, call: &Span, returned: Micros) -> Vec<usize> {
+        let range = (call.begin, usize::MAX)..=(returned, usize::MAX);
+        self.asynchronous.range(range).map(|(_, at)| *at).collect()
+    }
+
+    /// Whether an asynchronous probe that was there before this time goes on after another.
+    fn outlives(&self, before: Micros, after: Micros) -> bool {
+        let begun = self.until.partition_point(|(begin, _)| *begin <= before);
+        begun > 0 && after < self.until[begun - 1].1
+    }
+}
+
+fn inferred_wait(life: &Life, ended: &Ended<'_>, kind: Call, at: usize) -> Option<Wait> {
     let call = &life.spans[at];
     let returned = call.end?;
-    let before = |probe: &Span| probe.begin <= call.begin;
-    let ended_meanwhile = |probe: &Span| {
-        probe
-            .end
-            .is_some_and(|end| call.begin < end && end <= returned)
-    };
-    let (through, mut on): (Through, Vec<usize>) = match kind {
+    let (through, on): (Through, Vec<usize>) = match kind {
         Call::Insmod | Call::Rmmod => {
-            let asynchronous = || {
-                let probes = life.of(Kind::Probe);
-                probes.filter(|(_, probe)| probe.asynchronous == Some(true))
-            };
-            // One that was there before and goes on shows that the call did not wait for all.
-            let outlived =
-                asynchronous().any(|(probe, span)| life.end_of(probe) > returned && before(span));
-            if outlived {
+            // A probe that goes on shows that the call did not wait for all.
+            if ended.outlives(call.begin, returned) {
                 return None;
             }
-            let awaited = asynchronous().filter(|(_, probe)| ended_meanwhile(probe));
-            (Through::AsyncWork, awaited.map(|(at, _)| at).collect())
+            (Through::AsyncWork, ended.meanwhile(call, returned))
         }
         Call::Bind | Call::Unbind | Call::DriversProbe => {
-            let awaited = life.of(Kind::Probe).filter(|(_, probe)| {
-                probe.on == call.on && before(probe) && ended_meanwhile(probe)
+            let mut on = ended.of_device.get(call.on.as_str())?.clone();
+            on.retain(|probe| {
+                let probe = &life.spans[*probe];
+                let meanwhile = |end| call.begin < end && end <= returned;
+                probe.begin <= call.begin && probe.end.is_some_and(meanwhile)
             });
-            (Through::DeviceLock, awaited.map(|(at, _)| at).collect())
+            on.sort_by_key(|probe| (life.spans[*probe].end, *probe));
+            (Through::DeviceLock, on)
         }
         _ => return None,
     };
-    on.sort_by_key(|probe| (life.spans[*probe].end, *probe));
     let last = life.spans[*on.last()?].end?;
     if through == Through::AsyncWork && returned - last > SOON {
         return None;
     }
     // Its own registration comes before the waiting.
-    let registered = life
-        .of(Kind::Register)
-        .chain(life.of(Kind::Unregister))
-        .filter_map(|(_, span)| span.end)
-        .filter(|end| call.begin < *end && *end < last)
-        .filter(|_| kind == Call::Insmod)
-        .max();
+    let registered = ended.registered.range(..last).next_back();
+    let registered = registered.filter(|_| kind == Call::Insmod).copied();
     Some(Wait {
         task: call.task,
         doing: format!("{kind} of {}", call.on),
