@@ -30,6 +30,7 @@ fn all_laws_hold_on_a_real_kernel() {
         })
         .collect();
     let expected = [
+        ("bound_again", 4),
         ("convoy", 2),
         ("default_type", 2),
         ("firmware_in_probe", 11),

@@ -8,6 +8,7 @@
 
 pub mod autoprobe_off;
 pub mod boot_waits;
+pub mod bound_again;
 pub mod convoy;
 pub mod default_type;
 pub mod deferral;
@@ -54,6 +55,7 @@ pub use law::{Law, Verdict, Violation};
 pub static LAWS: &[&Law] = &[
     &autoprobe_off::LAW,
     &boot_waits::LAW,
+    &bound_again::LAW,
     &convoy::LAW,
     &default_type::LAW,
     &deferral::LAW,

@@ -204,7 +204,7 @@ fn two_probes(life: &Life) -> Option<Vec<Event>> {
         Some((probe, bound.began))
     })?;
     let mut draft = Draft::of(life);
-    draft.insert(at, None, Point::Probe, returns(Some(-16)));
+    draft.insert(at, None, Point::Probe, returns(Some(-19)));
     let begins = Side::Begins(fetched(life, probe)?.into());
     draft.insert(at, None, Point::Probe, begins);
     Some(draft.done())

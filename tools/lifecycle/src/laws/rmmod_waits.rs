@@ -215,7 +215,7 @@ fn probe_after_exit(life: &Life) -> Option<Vec<Event>> {
         Some((probe, gone.ended?))
     })?;
     let mut draft = Draft::of(life);
-    draft.insert(gone + 1, None, Point::Probe, returns(Some(-16)));
+    draft.insert(gone + 1, None, Point::Probe, returns(Some(-19)));
     let begins = Side::Begins(fetched(life, probe)?.into());
     draft.insert(gone + 1, None, Point::Probe, begins);
     Some(draft.done())

@@ -50,6 +50,7 @@ fn wait_for(bench: &mut Bench, number: usize, what: &str, times: usize) -> Resul
 /// Unbind in the middle of a second phase that then asks for firmware, which devres has to free.
 fn bound_again(bench: &mut Bench) -> Result<(), Failure> {
     let device = PLATFORM.device(0);
+    bench.record()?;
     load(bench, 1, "firmware")?;
     sleep(SECOND_PHASE / 5);
     bench.write(Call::Unbind, &device)?;
@@ -60,7 +61,8 @@ fn bound_again(bench: &mut Bench) -> Result<(), Failure> {
     )?;
     ensure("missing firmware", &said(bench, 0, "no firmware")?, &0)?;
     bench.write(Call::Bind, &device)?;
-    wait_for(bench, 0, "second phase", 2)
+    wait_for(bench, 0, "second phase", 2)?;
+    bench.recording()?.demand("bound_again", 1)
 }
 
 /// More second phases than run at once, all of which ask for firmware: each device is bound again.
