@@ -133,8 +133,9 @@ fn make(words: &[String]) -> Result<(), String> {
         .current_dir(top())
         .args(["--dry-run", "--no-print-directory"])
         .args(words)
-        .env_remove("MAKEFLAGS")
-        .env_remove("MAKELEVEL")
+        // What this make check was told is no business of the other make.
+        .env_clear()
+        .envs(["PATH", "HOME"].map(|name| (name, std::env::var_os(name).unwrap_or_default())))
         .output()
         .unwrap();
     if !output.status.success() {

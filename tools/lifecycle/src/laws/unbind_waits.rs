@@ -42,7 +42,9 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     for (at, release) in life.spans.iter().enumerate() {
         // A recording shows the release in the call.
         let called = unbinds(release.kind) && life.inside(Kind::Release, at).next().is_none();
-        if release.kind != Kind::Release && !called {
+        // A device that the driver has not bound yet is not taken off it: -ENODEV at once.
+        let refused = called && release.ret.is_some_and(|ret| ret != 0);
+        if release.kind != Kind::Release && !called || refused {
             continue;
         }
         let of_device: Vec<&Span> = match release.kind {
@@ -182,6 +184,14 @@ mod tests {
     fn holds() {
         assert_kept(&LAW, RECORDED, 2);
         assert_kept(&LAW, PRINTED, 1);
+    }
+
+    #[test]
+    fn refused_at_once() {
+        let refused = "async 0\n call unbind d.0 9\n return unbind d.0 9 -19\n ended 0 0";
+        assert_kept(&LAW, refused, 0);
+        let returned = refused.replace("-19", "0");
+        assert_broken(&LAW, &returned, "call_returned");
     }
 
     #[test]
