@@ -19,7 +19,6 @@ COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|b?\"(?:\\.|[^\"\\])*\"", re.S)
 TESTS = re.compile(
     r"#\[cfg\(test\)\]\s*(?:pub(?:\([^)]*\))? )?mod \w+ \{.*?^\}|#\[kunit_tests\(.*?^\}", re.S | re.M
 )
-MODULE = re.compile(r"^(?:pub(?:\([^)]*\))? )?mod (\w+);", re.M)
 USE = re.compile(r"^\s*(pub(?:\([^)]*\))? )?use ([^;]+);", re.M)
 PATH = re.compile(r"(?<![\w:$])(?:\w+::)+[\w{*]")
 
@@ -55,10 +54,12 @@ class Crate:
     def add(self, module, file, directory):
         text = COMMENT.sub("", TESTS.sub("", file.read_text()))
         self.texts[module], self.files[module] = text, file
-        for name in MODULE.findall(text):
-            for child in (directory / f"{name}.rs", directory / name / "mod.rs"):
-                if child.is_file():
-                    self.add(module + (name,), child, directory / name)
+        # A macro may declare modules: every file that can be one is.
+        for child in [*directory.glob("*.rs"), *directory.glob("*/mod.rs")]:
+            name = child.parent.name if child.name == "mod.rs" else child.stem
+            if child.parent == directory and child.name in ("lib.rs", "main.rs", "mod.rs", file.name):
+                continue
+            self.add(module + (name,), child, directory / name)
         self.passed_on[module] = {
             name or path[-1]: path
             for public, tree in USE.findall(text)

@@ -163,7 +163,7 @@ fn already(facts: &Facts<'_>, advice: &mut Advice) {
     });
 }
 
-/// It leaves it to whoever loads it.
+/// It leaves the probe type to its loader.
 fn default(facts: &Facts<'_>, advice: &mut Advice) {
     advice.verdict = Verdict::Forbidden;
     let Some(load) = facts.asynchronous else {

@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn of_others_nothing() {
         let events = recording(LIFE);
-        assert_eq!(loads(&life(&events), "nobody", &["d"]), []);
-        let load = &loads(&life(&events), "m", &["nobody"])[0];
-        assert_eq!((load.probe_type("nobody"), load.probes.len()), (None, 0));
+        assert_eq!(loads(&life(&events), "other", &["d"]), []);
+        let load = &loads(&life(&events), "m", &["other"])[0];
+        assert_eq!((load.probe_type("other"), load.probes.len()), (None, 0));
     }
 }

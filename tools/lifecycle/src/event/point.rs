@@ -47,7 +47,7 @@ pub enum Point {
     Rmmod,
     /// A module's memory goes.
     FreeModule,
-    /// Somebody waits for async work.
+    /// A task waits for async work.
     Flush,
     /// A device is added.
     Add,

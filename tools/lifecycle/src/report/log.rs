@@ -8,7 +8,7 @@ use crate::life::{Kind, Wait, Wave};
 use crate::summary::Summary;
 use crate::{errno, Micros};
 
-/// How many devices are named that somebody waited for.
+/// How many devices are named that a task waited for.
 const NAMED: usize = 3;
 
 /// The whole report. Times are in milliseconds, those of beginnings from the first event of the

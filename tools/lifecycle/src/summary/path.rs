@@ -107,7 +107,7 @@ fn tasks(life: &Life, call: usize) -> Vec<usize> {
 }
 
 /// The boot of the kernel: its initcalls, all by one task, and what it does until it runs init, if
-/// it waits for somebody then.
+/// it waits then.
 fn boot(life: &Life) -> Option<(usize, Micros, Micros)> {
     let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
     let mut of_boot = life

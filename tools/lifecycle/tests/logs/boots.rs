@@ -138,7 +138,7 @@ fn a_device_too_few() {
     }
 }
 
-/// What is reported of a boot that waits, and of one that does not: nobody prints that it does.
+/// What is reported of a boot that waits, and of one that does not: no line says that it does.
 #[test]
 fn reported() {
     for (log, waits) in [

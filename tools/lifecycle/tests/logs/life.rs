@@ -101,7 +101,7 @@ fn all_logs() {
     }
 }
 
-/// A recording has the flush, `initcall_debug` only that somebody waits.
+/// A recording has the flush, `initcall_debug` only that a task waits.
 #[test]
 fn a_driver_in_c() {
     let waits = |log| {

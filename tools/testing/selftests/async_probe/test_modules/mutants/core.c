@@ -232,7 +232,7 @@ static int mutant_probe(struct device *dev)
 		ret = -EPROBE_DEFER;
 	}
 	if (!ret && is("remove_forgets")) {
-		/* Nobody lets go of it again. */
+		/* It is never let go of again. */
 		ret = m->claimed ? -EBUSY : 0;
 		m->claimed = true;
 	}

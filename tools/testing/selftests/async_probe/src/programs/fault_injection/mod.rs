@@ -6,96 +6,29 @@
 
 //@ plain: it counts allocations
 
+mod calls;
 mod failslab;
 mod sweep;
 mod workers;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
-use std::time::Duration;
 
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::{ProbeType, Probing, What};
-use nix::errno::Errno;
 use nix::unistd::gettid;
 use selftests::kernel::probing;
 use selftests::modules::{self, ASYNC_PROBE};
-use selftests::samples::{driver_of, ensure_bound, Driver, Sample, BUS};
+use selftests::samples::{driver_of, Sample, BUS};
 use selftests::{ensure, ktap, Bench, Failure, Test};
 
+use calls::{
+    bind_the_rest, load_devices, load_driver, prepare, succeed, write, COUNT, INIT, MOMENT, NO_MEMORY,
+    PLATFORM_DEVICE,
+};
 use failslab::Failslab;
 use sweep::{sweep, Syscall};
-
-/// How many devices there are.
-const COUNT: usize = 2;
-
-/// Longer than probes take that load no firmware.
-const MOMENT: Duration = Duration::from_millis(200);
-
-/// The error of a call without memory.
-const NO_MEMORY: &[Errno] = &[Errno::ENOMEM];
-
-/// The errors of the registration of a platform device: `platform_device_add()` ignores that
-/// `dev_set_name()` has found no memory for the name, and `device_add()` refuses a device without a
-/// name with EINVAL.
-const PLATFORM_DEVICE: &[Errno] = &[Errno::ENOMEM, Errno::EINVAL];
-
-/// Calls the init of a module. The steps before that are the same for all modules.
-const INIT: &str = "do_one_initcall";
-
-fn load_devices(sample: Sample) -> Syscall {
-    Syscall::Insmod {
-        module: sample.bus().devices,
-        parameters: sample.devices(COUNT),
-    }
-}
-
-pub(crate) fn load_driver(sample: Sample) -> Syscall {
-    Syscall::Insmod {
-        module: sample.bus().module,
-        parameters: Driver::slow(sample).quick().to_string(),
-    }
-}
-
-fn write(sample: Sample, call: Call, text: &str) -> Syscall {
-    Syscall::Write {
-        path: sample.bus().file(call),
-        text: text.to_owned(),
-        call,
-    }
-}
-
-/// Makes a call that succeeds.
-fn succeed(bench: &mut Bench, syscall: &Syscall) -> Result<(), Failure> {
-    let outcome = syscall.make(bench, 0)?;
-    ensure(&format!("{syscall:?}"), &outcome.result, &Ok(()))
-}
-
-/// Binds each device that has no driver; returns how many had none. Where the init of the module
-/// has failed in a worker, there is no driver; its directory may still be there, but without files.
-pub(crate) fn bind_the_rest(bench: &mut Bench, sample: Sample) -> Result<usize, Failure> {
-    sleep(MOMENT);
-    let bind = sample.bus().file(Call::Bind);
-    if sample == Design::ModuleInit.into() && !Path::new(&bind).exists() {
-        return Ok(COUNT);
-    }
-    let mut unbound = 0;
-    for device in (0..COUNT).map(|number| sample.bus().device(number)) {
-        if driver_of(&device).is_none() {
-            unbound += 1;
-            succeed(bench, &write(sample, Call::DriversProbe, &device))?;
-        }
-        ensure_bound(&device)?;
-    }
-    Ok(unbound)
-}
-
-/// Loads the modules that are there before a test.
-pub(crate) fn prepare(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
-    succeed(bench, &load_devices(sample))
-}
 
 /// The body of a test.
 type Body = dyn Fn(&mut Bench) -> Result<(), Failure>;

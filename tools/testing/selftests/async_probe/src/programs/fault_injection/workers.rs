@@ -10,7 +10,7 @@ use selftests::{ensure, modules, Bench, Failure};
 
 use super::failslab::{self, Failslab};
 use super::sweep::{as_before, is_full, registered};
-use super::{bind_the_rest, load_driver, prepare, MOMENT};
+use super::calls::{bind_the_rest, load_driver, prepare, MOMENT};
 
 /// The budget grows by so many bytes from round to round: which allocations fail is chance, but the
 /// same in each run.

@@ -8,8 +8,7 @@ use std::time::Duration;
 use bench::cost::{Call, Cost, Language, Twins};
 use selftests::kmsg::Log;
 
-use super::system::{insmod, rmmod, settle};
-use super::Result;
+use super::system::{insmod, rmmod, settle, Result};
 
 /// How long the system is left alone, until objects that are freed late are free.
 const SETTLE: Duration = Duration::from_millis(500);

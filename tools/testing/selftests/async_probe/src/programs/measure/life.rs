@@ -15,8 +15,7 @@ use selftests::samples::BUS;
 use selftests::sysfs;
 
 use super::probes::Probes;
-use super::system::{self, insmod, rmmod, settle, sleep_until, timed, try_rmmod};
-use super::Result;
+use super::system::{self, insmod, rmmod, settle, sleep_until, timed, try_rmmod, Result};
 
 const UNRELATED: &str = "unrelated";
 

@@ -21,13 +21,12 @@ mod probes;
 mod system;
 
 use std::env;
-use std::error::Error;
 use std::process::ExitCode;
 
 use bench::cost::{Language, Twins};
 use bench::{Design, Measured};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use system::Result;
 
 const USAGE: &str = "usage: measure designs <devices> <firmware_ms> <design>... | \
                      measure bind <design> <devices>... | measure costs <devices>... | measure boot | measure upstream";

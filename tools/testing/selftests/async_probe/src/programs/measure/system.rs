@@ -2,6 +2,7 @@
 
 //! Calls to the kernel, and the clock.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use nix::sys::time::TimeSpec;
 use nix::time::{clock_gettime, clock_nanosleep, ClockId, ClockNanosleepFlags};
 use selftests::modules::{Insmod, Rmmod};
 
-use super::Result;
+
+/// The result of a step of a measurement.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Times are rounded up to this before something is measured, so that it always meets the kernel's
 /// ticks in the same way.

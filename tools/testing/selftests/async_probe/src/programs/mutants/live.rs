@@ -20,7 +20,9 @@ use selftests::kernel::probing;
 use selftests::recorder::Recorder;
 use selftests::{kernel, modules, sysfs, Bench, Failure};
 
-use super::Broken;
+
+/// The laws that a log breaks, with their messages.
+pub(crate) type Broken = BTreeMap<&'static str, String>;
 
 /// The module that has all memory and all code.
 pub(crate) const BASE: &str = "mutants";

@@ -22,6 +22,7 @@ use lifecycle::laws::mutants::{all, broken};
 use lifecycle::laws::{reboot_in_flight, LAWS};
 use lifecycle::Life;
 use lifecycle::Probing;
+use live::Broken;
 use selftests::kernel::probing;
 use selftests::{ensure, ktap, Bench, Failure, Test};
 
@@ -30,9 +31,6 @@ const POWER_OFF: &str = include_str!("../../../../../../lifecycle/tests/recordin
 
 /// The mutants that have been caught, by law.
 static CAUGHT: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());
-
-/// The laws that a log breaks, with their messages.
-type Broken = BTreeMap<&'static str, String>;
 
 /// The mutant's law complains, and no other that may not.
 fn caught(law: &Law, mutant: &Mutant, broken: &Broken) -> Result<(), Failure> {

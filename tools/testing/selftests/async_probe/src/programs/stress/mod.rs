@@ -22,6 +22,7 @@
 mod machine;
 mod operation;
 mod round;
+mod shared;
 mod watchdog;
 
 use std::collections::BTreeSet;

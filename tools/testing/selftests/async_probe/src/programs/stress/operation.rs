@@ -13,7 +13,7 @@ use selftests::modules;
 use selftests::samples::{Bus, BUS, PLATFORM};
 
 use super::machine::{self, MODULES};
-use super::round::{Kind, Shared};
+use super::shared::{Kind, Shared};
 use selftests::random::Random;
 
 /// Above this number of devices, devices are removed rather than added.

@@ -21,6 +21,7 @@ use selftests::{modules, Failure};
 
 use super::machine;
 use super::operation::{unloading_order, Operation};
+use super::shared::{Kind, Shared};
 use super::watchdog::{self, watch};
 use selftests::random::Random;
 
@@ -44,39 +45,6 @@ const COMPLAINTS: [&str; 5] = [
     "cannot create duplicate filename",
     "don't try to register things with the same name",
 ];
-
-/// Kinds of rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Nothing takes a device from its driver but unloading the driver: at the end all are bound.
-    Gentle,
-    /// Devices are also unbound by hand, and probing is switched off at times.
-    Unbinding,
-    /// The bus and the crate come and go, too.
-    Unloading,
-}
-
-impl Kind {
-    /// The kind of the round with this number.
-    pub(crate) fn of(round: u32) -> Self {
-        match round % 4 {
-            0 => Self::Gentle,
-            2 => Self::Unloading,
-            _ => Self::Unbinding,
-        }
-    }
-}
-
-/// The state that the threads of a round share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    /// The number of devices, as added and removed.
-    pub(crate) population: AtomicI64,
-    left: AtomicU32,
-    stop: AtomicBool,
-    log: Mutex<Log>,
-    failures: Mutex<Vec<String>>,
-}
 
 /// How often each result of an operation came.
 pub(crate) type Statistics = BTreeMap<(&'static str, String), u32>;
