@@ -147,8 +147,6 @@ pub struct Facts {
     pub domain: Option<u64>,
     /// Of queued work: the NUMA node that it is queued for; -1 for none.
     pub node: Option<i32>,
-    /// Of a second phase: how long both phases took, from the beginning of the probe.
-    pub since_probe: Option<Micros>,
     /// Of firmware: its length.
     pub bytes: Option<u64>,
     /// Of an insmod: whether its parameters ask for asynchronous probes (`async_probe`).
@@ -392,12 +390,6 @@ impl Span {
             (Some(one), Some(other)) => one == other,
             _ => self.driver.is_some() && self.driver == other.driver,
         }
-    }
-
-    /// Whether it was called by the function of this name.
-    pub fn called_by(&self, name: &str) -> bool {
-        let caller = self.facts.caller.as_deref();
-        caller.is_some_and(|caller| function(caller) == name && caller != name)
     }
 }
 

@@ -251,7 +251,7 @@ impl<'a> Line<'_, 'a> {
             What::FirmwareArrived {
                 bytes, ret, took, ..
             } => self.firmware(device, *bytes, *ret, *took),
-            What::Ready { ret, took, .. } => {
+            What::Ready { ret, .. } => {
                 let Some(probe) = device.probe else { return };
                 let of = &self.builder.life.spans[probe];
                 // A recording's probe ends after the line that the driver prints at its end.
@@ -259,7 +259,6 @@ impl<'a> Line<'_, 'a> {
                     matches!(self.builder.events[*place].what, What::ProbeEnded { .. })
                 });
                 let began = ended.unwrap_or(of.began);
-                let longer = self.trials.longer.get(&at).copied().unwrap_or_default();
                 let lane = self.builder.device(self.name);
                 let span = self
                     .builder
@@ -268,7 +267,6 @@ impl<'a> Line<'_, 'a> {
                 of.device = Some(lane);
                 of.driver = Some(self.driver.to_owned());
                 of.ret = Some(*ret);
-                of.facts.since_probe = Some(*took + longer);
                 of.cause = Some(probe);
             }
             What::Removing { .. } => {
