@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use lifecycle::event::arch::Arch;
 use lifecycle::event::point::{Definition, Point, DEFINITIONS};
 use lifecycle::parse::recording::seal;
 use nix::errno::Errno;
@@ -163,7 +164,13 @@ impl Recorder {
 
     /// Makes the kprobes of a point.
     fn make(&mut self, point: &Definition) -> Result<(), Error> {
-        for line in point.kprobes(GROUP, AT_ONCE) {
+        let arch = Arch::here().ok_or_else(|| {
+            Error::Unavailable(format!(
+                "the registers of {} are not known",
+                std::env::consts::ARCH
+            ))
+        })?;
+        for line in point.kprobes(arch, GROUP, AT_ONCE) {
             append(&Path::new(TRACEFS).join("kprobe_events"), &line)
                 .map_err(|error| refusal(point, &error))?;
         }

@@ -2,6 +2,7 @@
 
 //! An event: what happened, to which device, and when.
 
+pub mod arch;
 mod initcall;
 pub mod point;
 mod recorded;

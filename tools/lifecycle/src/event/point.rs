@@ -12,6 +12,8 @@
 
 use std::fmt;
 
+use super::arch::{Arch, ARCHES};
+
 /// A function of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Point {
@@ -109,7 +111,7 @@ pub struct Definition {
     pub point: Point,
     /// Its name in the log.
     pub event: &'static str,
-    /// The kernel's function.
+    /// The kernel's function; the name of a system call without what the architecture puts before it.
     pub function: &'static str,
     /// Where it stands.
     pub file: &'static str,
@@ -130,12 +132,12 @@ pub enum Returns {
     Result,
 }
 
-const DEVICE: (&str, &str, Value) = ("dev", "+0(+0(%di)):string", Value::Device);
-const AT: (&str, &str, Value) = ("at", "%di:x64", Value::At);
-const DRIVER: (&str, &str, Value) = ("drv", "+0(+0(%di)):string", Value::Driver);
-const BY: (&str, &str, Value) = ("by", "%di:x64", Value::By);
-const BUS: (&str, &str, Value) = ("bus", "%di:x64", Value::Bus);
-const CALLER: (&str, &str, Value) = ("from", "$stack0:symbol", Value::Caller);
+const DEVICE: (&str, &str, Value) = ("dev", "+0(+0($arg1)):string", Value::Device);
+const AT: (&str, &str, Value) = ("at", "$arg1:x64", Value::At);
+const DRIVER: (&str, &str, Value) = ("drv", "+0(+0($arg1)):string", Value::Driver);
+const BY: (&str, &str, Value) = ("by", "$arg1:x64", Value::By);
+const BUS: (&str, &str, Value) = ("bus", "$arg1:x64", Value::Bus);
+const CALLER: (&str, &str, Value) = ("from", "$caller:symbol", Value::Caller);
 
 /// All of them.
 pub const DEFINITIONS: &[Definition] = &[
@@ -147,8 +149,8 @@ pub const DEFINITIONS: &[Definition] = &[
         fetch: &[
             DEVICE,
             AT,
-            ("drv", "+0(+0(%si)):string", Value::Driver),
-            ("by", "%si:x64", Value::By),
+            ("drv", "+0(+0($arg2)):string", Value::Driver),
+            ("by", "$arg2:x64", Value::By),
         ],
         returns: Returns::Result,
     },
@@ -200,10 +202,10 @@ pub const DEFINITIONS: &[Definition] = &[
         fetch: &[
             DRIVER,
             BY,
-            ("bus", "+8(%di):x64", Value::Bus),
-            ("type", "+36(%di):u32", Value::ProbeType),
+            ("bus", "+8($arg1):x64", Value::Bus),
+            ("type", "+36($arg1):u32", Value::ProbeType),
             // None where the driver is built in.
-            ("mod", "+24(+16(%di)):string", Value::Name),
+            ("mod", "+24(+16($arg1)):string", Value::Name),
             // `driver_async_probe=` on the command line.
             ("asked", "@async_probe_drv_names:string", Value::Asked),
         ],
@@ -222,7 +224,7 @@ pub const DEFINITIONS: &[Definition] = &[
         event: "bus",
         function: "bus_register",
         file: "drivers/base/bus.c",
-        fetch: &[("name", "+0(+0(%di)):string", Value::Name), BUS],
+        fetch: &[("name", "+0(+0($arg1)):string", Value::Name), BUS],
         returns: Returns::Result,
     },
     Definition {
@@ -230,7 +232,7 @@ pub const DEFINITIONS: &[Definition] = &[
         event: "bus_gone",
         function: "bus_unregister",
         file: "drivers/base/bus.c",
-        fetch: &[("name", "+0(+0(%di)):string", Value::Name), BUS],
+        fetch: &[("name", "+0(+0($arg1)):string", Value::Name), BUS],
         returns: Returns::Nothing,
     },
     Definition {
@@ -239,8 +241,8 @@ pub const DEFINITIONS: &[Definition] = &[
         function: "device_driver_attach",
         file: "drivers/base/dd.c",
         fetch: &[
-            ("dev", "+0(+0(%si)):string", Value::Device),
-            ("at", "%si:x64", Value::At),
+            ("dev", "+0(+0($arg2)):string", Value::Device),
+            ("at", "$arg2:x64", Value::At),
             DRIVER,
             BY,
             CALLER,
@@ -261,9 +263,9 @@ pub const DEFINITIONS: &[Definition] = &[
         function: "_request_firmware",
         file: "drivers/base/firmware_loader/main.c",
         fetch: &[
-            ("name", "+0(%si):string", Value::Name),
-            ("dev", "+0(+0(%dx)):string", Value::Device),
-            ("at", "%dx:x64", Value::At),
+            ("name", "+0($arg2):string", Value::Name),
+            ("dev", "+0(+0($arg3)):string", Value::Device),
+            ("at", "$arg3:x64", Value::At),
         ],
         returns: Returns::Result,
     },
@@ -272,16 +274,16 @@ pub const DEFINITIONS: &[Definition] = &[
         event: "init",
         function: "do_init_module",
         file: "kernel/module/main.c",
-        fetch: &[("mod", "+24(%di):string", Value::Name)],
+        fetch: &[("mod", "+24($arg1):string", Value::Name)],
         returns: Returns::Result,
     },
     Definition {
         point: Point::Rmmod,
         event: "rmmod",
-        function: "__x64_sys_delete_module",
+        function: "sys_delete_module",
         file: "kernel/module/main.c",
         // The first argument of the system call, in `struct pt_regs`.
-        fetch: &[("mod", "+0(+112(%di)):ustring", Value::Name)],
+        fetch: &[("mod", "+0(+112($arg1)):ustring", Value::Name)],
         returns: Returns::Result,
     },
     Definition {
@@ -289,7 +291,7 @@ pub const DEFINITIONS: &[Definition] = &[
         event: "free_module",
         function: "free_module",
         file: "kernel/module/main.c",
-        fetch: &[("mod", "+24(%di):string", Value::Name)],
+        fetch: &[("mod", "+24($arg1):string", Value::Name)],
         returns: Returns::Unseen,
     },
     Definition {
@@ -297,7 +299,7 @@ pub const DEFINITIONS: &[Definition] = &[
         event: "flush",
         function: "async_synchronize_cookie_domain",
         file: "kernel/async.c",
-        fetch: &[("domain", "%si:x64", Value::Domain), CALLER],
+        fetch: &[("domain", "$arg2:x64", Value::Domain), CALLER],
         returns: Returns::Nothing,
     },
     Definition {
@@ -326,7 +328,7 @@ pub const DEFINITIONS: &[Definition] = &[
             DEVICE,
             AT,
             // None where sysfs's `uevent` is read.
-            ("action", "+0(+24(%si)):string", Value::Name),
+            ("action", "+0(+24($arg2)):string", Value::Name),
         ],
         returns: Returns::Unseen,
     },
@@ -336,9 +338,9 @@ pub const DEFINITIONS: &[Definition] = &[
         function: "async_schedule_node_domain",
         file: "kernel/async.c",
         fetch: &[
-            ("func", "%di:symbol", Value::Function),
-            ("at", "%si:x64", Value::At),
-            ("domain", "%cx:x64", Value::Domain),
+            ("func", "$arg1:symbol", Value::Function),
+            ("at", "$arg2:x64", Value::At),
+            ("domain", "$arg4:x64", Value::Domain),
         ],
         returns: Returns::Unseen,
     },
@@ -348,8 +350,8 @@ pub const DEFINITIONS: &[Definition] = &[
         function: "async_schedule_dev_nocall",
         file: "kernel/async.c",
         fetch: &[
-            ("func", "%di:symbol", Value::Function),
-            ("at", "%si:x64", Value::At),
+            ("func", "$arg1:symbol", Value::Function),
+            ("at", "$arg2:x64", Value::At),
         ],
         returns: Returns::Unseen,
     },
@@ -358,7 +360,7 @@ pub const DEFINITIONS: &[Definition] = &[
         event: "queue",
         function: "queue_work_node",
         file: "kernel/workqueue.c",
-        fetch: &[("node", "%di:s32", Value::Node)],
+        fetch: &[("node", "$arg1:s32", Value::Node)],
         returns: Returns::Unseen,
     },
     Definition {
@@ -404,6 +406,16 @@ pub const DEFINITIONS: &[Definition] = &[
 ];
 
 impl Definition {
+    /// Whether a symbol of any architecture is that of the function.
+    pub fn is_in(&self, symbol: &str) -> bool {
+        symbol == self.function || ARCHES.iter().any(|arch| self.symbol(arch) == symbol)
+    }
+
+    /// The symbol of the function.
+    pub fn symbol(&self, arch: &Arch) -> String {
+        arch.symbol(self.function)
+    }
+
     /// The name of the event of the return.
     pub fn end(&self) -> String {
         format!("{}_end", self.event)
@@ -419,10 +431,8 @@ impl Definition {
     /// is the first to run, and only the first to run sees the caller on the stack.
     ///
     /// `at_once` is how many tasks may be in the function at the same time.
-    pub fn kprobes(&self, group: &str, at_once: u32) -> Vec<String> {
-        let Self {
-            event, function, ..
-        } = self;
+    pub fn kprobes(&self, arch: &Arch, group: &str, at_once: u32) -> Vec<String> {
+        let (event, function) = (self.event, self.symbol(arch));
         let mut lines = Vec::new();
         match self.returns {
             Returns::Unseen => {}
@@ -434,7 +444,7 @@ impl Definition {
         let fetch = self
             .fetch
             .iter()
-            .map(|(key, expression, _)| format!(" {key}={expression}"));
+            .map(|(key, expression, _)| format!(" {key}={}", arch.expression(expression)));
         lines.push(format!(
             "p:{group}/{event} {function}{}",
             fetch.collect::<String>()
@@ -481,15 +491,16 @@ mod tests {
 
     #[test]
     fn kprobe_events() {
+        let x86 = Arch::named("x86_64").unwrap();
         assert_eq!(
-            Point::Firmware.definition().kprobes("life", 8),
+            Point::Firmware.definition().kprobes(x86, "life", 8),
             [
                 "r8:life/firmware_end _request_firmware ret=$retval:s32",
                 "p:life/firmware _request_firmware name=+0(%si):string dev=+0(+0(%dx)):string at=%dx:x64",
             ]
         );
         assert_eq!(
-            Point::Freed.definition().kprobes("life", 8),
+            Point::Freed.definition().kprobes(x86, "life", 8),
             ["p:life/freed device_release dev=+0(+0(%di)):string at=%di:x64"]
         );
     }

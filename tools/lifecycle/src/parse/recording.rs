@@ -495,7 +495,7 @@ fn definition(event: &str) -> Option<&'static Definition> {
 
 /// What the event is of is what it should be.
 fn same_function(definition: &Definition, function: &str) -> Result<(), Reason> {
-    if function == definition.function {
+    if definition.is_in(function) {
         Ok(())
     } else {
         Err(Reason::UnknownFunction {

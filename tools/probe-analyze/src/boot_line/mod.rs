@@ -6,13 +6,13 @@
 //! `kprobe_event=` makes the kprobe events of a recording (`kernel/trace/trace_kprobe.c`): at
 //! fs_initcall, before most drivers are registered. `collect` reads what was recorded.
 
-pub mod arch;
 pub mod loaders;
 pub mod symbols;
 
 use std::fs;
 use std::path::Path;
 
+use lifecycle::event::arch::{Arch, ARCHES};
 use lifecycle::event::point::Definition;
 use lifecycle::event::Point;
 use lifecycle::series::is_recorded_in_part;
@@ -22,7 +22,6 @@ use crate::cli::BootLine;
 use crate::error::{Error, Kind, Result};
 use crate::output;
 
-use arch::{Arch, ARCHS};
 use loaders::LOADERS;
 use symbols::Symbols;
 
@@ -94,7 +93,7 @@ const WANTED: &[(Point, &str)] = &[
 #[derive(Debug, Serialize)]
 struct Place {
     event: &'static str,
-    function: &'static str,
+    function: String,
     file: &'static str,
     recorded: bool,
     /// Why it is not recorded.
@@ -145,7 +144,7 @@ fn answer(args: &BootLine) -> Result<Answer> {
     check_release(&kernel)?;
     let name = args.arch.as_deref().unwrap_or(std::env::consts::ARCH);
     let arch = Arch::named(name).ok_or_else(|| {
-        let known: Vec<&str> = ARCHS.iter().map(|arch| arch.name).collect();
+        let known: Vec<&str> = ARCHES.iter().map(|arch| arch.name).collect();
         Error::new(
             Kind::Usage,
             format!("no boot line is known for the architecture {name}"),
@@ -153,7 +152,7 @@ fn answer(args: &BootLine) -> Result<Answer> {
             format!("name one of {} with --arch", known.join(", ")),
         )
     })?;
-    let is_running = kernel == running && arch.name == std::env::consts::ARCH;
+    let is_running = kernel == running && Arch::here() == Some(arch);
     let mut notes = vec![];
     let symbols = symbols(args, &kernel, is_running, &mut notes)?;
     let present = args.command_line.clone().or_else(|| {
@@ -178,9 +177,9 @@ fn answer(args: &BootLine) -> Result<Answer> {
         let definition = point.definition();
         let kprobes = kprobes(definition, arch);
         let obstacle = symbols.as_ref().and_then(|symbols| {
-            names(definition).find_map(|name| {
-                let obstacle = symbols.obstacle(name)?;
-                Some(if name == definition.function {
+            names(definition, arch).find_map(|name| {
+                let obstacle = symbols.obstacle(&name)?;
+                Some(if name == definition.symbol(arch) {
                     obstacle.to_string()
                 } else {
                     format!("{name}: {obstacle}")
@@ -205,7 +204,7 @@ fn answer(args: &BootLine) -> Result<Answer> {
         }
         points.push(Place {
             event: definition.event,
-            function: definition.function,
+            function: definition.symbol(arch),
             file: definition.file,
             recorded: why.is_none(),
             why,
@@ -354,23 +353,20 @@ fn without_boot_line(line: &str) -> String {
 }
 
 /// The symbols that the kprobes of a point need: the function, and variables: `@name`.
-fn names(definition: &'static Definition) -> impl Iterator<Item = &'static str> {
+fn names(definition: &'static Definition, arch: &Arch) -> impl Iterator<Item = String> {
     let variables = definition.fetch.iter().filter_map(|(_, expression, _)| {
         let name = expression.strip_prefix('@')?;
-        Some(name.split(':').next().unwrap_or(name))
+        Some(name.split(':').next().unwrap_or(name).to_owned())
     });
-    std::iter::once(definition.function).chain(variables)
+    std::iter::once(definition.symbol(arch)).chain(variables)
 }
 
 /// The kprobes of a point as `kprobe_event=` wants them: with commas for blanks, and `;` between.
 fn kprobes(definition: &Definition, arch: &Arch) -> String {
-    let lines = definition.kprobes(GROUP.trim_end_matches('/'), AT_ONCE);
+    let lines = definition.kprobes(arch, GROUP.trim_end_matches('/'), AT_ONCE);
     let lines: Vec<String> = lines
         .iter()
-        .map(|line| {
-            arch.translate(&line.replacen(GROUP, "", 1))
-                .replace(' ', ",")
-        })
+        .map(|line| line.replacen(GROUP, "", 1).replace(' ', ","))
         .collect();
     lines.join(";")
 }

@@ -141,7 +141,7 @@ fn what_does_not_fit_is_named_and_the_limit_holds() {
     let answer = kernel.json(&["--arch=riscv64"]);
     assert_eq!(answer["limit"], 1023);
     let line = answer["line"].as_str().unwrap();
-    assert!(line.contains("dev=+0(+0($arg1)):string") && !line.contains("%di"));
+    assert!(line.contains("dev=+0(+0(%a0)):string") && !line.contains("%di"));
 
     let full = "x".repeat(2000);
     let output = kernel.boot_line(&["--command-line", &full], 10);
