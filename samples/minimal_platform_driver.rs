@@ -42,7 +42,8 @@ impl platform::Driver for MinimalPlatformDriver {
     }
 }
 
-async_probe::module_async_platform_driver! {
+async_probe::module_async_driver! {
+    bus: platform,
     type: MinimalPlatformDriver,
     name: "minimal_platform_driver",
     authors: ["The async_probe authors"],

@@ -29,7 +29,7 @@
 //!
 //! The crate is a module of its own, `async_probe.ko`. The module loader pins it while a module
 //! that uses its symbols is loaded. A module that uses generic code only, such as
-//! [`module_async_platform_driver!`], has that code compiled in.
+//! [`module_async_driver!`], has that code compiled in.
 
 use kernel::prelude::*;
 

@@ -8,9 +8,8 @@
 //! set. Unnecessary once `driver::Registration` or the bus adapters of the `kernel` crate set it.
 //!
 //! An [`Adapter`] stands between [`kernel::driver::Registration`] and the adapter of any bus.
-//! `samples/minimal_platform_driver.rs` is a platform driver whose slow probes run in parallel, by
-//! means of [`module_async_platform_driver!`](crate::module_async_platform_driver).
-//! `samples/slow_bus_driver.rs` names the adapter itself, as a driver of any other bus does.
+//! [`module_async_driver!`](crate::module_async_driver) declares a module with such a driver, whose
+//! slow probes run in parallel.
 
 use core::marker::PhantomData;
 
@@ -145,19 +144,20 @@ impl<A: RegistrationOps, S: Strategy> Hooks<A> for SetProbeType<S> {
     }
 }
 
-/// Declares a module that exposes a single platform driver which prefers asynchronous probing.
+/// Declares a module that exposes a single driver, of any bus, which prefers asynchronous probing.
 ///
-/// Takes the fields of [`kernel::module_platform_driver!`] and differs from it only in
-/// `PROBE_PREFER_ASYNCHRONOUS`.
+/// `bus` is the path of the bus's Rust module, such as `platform`, `pci`, `auxiliary`, `i2c`, or
+/// [`bus`](crate::bus) for buses in Rust. The other fields are those of
+/// [`kernel::module_platform_driver!`].
 ///
-/// `samples/minimal_platform_driver.rs` is an example.
+/// `samples/minimal_platform_driver.rs` and `samples/slow_pci_driver.rs` are examples.
 #[macro_export]
-macro_rules! module_async_platform_driver {
-    ($($f:tt)*) => {
+macro_rules! module_async_driver {
+    (bus: $($bus:ident)::+, $($f:tt)*) => {
         ::kernel::module_driver!(
             <T>,
             $crate::probe_type::Adapter<
-                ::kernel::platform::Adapter<T>,
+                $($bus)::+::Adapter<T>,
                 $crate::probe_type::PreferAsynchronous,
             >,
             { $($f)* }

@@ -26,7 +26,8 @@ impl platform::Driver for BenchPlatform {
     }
 }
 
-async_probe::module_async_platform_driver! {
+async_probe::module_async_driver! {
+    bus: platform,
     type: BenchPlatform,
     name: "bench_platform_rust",
     authors: ["The async_probe authors"],

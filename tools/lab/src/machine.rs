@@ -48,6 +48,9 @@ pub struct Machine {
     /// What is random in the guest comes from it: the same seed gives the same run
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// More arguments of QEMU's
+    #[arg(skip)]
+    pub qemu: &'static str,
     /// More for the kernel's command line
     #[arg(long, default_value = "")]
     pub append: String,

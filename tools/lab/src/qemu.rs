@@ -47,6 +47,9 @@ pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<V
     });
     add(&format!("-seed {} -m {}M", machine.seed, machine.memory));
     add(&processors(machine));
+    if !machine.qemu.is_empty() {
+        add(machine.qemu);
+    }
     for (number, serial) in serials.iter().enumerate() {
         let (backend, options) = serial.split_once(',').unwrap_or((serial, ""));
         let comma = if options.is_empty() { "" } else { "," };

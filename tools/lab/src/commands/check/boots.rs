@@ -15,18 +15,21 @@ pub(super) const BOOTS: &[Boot] = &[
         needs: None,
         append: "",
         nodes: None,
+        qemu: "",
     },
     Boot {
         name: "two_nodes",
         needs: None,
         append: "driver_async_probe=slow_platform",
         nodes: Some(2),
+        qemu: "-device pci-testdev -device pci-testdev",
     },
     Boot {
         name: "kunit",
         needs: Some("CONFIG_KUNIT=y"),
         append: "kunit.enable=1",
         nodes: None,
+        qemu: "",
     },
 ];
 
@@ -40,6 +43,8 @@ pub(super) struct Boot {
     append: &'static str,
     /// NUMA nodes, if not as many as the command line says.
     nodes: Option<u8>,
+    /// More arguments of QEMU's: the devices of tests.
+    qemu: &'static str,
 }
 
 impl Boot {
@@ -54,6 +59,7 @@ impl Boot {
             .trim()
             .to_owned();
         machine.nodes = self.nodes.unwrap_or(machine.nodes);
+        machine.qemu = self.qemu;
         machine.exact = false;
         // It runs many programs, each of which has a deadline of its own.
         machine.deadline *= 2;

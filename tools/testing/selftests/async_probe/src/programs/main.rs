@@ -43,6 +43,7 @@ programs! {
     numa,
     order_of_arrival,
     parallel_efficiency,
+    pci,
     probe_analyze,
     probe_remove_probe,
     provider_pinned,
