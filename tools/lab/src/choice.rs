@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lifecycle::series::SERIES;
+use lifecycle::series::{SERIES, WITHOUT_RUST};
 
 use crate::arch::Arch;
 use crate::error::{Error, Kind, Result};
@@ -34,13 +34,14 @@ impl Choice {
             return Ok(Self::Own(flavour));
         }
         if let Some(series) = text.strip_prefix("stock:") {
-            if SERIES.contains(&series) {
+            let all = [SERIES, WITHOUT_RUST].concat();
+            if all.contains(&series) {
                 return Ok(Self::Stock(Some(series.to_owned())));
             }
             return Err(Error::new(
                 Kind::Usage,
                 format!("KERNEL={text} is not supported"),
-                format!("the supported series are {}", SERIES.join(", ")),
+                format!("the supported series are {}", all.join(", ")),
                 format!("KERNEL=stock:{}", SERIES[0]),
             ));
         }
@@ -57,6 +58,24 @@ impl Choice {
             )
         })?;
         Ok(Self::Tree(path))
+    }
+
+    /// Says so, before anything is made, if the kernel has not what modules in Rust need.
+    pub fn must_have_rust(&self) -> Result<()> {
+        match self {
+            Self::Stock(Some(series)) if WITHOUT_RUST.contains(&series.as_str()) => {
+                Err(Error::new(
+                    Kind::Usage,
+                    format!("KERNEL=stock:{series} has not what modules in Rust need"),
+                    format!(
+                    "Debian's {series} has no CONFIG_RUST_FW_LOADER_ABSTRACTIONS; check-driver of \
+                     drivers in C, shell, boot-demo and reports work with it"
+                ),
+                    format!("KERNEL=stock:{}, or leave KERNEL= out", SERIES[0]),
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the root file system needs for it beyond the usual.
@@ -116,6 +135,9 @@ mod tests {
             Choice::parse("custom").unwrap(),
             Choice::Own(flavour) if flavour.name == "custom"
         ));
+        let old = Choice::parse("stock:6.1").unwrap();
+        assert_eq!(old.must_have_rust().unwrap_err().kind, Kind::Usage);
+        assert!(Choice::parse("stock:7.2").unwrap().must_have_rust().is_ok());
         assert_eq!(Choice::parse("stock:1.0").unwrap_err().kind, Kind::Usage);
         assert_eq!(
             Choice::parse("/no/such/kernel").unwrap_err().kind,

@@ -2,6 +2,8 @@
 
 //! What the lab knows of Debian: suites, packages, compilers, and the names of its kernels.
 
+use lifecycle::series::WITHOUT_RUST;
+
 use crate::arch::Arch;
 
 /// The release, and the suites that its packages come from.
@@ -70,27 +72,44 @@ pub const HEADERS: &str = "linux-headers-";
 /// The packages of the source of a series begin so.
 pub const SOURCE: &str = "linux-source-";
 
-/// The packages of a kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
-    /// Its configuration and symbol versions.
-    pub headers: String,
-    /// Its image.
-    pub binary: String,
-    /// Its modules.
-    pub modules: String,
-    /// The source of its series.
-    pub source: String,
+/// The suites of the packages of a series that the root file system's own do not have.
+pub fn other_suites(series: &str) -> Option<&'static [&'static str]> {
+    (series == "6.1").then_some(&["bookworm", "bookworm-updates"])
 }
 
-/// The packages of the kernel of a release, which is of this series.
-pub fn names(release: &str, series: &str) -> Names {
-    Names {
-        headers: format!("{HEADERS}{release}"),
-        binary: format!("linux-binary-{release}"),
-        modules: format!("linux-modules-{release}"),
-        source: format!("{SOURCE}{series}"),
+/// The packages that the kernel of a release, which is of this series, is prepared from:
+/// configuration and symbol versions first. With Rust these are the image and the source. Without,
+/// these are the rest of the headers, the programs that build modules, and the image with all of
+/// the kernel's modules.
+pub fn names(release: &str, series: &str, arch: &Arch) -> Vec<String> {
+    let headers = format!("{HEADERS}{release}");
+    if !WITHOUT_RUST.contains(&series) {
+        let binary = format!("linux-binary-{release}");
+        return vec![headers, binary, format!("{SOURCE}{series}")];
     }
+    let version = version(release, arch);
+    // One package of programs for a series, where releases are numbered: `6.1.0-50`.
+    let of_kbuild = if version.contains(RELEASE) {
+        version
+    } else {
+        series
+    };
+    vec![
+        headers,
+        format!("{HEADERS}{version}-common"),
+        format!("linux-kbuild-{of_kbuild}"),
+        format!("linux-image-{release}"),
+    ]
+}
+
+/// The package of the modules of a kernel with Rust.
+pub fn modules(release: &str) -> String {
+    format!("linux-modules-{release}")
+}
+
+/// A release without its flavour.
+pub fn version<'a>(release: &'a str, arch: &Arch) -> &'a str {
+    release.strip_suffix(&flavour(arch)).unwrap_or(release)
 }
 
 /// What follows [`RELEASE`] and a point and a number, if the kernel was rebuilt.

@@ -29,7 +29,7 @@ pub struct Meta {
     pub release: String,
     /// The version of the Debian packages.
     pub version: String,
-    /// How many exported Rust symbols were compared; none of a kernel that is no copy.
+    /// How many exported Rust symbols were compared; none of a kernel that is no copy, or has no Rust.
     pub rust_symbols: usize,
 }
 
@@ -146,6 +146,11 @@ impl Kernel {
         match self {
             Self::Prepared(Prepared { arch, .. }) | Self::Tree { arch, .. } => arch,
         }
+    }
+
+    /// Whether it is a stock kernel for modules in C alone.
+    pub fn is_without_rust(&self) -> bool {
+        matches!(self, Self::Prepared(kernel) if kernel.is_stock() && kernel.meta.rust_symbols == 0)
     }
 
     /// As `uname -r` prints it.

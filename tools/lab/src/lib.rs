@@ -14,6 +14,7 @@ pub mod enter;
 pub mod environment;
 pub mod error;
 pub mod grafted;
+pub mod headers;
 pub mod how;
 pub mod identity;
 pub mod initramfs;

@@ -109,6 +109,14 @@ impl Modules {
         Ok(self.replaced(&to))
     }
 
+    /// No modules.
+    pub fn none() -> Self {
+        Self {
+            dir: PathBuf::new(),
+            instead: None,
+        }
+    }
+
     /// Whatever was built last.
     pub fn built(project: &Project) -> Self {
         Self {
@@ -124,6 +132,9 @@ impl Modules {
 
     /// The module files, by name.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
+        if self.dir.as_os_str().is_empty() {
+            return Ok(vec![]);
+        }
         let mut files = with_extension(&self.dir, "ko")?;
         for file in &mut files {
             let other = self.instead.as_ref().map(|dir| dir.join(name(file)));

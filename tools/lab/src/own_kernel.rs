@@ -13,7 +13,7 @@ use crate::config::{settings, Config};
 use crate::debian::{self, CLANG, GCC};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop};
-use crate::packages::{self, Release};
+use crate::packages::{Archive, Release};
 use crate::process::{indent, Logged};
 use crate::progress::note;
 use crate::stock;
@@ -241,17 +241,18 @@ fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
     let file = format!("{}{series}_{}_all.deb", debian::SOURCE, base.meta.version);
     let debs = shop.cache.path("debs");
     if !debs.join(&file).is_file() {
-        let found = packages::find(&[&series], base.arch, shop.env, shop.logs)?;
-        let [_, _, package] = found.packages();
-        if package.file() != file {
+        let archive = Archive::own(shop.env, shop.logs);
+        let found = archive.find(&[&series], base.arch)?;
+        let source = found.packages.get(2..).unwrap_or_default();
+        if source.iter().all(|package| package.file() != file) {
             return Err(Error::new(
                 Kind::Kernel,
                 format!("the archive has no {file} any more"),
-                format!("it has {} now", package.file()),
+                format!("it has that of {} now", found.release),
                 "out/target/debug/lab setup --refresh, then run the same command again",
             ));
         }
-        packages::download(&[package], shop.cache, &lock, shop.env, shop.logs)?;
+        archive.download(source, shop.cache, &lock)?;
     }
     let partial = shop.cache.begin(&entry, &lock)?;
     let globs = |option: &str, globs: &[&str]| -> String {

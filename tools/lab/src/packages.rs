@@ -5,14 +5,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::arch::Arch;
 use crate::cache::{Cache, Lock};
 use crate::debian::{self, HEADERS};
+use crate::enter::Spec;
 use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::mirror::Mirror;
 use crate::process::Logged;
 use crate::progress::{megabytes, note};
 
@@ -28,12 +30,17 @@ pub struct Release {
 }
 
 impl Release {
-    /// Reads a release of the plain flavour; `-cloud` and `-rt` kernels are not ours.
+    /// Reads a release of the plain flavour; `-cloud` and `-rt` kernels are not ours. In bookworm a
+    /// number follows the three: `6.1.0-50-amd64`.
     pub fn parse(text: &str, arch: &Arch) -> Option<Self> {
-        let (numbers, rest) = text.split_once(debian::RELEASE)?;
-        let rebuild = match rest.strip_suffix(&debian::flavour(arch))? {
-            "" => 0,
-            more => more.strip_prefix('.')?.parse().ok()?,
+        let plain = text.strip_suffix(&debian::flavour(arch))?;
+        let (numbers, rebuild) = match plain.split_once(debian::RELEASE) {
+            Some((numbers, "")) => (numbers, 0),
+            Some((numbers, more)) => (numbers, more.strip_prefix('.')?.parse().ok()?),
+            None => {
+                let (numbers, rebuild) = plain.split_once('-')?;
+                (numbers, rebuild.parse().ok()?)
+            }
         };
         let mut parsed = [0; 3];
         let mut fields = numbers.split('.');
@@ -78,92 +85,193 @@ impl Package {
     }
 }
 
-/// The three packages of one kernel.
+/// The packages of one kernel, in the order of [`debian::names()`]: headers come first.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The kernel release.
     pub release: Release,
-    /// Configuration and symbol versions.
-    pub headers: Package,
-    binary: Package,
-    source: Package,
+    /// Its packages, all of one version.
+    pub packages: Vec<Package>,
 }
 
-impl Found {
-    /// Headers, binary and source, in this order.
-    pub fn packages(&self) -> [&Package; 3] {
-        [&self.headers, &self.binary, &self.source]
-    }
+/// An archive of packages, as apt in the root file system sees it.
+#[derive(Debug)]
+pub struct Archive<'a> {
+    env: &'a Environment,
+    logs: &'a Path,
+    /// The directory of apt's files for suites that the root file system does not have.
+    other: Option<PathBuf>,
 }
 
-/// Finds the newest kernel of the first series that has one whose three packages agree.
-pub fn find(series: &[&str], arch: &Arch, env: &Environment, logs: &Path) -> Result<Found> {
-    update(env, logs)?;
-    let names = query(env, &format!("apt-cache pkgnames {HEADERS}"))?;
-    let releases = releases(&names, series, arch);
-    for release in releases.values().rev() {
-        let names = debian::names(&release.to_string(), &release.series());
-        let wanted = [names.headers, names.binary, names.source];
-        let text = query(
+impl<'a> Archive<'a> {
+    /// That of the root file system's own suites.
+    pub fn own(env: &'a Environment, logs: &'a Path) -> Self {
+        Self {
             env,
-            &format!(
-                "apt-cache show --no-all-versions {} || true",
+            logs,
+            other: None,
+        }
+    }
+
+    /// That of a series of kernels.
+    pub fn of(series: &str, cache: &Cache, env: &'a Environment, logs: &'a Path) -> Result<Self> {
+        let mut archive = Self::own(env, logs);
+        if let Some(suites) = debian::other_suites(series) {
+            let dir = cache.path(&format!("apt-{}", suites[0]));
+            let lists = dir.join("lists/partial");
+            fs::create_dir_all(&lists).at(&lists, "create the directory")?;
+            let sources = dir.join("sources.list");
+            fs::write(&sources, Mirror::find()?.sources(suites)).at(&sources, "write")?;
+            archive.other = Some(dir);
+        }
+        Ok(archive)
+    }
+
+    /// A script that finds apt's options in `$APT`.
+    fn script(&self, script: &str) -> Spec {
+        let Some(dir) = &self.other else {
+            return self.env.script(&format!("APT=\n{script}"));
+        };
+        let options = "APT='-o Dir::Etc::SourceList=/lab/out/sources.list \
+                       -o Dir::Etc::SourceParts=- -o Dir::State::Lists=/lab/out/lists \
+                       -o Dir::Cache=/lab/out'";
+        self.env
+            .script(&format!("{options}\n{script}"))
+            .bind(dir, "/lab/out")
+    }
+
+    /// Finds the newest kernel of the first series that has one whose packages agree.
+    pub fn find(&self, series: &[&str], arch: &Arch) -> Result<Found> {
+        self.update()?;
+        let names = self.query(&format!("apt-cache $APT pkgnames {HEADERS}"))?;
+        let releases = releases(&names, series, arch);
+        for release in releases.values().rev() {
+            let wanted = debian::names(&release.to_string(), &release.series(), arch);
+            let text = self.query(&format!(
+                "apt-cache $APT show --no-all-versions {} || true",
                 wanted.join(" ")
-            ),
-        )?;
-        let packages = packages(&text);
-        let take = |name: &String| packages.get(name).cloned();
-        if let (Some(headers), Some(binary), Some(source)) =
-            (take(&wanted[0]), take(&wanted[1]), take(&wanted[2]))
-        {
-            if headers.version == binary.version && headers.version == source.version {
+            ))?;
+            let there = packages(&text);
+            let found: Vec<Package> = wanted
+                .iter()
+                .filter_map(|name| there.get(name).cloned())
+                .collect();
+            let version = found.first().map(|package| &package.version);
+            if found.len() == wanted.len() && found.iter().all(|one| Some(&one.version) == version)
+            {
                 return Ok(Found {
                     release: release.clone(),
-                    headers,
-                    binary,
-                    source,
+                    packages: found,
                 });
             }
+            note(&format!(
+                "passing over {release}: not all of its packages are of one version"
+            ));
         }
-        note(&format!(
-            "passing over {release}: its source package is of another version"
-        ));
-    }
-    let seen = all_series(&names, arch);
-    Err(Error::new(
-        Kind::Kernel,
-        format!("no stock kernel of series {}", series.join(" or ")),
-        format!("the archive has now: {}", seen.join(", ")),
-        "choose a series that is there (KERNEL=stock:<series>), or a kernel that you built (KERNEL=/path/to/linux)",
-    ))
-}
-
-/// A package of the archive, in this version.
-pub fn package(name: &str, version: &str, env: &Environment, logs: &Path) -> Result<Package> {
-    update(env, logs)?;
-    let wanted = quote(&format!("{name}={version}"));
-    let text = query(env, &format!("apt-cache show {wanted} || true"))?;
-    packages(&text).remove(name).ok_or_else(|| {
-        Error::new(
+        let seen = all_series(&names, arch);
+        Err(Error::new(
             Kind::Kernel,
-            format!("no package {name} of version {version}"),
-            "the archive has dropped it for a newer one",
-            "take the newer kernel: out/target/debug/lab setup --refresh",
-        )
-    })
-}
+            format!("no stock kernel of series {}", series.join(" or ")),
+            format!("the archive has now: {}", seen.join(", ")),
+            "choose a series that is there (KERNEL=stock:<series>), or a kernel that you built (KERNEL=/path/to/linux)",
+        ))
+    }
 
-fn update(env: &Environment, logs: &Path) -> Result<()> {
-    if env.fresh {
-        return Ok(());
+    /// A package in this version.
+    pub fn package(&self, name: &str, version: &str) -> Result<Package> {
+        self.update()?;
+        let wanted = quote(&format!("{name}={version}"));
+        let text = self.query(&format!("apt-cache $APT show {wanted} || true"))?;
+        packages(&text).remove(name).ok_or_else(|| {
+            Error::new(
+                Kind::Kernel,
+                format!("no package {name} of version {version}"),
+                "the archive has dropped it for a newer one",
+                "take the newer kernel: out/target/debug/lab setup --refresh",
+            )
+        })
     }
-    Logged {
-        what: "updating the package lists",
-        log: logs.join("apt-update.log"),
-        kind: Kind::Kernel,
-        next: OFFLINE,
+
+    fn update(&self) -> Result<()> {
+        if self.env.fresh && self.other.is_none() {
+            return Ok(());
+        }
+        Logged {
+            what: "updating the package lists",
+            log: self.logs.join("apt-update.log"),
+            kind: Kind::Kernel,
+            next: OFFLINE,
+        }
+        .run(self.script("apt-get $APT update").command())
     }
-    .run(env.script("apt-get update").command())
+
+    fn query(&self, script: &str) -> Result<String> {
+        let output = self
+            .script(script)
+            .command()
+            .stdin(Stdio::null())
+            .output()
+            .at(self.env.root(), "enter")?;
+        if !output.status.success() {
+            return Err(Error::new(
+                Kind::Kernel,
+                "cannot ask apt for kernels",
+                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+                OFFLINE,
+            ));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Sees that the packages are in the cache, whole: what is missing or damaged is downloaded.
+    pub fn download(&self, packages: &[Package], cache: &Cache, lock: &Lock) -> Result<()> {
+        let debs = cache.path("debs");
+        fs::create_dir_all(&debs).at(&debs, "create the directory")?;
+        for package in packages {
+            let file = debs.join(package.file());
+            if file.is_file() {
+                if intact(package, &debs, self.env)? {
+                    continue;
+                }
+                note(&format!(
+                    "{} in the cache is damaged: downloading it again",
+                    package.file()
+                ));
+                fs::remove_file(&file).at(&file, "remove")?;
+            }
+            let aside = cache.begin("debs/download", lock)?;
+            let size = megabytes(package.size);
+            let logged = Logged {
+                what: &format!("downloading {} ({size})", package.name),
+                log: self.logs.join(format!("download-{}.log", package.name)),
+                kind: Kind::Kernel,
+                next: OFFLINE,
+            };
+            let script = format!(
+                "apt-get $APT download {}",
+                quote(&format!("{}={}", package.name, package.version))
+            );
+            let command = self
+                .script(&script)
+                .bind(aside.path(), "/lab/debs")
+                .workdir("/lab/debs")
+                .command();
+            logged.run_showing(command, &|| {
+                format!("{} of {size}", megabytes(bytes_in(aside.path())))
+            })?;
+            if !intact(package, aside.path(), self.env)? {
+                return Err(Error::new(
+                    Kind::Kernel,
+                    format!("{} arrived damaged", package.file()),
+                    "its SHA-256 is not the one of the archive's signed index",
+                    OFFLINE,
+                ));
+            }
+            let whole = aside.path().join(package.file());
+            fs::rename(&whole, &file).at(&file, "rename the download to")?;
+        }
+        Ok(())
+    }
 }
 
 /// The candidates, by series in the order asked for and by release within one.
@@ -211,80 +319,6 @@ fn packages(text: &str) -> BTreeMap<String, Package> {
         .collect()
 }
 
-fn query(env: &Environment, script: &str) -> Result<String> {
-    let output = env
-        .script(script)
-        .command()
-        .stdin(Stdio::null())
-        .output()
-        .at(env.root(), "enter")?;
-    if !output.status.success() {
-        return Err(Error::new(
-            Kind::Kernel,
-            "cannot ask apt for kernels",
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            OFFLINE,
-        ));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Sees that the packages are in the cache, whole: what is missing or damaged is downloaded.
-pub fn download(
-    packages: &[&Package],
-    cache: &Cache,
-    lock: &Lock,
-    env: &Environment,
-    logs: &Path,
-) -> Result<()> {
-    let debs = cache.path("debs");
-    fs::create_dir_all(&debs).at(&debs, "create the directory")?;
-    for package in packages {
-        let file = debs.join(package.file());
-        if file.is_file() {
-            if intact(package, &debs, env)? {
-                continue;
-            }
-            note(&format!(
-                "{} in the cache is damaged: downloading it again",
-                package.file()
-            ));
-            fs::remove_file(&file).at(&file, "remove")?;
-        }
-        let aside = cache.begin("debs/download", lock)?;
-        let size = megabytes(package.size);
-        let logged = Logged {
-            what: &format!("downloading {} ({size})", package.name),
-            log: logs.join(format!("download-{}.log", package.name)),
-            kind: Kind::Kernel,
-            next: OFFLINE,
-        };
-        let script = format!(
-            "apt-get download {}",
-            quote(&format!("{}={}", package.name, package.version))
-        );
-        let command = env
-            .script(&script)
-            .bind(aside.path(), "/lab/debs")
-            .workdir("/lab/debs")
-            .command();
-        logged.run_showing(command, &|| {
-            format!("{} of {size}", megabytes(bytes_in(aside.path())))
-        })?;
-        if !intact(package, aside.path(), env)? {
-            return Err(Error::new(
-                Kind::Kernel,
-                format!("{} arrived damaged", package.file()),
-                "its SHA-256 is not the one of the archive's signed index",
-                OFFLINE,
-            ));
-        }
-        let whole = aside.path().join(package.file());
-        fs::rename(&whole, &file).at(&file, "rename the download to")?;
-    }
-    Ok(())
-}
-
 /// The size of all files in a directory.
 fn bytes_in(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -316,12 +350,15 @@ mod tests {
         let parse = |text| Release::parse(text, &ARCHES[0]).unwrap();
         assert!(parse("7.2.12+deb13-amd64") > parse("7.2.9+deb13-amd64"));
         assert!(parse("7.2.12+deb13.1-amd64") > parse("7.2.12+deb13-amd64"));
+        assert!(parse("6.1.0-50-amd64") > parse("6.1.0-9-amd64"));
         assert_eq!(parse("7.3.4+deb13-amd64").series(), "7.3");
+        assert_eq!(parse("6.1.0-50-amd64").series(), "6.1");
         for other in [
             "7.3.4+deb13-rt-amd64",
             "7.3.4+deb13-cloud-amd64",
             "7.3.4+deb13-common",
             "6.12-amd64",
+            "6.1.0-50-cloud-amd64",
         ] {
             assert_eq!(Release::parse(other, &ARCHES[0]), None, "{other}");
         }

@@ -35,8 +35,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Sets up what is missing.
+    /// Sets up what is missing, with a kernel for modules in Rust.
     pub fn open(options: &KernelOptions) -> Result<Self> {
+        Choice::parse(&options.kernel)?.must_have_rust()?;
+        Self::make(options, false)
+    }
+
+    /// The same, also with a kernel for modules in C alone.
+    pub fn of_any(options: &KernelOptions) -> Result<Self> {
         Self::make(options, false)
     }
 
@@ -72,8 +78,11 @@ impl Session {
         })
     }
 
-    /// Builds the modules.
+    /// Builds the modules; there are none for a kernel without what they need.
     pub fn modules(&self) -> Result<Modules> {
+        if self.kernel.is_without_rust() {
+            return Ok(Modules::none());
+        }
         self.build(&[])
     }
 

@@ -5,15 +5,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lifecycle::series::WITHOUT_RUST;
+
 use crate::arch::Arch;
 use crate::cache::{digest, Lock};
 use crate::debian::{self, GCC};
 use crate::environment::quote;
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::headers;
 use crate::kernel::{
     entries, fall_back, make_command, read_meta, write_meta, Meta, Prepared, Workshop,
 };
-use crate::packages::{self, Package};
+use crate::packages::{Archive, Package};
 use crate::process::{indent, Logged};
 use crate::progress::note;
 
@@ -60,7 +63,11 @@ fn subset(arch: &Arch) -> Vec<String> {
         .collect()
 }
 
-fn recipe(arch: &Arch) -> String {
+/// What the kernels of these series, which are all with Rust or all without it, are made by.
+fn recipe(series: &[&str], arch: &Arch) -> String {
+    if series.iter().any(|series| WITHOUT_RUST.contains(series)) {
+        return headers::recipe();
+    }
     let subset = subset(arch);
     let parts: Vec<&str> = [RECIPE]
         .into_iter()
@@ -100,7 +107,8 @@ pub fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Pre
 
 /// The newest prepared kernel of these series.
 fn cached(series: &[&str], shop: &Workshop<'_>) -> Result<Option<Prepared>> {
-    entries(shop.cache, "stock", shop.arch, &recipe(shop.arch))
+    let recipe = recipe(series, shop.arch);
+    entries(shop.cache, "stock", shop.arch, &recipe)
         .into_iter()
         .rev()
         .find(|(release, _)| series.contains(&release.series().as_str()))
@@ -130,17 +138,16 @@ fn prepare(series: &[&str], shop: &Workshop<'_>, lock: &Lock) -> Result<Prepared
         ..
     } = shop;
     cache.need(1400)?;
-    let found = packages::find(series, arch, env, logs)?;
-    note(&format!(
-        "kernel {} ({})",
-        found.release, found.headers.version
-    ));
-    let entry = format!("kernels/stock-{}-{}", found.release, recipe(arch));
+    let archive = Archive::of(series.first().unwrap_or(&""), cache, env, logs)?;
+    let found = archive.find(series, arch)?;
+    let version = &found.packages[0].version;
+    note(&format!("kernel {} ({version})", found.release));
+    let entry = format!("kernels/stock-{}-{}", found.release, recipe(series, arch));
     if cache.path(&entry).is_dir() {
         return load(cache.path(&entry), arch);
     }
     let debs = cache.path("debs");
-    packages::download(&found.packages(), cache, lock, env, logs)?;
+    archive.download(&found.packages, cache, lock)?;
     let partial = cache.begin(&entry, lock)?;
     let dir = partial.path();
     let step = |what: &str, log: &str, script: &str| {
@@ -157,10 +164,25 @@ fn prepare(series: &[&str], shop: &Workshop<'_>, lock: &Lock) -> Result<Prepared
                 .command(),
         )
     };
+    let release = found.release.to_string();
+    let mut meta = Meta {
+        release: release.clone(),
+        version: version.clone(),
+        rust_symbols: 0,
+    };
+    if WITHOUT_RUST.contains(&found.release.series().as_str()) {
+        step(
+            "unpacking the kernel",
+            "kernel-unpack.log",
+            &headers::unpack(&release, &found.packages, arch),
+        )?;
+        write_meta(dir, &meta)?;
+        return load(partial.finish()?, arch);
+    }
     step(
         "unpacking the kernel",
         "kernel-unpack.log",
-        &unpack(&found.release.to_string(), &found.packages(), arch),
+        &unpack(&release, &found.packages, arch),
     )?;
     let make = make_command(arch, GCC);
     step(
@@ -174,17 +196,13 @@ fn prepare(series: &[&str], shop: &Workshop<'_>, lock: &Lock) -> Result<Prepared
         "kernel-prepare.log",
         &format!("{make} modules_prepare"),
     )?;
-    let meta = Meta {
-        release: found.release.to_string(),
-        version: found.headers.version.clone(),
-        rust_symbols: same_exports(dir)?,
-    };
+    meta.rust_symbols = same_exports(dir)?;
     write_meta(dir, &meta)?;
     load(partial.finish()?, arch)
 }
 
 /// The script that unpacks configuration, symbol versions, image and source.
-fn unpack(release: &str, packages: &[&Package], arch: &Arch) -> String {
+fn unpack(release: &str, packages: &[Package], arch: &Arch) -> String {
     let [headers, binary, source] = packages else {
         return String::from("false");
     };

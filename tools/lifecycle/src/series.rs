@@ -6,6 +6,10 @@
 /// have been checked against their source.
 pub const SERIES: &[&str] = &["7.3", "7.2"];
 
+/// Series of kernels without what modules in Rust need, newest first: the lab boots the stock kernels
+/// with drivers in C, and the points of recordings have been checked against their source, too.
+pub const WITHOUT_RUST: &[&str] = &["6.12", "6.1"];
+
 /// The series of a release such as `7.3.4+deb13-amd64`, if it is supported.
 pub fn of(release: &str) -> Option<&'static str> {
     let is_of = |series: &&&str| {
@@ -13,7 +17,7 @@ pub fn of(release: &str) -> Option<&'static str> {
             .strip_prefix(**series)
             .is_some_and(|rest| rest.starts_with(['.', '-']))
     };
-    SERIES.iter().find(is_of).copied()
+    SERIES.iter().chain(WITHOUT_RUST).find(is_of).copied()
 }
 
 /// Whether the points that a boot is recorded with are in the kernel of this release, with the same
@@ -36,6 +40,7 @@ mod tests {
     fn releases() {
         assert_eq!(of("7.3.4+deb13-amd64"), Some("7.3"));
         assert_eq!(of("7.2-rc1"), Some("7.2"));
+        assert_eq!(of("6.1.0-50-amd64"), Some("6.1"));
         assert_eq!(of("7.31.0"), None);
         assert_eq!(of("9.1.0"), None);
         for (release, known) in [

@@ -21,7 +21,7 @@ pub struct Args {
 
 /// Runs it; returns its exit code.
 pub fn run(args: &Args) -> Result<u8> {
-    let session = Session::open(&args.kernel)?;
+    let session = Session::of_any(&args.kernel)?;
     let mut spec = session
         .env
         .enter(&args.argv)

@@ -20,7 +20,16 @@ pub struct Args {
 
 /// Builds them.
 pub fn run(args: &Args) -> Result<()> {
-    let session = Session::open(&args.kernel)?;
+    // Modules of the user's may be in C.
+    let session = if args
+        .variables
+        .iter()
+        .any(|variable| variable.starts_with("M="))
+    {
+        Session::of_any(&args.kernel)?
+    } else {
+        Session::open(&args.kernel)?
+    };
     let variables: Vec<&str> = args.variables.iter().map(String::as_str).collect();
     let Session {
         project,

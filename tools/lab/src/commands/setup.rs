@@ -23,7 +23,7 @@ pub fn run(args: &Args) -> Result<()> {
     let session = if args.refresh {
         Session::refresh(&args.kernel)?
     } else {
-        Session::open(&args.kernel)?
+        Session::of_any(&args.kernel)?
     };
     note(&format!("ready: {}", session.kernel.name()));
     Ok(())

@@ -25,7 +25,7 @@ pub struct Args {
 /// Opens it; returns its exit code.
 pub fn run(args: &Args) -> Result<u8> {
     let script = script()?;
-    let session = Session::open(&args.boot.kernel)?;
+    let session = Session::of_any(&args.boot.kernel)?;
     let modules = session.modules()?;
     let mut initramfs = session.initramfs(&modules)?;
     for program in programs::build(&session.project, session.kernel.arch())? {

@@ -49,7 +49,7 @@ pub fn run(job: &Args) -> Result<()> {
     if let Some(dir) = &job.firmware {
         directory("--firmware ", dir)?;
     }
-    let session = Session::open(&job.boot.kernel)?;
+    let session = Session::of_any(&job.boot.kernel)?;
     let modules = if job.no_build {
         Modules::built(&session.project)
     } else {

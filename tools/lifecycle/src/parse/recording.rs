@@ -31,9 +31,9 @@
 //! at its end tells. Behind a checksum that has been made again, events are still counted and the
 //! times are in order, so that a line that is gone, there once more or in another's place is
 //! noticed; only the order of what happened in one microsecond is then not known. A recording of
-//! another version, of a kernel whose series is not in [`series::SERIES`], with an event that is
-//! not in [`DEFINITIONS`], with a key that the event does not have, or of another function, is
-//! refused, and the error names it.
+//! another version, of a kernel whose series is not in `series.rs`, with an event that is not in
+//! [`DEFINITIONS`], with a key that the event does not have, or of another function, is refused,
+//! and the error names it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -911,11 +911,11 @@ mod tests {
         let fewer = whole.replace("# lifecycle: event=run", "# lifecycle: event=ran");
         assert!(!points(&seal(fewer)).contains(&Point::Run));
         // A kernel that is known in part is known for nothing else.
-        let older = |text: &str| text.replacen("kernel=7.3.4+deb13", "kernel=6.12.1+deb13", 1);
+        let older = |text: &str| text.replacen("kernel=7.3.4+deb13", "kernel=6.11.1+deb13", 1);
         assert!(parse(&seal(older(&whole))).is_ok());
         assert!(matches!(
             reason(&older(body())),
-            Reason::UnknownKernel(kernel) if kernel.starts_with("6.12.1")
+            Reason::UnknownKernel(kernel) if kernel.starts_with("6.11.1")
         ));
         // Probes are always among the points, and nothing that was recorded is without its count.
         let without = |event: &str| {

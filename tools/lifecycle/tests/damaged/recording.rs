@@ -164,7 +164,7 @@ fn an_unknown_kernel_or_recorder() {
             parse(&seal(format!("{first}\n{body}"))).unwrap_err()
         };
         for kernel in [
-            "6.12.57+deb13-amd64",
+            "6.11.57+deb13-amd64",
             "7.1.9",
             "7.4.0-rc1",
             "7.30.1",

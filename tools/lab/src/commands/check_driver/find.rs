@@ -63,24 +63,31 @@ impl<'a> Finder<'a> {
             Kernel::Prepared(kernel) => kernel.symvers(),
             Kernel::Tree { path, .. } => path.join("Module.symvers"),
         };
+        let mut symvers = vec![symvers];
+        if !ours.is_empty() {
+            symvers.push(session.project.out("modules/Module.symvers"));
+        }
         let mut providers = BTreeMap::new();
-        for file in [symvers, session.project.out("modules/Module.symvers")] {
+        for file in symvers {
             let text = fs::read_to_string(&file).at(&file, "read")?;
             providers.extend(exports(&text));
         }
-        // Each of ours is built for the kernel that is booted.
-        let vermagic = match ours.values().next() {
-            Some(path) => Module::read(path, session.kernel.arch())?.vermagic,
-            None => String::new(),
-        };
-        Ok(Self {
+        let mut finder = Self {
             session,
             ours,
             stock: OnceCell::new(),
             out,
             providers,
-            vermagic,
-        })
+            vermagic: String::new(),
+        };
+        // Each of ours is built for the kernel that is booted; where there are none, one of its own
+        // modules tells.
+        let any = match finder.ours.values().next() {
+            Some(path) => Some(Module::read(path, session.kernel.arch())?),
+            None => finder.known("dummy")?,
+        };
+        finder.vermagic = any.map_or(String::new(), |module| module.vermagic);
+        Ok(finder)
     }
 
     /// All that the driver and what comes with it need.

@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(dir) = &args.firmware {
         directory("FIRMWARE=", dir)?;
     }
-    let session = Session::open(&args.boot.kernel)?;
+    let session = Session::of_any(&args.boot.kernel)?;
     let modules = session.modules()?;
     let programs = programs::build(&session.project, session.kernel.arch())?;
     let out = session.project.out("check-driver");

@@ -12,8 +12,9 @@ use crate::cache::Cache;
 use crate::debian;
 use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::headers::MODULES;
 use crate::kernel::{Kernel, Meta};
-use crate::packages;
+use crate::packages::Archive;
 use crate::paths::name as file_name;
 use crate::process::Logged;
 
@@ -29,7 +30,11 @@ impl Stock {
         let mut files = BTreeMap::new();
         match kernel {
             Kernel::Prepared(kernel) if kernel.is_stock() => {
-                walk(&unpacked(&kernel.meta, env, logs)?, &mut files)?;
+                let unpacked = match kernel.dir.join(MODULES) {
+                    dir if dir.is_dir() => dir,
+                    _ => unpacked(&kernel.meta, env, logs)?,
+                };
+                walk(&unpacked, &mut files)?;
             }
             // One of our own has no modules.
             Kernel::Prepared(_) => {}
@@ -125,9 +130,9 @@ fn unpacked(meta: &Meta, env: &Environment, logs: &Path) -> Result<PathBuf> {
         return Ok(dir);
     }
     cache.need(300)?;
-    let name = debian::names(&meta.release, "").modules;
-    let package = packages::package(&name, &meta.version, env, logs)?;
-    packages::download(&[&package], &cache, &lock, env, logs)?;
+    let archive = Archive::own(env, logs);
+    let package = archive.package(&debian::modules(&meta.release), &meta.version)?;
+    archive.download(std::slice::from_ref(&package), &cache, &lock)?;
     let partial = cache.begin(&entry, &lock)?;
     let debs = cache.path("debs");
     Logged {
