@@ -32,6 +32,7 @@ pub mod programs;
 pub mod progress;
 pub mod project;
 pub mod qemu;
+pub mod qmp;
 pub mod session;
 pub mod stock;
 pub mod vm;
