@@ -26,7 +26,7 @@ PROBE_ANALYZE = out/target/$(HOST)/release/probe-analyze
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
+.PHONY: all modules run report what-if diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
 
 all: modules
 
@@ -89,6 +89,9 @@ FORM = $(if $(ALL),--all) $(if $(JSON),--json)
 report: probe-analyze
 	@$(PROBE_ANALYZE) report $(FORM) $(BOOT_OF_LOG) -- $(LOG_FILE)
 
+what-if: probe-analyze
+	@$(PROBE_ANALYZE) what-if $(FORM) $(BOOT_OF_LOG) $(call option,driver,DRIVER) -- $(LOG_FILE)
+
 timeline: probe-analyze
 	@$(PROBE_ANALYZE) timeline --out=out/timeline $(BOOT_OF_LOG) -- $(LOG_FILE)
 
@@ -142,6 +145,7 @@ probe-analyze-deb: probe-analyze-data
 help:
 	@echo '  make run                boots the stock kernel, insmods the samples, shows where the time went; JSON=1'
 	@echo '  make report LOG=FILE    what a log tells: who took how long, who waited for whom; ALL=1, JSON=1, BOOT=N'
+	@echo '  make what-if LOG=FILE   which drivers to probe asynchronously, and what is saved then; DRIVER=a,b'
 	@echo '  make diff A=FILE B=FILE what is different between two logs'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some,'
 	@echo '                          LIST=1 prints their names, JSON=1 the results as JSON'

@@ -25,6 +25,7 @@ pub mod probe_type;
 pub mod probing;
 pub mod report;
 pub mod series;
+pub mod simulate;
 pub mod steps;
 pub mod summary;
 

@@ -36,6 +36,14 @@ pub enum Action {
         Kind::Usage, Kind::Log, Kind::Nothing, Kind::Interrupted,
     ]))]
     Report(Report),
+    /// Shows what a boot or a load would take if other drivers were probed asynchronously
+    ///
+    /// Without --driver it looks for the drivers that gain, and says which drivers must not be
+    /// asynchronous, and why.
+    #[command(after_help = exit_codes(&[
+        Kind::Usage, Kind::Log, Kind::Nothing, Kind::Interrupted,
+    ]))]
+    WhatIf(WhatIf),
     /// Draws a log: an SVG picture, an HTML page and a trace for Perfetto
     #[command(after_help = exit_codes(&[
         Kind::Usage, Kind::Storage, Kind::Log, Kind::Nothing, Kind::Interrupted,
@@ -78,6 +86,25 @@ pub struct Report {
     #[command(flatten)]
     pub form: Form,
     /// Prints nothing: the exit code says whether the log is read and tells of probes
+    #[arg(short, long, conflicts_with_all = ["json", "all"])]
+    pub quiet: bool,
+}
+
+/// What to simulate.
+#[derive(Debug, Args)]
+pub struct WhatIf {
+    /// The file of the log; - is standard input
+    pub log: PathBuf,
+    /// Of several boots in the log, the one of this number, from 1 [default: the last with probes]
+    #[arg(long, value_name = "NUMBER")]
+    pub boot: Option<usize>,
+    /// The drivers that are to be asynchronous, by name [default: those that gain]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub driver: Vec<String>,
+    /// How to show it
+    #[command(flatten)]
+    pub form: Form,
+    /// Prints the names of the drivers alone, as driver_async_probe= has them
     #[arg(short, long, conflicts_with_all = ["json", "all"])]
     pub quiet: bool,
 }

@@ -17,3 +17,4 @@ pub mod output;
 pub mod record;
 pub mod report;
 pub mod timeline;
+pub mod what_if;

@@ -8,7 +8,9 @@ use clap::Parser;
 
 use probe_analyze::cli::{Action, Cli};
 use probe_analyze::error::Result;
-use probe_analyze::{boot_line, collect, diff, interrupt, output, record, report, timeline};
+use probe_analyze::{
+    boot_line, collect, diff, interrupt, output, record, report, timeline, what_if,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
 fn act(action: &Action) -> Result<u8> {
     match action {
         Action::Report(args) => report::run(args)?,
+        Action::WhatIf(args) => what_if::run(args)?,
         Action::Timeline(args) => timeline::run(args)?,
         Action::Diff(args) => return diff::run(args),
         Action::BootLine(args) => boot_line::run(args)?,

@@ -5,6 +5,7 @@
 pub mod diff;
 pub mod log;
 pub(crate) mod table;
+pub mod what_if;
 
 use crate::errno;
 use crate::life::{Life, Probe, Wave};

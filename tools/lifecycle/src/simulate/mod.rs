@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What if other drivers were probed asynchronously: a recorded life, done again.
+//!
+//! A [`script`] is made of the life: who did what for how long, and what set it off. The probes of
+//! the drivers that are to be asynchronous are moved into async functions, and [`run`] runs it by
+//! the kernel's rules. What is predicted is the difference to a run of the script as it was.
+
+mod forbid;
+mod run;
+mod script;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+
+use crate::event::Call;
+use crate::life::{Kind, Life};
+use crate::Micros;
+pub use forbid::{Forbidden, Why};
+use script::{can_be_asynchronous, end_of, script, Guess};
+
+/// So many drivers are tried, those whose probes take longest.
+const CANDIDATES: usize = 24;
+
+/// A driver whose probes took less is not worth a word.
+const WORTH_IT: Micros = Micros(1000);
+
+/// What the life does not show may change the answer within these limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// What is likely.
+    pub likely: Micros,
+    /// The least.
+    pub least: Micros,
+    /// The most.
+    pub most: Micros,
+}
+
+/// When something that is waited for is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Goal {
+    /// What, in words.
+    pub what: String,
+    /// In one word.
+    pub short: &'static str,
+    /// When it was: since boot, or how long a load took.
+    pub now: Micros,
+    /// When it would be.
+    pub then: Range,
+}
+
+/// A driver that could be asynchronous.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// Its name.
+    pub driver: String,
+    /// How many probes of it were synchronous.
+    pub probes: usize,
+    /// How long they took together.
+    pub sum: Micros,
+    /// What is gained if it alone is asynchronous, by goal; negative if that is a loss.
+    pub alone: Vec<i64>,
+    /// What it adds to those before it in the list.
+    pub adds: Vec<i64>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WhatIf {
+    /// What is waited for: that init runs, that all devices are bound, the loads of modules.
+    pub goals: Vec<Goal>,
+    /// The drivers that are asynchronous in `then`.
+    pub drivers: Vec<String>,
+    /// The drivers in the order of gain; of those that were named, all.
+    pub candidates: Vec<Candidate>,
+    /// The drivers that must not be asynchronous as they are, the slowest first.
+    pub forbidden: Vec<Forbidden>,
+    /// What the answer rests on that the life does not show, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// A driver's synchronous probes.
+#[derive(Default)]
+struct Probes {
+    count: usize,
+    sum: Micros,
+}
+
+/// What if the drivers of these names were probed asynchronously; with none, those that gain.
+pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
+    let simulation = Simulation::new(life);
+    let probes = synchronous(life);
+    let mut by_sum: Vec<(&str, &Probes)> =
+        probes.iter().map(|(driver, of)| (*driver, of)).collect();
+    by_sum.sort_by_key(|(driver, of)| (Reverse(of.sum), *driver));
+    let forbidden = forbid::forbidden(
+        life,
+        &by_sum.iter().map(|(driver, _)| *driver).collect::<Vec<_>>(),
+    );
+    let may = |driver: &str| !forbidden.iter().any(|forbidden| forbidden.driver == driver);
+    let tried: Vec<(&str, &Probes)> = by_sum
+        .iter()
+        .copied()
+        .filter(|(driver, of)| match named {
+            [] => of.sum >= WORTH_IT && may(driver),
+            _ => named.iter().any(|name| name == driver),
+        })
+        .take(CANDIDATES.max(named.len()))
+        .collect();
+    let none = simulation.gains(&HashSet::new());
+    let mut rest: Vec<Candidate> = tried
+        .iter()
+        .map(|(driver, of)| Candidate {
+            driver: (*driver).to_owned(),
+            probes: of.count,
+            sum: of.sum,
+            alone: simulation.gains(&HashSet::from([*driver])),
+            adds: none.clone(),
+        })
+        .collect();
+    // The best one first, and then each time the one that adds most.
+    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut so_far = none.clone();
+    while !rest.is_empty() {
+        let taken: HashSet<&str> = candidates.iter().map(|of| of.driver.as_str()).collect();
+        let mut best: Option<(i64, usize, Vec<i64>)> = None;
+        for (at, of) in rest.iter().enumerate() {
+            let mut with = taken.clone();
+            with.insert(&of.driver);
+            let gains = if taken.is_empty() {
+                of.alone.clone()
+            } else {
+                simulation.gains(&with)
+            };
+            let sum = gains.iter().take(2).sum();
+            if best.as_ref().is_none_or(|(most, ..)| *most < sum) {
+                best = Some((sum, at, gains));
+            }
+        }
+        let Some((_, at, gains)) = best else { break };
+        let mut of = rest.remove(at);
+        of.adds = gains
+            .iter()
+            .zip(&so_far)
+            .map(|(with, without)| with - without)
+            .collect();
+        so_far = gains;
+        candidates.push(of);
+    }
+    let gains =
+        |of: &&Candidate| of.adds.iter().take(2).sum::<i64>() >= difference(WORTH_IT, Micros(0));
+    let drivers: Vec<String> = match named {
+        [] => candidates
+            .iter()
+            .filter(gains)
+            .map(|of| of.driver.clone())
+            .collect(),
+        _ => named.to_vec(),
+    };
+    let chosen: HashSet<&str> = drivers.iter().map(String::as_str).collect();
+    WhatIf {
+        goals: simulation.goals(&chosen),
+        notes: simulation.notes(life, named, &probes),
+        drivers,
+        candidates,
+        forbidden,
+    }
+}
+
+/// The synchronous probes of each driver, those that could be asynchronous. A probe within another
+/// one is a part of that.
+fn synchronous(life: &Life) -> BTreeMap<&str, Probes> {
+    let mut drivers: BTreeMap<&str, Probes> = BTreeMap::new();
+    for (at, probe) in life.of(Kind::Probe) {
+        if let Some(driver) = probe
+            .driver
+            .as_deref()
+            .filter(|_| can_be_asynchronous(life, at))
+        {
+            let of = drivers.entry(driver).or_default();
+            of.count += 1;
+            of.sum = of.sum + life.length(at);
+        }
+    }
+    drivers
+}
+
+/// A time that something takes, from a point to a point.
+struct Aim {
+    what: String,
+    short: &'static str,
+    from: Option<usize>,
+    /// Up to the last of these.
+    until: Vec<usize>,
+    now: Micros,
+}
+
+struct Simulation<'l> {
+    life: &'l Life,
+    aims: Vec<Aim>,
+    /// The script as it was: when each aim is reached, by guess.
+    as_it_was: [Vec<Option<Micros>>; GUESSES.len()],
+}
+
+const GUESSES: [Guess; 3] = [Guess::Likely, Guess::Other, Guess::Computing];
+
+impl<'l> Simulation<'l> {
+    fn new(life: &'l Life) -> Self {
+        let mut simulation = Self {
+            life,
+            aims: aims(life),
+            as_it_was: GUESSES.map(|_| vec![]),
+        };
+        let none = HashSet::new();
+        simulation.as_it_was = GUESSES.map(|guess| simulation.reached(&none, guess));
+        simulation
+    }
+
+    /// How long each aim takes.
+    fn reached(&self, chosen: &HashSet<&str>, guess: Guess) -> Vec<Option<Micros>> {
+        // As many as were seen.
+        let cpus = self.life.spans.iter().filter_map(|span| span.cpu);
+        let cpus = cpus.collect::<HashSet<_>>().len().max(1) as u64;
+        let cpus = (guess == Guess::Computing).then_some(cpus);
+        let reached = run::run(&script(self.life, chosen, guess), cpus);
+        let time = |point: usize| reached[point];
+        self.aims
+            .iter()
+            .map(|aim| {
+                let until: Option<Vec<Micros>> =
+                    aim.until.iter().map(|point| time(*point)).collect();
+                let from = aim.from.map_or(Some(Micros(0)), time);
+                Some(until?.into_iter().max()? - from?)
+            })
+            .collect()
+    }
+
+    /// What is gained, by aim, in microseconds.
+    fn gains(&self, chosen: &HashSet<&str>) -> Vec<i64> {
+        let then = self.reached(chosen, Guess::Likely);
+        let gain = |(now, then): (&Option<Micros>, Option<Micros>)| match (now, then) {
+            (Some(now), Some(then)) => difference(*now, then),
+            _ => 0,
+        };
+        self.as_it_was[0].iter().zip(then).map(gain).collect()
+    }
+
+    fn goals(&self, chosen: &HashSet<&str>) -> Vec<Goal> {
+        let then = GUESSES.map(|guess| self.reached(chosen, guess));
+        let goal = |(at, aim): (usize, &Aim)| {
+            let of = |(then, was): (&Vec<Option<Micros>>, &Vec<Option<Micros>>)| {
+                Some(aim.now + then[at]? - was[at]?)
+            };
+            let then: Option<Vec<Micros>> = then.iter().zip(&self.as_it_was).map(of).collect();
+            let then = then?;
+            Some(Goal {
+                what: aim.what.clone(),
+                short: aim.short,
+                now: aim.now,
+                then: Range {
+                    likely: then[0],
+                    least: then.iter().copied().min()?,
+                    most: then.iter().copied().max()?,
+                },
+            })
+        };
+        self.aims.iter().enumerate().filter_map(goal).collect()
+    }
+
+    fn notes(&self, life: &Life, named: &[String], probes: &BTreeMap<&str, Probes>) -> Vec<String> {
+        let mut notes = Vec::new();
+        for name in named
+            .iter()
+            .filter(|name| !probes.contains_key(name.as_str()))
+        {
+            let has = life
+                .of(Kind::Probe)
+                .any(|(_, span)| span.driver.as_deref() == Some(name));
+            notes.push(if has {
+                format!("All probes of {name} are asynchronous already, or asked for by hand.")
+            } else {
+                format!("No probe of a driver {name} is in the log.")
+            });
+        }
+        if life.of(Kind::Probe).any(|(_, span)| span.driver.is_none()) {
+            notes.push(
+                "The log does not name the drivers of some probes: before Linux 7.3 the lines of \
+                 initcall_debug have only the device. A recording has them (probe-analyze \
+                 boot-line)."
+                    .to_owned(),
+            );
+        }
+        if script(life, &HashSet::new(), Guess::Likely).suppliers_are_guessed {
+            notes.push(
+                "The log does not show for which device a deferred one waited, where several were \
+                 bound before it was tried again."
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+}
+
+/// How much longer the one time is, in microseconds.
+pub(crate) fn difference(one: Micros, other: Micros) -> i64 {
+    let [one, other] = [one, other].map(|time| i64::try_from(time.0).unwrap_or(i64::MAX));
+    one - other
+}
+
+/// What is waited for.
+fn aims(life: &Life) -> Vec<Aim> {
+    let mut aims = Vec::new();
+    if let Some((now, _)) = script::init(life) {
+        aims.push(Aim {
+            what: "init runs".to_owned(),
+            short: "init",
+            from: None,
+            until: vec![2 * life.spans.len()],
+            now,
+        });
+    }
+    let bound: Vec<usize> = life
+        .of(Kind::Probe)
+        .filter(|(at, span)| {
+            let by_hand = life.within(*at, |outer| matches!(outer.kind, Kind::Bind | Kind::Attach));
+            span.ret == Some(0) && span.end.is_some() && by_hand.is_none()
+        })
+        .map(|(at, _)| at)
+        .collect();
+    if let Some(last) = bound.iter().filter_map(|at| life.spans[*at].end).max() {
+        aims.push(Aim {
+            what: "all devices are bound".to_owned(),
+            short: "bound",
+            from: None,
+            until: bound.into_iter().map(end_of).collect(),
+            now: last,
+        });
+    }
+    let loads = life.spans.iter().enumerate().filter_map(|(at, span)| {
+        let loads = matches!(span.kind, Kind::Init | Kind::Call(Call::Insmod));
+        let end = span.end.filter(|_| loads && span.parent.is_none())?;
+        Some(Aim {
+            what: format!("insmod of {}", span.on),
+            short: "insmod",
+            from: Some(script::begin_of(at)),
+            until: vec![end_of(at)],
+            now: end - span.begin,
+        })
+    });
+    let mut loads: Vec<Aim> = loads.collect();
+    loads.sort_by_key(|aim| Reverse(aim.now));
+    aims.extend(loads);
+    aims
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::log;
+    use crate::Probing;
+
+    fn life(name: &str) -> Life {
+        let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        Life::new(log::parse(&text, None).unwrap().events, Probing::Once)
+    }
+
+    /// Done again as it was, a life takes as long as it did.
+    #[test]
+    fn as_it_was() {
+        for name in [
+            "../probe-analyze/tests/logs/boot.txt",
+            "tests/logs/boot_goes_on.txt",
+            "tests/logs/boot_probes.txt",
+            "tests/logs/boot_waits.txt",
+            "tests/logs/c_driver_convoy.txt",
+            "tests/logs/convoy_with_calls.txt",
+            "tests/logs/initcall_debug.txt",
+            "tests/recordings/platform_and_bus.txt",
+        ] {
+            let life = life(name);
+            let simulation = Simulation::new(&life);
+            for (guess, times) in GUESSES.iter().zip(&simulation.as_it_was) {
+                for (aim, time) in simulation.aims.iter().zip(times) {
+                    // A wait that only fits ends a little before the call.
+                    let near = time.is_some_and(|time| time.0.abs_diff(aim.now.0) < 500);
+                    assert!(
+                        near,
+                        "{name}, {guess:?}: {}: {} {time:?}",
+                        aim.what, aim.now
+                    );
+                }
+            }
+        }
+    }
+}

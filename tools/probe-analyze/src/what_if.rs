@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `probe-analyze what-if`.
+
+use lifecycle::report::what_if::report;
+use lifecycle::simulate::what_if;
+
+use crate::cli::WhatIf;
+use crate::error::{Error, Kind, Result};
+use crate::report::detail;
+use crate::{log, output};
+
+/// Shows what a boot or a load would take if other drivers were probed asynchronously.
+pub fn run(args: &WhatIf) -> Result<()> {
+    let summary = log::read(&args.log, args.boot, args.quiet)?;
+    if summary.total.probes == 0 {
+        return Err(Error::new(
+            Kind::Nothing,
+            format!("the log {} has no probe", summary.name),
+            "there is nothing that could be asynchronous",
+            "take a log that begins before the drivers are registered (probe-analyze boot-line)",
+        ));
+    }
+    let answer = what_if(&summary.life, &args.driver);
+    if args.form.json {
+        output::json(&answer);
+    } else if args.quiet {
+        output::result(&answer.drivers.join(","));
+    } else {
+        output::report(&report(&summary, &answer, detail(args.form)));
+    }
+    Ok(())
+}
