@@ -51,8 +51,8 @@ check: lab
 	@$(LAB) $(SAYS) check $(LAB_FLAGS) $(if $(LIST),--list) $(if $(JSON),--json) -- $(call quoted,TESTS)
 
 check-driver: lab
-	@$(LAB) $(SAYS) check-driver $(LAB_FLAGS) $(call option,with,WITH) $(call option,params,PARAMS) \
-		$(call option,before,BEFORE) $(call option,after,AFTER) $(call option,firmware,FIRMWARE) \
+	@$(LAB) $(SAYS) check-driver $(LAB_FLAGS) $(call option,src,SRC) $(call option,with,WITH) \
+		$(call option,params,PARAMS) $(call option,before,BEFORE) $(call option,after,AFTER) $(call option,firmware,FIRMWARE) \
 		$(call option,step-deadline,DEADLINE) -- $(call quoted,MODULE)
 
 bench: lab
@@ -150,6 +150,7 @@ help:
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some,'
 	@echo '                          LIST=1 prints their names, JSON=1 the results as JSON'
 	@echo '  make check-driver       any driver: its laws, its timing, whether it would gain; MODULE=foo.ko'
+	@echo '                          or SRC=DIR, which is built first;'
 	@echo '                          WITH="bar.ko a=1" PARAMS="b=2" BEFORE= AFTER= FIRMWARE=DIR DEADLINE=100'
 	@echo '  make bench              designs, Rust against C, memory, sizes; BENCH=costs measures a part,'
 	@echo '                          DEVICES=8,64 and QUICK=10,1000 choose how many devices there are,'

@@ -16,6 +16,12 @@ use crate::process::{build, Line};
 use crate::progress::say;
 use crate::project::Project;
 
+/// Where the root file system sees the checkout.
+const SEEN: &str = "/lab/project";
+
+/// Where the modules are built, in the checkout.
+const OUT: &str = "out/modules";
+
 /// The built modules.
 #[derive(Debug)]
 pub struct Modules {
@@ -43,7 +49,7 @@ impl Modules {
             fs::create_dir_all(&dir).at(&dir, "create the directory")?;
             fs::write(&stamp, kernel.name()).at(&stamp, "write")?;
         }
-        let mut command = command(project, kernel, env, variables);
+        let mut command = command(project, kernel, env, [".", OUT], variables);
         let status = build(
             "building the modules",
             &mut command,
@@ -158,32 +164,49 @@ pub fn with_extension(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn command(project: &Project, kernel: &Kernel, env: &Environment, variables: &[&str]) -> Command {
+/// The modules of a directory: its sources, and where what is built goes, both as paths in the
+/// checkout.
+pub fn command(
+    project: &Project,
+    kernel: &Kernel,
+    env: &Environment,
+    dirs: [&str; 2],
+    variables: &[&str],
+) -> Command {
     match kernel {
         Kernel::Prepared(kernel) => {
             let words: Vec<String> = variables.iter().map(|word| quote(word)).collect();
+            let [source, out] = dirs.map(|dir| below(Path::new(SEEN), dir));
             // Type information of modules would need the whole vmlinux: kbuild would say so each
             // time.
             let script = format!(
                 "{} --no-print-directory CONFIG_DEBUG_INFO_BTF_MODULES= \
-                 M=/lab/project MO=/lab/project/out/modules {} modules",
+                 M={} MO={} {} modules",
                 kernel.make_command(),
+                quote(&source.display().to_string()),
+                quote(&out.display().to_string()),
                 words.join(" ")
             );
             kernel
                 .bind(env.script(&script))
-                .bind(project.top(), "/lab/project")
-                .workdir("/lab/project")
+                .bind(project.top(), SEEN)
+                .workdir(SEEN)
                 .command()
         }
         Kernel::Tree { path, .. } => {
             let mut command = tethered("make");
             command.arg("-C").arg(path);
-            command.arg(format!("M={}", project.top().display()));
-            command.arg(format!("MO={}", project.out("modules").display()));
+            let [source, out] = dirs.map(|dir| below(project.top(), dir));
+            command.arg(format!("M={}", source.display()));
+            command.arg(format!("MO={}", out.display()));
             command.args(["-j2", "--no-print-directory"]);
             command.args(variables).arg("modules");
             command
         }
     }
+}
+
+/// A path below a directory, without `.` in it.
+fn below(dir: &Path, path: &str) -> PathBuf {
+    dir.join(path).components().collect()
 }

@@ -90,6 +90,13 @@ impl<'a> Finder<'a> {
         Ok(finder)
     }
 
+    /// Also looks among these files, by their names.
+    pub fn add(&mut self, files: Vec<PathBuf>) {
+        let named = files.into_iter();
+        self.ours
+            .extend(named.map(|path| (name_of(&file_name(&path)), path)));
+    }
+
     /// All that the driver and what comes with it need.
     pub fn files(&self, driver: &str, parameters: &str, with: &str) -> Result<Files> {
         let driver = Loaded {

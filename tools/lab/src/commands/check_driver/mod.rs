@@ -6,6 +6,7 @@ pub mod find;
 pub mod life;
 pub mod module;
 pub mod report;
+pub mod source;
 pub mod stock;
 
 use std::fs;
@@ -26,6 +27,7 @@ use crate::vm::Outcome;
 use find::{Files, Finder, Loaded};
 use life::Life;
 use report::{Parts, Report, Subject};
+use source::Built;
 
 /// The guest's program.
 const PROGRAM: &str = "check_driver";
@@ -44,7 +46,11 @@ pub struct Args {
     #[command(flatten)]
     pub boot: BootOptions,
     /// The file of its module, or the name of a module of this project or of the kernel
+    #[arg(default_value = "")]
     pub module: String,
+    /// The directory of the driver's sources, which are built first
+    #[arg(long)]
+    pub src: Option<PathBuf>,
     /// Modules to load before it, each followed by its parameters: what brings devices
     #[arg(long, default_value = "")]
     pub with: String,
@@ -67,15 +73,18 @@ pub struct Args {
 
 /// Checks the driver that the command line names.
 pub fn run(args: &Args) -> Result<()> {
-    if args.module.is_empty() {
+    if let Some(dir) = &args.src {
+        directory("SRC=", dir)?;
+    } else if args.module.is_empty() {
         return Err(Error::new(
             Kind::Usage,
             "no driver to check",
-            "MODULE is not set",
-            "make check-driver MODULE=path/to/foo.ko",
+            "neither MODULE nor SRC is set",
+            "make check-driver SRC=directory of its sources, or MODULE=path/to/foo.ko",
         ));
     }
-    if args.module.contains('/') || args.module.ends_with(".ko") {
+    let is_file = args.module.contains('/') || args.module.ends_with(".ko");
+    if args.src.is_none() && is_file {
         file("MODULE=", Path::new(&args.module))?;
     }
     let with = args.with.split_whitespace();
@@ -128,11 +137,15 @@ pub fn check(
     out: &Path,
 ) -> Result<Checked> {
     remove_tree(out)?;
-    let files = Finder::new(session, modules, &out.join("modules"))?.files(
-        &args.module,
-        &args.params,
-        &args.with,
-    )?;
+    let unpacked = out.join("modules");
+    let mut finder = Finder::new(session, modules, &unpacked)?;
+    let (mut driver, mut with) = (args.module.clone(), args.with.clone());
+    if let Some(source) = &args.src {
+        let built = Built::of(session, source)?;
+        (driver, with) = built.roles(&driver, &with)?;
+        finder.add(built.files());
+    }
+    let files = finder.files(&driver, &args.params, &with)?;
     let mut initramfs = session.initramfs(modules)?;
     for Loaded { module, .. } in files.all() {
         initramfs.file(&in_guest(&module.path), &module.path, false);
@@ -169,7 +182,7 @@ pub fn check(
     let subject = Subject {
         module: files.driver.module.name.clone(),
         parameters: args.params.clone(),
-        with: args.with.clone(),
+        with,
         kernel: session.kernel.release()?,
         machine: words(machine),
     };
