@@ -70,6 +70,130 @@ const ALARMS: &[(&str, &str)] = &[
     ("WARNING:", "WARNING"),
 ];
 
+/// What the kernel says of a wrong driver without a WARNING, and what it means; only where a driver
+/// is checked, as the tests provoke some of it. `*` stands for any text, `#` for a digit.
+const WORDS: &[(&str, &str)] = &[
+    // drivers/base/dd.c, drivers/pci/pci-driver.c, kernel/module/main.c
+    (
+        "probe with driver * failed with error #",
+        "a probe returned a positive number",
+    ),
+    (
+        "Driver probe function unexpectedly returned",
+        "a probe returned a positive number",
+    ),
+    (
+        "->init suspiciously returned",
+        "an init returned a positive number",
+    ),
+    (
+        "Resources present before probing",
+        "devres left from before the probe",
+    ),
+    (
+        "remove callback returned a non-zero value",
+        "a remove returned an error",
+    ),
+    (": device already bound", "a device bound twice"),
+    (
+        "probe deferral not supported",
+        "a deferral after the registration",
+    ),
+    // drivers/base/bus.c, class.c, driver.c, platform.c
+    ("to unregistered bus '", "a bus that is not registered"),
+    (
+        "because the bus was not initialized",
+        "a bus that is not registered",
+    ),
+    ("was not registered yet", "a class that is not registered"),
+    (
+        "' needs updating - please use bus_type methods",
+        "callbacks of driver and bus",
+    ),
+    (
+        "is already registered, aborting",
+        "a driver registered twice",
+    ),
+    (
+        "can not be probed asynchronously",
+        "an asynchronous platform_driver_probe()",
+    ),
+    ("failed to claim resource", "a resource claimed twice"),
+    (": can't reserve [", "a region requested twice"),
+    // fs/sysfs/dir.c, fs/debugfs/inode.c, lib/kobject.c, lib/kobject_uevent.c, fs/char_dev.c
+    (
+        "cannot create duplicate filename",
+        "a name that is there already",
+    ),
+    (
+        "don't try to register things with the same name",
+        "a name that is there already",
+    ),
+    (
+        "debugfs: '*' already exists in '",
+        "a name that is there already",
+    ),
+    (
+        "kobject_add_internal failed for",
+        "a kobject that is not added",
+    ),
+    (
+        "uevent: insufficient buffer space",
+        "a uevent that is too long",
+    ),
+    ("CHRDEV \"*\" m", "a character device out of range"),
+    // kernel/irq/spurious.c, manage.c
+    (
+        ": nobody cared (try booting",
+        "an interrupt that no handler takes",
+    ),
+    ("irq event #", "a handler's bogus return value"),
+    ("is an active IRQ thread", "a handler's thread that exits"),
+    (
+        "requested with handler=NULL and !ONESHOT",
+        "a threaded interrupt without IRQF_ONESHOT",
+    ),
+    ("already-free IRQ", "an interrupt freed twice"),
+    // drivers/base/power/
+    ("Unbalanced pm_runtime_enable!", "runtime PM enabled twice"),
+    (
+        "Runtime PM usage count underflow!",
+        "runtime PM put too often",
+    ),
+    (
+        "Attempt to enable runtime PM when it is blocked",
+        "runtime PM enabled while blocked",
+    ),
+    (
+        "Enabling runtime PM for inactive device with active children",
+        "runtime PM out of order",
+    ),
+    (
+        "runtime PM trying to activate child device",
+        "runtime PM out of order",
+    ),
+    (
+        " should not be sleeping",
+        "a parent that sleeps before its child",
+    ),
+    (
+        "Leftover wakeup IRQ found",
+        "a wakeup interrupt left behind",
+    ),
+    // net/core/dev.c, mm/dmapool.c
+    (
+        " to become free. Usage count",
+        "a reference to a network device left behind",
+    ),
+    (
+        "dma_pool_destroy *busy",
+        "a DMA pool destroyed while it is used",
+    ),
+];
+
+/// The program that checks a driver.
+pub const CHECKS_A_DRIVER: &str = "check_driver";
+
 /// How many lines are kept before and after an alarm.
 const BEFORE: usize = 5;
 const AFTER: usize = 60;
@@ -104,6 +228,8 @@ pub struct Watcher {
     open: usize,
     expected: Option<Expected>,
     during: Option<String>,
+    /// Whether a driver is checked: [`WORDS`] count too.
+    strict: bool,
     clock: Duration,
 }
 
@@ -119,7 +245,8 @@ impl Watcher {
             if let (None, Some(splat)) = (&self.expected, self.splats.last_mut()) {
                 splat.context.push(line.to_owned());
             }
-        } else if let Some(kind) = alarm(line) {
+        } else if let Some(kind) = alarm(line).or_else(|| self.strict.then(|| word(line)).flatten())
+        {
             self.open = AFTER;
             match &mut self.expected {
                 Some(expected) if expected.kind == kind => expected.came = true,
@@ -149,7 +276,10 @@ impl Watcher {
             self.found(MISSED, None);
         }
         match verb {
-            "begin" => self.during = Some(of.to_owned()),
+            "begin" => {
+                self.strict = of == CHECKS_A_DRIVER;
+                self.during = Some(of.to_owned());
+            }
             "expects" => {
                 self.expected = Some(Expected {
                     kind: of.to_owned(),
@@ -177,6 +307,30 @@ impl Watcher {
     pub fn splats(&self) -> &[Splat] {
         &self.splats
     }
+}
+
+/// What the line says of a wrong driver.
+fn word(line: &str) -> Option<&'static str> {
+    let mut words = WORDS.iter();
+    words
+        .find(|(text, _)| fits(line, text))
+        .map(|(_, what)| *what)
+}
+
+/// Whether a line has a text with `*` for any text and `#`, at its end, for a digit.
+fn fits(line: &str, text: &str) -> bool {
+    let (text, digit) = match text.strip_suffix('#') {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    let mut rest = line;
+    text.split('*').all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    }) && (!digit || rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// Reads `[   12.345678] …`.
@@ -289,6 +443,59 @@ mod tests {
         }
         // Without the announcement each counts, once.
         assert_eq!(kinds(&report), ["refcount"]);
+    }
+
+    #[test]
+    fn what_the_kernel_says_of_a_wrong_driver() {
+        let strict = ["[    0.9] lab: begin check_driver"];
+        for (text, kind) in [
+            ("mut mut.1: probe with driver mut failed with error 1", "a probe returned a positive number"),
+            ("pci 0000:00:03.0: Driver probe function unexpectedly returned 1", "a probe returned a positive number"),
+            ("do_init_module: 'foo'->init suspiciously returned 1, it should follow 0/-E convention", "an init returned a positive number"),
+            ("mut mut.0: Resources present before probing", "devres left from before the probe"),
+            ("platform x.0: remove callback returned a non-zero value. This will be ignored.", "a remove returned an error"),
+            ("mut mut.0: driver_bound: device already bound", "a device bound twice"),
+            ("mut mut.0: probe deferral not supported", "a deferral after the registration"),
+            ("bus_add_device: cannot add device 'x' to unregistered bus 'y'", "a bus that is not registered"),
+            ("Driver 'x' was unable to register with bus_type 'y' because the bus was not initialized.", "a bus that is not registered"),
+            ("class_unregister: class 00000000abcd was not registered yet", "a class that is not registered"),
+            ("Driver 'x' needs updating - please use bus_type methods", "callbacks of driver and bus"),
+            ("Error: Driver 'x' is already registered, aborting...", "a driver registered twice"),
+            ("__platform_driver_probe: drivers registered with __platform_driver_probe can not be probed asynchronously", "an asynchronous platform_driver_probe()"),
+            ("platform x.0: failed to claim resource 0: [mem 0x1000-0x1fff]", "a resource claimed twice"),
+            ("x 0000:00:03.0: BAR 0 [mem 0xfeb00000-0xfeb00fff]: can't reserve [mem 0xfeb00000-0xfeb00fff]", "a region requested twice"),
+            ("sysfs: cannot create duplicate filename '/devices/platform/x.0/state'", "a name that is there already"),
+            ("kobject: kobject_add_internal failed for x with -EEXIST, don't try to register things with the same name in the same directory.", "a name that is there already"),
+            ("debugfs: 'x' already exists in '/'", "a name that is there already"),
+            ("kobject: kobject_add_internal failed for x (error: -2 parent: y)", "a kobject that is not added"),
+            ("add_uevent_var: kobject_uevent: insufficient buffer space (3 left) for x", "a uevent that is too long"),
+            ("CHRDEV \"x\" major requested (600) is greater than the maximum (511)", "a character device out of range"),
+            ("irq 10: nobody cared (try booting with the \"irqpoll\" option)", "an interrupt that no handler takes"),
+            ("irq event 10: bogus return value 5", "a handler's bogus return value"),
+            ("genirq: exiting task \"irq/10-x\" (99) is an active IRQ thread (irq 10)", "a handler's thread that exits"),
+            ("genirq: Threaded irq requested with handler=NULL and !ONESHOT for x (irq 10)", "a threaded interrupt without IRQF_ONESHOT"),
+            ("Trying to free already-free IRQ 10", "an interrupt freed twice"),
+            ("mut mut.0: Unbalanced pm_runtime_enable!", "runtime PM enabled twice"),
+            ("mut mut.0: Runtime PM usage count underflow!", "runtime PM put too often"),
+            ("mut mut.0: Attempt to enable runtime PM when it is blocked", "runtime PM enabled while blocked"),
+            ("mut mut.0: Enabling runtime PM for inactive device with active children", "runtime PM out of order"),
+            ("mut mut.0: runtime PM trying to activate child device c but parent (mut.0) is not active", "runtime PM out of order"),
+            ("mut mut.0: PM: parent x should not be sleeping", "a parent that sleeps before its child"),
+            ("mut mut.0: Leftover wakeup IRQ found, overriding", "a wakeup interrupt left behind"),
+            ("unregister_netdevice: waiting for x0 to become free. Usage count = 2", "a reference to a network device left behind"),
+            ("x 0000:00:03.0: dma_pool_destroy buffers, 00000000abcd busy", "a DMA pool destroyed while it is used"),
+        ] {
+            let line = format!("[    1.000000] {text}");
+            assert_eq!(kinds(&[strict[0], &line]), [kind], "{line}");
+            assert!(kinds(&[&line]).is_empty(), "{line}");
+        }
+        for right in [
+            "[    1.0] mut mut.1: probe with driver mut failed with error -19",
+            "[    1.0] mut mut.1: Direct firmware load for x failed with error -2",
+            "[    1.0] irq event stamp: 5",
+        ] {
+            assert!(kinds(&[strict[0], right]).is_empty(), "{right}");
+        }
     }
 
     #[test]

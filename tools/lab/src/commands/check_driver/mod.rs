@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cache::remove_tree;
+use crate::console::CHECKS_A_DRIVER as PROGRAM;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
@@ -28,9 +29,6 @@ use find::{Files, Finder, Loaded};
 use life::Life;
 use report::{Parts, Report, Subject};
 use source::Built;
-
-/// The guest's program.
-const PROGRAM: &str = "check_driver";
 
 /// So many lines of the kernel are quoted with a failure.
 const QUOTED: usize = 8;
@@ -141,7 +139,7 @@ pub fn check(
     let mut finder = Finder::new(session, modules, &unpacked)?;
     let (mut driver, mut with) = (args.module.clone(), args.with.clone());
     if let Some(source) = &args.src {
-        let built = Built::of(session, source)?;
+        let built = Built::of(session, source, &format!("{driver} {with}"))?;
         (driver, with) = built.roles(&driver, &with)?;
         finder.add(built.files());
     }

@@ -27,12 +27,13 @@ pub struct Built {
 
 impl Built {
     /// Builds a copy of the directory for the kernel of the session, whose own modules are built.
+    /// What is `named` is built too, if its source is there.
     ///
     /// # Errors
     ///
     /// [`Kind::Build`] if the compiler refuses it or no module comes of it, [`Kind::Usage`] if
     /// there is no source file.
-    pub fn of(session: &Session, source: &Path) -> Result<Self> {
+    pub fn of(session: &Session, source: &Path, named: &str) -> Result<Self> {
         let copy = session.project.top().join(COPY);
         crate::cache::remove_tree(&copy)?;
         copy_tree(source, &copy)?;
@@ -45,6 +46,18 @@ impl Built {
             Some(file) => {
                 let text = fs::read_to_string(file).at(file, "read")?;
                 variables.extend(options(&text).map(|option| format!("{option}=m")));
+                let more: String = named
+                    .split_whitespace()
+                    .map(|word| name_of(&name(Path::new(word))))
+                    .filter(|of| {
+                        ["c", "rs"]
+                            .iter()
+                            .any(|end| copy.join(of).with_extension(end).is_file())
+                    })
+                    .filter(|of| !text.contains(&format!("{of}.o")))
+                    .map(|of| format!("\nobj-m += {of}.o\n"))
+                    .collect();
+                fs::write(file, text + &more).at(file, "write")?;
             }
             None => {
                 let text = kbuild(&copy, source)?;
@@ -187,7 +200,8 @@ fn kbuild(dir: &Path, source: &Path) -> Result<String> {
             text += &format!("obj-m += {object}\n");
             if code.contains("async_probe::") {
                 text += &format!(
-                    "RUSTFLAGS_{object} += -L $(ASYNC_PROBE)/rust/async_probe --extern async_probe\n"
+                    "RUSTFLAGS_{object} += -L $(ASYNC_PROBE)/rust/async_probe \\\n\
+                     \t--extern async_probe\n"
                 );
             }
         }
