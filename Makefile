@@ -18,6 +18,8 @@ KERNEL_FLAGS = $(call option,kernel,KERNEL)
 LAB_FLAGS = $(KERNEL_FLAGS) $(call option,time,TIME) $(call option,accel,ACCEL) \
 	$(call option,shift,SHIFT) $(call option,seed,SEED)
 
+DEVICE_FLAGS = $(call option,device,DEVICE) $(call option,qemu,QEMU)
+
 # Static, so that it runs on any machine of this architecture. The target is named so that build
 # scripts and macros are not built statically.
 HOST = $(shell $(CARGO) -vV | sed -n 's/^host: //p')
@@ -26,7 +28,7 @@ PROBE_ANALYZE = out/target/$(HOST)/release/probe-analyze
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report what-if diff check check-driver bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
+.PHONY: all modules run report what-if diff check check-driver devices bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
 
 all: modules
 
@@ -39,10 +41,10 @@ modules: lab
 endif
 
 run: lab
-	@$(LAB) $(SAYS) run $(LAB_FLAGS) $(if $(JSON),--json)
+	@$(LAB) $(SAYS) run $(LAB_FLAGS) $(DEVICE_FLAGS) $(if $(JSON),--json)
 
 shell: lab
-	@$(LAB) $(SAYS) shell $(LAB_FLAGS)
+	@$(LAB) $(SAYS) shell $(LAB_FLAGS) $(DEVICE_FLAGS)
 
 setup docs: lab
 	@$(LAB) $(SAYS) $@ $(KERNEL_FLAGS)
@@ -51,9 +53,12 @@ check: lab
 	@$(LAB) $(SAYS) check $(LAB_FLAGS) $(if $(LIST),--list) $(if $(JSON),--json) -- $(call quoted,TESTS)
 
 check-driver: lab
-	@$(LAB) $(SAYS) check-driver $(LAB_FLAGS) $(call option,src,SRC) $(call option,with,WITH) \
+	@$(LAB) $(SAYS) check-driver $(LAB_FLAGS) $(DEVICE_FLAGS) $(call option,src,SRC) $(call option,with,WITH) \
 		$(call option,params,PARAMS) $(call option,before,BEFORE) $(call option,after,AFTER) $(call option,firmware,FIRMWARE) \
 		$(call option,step-deadline,DEADLINE) -- $(call quoted,MODULE)
+
+devices: lab
+	@$(LAB) $(SAYS) devices $(LAB_FLAGS) -- $(call quoted,WORD)
 
 bench: lab
 	@$(LAB) $(SAYS) bench $(LAB_FLAGS) $(BENCH) $(call option,devices,DEVICES) $(call option,quick,QUICK) \
@@ -152,6 +157,9 @@ help:
 	@echo '  make check-driver       any driver: its laws, its timing, whether it would gain; MODULE=foo.ko'
 	@echo '                          or SRC=DIR, which is built first;'
 	@echo '                          WITH="bar.ko a=1" PARAMS="b=2" BEFORE= AFTER= FIRMWARE=DIR DEADLINE=100'
+	@echo '                          DEVICE="nvme,mdts=4 e1000e" on devices of QEMU, QEMU="-device edu" as it is;'
+	@echo '                          both also for make run and make shell'
+	@echo '  make devices WORD=usb   the device models of QEMU, and which modules of the kernel take them'
 	@echo '  make bench              designs, Rust against C, memory, sizes; BENCH=costs measures a part,'
 	@echo '                          DEVICES=8,64 and QUICK=10,1000 choose how many devices there are,'
 	@echo '                          WALL=1 times make run and make check, DOCUMENT=1 renews the documentation'

@@ -16,7 +16,7 @@ pub fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
     let text = |symbol: &str| config.value(symbol).unwrap_or("unknown");
     Ok(Identity {
         kernel: session.kernel.release()?,
-        qemu: qemu(session)?,
+        qemu: qemu_version(session)?,
         rustc: word(text("CONFIG_RUSTC_VERSION_TEXT"), 1).to_owned(),
         cc: compiler(text("CONFIG_CC_VERSION_TEXT")),
         cpus: machine.smp,
@@ -27,8 +27,8 @@ pub fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
     })
 }
 
-/// Reads `QEMU emulator version 10.0.8 (Debian 1:10.0.8+ds-0+deb13u1)`.
-fn qemu(session: &Session) -> Result<String> {
+/// The version of QEMU: `QEMU emulator version 10.0.8 (Debian 1:10.0.8+ds-0+deb13u1)`.
+pub fn qemu_version(session: &Session) -> Result<String> {
     let program = session.kernel.arch().qemu;
     let output = session
         .env

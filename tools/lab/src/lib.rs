@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod console;
 pub mod debian;
+pub mod devices;
 pub mod enter;
 pub mod environment;
 pub mod error;

@@ -54,6 +54,9 @@ pub struct Machine {
     /// More for the kernel's command line
     #[arg(long, default_value = "")]
     pub append: String,
+    /// QEMU's arguments for more devices
+    #[arg(skip)]
+    pub devices: Vec<String>,
     /// Seconds of guest time that a job may take
     #[arg(long, default_value_t = 900)]
     pub deadline: u32,

@@ -57,6 +57,8 @@ pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<V
             "-chardev {backend},id=s{number}{comma}{options} -serial chardev:s{number}"
         ));
     }
+    args.extend(machine.devices.iter().cloned());
+    let mut add = |text: &str| args.extend(text.split(' ').map(str::to_owned));
     add(&format!(
         "-kernel {IMAGE} -initrd {OUT}/{INITRAMFS} -append"
     ));

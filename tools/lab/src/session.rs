@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::{Cache, Lock};
 use crate::choice::Choice;
+use crate::devices::models::Qemu;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::initramfs::Initramfs;
@@ -76,6 +77,14 @@ impl Session {
             instruments,
             _in_use: in_use,
         })
+    }
+
+    /// The QEMU that the kernel runs in.
+    pub fn qemu(&self) -> Qemu<'_> {
+        Qemu {
+            env: &self.env,
+            arch: self.kernel.arch(),
+        }
     }
 
     /// Builds the modules; there are none for a kernel without what they need.

@@ -8,6 +8,7 @@ pub mod check;
 pub mod check_driver;
 pub mod clean_cache;
 pub mod determinism;
+pub mod devices;
 pub mod docs;
 pub mod exec;
 pub mod in_tree;
@@ -39,6 +40,8 @@ pub enum Command {
     BenchCompare(bench::CompareArgs),
     /// Takes a driver through its life under the recorder, and judges it
     CheckDriver(check_driver::Args),
+    /// Lists the device models of QEMU's, and the modules of the kernel that take them
+    Devices(devices::Args),
     /// Runs the demonstration several times, and fails if its consoles differ
     Determinism(determinism::Args),
     /// Boots with the samples built in, and shows how long each design stalls the boot
@@ -71,6 +74,7 @@ impl Command {
             Self::Bench(args) => bench::run(args),
             Self::BenchCompare(args) => bench::compare(args),
             Self::CheckDriver(args) => check_driver::run(args),
+            Self::Devices(args) => devices::run(args),
             Self::Determinism(args) => determinism::run(args),
             Self::BootStall(args) => boot_stall::run(args),
             Self::InTree(args) => in_tree::run(args),

@@ -13,6 +13,7 @@ use serde_json::{json, Value};
 use timeline::files::{Pictures, NAMES};
 use timeline::{Heading, Part};
 
+use crate::devices::DeviceOptions;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
 use crate::machine::Machine;
@@ -52,6 +53,9 @@ pub struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
+    /// More devices
+    #[command(flatten)]
+    pub devices: DeviceOptions,
     /// Prints what was measured as JSON instead of tables
     #[arg(long)]
     pub json: bool,
@@ -60,11 +64,12 @@ pub struct Args {
 /// Runs the demonstration and prints its report.
 pub fn run(args: &Args) -> Result<()> {
     let session = Session::open(&args.boot.kernel)?;
+    let machine = args.devices.devices(&session)?.machine(&args.boot.machine);
     let modules = session.samples()?;
-    let identity = identity(&session, &args.boot.machine)?;
+    let identity = identity(&session, &machine)?;
     let step = Step::begin("booting and running the scenarios");
     let out = session.project.out("run");
-    let log = boot(&session, &modules, &args.boot.machine, &out)?;
+    let log = boot(&session, &modules, &machine, &out)?;
     step.done();
     let name = out.join("results.log").display().to_string();
     let read = log::parse(&log, None).map_err(|error| {

@@ -5,6 +5,7 @@
 
 use std::io::{stdin, stdout, IsTerminal, Read};
 
+use crate::devices::DeviceOptions;
 use crate::error::{Error, Kind, Result};
 use crate::initramfs::Initramfs;
 use crate::machine::{Machine, Time};
@@ -20,27 +21,29 @@ pub struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
+    /// More devices
+    #[command(flatten)]
+    pub devices: DeviceOptions,
 }
 
 /// Opens it; returns its exit code.
 pub fn run(args: &Args) -> Result<u8> {
     let script = script()?;
     let session = Session::of_any(&args.boot.kernel)?;
+    let machine = args.devices.devices(&session)?.machine(&args.boot.machine);
     let modules = session.modules()?;
     let mut initramfs = session.initramfs(&modules)?;
     for program in programs::build(&session.project, session.kernel.arch())? {
         initramfs.selftest(&program);
     }
     match script {
-        Some(script) => piped(&session, &args.boot.machine, initramfs, &script),
+        Some(script) => piped(&session, &machine, initramfs, &script),
         None => {
             let machine = Machine {
                 time: Time::Wall,
                 // No messages of the boot before the prompt.
-                append: format!("quiet {}", args.boot.machine.append)
-                    .trim_end()
-                    .to_owned(),
-                ..args.boot.machine.clone()
+                append: format!("quiet {}", machine.append).trim_end().to_owned(),
+                ..machine
             };
             let out = session.project.out("shell");
             note("booting; `exit` ends the shell and the machine");

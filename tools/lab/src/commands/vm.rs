@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::devices::DeviceOptions;
 use crate::error::{IoContext, Result};
 use crate::modules::Modules;
 use crate::options::BootOptions;
@@ -18,6 +19,9 @@ pub struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
+    /// More devices
+    #[command(flatten)]
+    pub devices: DeviceOptions,
     /// A shell script that runs in the guest; its output comes to stdout
     #[arg(long)]
     pub job: PathBuf,
@@ -50,6 +54,7 @@ pub fn run(job: &Args) -> Result<()> {
         directory("--firmware ", dir)?;
     }
     let session = Session::of_any(&job.boot.kernel)?;
+    let machine = job.devices.devices(&session)?.machine(&job.boot.machine);
     let modules = if job.no_build {
         Modules::built(&session.project)
     } else {
@@ -76,7 +81,7 @@ pub fn run(job: &Args) -> Result<()> {
     fs::create_dir_all(&job.out).at(&job.out, "create the directory")?;
     let out = fs::canonicalize(&job.out).at(&job.out, "find")?;
     let outcome = session
-        .boot(&job.boot.machine, &out)
+        .boot(&machine, &out)
         .run(initramfs, &mut |line| result(line))?;
     note(&format!(
         "{:.1} s of wall time; console: {}",

@@ -98,7 +98,14 @@ impl<'a> Finder<'a> {
     }
 
     /// All that the driver and what comes with it need.
-    pub fn files(&self, driver: &str, parameters: &str, with: &str) -> Result<Files> {
+    /// `first` are the modules that find the devices.
+    pub fn files(
+        &self,
+        driver: &str,
+        parameters: &str,
+        with: &str,
+        first: &[&str],
+    ) -> Result<Files> {
         let driver = Loaded {
             module: self.named(driver)?,
             parameters: parameters.to_owned(),
@@ -116,6 +123,18 @@ impl<'a> Finder<'a> {
             }
         }
         let mut needs = Vec::new();
+        // The modules that find the devices.
+        for name in first {
+            let mut more = needs.clone();
+            self.with_needs(name, &others, &mut more)?;
+            // The driver itself comes last, and all that needs it.
+            if !more
+                .iter()
+                .any(|loaded| loaded.module.name == driver.module.name)
+            {
+                needs = more;
+            }
+        }
         for loaded in others.iter().chain([&driver]) {
             self.add_needs(&loaded.module, &others, &mut needs, &mut BTreeSet::new())?;
         }
@@ -125,6 +144,30 @@ impl<'a> Finder<'a> {
             with: others,
             driver,
         })
+    }
+
+    /// These modules of the kernel's with all that they need, in an order in which they load.
+    pub fn first(&self, names: &[&str]) -> Result<Vec<Loaded>> {
+        let mut needs = Vec::new();
+        for name in names {
+            self.with_needs(name, &[], &mut needs)?;
+        }
+        Ok(needs)
+    }
+
+    /// Adds a module with those that it needs; one that is built into the kernel needs none.
+    fn with_needs(&self, name: &str, others: &[Loaded], needs: &mut Vec<Loaded>) -> Result<()> {
+        let Some(module) = self.known(name)? else {
+            return Ok(());
+        };
+        self.add_needs(&module, others, needs, &mut BTreeSet::new())?;
+        if !needs.iter().any(|loaded| loaded.module == module) {
+            needs.push(Loaded {
+                module,
+                parameters: String::new(),
+            });
+        }
+        Ok(())
     }
 
     /// The module that a word of the user's names.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::remove_tree;
 use crate::console::CHECKS_A_DRIVER as PROGRAM;
+use crate::devices::{choose, DeviceOptions, Devices};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
@@ -33,6 +34,9 @@ use source::Built;
 /// So many lines of the kernel are quoted with a failure.
 const QUOTED: usize = 8;
 
+/// Seconds of guest time after which a controller has found what is plugged into it.
+const ENUMERATED: u32 = 5;
+
 /// Seconds of guest time that a step of the life of a driver takes at most, unless it is told
 /// otherwise.
 pub const STEP_DEADLINE: u32 = 100;
@@ -43,7 +47,11 @@ pub struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
-    /// The file of its module, or the name of a module of this project or of the kernel
+    /// More devices
+    #[command(flatten)]
+    pub devices: DeviceOptions,
+    /// The file of its module, or the name of a module of this project or of the kernel; by default
+    /// the one that takes the devices
     #[arg(default_value = "")]
     pub module: String,
     /// The directory of the driver's sources, which are built first
@@ -73,12 +81,13 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     if let Some(dir) = &args.src {
         directory("SRC=", dir)?;
-    } else if args.module.is_empty() {
+    } else if args.module.is_empty() && args.devices.is_empty() {
         return Err(Error::new(
             Kind::Usage,
             "no driver to check",
-            "neither MODULE nor SRC is set",
-            "make check-driver SRC=directory of its sources, or MODULE=path/to/foo.ko",
+            "neither MODULE nor SRC nor DEVICE is set",
+            "make check-driver SRC=directory of its sources, or MODULE=path/to/foo.ko; \
+             DEVICE=e1000e alone takes the kernel's own driver for that device",
         ));
     }
     let is_file = args.module.contains('/') || args.module.ends_with(".ko");
@@ -92,7 +101,15 @@ pub fn run(args: &Args) -> Result<()> {
         directory("FIRMWARE=", dir)?;
     }
     let session = Session::of_any(&args.boot.kernel)?;
+    let devices = args.devices.devices(&session)?;
     let modules = session.modules()?;
+    let args = &Args {
+        module: match args.module.is_empty() && args.src.is_none() {
+            true => choose::module(&devices, &session, &modules, &args.boot.machine)?,
+            false => args.module.clone(),
+        },
+        ..args.clone()
+    };
     let programs = programs::build(&session.project, session.kernel.arch())?;
     let out = session.project.out("check-driver");
     // If a step may take longer, so may all together.
@@ -100,9 +117,11 @@ pub fn run(args: &Args) -> Result<()> {
     let machine = Machine {
         deadline: args.boot.machine.deadline.saturating_mul(times),
         wall_deadline: args.boot.machine.wall_deadline.saturating_mul(times),
-        ..args.boot.machine.clone()
+        ..devices.machine(&args.boot.machine)
     };
-    let checked = check(&session, &modules, &programs, &machine, args, &out)?;
+    let checked = check(
+        &session, &modules, &programs, &machine, args, &devices, &out,
+    )?;
     if let Some(report) = checked.report.as_ref().filter(|report| report.tells()) {
         result(report.text().trim_end());
         note(&format!(
@@ -132,6 +151,7 @@ pub fn check(
     programs: &[PathBuf],
     machine: &Machine,
     args: &Args,
+    devices: &Devices,
     out: &Path,
 ) -> Result<Checked> {
     remove_tree(out)?;
@@ -143,7 +163,7 @@ pub fn check(
         (driver, with) = built.roles(&driver, &with)?;
         finder.add(built.files());
     }
-    let files = finder.files(&driver, &args.params, &with)?;
+    let files = finder.files(&driver, &args.params, &with, &devices.modules())?;
     let mut initramfs = session.initramfs(modules)?;
     for Loaded { module, .. } in files.all() {
         initramfs.file(&in_guest(&module.path), &module.path, false);
@@ -158,7 +178,7 @@ pub fn check(
         )
     })?;
     initramfs.selftest(program);
-    initramfs.bytes("plan", plan(args, &files)?.as_bytes(), false);
+    initramfs.bytes("plan", plan(args, devices, &files)?.as_bytes(), false);
     initramfs.bytes("job", job().as_bytes(), true);
     if let Some(dir) = &args.firmware {
         for (path, file) in below(dir)? {
@@ -181,6 +201,7 @@ pub fn check(
         module: files.driver.module.name.clone(),
         parameters: args.params.clone(),
         with,
+        devices: devices.words(),
         kernel: session.kernel.release()?,
         machine: words(machine),
     };
@@ -394,7 +415,7 @@ fn in_guest(path: &Path) -> String {
 }
 
 /// What the guest is to do; `plan.rs` of its program has the format.
-fn plan(args: &Args, files: &Files) -> Result<String> {
+fn plan(args: &Args, devices: &Devices, files: &Files) -> Result<String> {
     let mut plan = format!("deadline {}\n", args.step_deadline);
     let mut line = |what: &str, loaded: &Loaded| {
         let Loaded { module, parameters } = loaded;
@@ -408,7 +429,12 @@ fn plan(args: &Args, files: &Files) -> Result<String> {
     files.needs.iter().for_each(|loaded| line("need", loaded));
     files.with.iter().for_each(|loaded| line("with", loaded));
     line("driver", &files.driver);
-    for (what, command) in [("before", &args.before), ("after", &args.after)] {
+    // What is behind a controller comes when the controller's own driver has found it.
+    let before = match devices.modules().is_empty() {
+        true => args.before.clone(),
+        false => format!("sleep {ENUMERATED}; {}", args.before),
+    };
+    for (what, command) in [("before", &before), ("after", &args.after)] {
         if command.contains('\n') {
             return Err(Error::new(
                 Kind::Usage,

@@ -27,6 +27,8 @@ pub struct Subject {
     pub parameters: String,
     /// What was loaded with it, as it was named.
     pub with: String,
+    /// Devices of QEMU's, as they were named.
+    pub devices: String,
     /// The kernel, as `uname -r` prints it.
     pub kernel: String,
     /// The machine, in words.
@@ -169,12 +171,16 @@ impl Report {
             module,
             parameters,
             with,
+            devices,
             kernel,
             machine,
         } = &self.subject;
         let mut lines = vec![format!("{module} {parameters}").trim_end().to_owned()];
         if !with.is_empty() {
             lines.push(format!("with {with}"));
+        }
+        if !devices.is_empty() {
+            lines.push(format!("on {devices}"));
         }
         lines.push(format!("Linux {kernel}, {machine}"));
         let mut out: String = lines.iter().map(|line| wrapped(line, "")).collect();

@@ -118,7 +118,7 @@ fn add(path: PathBuf, files: &mut BTreeMap<String, PathBuf>) {
 }
 
 /// The directory of the unpacked package, in the cache.
-fn unpacked(meta: &Meta, env: &Environment, logs: &Path) -> Result<PathBuf> {
+pub fn unpacked(meta: &Meta, env: &Environment, logs: &Path) -> Result<PathBuf> {
     let cache = Cache::locate()?;
     let entry = format!("modules/stock-{}", meta.release);
     let dir = cache.path(&entry);

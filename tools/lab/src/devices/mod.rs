@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices of QEMU's beside those that the machine has: `DEVICE=` and `QEMU=`.
+
+pub mod aliases;
+pub mod backends;
+pub mod choose;
+pub mod known;
+pub mod models;
+
+use std::process::{Output, Stdio};
+
+use backends::{Controller, BACK_ENDS, CONTROLLERS};
+use models::{like, Model, Qemu};
+
+use crate::error::{Error, Kind, Result};
+use crate::machine::Machine;
+use crate::progress::note;
+use crate::session::Session;
+
+/// What every device has beside the properties that QEMU tells.
+const COMMON: &[&str] = &["id", "bus"];
+
+/// The devices, as the command line has them.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct DeviceOptions {
+    /// Device models of QEMU's, each with its options: "nvme,serial=1 e1000e"
+    #[arg(long)]
+    pub device: Vec<String>,
+    /// More arguments for QEMU, as they are
+    #[arg(long, default_value = "")]
+    pub qemu: String,
+}
+
+/// A device that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// As it was asked for: the model with its options.
+    pub word: String,
+    /// The model.
+    pub model: Model,
+    /// All arguments of QEMU's for it and its parts.
+    pub args: Vec<String>,
+    /// The modules of what it is plugged into.
+    pub modules: &'static [&'static str],
+}
+
+/// The devices of a machine.
+#[derive(Clone, Debug, Default)]
+pub struct Devices {
+    /// In the order in which they were named.
+    pub devices: Vec<Device>,
+    /// More arguments for QEMU.
+    raw: Vec<String>,
+}
+
+impl DeviceOptions {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.words().next().is_none() && self.qemu.trim().is_empty()
+    }
+
+    /// The devices, one by one.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.device
+            .iter()
+            .flat_map(|words| words.split_whitespace())
+    }
+
+    /// The devices with all that they need. QEMU has been asked whether it takes them.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] if a model or an option is unknown, or if QEMU refuses them.
+    pub fn devices(&self, session: &Session) -> Result<Devices> {
+        if self.is_empty() {
+            return Ok(Devices::default());
+        }
+        let qemu = session.qemu();
+        let models = qemu.models()?;
+        let mut devices = Devices {
+            devices: Vec::new(),
+            raw: self.qemu.split_whitespace().map(str::to_owned).collect(),
+        };
+        for word in self.words() {
+            let (name, options) = split(word);
+            let model = find(name, &models)?;
+            let properties = qemu.properties(&model.name)?;
+            has_options(word, &options, &properties)?;
+            let number = devices.devices.len() + 1;
+            let device = Device::of(word, model, &properties, number, &devices.devices);
+            devices.devices.push(device);
+        }
+        devices.try_out(qemu)?;
+        Ok(devices)
+    }
+}
+
+/// The name of the model, and the names of its options.
+fn split(word: &str) -> (&str, Vec<&str>) {
+    // A comma in a value is written twice.
+    let mut parts = word.split(',');
+    let name = parts.next().unwrap_or(word);
+    let keys = parts.filter_map(|part| Some(part.split_once('=')?.0));
+    (name, keys.collect())
+}
+
+/// The model of this name.
+fn find(name: &str, models: &[Model]) -> Result<Model> {
+    let found = models
+        .iter()
+        .find(|model| model.name == name || model.alias == name);
+    found.cloned().ok_or_else(|| {
+        let names = models
+            .iter()
+            .flat_map(|model| [model.name.as_str(), model.alias.as_str()]);
+        let near = like(name, names);
+        let why = match near.is_empty() {
+            true => "none has a name like it".to_owned(),
+            false => format!("it has {}", near.join(", ")),
+        };
+        Error::new(
+            Kind::Usage,
+            format!("QEMU has no device model {name}"),
+            why,
+            "make devices lists the models, and with WORD=usb those that have it in their names; \
+             options come after a comma: DEVICE=nvme,serial=1",
+        )
+    })
+}
+
+/// Whether a model has these options.
+fn has_options(word: &str, options: &[&str], properties: &[String]) -> Result<()> {
+    let all = || {
+        properties
+            .iter()
+            .map(String::as_str)
+            .chain(COMMON.iter().copied())
+    };
+    let Some(unknown) = options
+        .iter()
+        .find(|option| !all().any(|known| known == **option))
+    else {
+        return Ok(());
+    };
+    let (model, _) = split(word);
+    let near = like(unknown, all());
+    let mut own: Vec<&str> = properties.iter().map(String::as_str).collect();
+    own.sort_unstable();
+    Err(Error::new(
+        Kind::Usage,
+        format!("{model} has no option {unknown}"),
+        format!("its options: {}", own.join(", ")),
+        match near.first() {
+            Some(near) => format!("DEVICE={model},{near}=..."),
+            None => format!("DEVICE={model} takes those; QEMU= takes arguments as they are"),
+        },
+    ))
+}
+
+impl Device {
+    /// A device and what it needs; `before` are those that the machine has already, `number` is what
+    /// the machine has once.
+    pub fn of(
+        word: &str,
+        model: Model,
+        properties: &[String],
+        number: usize,
+        before: &[Self],
+    ) -> Self {
+        let (_, given) = split(word);
+        let mut args = Vec::new();
+        let mut options = word.to_owned();
+        let controller = (!given.contains(&"bus"))
+            .then(|| controller(&model, before))
+            .flatten();
+        if let Some(Controller { device, bus, .. }) = controller {
+            let id = format!("controller{number}");
+            let device = device.replace("ID", &id).replace('N', &number.to_string());
+            args.extend(["-device".to_owned(), format!("{device},id={id}")]);
+            if !bus.is_empty() {
+                options += &format!(",bus={}", bus.replace("ID", &id));
+            }
+        }
+        for property in properties {
+            let row = BACK_ENDS.iter().find(|row| {
+                let rest = property.strip_prefix(row.property);
+                let is = rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+                is && !row.but.iter().any(|part| model.name.contains(part))
+            });
+            let Some(row) = row.filter(|_| !given.contains(&property.as_str())) else {
+                continue;
+            };
+            let id = format!("{property}-{number}");
+            let fill = |text: &str| text.replace("ID", &id).replace('N', &number.to_string());
+            args.extend(row.args.split_whitespace().map(fill));
+            options += &format!(",{property}={}", fill(row.value));
+        }
+        if !given.contains(&"id") {
+            options += &format!(",id=device{number}");
+        }
+        args.extend(["-device".to_owned(), options]);
+        Self {
+            word: word.to_owned(),
+            model,
+            args,
+            modules: controller.map_or(&[], |controller| controller.modules),
+        }
+    }
+
+    /// Whether it, or what it is plugged into, is on PCI, in a slot that we may choose.
+    pub fn is_on_pci(&self) -> bool {
+        let (_, given) = split(&self.word);
+        let placed = given.contains(&"bus") || given.contains(&"addr");
+        !placed && (self.model.bus == "PCI" || !self.modules.is_empty())
+    }
+
+    /// Its arguments, in a slot of the root bus.
+    fn at(&self, slot: usize) -> Vec<String> {
+        let mut args = self.args.clone();
+        let is_device = |pair: &[String]| pair[0] == "-device";
+        // A controller comes first. A part that is a device comes before the device.
+        let place = match CONTROLLERS.iter().any(|row| self.is_behind(row)) {
+            true => args.windows(2).position(is_device),
+            false => args.windows(2).rposition(is_device),
+        };
+        if let Some(options) = place.and_then(|place| args.get_mut(place + 1)) {
+            *options += &format!(",addr={slot:#x}");
+        }
+        args
+    }
+
+    fn is_behind(&self, row: &Controller) -> bool {
+        row.of == self.model.bus || row.of == self.model.name
+    }
+}
+
+/// The controller that a model needs, unless one of those before is one.
+fn controller(model: &Model, before: &[Device]) -> Option<&'static Controller> {
+    let of = |row: &&Controller| row.of == model.bus || row.of == model.name;
+    let is_one = |row: &Controller, other: &Model| {
+        other.bus != model.bus && row.others.iter().any(|part| other.name.contains(part))
+    };
+    let row = CONTROLLERS.iter().find(of)?;
+    (!before.iter().any(|other| is_one(row, &other.model))).then_some(row)
+}
+
+impl Devices {
+    /// QEMU's arguments for all of them.
+    pub fn args(&self) -> Vec<String> {
+        let each = self.devices.iter().flat_map(|device| &device.args);
+        each.chain(&self.raw).cloned().collect()
+    }
+
+    /// As they were asked for.
+    pub fn words(&self) -> String {
+        let words: Vec<_> = self
+            .devices
+            .iter()
+            .map(|device| device.word.as_str())
+            .collect();
+        words.join(" ")
+    }
+
+    /// This machine, with the devices.
+    pub fn machine(&self, machine: &Machine) -> Machine {
+        Machine {
+            devices: self.args(),
+            ..machine.clone()
+        }
+    }
+
+    /// The modules of what the devices are plugged into.
+    pub fn modules(&self) -> Vec<&'static str> {
+        let mut modules: Vec<_> = self
+            .devices
+            .iter()
+            .flat_map(|of| of.modules)
+            .copied()
+            .collect();
+        modules.sort_unstable();
+        modules.dedup();
+        modules
+    }
+
+    /// Makes the machine without starting it.
+    fn try_out(&self, qemu: Qemu<'_>) -> Result<()> {
+        let output = tried(qemu, &self.args())?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let said = |line: &str| Some(line.split_once(": ")?.1.to_owned());
+        let mut lines = errors.lines().filter_map(said);
+        if output.status.success() {
+            lines.for_each(|line| note(&format!("QEMU: {line}")));
+            return Ok(());
+        }
+        let line = lines
+            .next_back()
+            .unwrap_or_else(|| output.status.to_string());
+        Err(self.refused(&line))
+    }
+
+    /// The error for a machine that QEMU refuses with these words.
+    fn refused(&self, line: &str) -> Error {
+        let guilty = |device: &&Device| blamed(&device.args, line).is_some();
+        let device = self.devices.iter().find(guilty);
+        let why = device
+            .and_then(|device| blamed(&device.args, line))
+            .unwrap_or(line);
+        let (what, next) = match device {
+            Some(Device { word, model, .. }) if model.bus == "virtio-bus" => (
+                format!("QEMU refuses DEVICE={word}"),
+                "take the model that is on PCI: its name ends with -pci".to_owned(),
+            ),
+            Some(Device { word, model, .. }) => (
+                format!("QEMU refuses DEVICE={word}"),
+                format!(
+                    "out/target/debug/lab exec qemu-system-x86_64 -device {},help shows its options; \
+                     QEMU= takes what else it needs, as it is",
+                    model.name
+                ),
+            ),
+            None => (
+                "QEMU refuses the machine".to_owned(),
+                "look at QEMU=, which is passed on as it is".to_owned(),
+            ),
+        };
+        Error::new(Kind::Usage, what, why, next)
+    }
+}
+
+/// What QEMU says of one of these arguments, if it quotes one.
+fn blamed<'a>(args: &[String], line: &'a str) -> Option<&'a str> {
+    let options = args.iter().filter(|arg| !arg.starts_with('-'));
+    options
+        .into_iter()
+        .find_map(|arg| Some(line.split_once(&format!("{arg}: "))?.1))
+}
+
+/// What QEMU says to a machine, which is made and not started.
+fn tried(qemu: Qemu<'_>, args: &[String]) -> Result<Output> {
+    let own = ["-S", "-monitor", "stdio"].map(str::to_owned);
+    let args: Vec<String> = own.into_iter().chain(args.iter().cloned()).collect();
+    // At the end of its input the monitor stays.
+    let mut quit = tempfile::tempfile().map_err(|error| no_input(&error))?;
+    std::io::Write::write_all(&mut quit, b"quit\n").map_err(|error| no_input(&error))?;
+    std::io::Seek::rewind(&mut quit).map_err(|error| no_input(&error))?;
+    qemu.ask(&args, Stdio::from(quit))
+}
+
+fn no_input(error: &std::io::Error) -> Error {
+    Error::new(
+        Kind::Storage,
+        "cannot tell QEMU anything",
+        error.to_string(),
+        "let TMPDIR be a directory that can be written",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(word: &str, bus: &str, properties: &str, before: &[Device]) -> Device {
+        let model = Model {
+            name: split(word).0.to_owned(),
+            bus: bus.to_owned(),
+            ..Model::default()
+        };
+        let properties: Vec<_> = properties.split_whitespace().map(str::to_owned).collect();
+        Device::of(word, model, &properties, before.len() + 1, before)
+    }
+
+    #[test]
+    fn what_a_model_needs_is_supplied() {
+        let nvme = device("nvme,mdts=4", "PCI", "drive serial mdts", &[]);
+        let line = nvme.args.join(" ");
+        assert!(line.starts_with("-drive if=none,id=drive-1,"), "{line}");
+        let own = "-device nvme,mdts=4,drive=drive-1,serial=serial-1,id=device1";
+        assert!(line.ends_with(own), "{line}");
+        let given = device("nvme,drive=d,id=x", "PCI", "drive", &[]);
+        assert_eq!(given.args, ["-device", "nvme,drive=d,id=x"]);
+        let doorbell = device("ivshmem-doorbell", "PCI", "chardev", &[]);
+        assert_eq!(doorbell.args, ["-device", "ivshmem-doorbell,id=device1"]);
+    }
+
+    #[test]
+    fn controllers() {
+        let mouse = device("usb-mouse", "usb-bus", "", &[]);
+        assert_eq!(mouse.args[1], "qemu-xhci,id=controller1");
+        assert_eq!(mouse.modules, ["xhci_pci"]);
+        assert_eq!(mouse.at(5)[1], "qemu-xhci,id=controller1,addr=0x5");
+        let ehci = [device("usb-ehci", "PCI", "", &[])];
+        assert_eq!(ehci[0].at(7)[1], "usb-ehci,id=device1,addr=0x7");
+        let behind = device("usb-mouse", "usb-bus", "", &ehci);
+        assert_eq!(behind.args, ["-device", "usb-mouse,id=device2"]);
+        let igb = device("igb", "PCI", "", &[]);
+        assert_eq!(igb.args[3], "igb,bus=controller1,id=device1");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let nvme = Model {
+            name: "nvme".to_owned(),
+            ..Model::default()
+        };
+        let error = find("nvmee", &[nvme]).unwrap_err();
+        assert!(error.why.contains("nvme"), "{error}");
+        let properties = ["serial".to_owned()];
+        let error = has_options("nvme,seriall=1", &["seriall"], &properties).unwrap_err();
+        assert_eq!(error.next, "DEVICE=nvme,serial=...");
+        assert!(has_options("nvme,id=x", &["id"], &properties).is_ok());
+        let devices = Devices {
+            devices: vec![device("usb-mtp", "usb-bus", "", &[])],
+            raw: vec![],
+        };
+        let error = devices.refused("-device usb-mtp,id=device1: rootdir must be configured");
+        assert_eq!(error.what, "QEMU refuses DEVICE=usb-mtp");
+        assert_eq!(error.why, "rootdir must be configured");
+        assert!(devices
+            .refused("-foo: invalid option")
+            .next
+            .contains("QEMU="));
+    }
+}
