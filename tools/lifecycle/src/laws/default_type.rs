@@ -101,9 +101,7 @@ fn by_recorded_init(life: &Life, register: &Span) -> Option<bool> {
     let inits = life.of(Kind::Init);
     let before = inits.take_while(|(_, init)| init.began < register.began);
     let (at, init) = before.filter(|(_, init)| init.on == module).last()?;
-    let waits = life
-        .inside(Kind::Flush, at)
-        .any(|(_, flush)| flush.parent == Some(at) && flush.facts.domain == Some(0));
+    let waits = life.loader_waits(at).is_some();
     (waits || init.ret == Some(0)).then_some(!waits)
 }
 
@@ -160,6 +158,10 @@ mod tests {
         // Where it cannot be seen how the module was loaded.
         assert_kept(&LAW, &altered(ASYNC, "9 init_end 0", ""), 0);
         assert_kept(&LAW, &ASYNC.replace("mod=m", "mod=other"), 0);
+
+        // The module's own init waits, by wait_for_device_probe(), and its loader does not.
+        let own = "9 register_end 0\n 9 flush 0\n 9 flush_end from=m_init";
+        assert_kept(&LAW, &altered(ASYNC, "9 register_end 0", own), 1);
         assert_kept(&LAW, PRINTED, 1);
     }
 

@@ -132,7 +132,7 @@ pub(super) fn registrations(life: &Life) -> impl Iterator<Item = (usize, &Span)>
 pub(super) fn says(life: &Life, probe_type: ProbeType, plain: bool) -> Option<Vec<Event>> {
     let waits = |register| {
         let init = life.within(register, |outer| outer.kind == Kind::Init);
-        init.is_some_and(|init| life.inside(Kind::Flush, init).next().is_some())
+        init.is_some_and(|init| life.loader_waits(init).is_some())
     };
     let (_, register) = registrations(life).find(|(at, _)| !plain || waits(*at))?;
     let mut draft = Draft::of(life);
@@ -144,8 +144,7 @@ pub(super) fn says(life: &Life, probe_type: ProbeType, plain: bool) -> Option<Ve
 /// waits the last.
 pub(super) fn wait(life: &Life) -> Option<(&Span, &Span, &Span)> {
     life.of(Kind::Init).find_map(|(at, init)| {
-        let mut flushes = life.inside(Kind::Flush, at).map(|(_, flush)| flush);
-        let flush = flushes.find(|flush| flush.facts.domain == Some(0))?;
+        let flush = life.loader_waits(at)?;
         let last = life
             .async_probes()
             .into_iter()

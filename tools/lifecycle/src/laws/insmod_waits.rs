@@ -51,11 +51,10 @@ fn recorded(court: &Court<'_>) -> Result<usize, Violation> {
     }
     let mut cases = 0;
     for (at, init) in life.of(Kind::Init).filter(|(_, init)| init.ret == Some(0)) {
-        let waits = || {
-            let mut flushes = life.inside(Kind::Flush, at).map(|(_, flush)| flush);
-            flushes.any(|flush| flush.parent == Some(at) && flush.facts.domain == Some(0))
-        };
-        let Some(scheduled) = scheduled.get(&at).filter(|_| waits()) else {
+        let Some(scheduled) = scheduled
+            .get(&at)
+            .filter(|_| life.loader_waits(at).is_some())
+        else {
             continue;
         };
         cases += 1;
@@ -158,6 +157,9 @@ mod tests {
     #[test]
     fn holds() {
         assert_kept(&LAW, RECORDED, 1);
+        // The module's own init waits, by wait_for_device_probe(), and its loader does not.
+        let own = "8 flush 0\n 8 flush_end from=m_init\n 8 schedule 1";
+        assert_kept(&LAW, &altered(RECORDED, "8 schedule 1", own), 1);
         assert_kept(&LAW, PRINTED, 1);
         // It does not wait with `async_probe`, nor for what is in a domain of its own; where the
         // log does not say how the module was loaded, it cannot be judged.

@@ -55,10 +55,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let Some((init_at, init)) = during.next().copied() else {
             continue;
         };
-        let waits = life.inside(Kind::Flush, init_at).any(|(_, flush)| {
-            flush.parent == Some(init_at)
-                && flush.began < rmmod.began
-                && rmmod.end_place() < flush.end_place()
+        let waits = life.loader_waits(init_at).is_some_and(|flush| {
+            flush.began < rmmod.began && rmmod.end_place() < flush.end_place()
         });
         cases += usize::from(waits);
         let places = [init.began, rmmod.began, rmmod.end_place(), init.end_place()];
@@ -124,6 +122,13 @@ mod tests {
     #[test]
     fn holds() {
         assert_kept(&LAW, RECORDED, 1);
+        // The module's own init waits, by wait_for_device_probe(), and its loader does not.
+        let own = altered(RECORDED, "9 flush_end", "9 flush_end from=m_init");
+        assert_kept(
+            &LAW,
+            &altered(&own, "7 rmmod_end -11", "7 rmmod_end -16"),
+            0,
+        );
     }
 
     #[test]

@@ -43,6 +43,11 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
         let value = |word: &&str| word.strip_prefix(key)?.strip_prefix('=').map(SmolStr::from);
         unusual.iter().find_map(value)
     };
+    let usual = match definition.event {
+        "flush" => "do_init_module",
+        _ => "someone",
+    };
+    let from: SmolStr = format!("{}+0x1/0x10", unusual("from").unwrap_or(usual.into())).into();
     let side = if event == definition.event {
         let mut fetched = Fetched::default();
         let mut words = words.iter().copied();
@@ -92,8 +97,7 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
                     fetched.domain = Some(words.next().map_or(0, |n| n.parse().unwrap()));
                 }
                 Value::Caller => {
-                    let from = unusual("from").unwrap_or("someone".into());
-                    fetched.caller = Some(format!("{from}+0x1/0x10").into());
+                    fetched.caller = Some(from.clone());
                 }
                 Value::Node => fetched.node = words.next().map(|n| n.parse().unwrap()),
             }
@@ -101,7 +105,7 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
         Side::Begins(fetched.into())
     } else {
         Side::Returns {
-            caller: "someone+0x1/0x10".into(),
+            caller: from,
             ret: words.first().map(|ret| ret.parse().unwrap()),
         }
     };

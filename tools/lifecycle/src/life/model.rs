@@ -488,6 +488,19 @@ impl Life {
         self.spans[span].end.unwrap_or(self.end)
     }
 
+    /// The flush by which the loader of a module waits for asynchronous probes, after the module's
+    /// init (`kernel/module/main.c`, `do_init_module()`). An init may wait for itself, by
+    /// `wait_for_device_probe()`.
+    pub fn loader_waits(&self, init: usize) -> Option<&Span> {
+        let mut flushes = self.inside(Kind::Flush, init).map(|(_, flush)| flush);
+        flushes.find(|flush| {
+            let caller = flush.facts.caller.as_deref().map(function);
+            flush.parent == Some(init)
+                && flush.facts.domain == Some(0)
+                && caller == Some("do_init_module")
+        })
+    }
+
     /// How long a span took; until the end of the log if it has not ended.
     pub fn length(&self, span: usize) -> Micros {
         let of = &self.spans[span];

@@ -168,8 +168,13 @@ impl Run<'_> {
     fn turn(&mut self) -> bool {
         let first = self.waiting.peek().map(|Reverse((time, ..))| *time);
         let computed = self.computing.peek().map(|Reverse((until, ..))| *until);
-        let computed = computed
-            .map(|until| self.now + Micros(self.slowed(until.saturating_sub(self.processor)).div_ceil(1000)));
+        let computed = computed.map(|until| {
+            self.now
+                + Micros(
+                    self.slowed(until.saturating_sub(self.processor))
+                        .div_ceil(1000),
+                )
+        });
         let time = match (first, computed) {
             (Some(first), Some(computed)) => first.min(computed),
             (Some(time), None) | (None, Some(time)) => time,
