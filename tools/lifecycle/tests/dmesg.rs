@@ -248,7 +248,7 @@ fn entangled() -> impl Strategy<Value = Vec<Event>> {
                     *pid %= 4;
                 }
                 What::Initcall(initcall) => few_initcalls(initcall),
-                What::Recorded(_) => {}
+                What::Loaded { .. } | What::Recorded(_) => {}
             }
         }
         events.into_iter().map(|(event, _)| event).collect()

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use lifecycle::event::arch::Arch;
 use lifecycle::event::point::{Definition, Point, DEFINITIONS};
+use lifecycle::event::resource::WATCHES;
 use lifecycle::parse::recording::seal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -22,11 +23,19 @@ use nix::fcntl::{Flock, FlockArg};
 use crate::boot;
 use crate::config::probing;
 use crate::tracefs::{
-    append, events_of, hits, put, read, recording, tracefs, undisturbed, Hits, TRACEFS,
+    append, events_of, hits, put, read, recording, steady, tracefs, undisturbed, Hits, TRACEFS,
 };
 use crate::Error;
 
 const GROUP: &str = "life";
+
+/// Above the kernel's own text, and below that of every module, where that is known.
+const MODULES: Option<u64> = if cfg!(target_arch = "x86_64") {
+    // `MODULES_VADDR` is this or 512 MiB more (`arch/x86/include/asm/pgtable_64_types.h`).
+    Some(0xffff_ffff_a000_0000)
+} else {
+    None
+};
 
 /// The number of tasks that may be in a function at once. The async workqueue runs 1024
 /// (`WQ_DFL_ACTIVE`), and the kernel allows no more than this (`KRETPROBE_MAXACTIVE_MAX`).
@@ -98,18 +107,22 @@ impl Recorder {
     }
 
     /// Begins to record with the kprobes that the recorder before has left in place, if it has, and
-    /// leaves them to the next.
+    /// leaves them to the next. If it `watches`, it also records what modules start and stop.
     ///
     /// # Errors
     ///
     /// Those of [`start()`](Self::start).
-    pub fn take_over() -> Result<Self, Error> {
+    pub fn take_over(watches: bool) -> Result<Self, Error> {
         let mut recorder = Self::new()?;
-        if recorder.is_armed() {
-            recorder.points = DEFINITIONS.to_vec();
+        let mut points = DEFINITIONS.to_vec();
+        if watches && MODULES.is_some() {
+            points.extend(WATCHES);
+        }
+        if recorder.is_armed(&points) {
+            recorder.points = points;
         } else {
             recorder.clear();
-            for point in DEFINITIONS {
+            for point in &points {
                 recorder.make(point)?;
             }
             recorder.arm()?;
@@ -155,9 +168,9 @@ impl Recorder {
     }
 
     /// Whether all kprobes are there and enabled.
-    fn is_armed(&self) -> bool {
+    fn is_armed(&self, points: &[Definition]) -> bool {
         let enabled = self.instance.join(format!("events/{GROUP}/enable"));
-        let wanted = DEFINITIONS.iter().flat_map(Definition::events).count();
+        let wanted = points.iter().flat_map(Definition::events).count();
         fs::read_to_string(enabled).is_ok_and(|enabled| enabled.trim() == "1")
             && events_of(GROUP).len() == wanted
     }
@@ -188,18 +201,27 @@ impl Recorder {
             // What comes first is kept; that something did not fit is counted.
             ("options/overwrite", "0".to_owned()),
             ("events/printk/console/enable", "1".to_owned()),
-            (&format!("events/{GROUP}/enable"), "1".to_owned()),
         ] {
             put(&instance.join(file), value)?;
         }
+        if let Some(modules) = MODULES {
+            for point in self.points.iter().filter(|point| point.is_filtered()) {
+                let filter = format!("events/{GROUP}/{}/filter", point.event);
+                put(&instance.join(filter), format!("func >= {modules:#x}"))?;
+            }
+        }
+        put(&instance.join(format!("events/{GROUP}/enable")), 1)?;
         Ok(())
     }
 
     /// Empties the buffers while no kprobe is hit.
     fn begin(mut self) -> Result<Self, Error> {
-        let counted = || hits(&self.points);
+        let filtered = self.points.iter().filter(|point| point.is_filtered());
+        let filtered = hits(filtered)?;
+        let counted = || hits(steady(&self.points));
         let (before, ()) = undisturbed(counted, || put(&self.instance.join("trace"), 0))?;
         self.before = before;
+        self.before.extend(filtered);
         Ok(self)
     }
 
@@ -213,7 +235,7 @@ impl Recorder {
         recording(&self.instance, &self.points, &self.before, probing()).map(seal)
     }
 
-    /// How often each event has come since the recording began.
+    /// How often each event has come since the recording began, but for those with a filter.
     ///
     /// # Errors
     ///
@@ -224,7 +246,7 @@ impl Recorder {
             let hits = hits - before(&event);
             (event, hits)
         };
-        Ok(hits(&self.points)?.into_iter().map(since).collect())
+        Ok(hits(steady(&self.points))?.into_iter().map(since).collect())
     }
 
     /// Removes the instance and the kprobes, also those of a recorder that was killed.

@@ -71,6 +71,11 @@ pub(crate) fn hits<'a>(points: impl IntoIterator<Item = &'a Definition>) -> Resu
     Ok(counted)
 }
 
+/// The points of which each hit is recorded.
+pub(crate) fn steady(points: &[Definition]) -> impl Iterator<Item = &Definition> {
+    points.iter().filter(|point| !point.is_filtered())
+}
+
 /// The events of a group, as `life/probe`.
 pub(crate) fn events_of(group: &str) -> Vec<String> {
     // `r4096:life/probe_end really_probe …`
@@ -123,8 +128,10 @@ pub(crate) fn recording(
     before: &Hits,
     probing: Probing,
 ) -> Result<String, Error> {
-    let counted = || Ok((hits(points)?, buffers(instance)?));
-    let ((hits, buffers), trace) = undisturbed(counted, || read(&instance.join("trace")))?;
+    // What is filtered never stands still, and is in the buffers if it counts.
+    let counted = || Ok((hits(steady(points))?, buffers(instance)?));
+    let ((mut counts, buffers), trace) = undisturbed(counted, || read(&instance.join("trace")))?;
+    counts.extend(hits(points.iter().filter(|point| point.is_filtered()))?);
     let kernel = read(Path::new("/proc/sys/kernel/osrelease"))?;
 
     let mut log = recording::header(kernel.trim(), probing, points);
@@ -132,7 +139,7 @@ pub(crate) fn recording(
     for (cpu, buffer) in buffers {
         log += &recording::buffer_line(cpu, buffer);
     }
-    for (event, (hits, missed)) in hits {
+    for (event, (hits, missed)) in counts {
         let (hits_before, missed_before) = before.get(&event).copied().unwrap_or((0, 0));
         log += &recording::kprobe_line(&event, hits - hits_before, missed - missed_before);
     }

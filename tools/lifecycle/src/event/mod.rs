@@ -6,6 +6,7 @@ pub mod arch;
 mod initcall;
 pub mod point;
 mod recorded;
+pub mod resource;
 
 use std::fmt;
 
@@ -151,6 +152,15 @@ pub enum What {
         /// Result of the call.
         ret: i32,
     },
+    /// A module has been loaded, which userspace has looked at.
+    Loaded {
+        /// Its name.
+        module: SmolStr,
+        /// Where its text begins.
+        at: u64,
+        /// How many bytes its text and data have.
+        bytes: u64,
+    },
     /// A task passed a place in the kernel that a recording watches.
     Recorded(Recorded),
     /// A line of `initcall_debug`.
@@ -225,6 +235,7 @@ pub const KERNEL_PREFIX: &str = "async_probe: timing: ";
 /// ```text
 /// lifecycle: call_began call=<call> on=<module or device> pid=<pid> [async_probe=<0|1>]
 /// lifecycle: call_returned call=<call> on=<module or device> pid=<pid> ret=<0|-errno>
+/// lifecycle: loaded mod=<module> at=<address> bytes=<number>
 /// ```
 pub const USER_PREFIX: &str = "lifecycle: ";
 
@@ -243,6 +254,7 @@ impl What {
             | Self::Unregistered { .. }
             | Self::CallBegan { .. }
             | Self::CallReturned { .. }
+            | Self::Loaded { .. }
             | Self::Recorded(_)
             | Self::Initcall(_) => None,
         }
@@ -262,6 +274,7 @@ impl What {
             | Self::Unregistered { driver, .. } => Some(driver),
             Self::CallBegan { .. }
             | Self::CallReturned { .. }
+            | Self::Loaded { .. }
             | Self::Recorded(_)
             | Self::Initcall(_) => None,
         }
@@ -272,7 +285,7 @@ impl What {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::CallBegan { .. } | Self::CallReturned { .. } => USER_PREFIX,
+            Self::CallBegan { .. } | Self::CallReturned { .. } | Self::Loaded { .. } => USER_PREFIX,
             Self::Recorded(_) | Self::Initcall(_) => "",
             _ => KERNEL_PREFIX,
         })?;
@@ -347,6 +360,9 @@ impl fmt::Display for What {
             }
             Self::CallReturned { call, on, pid, ret } => {
                 write!(f, "call_returned call={call} on={on} pid={pid} ret={ret}")
+            }
+            Self::Loaded { module, at, bytes } => {
+                write!(f, "loaded mod={module} at={at:#x} bytes={bytes}")
             }
             Self::Recorded(recorded) => recorded.fmt(f),
             Self::Initcall(initcall) => initcall.fmt(f),

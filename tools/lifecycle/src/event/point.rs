@@ -13,6 +13,7 @@
 use std::fmt;
 
 use super::arch::{Arch, ARCHES};
+use super::resource::{Resource, Step, WATCHES};
 
 /// A function of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +74,8 @@ pub enum Point {
     Freed,
     /// A kernel thread is created. Its result is the lower half of a pointer, or an errno.
     Thread,
+    /// A module's resource, where a driver is checked.
+    Of(Resource, Step),
 }
 
 /// A value that is fetched.
@@ -139,7 +142,7 @@ const BY: (&str, &str, Value) = ("by", "$arg1:x64", Value::By);
 const BUS: (&str, &str, Value) = ("bus", "$arg1:x64", Value::Bus);
 const CALLER: (&str, &str, Value) = ("from", "$caller:symbol", Value::Caller);
 
-/// All of them.
+/// All that every recording has.
 pub const DEFINITIONS: &[Definition] = &[
     Definition {
         point: Point::Probe,
@@ -405,7 +408,18 @@ pub const DEFINITIONS: &[Definition] = &[
     },
 ];
 
+/// Those that every recording has, and those that only that of a checked driver has.
+pub fn all() -> impl Iterator<Item = &'static Definition> {
+    DEFINITIONS.iter().chain(WATCHES)
+}
+
 impl Definition {
+    /// Whether it is recorded only where the function that it fetches is in a module.
+    pub fn is_filtered(&self) -> bool {
+        let of_function = |(_, _, value): &(_, _, Value)| *value == Value::Function;
+        matches!(self.point, Point::Of(..)) && self.fetch.iter().any(of_function)
+    }
+
     /// Whether a symbol of any architecture is that of the function.
     pub fn is_in(&self, symbol: &str) -> bool {
         symbol == self.function || ARCHES.iter().any(|arch| self.symbol(arch) == symbol)
@@ -456,8 +470,7 @@ impl Definition {
 impl Point {
     /// Its definition.
     pub fn definition(self) -> &'static Definition {
-        DEFINITIONS
-            .iter()
+        all()
             .find(|definition| definition.point == self)
             .unwrap_or(&DEFINITIONS[0])
     }
@@ -478,10 +491,10 @@ mod tests {
     #[test]
     fn the_table_is_whole() {
         let points: BTreeSet<_> = DEFINITIONS.iter().map(|one| one.point).collect();
-        let names: BTreeSet<_> = DEFINITIONS.iter().flat_map(Definition::events).collect();
+        let names: BTreeSet<_> = all().flat_map(Definition::events).collect();
         assert_eq!(points.len(), DEFINITIONS.len());
         // One name each, and no return has the name of another point.
-        let events: usize = DEFINITIONS.iter().map(|one| one.events().count()).sum();
+        let events: usize = all().map(|one| one.events().count()).sum();
         assert_eq!(names.len(), events);
         for one in DEFINITIONS {
             assert_eq!(one.point.definition().event, one.event);

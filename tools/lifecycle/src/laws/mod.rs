@@ -28,6 +28,7 @@ pub mod law;
 pub mod manual_bind_sync;
 pub mod mutant;
 pub mod mutants;
+pub mod nothing_outlives;
 pub mod numa;
 pub mod one_at_a_time;
 pub mod order_of_arrival;
@@ -70,6 +71,7 @@ pub static LAWS: &[&Law] = &[
     &insmod_waits::LAW,
     &killed_loader::LAW,
     &manual_bind_sync::LAW,
+    &nothing_outlives::LAW,
     &numa::LAW,
     &one_at_a_time::LAW,
     &order_of_arrival::LAW,

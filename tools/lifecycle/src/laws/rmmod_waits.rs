@@ -137,8 +137,9 @@ fn freed_modules(court: &Court<'_>) -> Result<(), Violation> {
     for (at, span) in life.spans.iter().enumerate() {
         match span.kind {
             Kind::Register if span.ret == Some(0) && span.facts.by.is_some() => {
-                if let Some(init) = life.within(at, |outer| outer.kind == Kind::Init) {
-                    let module = life.spans[init].on.as_str();
+                let init = life.within(at, |outer| outer.kind == Kind::Init);
+                let init = init.map(|init| life.spans[init].on.as_str());
+                if let Some(module) = span.facts.module.as_deref().or(init) {
                     registered.insert((module, span.facts.by), span.began);
                 }
             }

@@ -3,8 +3,8 @@
 //! Short logs for the tests of laws, and what laws say of them.
 
 use super::law::{Law, Verdict, Violation};
-use crate::event::point::{Value, DEFINITIONS};
-use crate::event::{Fetched, Recorded, Side, SmolStr};
+use crate::event::point::{all, Value};
+use crate::event::{Fetched, Point, Recorded, Side, SmolStr};
 use crate::parse::dmesg::parse;
 use crate::parse::recording as text;
 use crate::{Event, Life, Micros, ProbeType, Probing, What};
@@ -34,8 +34,7 @@ pub(crate) fn recording(lines: &str) -> Vec<Event> {
 }
 
 fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
-    let definition = DEFINITIONS
-        .iter()
+    let definition = all()
         .find(|one| one.events().any(|name| name == event))
         .unwrap_or_else(|| panic!("what is `{event}`?"));
     let (unusual, words): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.contains('='));
@@ -85,6 +84,9 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
                         "uevent" => format!("ACTION={name}").into(),
                         _ => (*name).into(),
                     });
+                }
+                Value::Function if matches!(definition.point, Point::Of(..)) => {
+                    fetched.function = words.next().map(|word| (*word).into());
                 }
                 Value::Function => {
                     let helper = match definition.event {
@@ -183,6 +185,9 @@ fn log(lines: &str) -> Vec<Event> {
             }
             ["return", call, on, pid, ret] => {
                 format!("lifecycle: call_returned call={call} on={on} pid={pid} ret={ret}")
+            }
+            ["loaded", module, at, bytes] => {
+                format!("lifecycle: loaded mod={module} at={at} bytes={bytes}")
             }
             _ => panic!("what is `{line}`?"),
         };

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::resource::{Resource, Step};
 use crate::event::Call;
 use crate::parse::log::Source;
 use crate::probing::Probing;
@@ -147,7 +148,7 @@ pub struct Facts {
     pub domain: Option<u64>,
     /// Of queued work: the NUMA node that it is queued for; -1 for none.
     pub node: Option<i32>,
-    /// Of firmware: its length.
+    /// Of firmware: its length. Of a module that has been looked at: that of its text and data.
     pub bytes: Option<u64>,
     /// Of an insmod: whether its parameters ask for asynchronous probes (`async_probe`).
     pub async_probe: Option<bool>,
@@ -230,6 +231,10 @@ pub enum Kind {
     Freed,
     /// A mark: a module's memory goes.
     ModuleFreed,
+    /// A mark: a resource of a module starts, runs or stops.
+    Of(Resource, Step),
+    /// A mark: userspace has looked where a module is.
+    Loaded,
     /// A mark: a line that cannot follow the lines before it.
     Stray,
 }
@@ -248,6 +253,8 @@ impl Kind {
                 | Self::Uevent
                 | Self::Freed
                 | Self::ModuleFreed
+                | Self::Of(..)
+                | Self::Loaded
                 | Self::Stray
         )
     }
@@ -306,6 +313,8 @@ impl fmt::Display for Kind {
             Self::Uevent => "uevent",
             Self::Freed => "device freed",
             Self::ModuleFreed => "module freed",
+            Self::Of(resource, step) => return write!(f, "{resource} {step}"),
+            Self::Loaded => "loaded",
             Self::Stray => "cannot follow the lines before it",
         })
     }

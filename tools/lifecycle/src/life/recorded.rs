@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::build::Builder;
 use super::model::{function, Facts, Kind};
 use crate::event::point::{Point, Returns};
+use crate::event::resource::Resource;
 use crate::event::{Fetched, Recorded, Side};
 use crate::probing::Probing;
 use crate::What;
@@ -41,6 +42,7 @@ fn kind(point: Point) -> Kind {
         Point::DeviceAttach => Kind::DeviceAttach,
         Point::Freed => Kind::Freed,
         Point::Thread => Kind::Thread,
+        Point::Of(resource, step) => Kind::Of(resource, step),
     }
 }
 
@@ -55,7 +57,9 @@ fn on(point: Point, fetched: &Fetched, device: Option<&str>) -> String {
         | Point::Bus
         | Point::BusGone => fetched.name.as_deref(),
         Point::Flush | Point::Thread => fetched.caller.as_deref().map(function),
-        Point::Schedule | Point::ScheduleDevice => fetched.function.as_deref().map(function),
+        Point::Schedule | Point::ScheduleDevice | Point::Of(..) => {
+            fetched.function.as_deref().map(function)
+        }
         Point::Uevent => {
             let action = fetched.name.as_deref();
             action.map(|action| action.strip_prefix("ACTION=").unwrap_or(action))
@@ -117,7 +121,9 @@ fn begins<'a>(
         names.insert(at, device);
     }
     let name = fetched.device.as_deref();
-    let name = name.or(fetched.at.and_then(|at| names.get(&at).copied()));
+    // A resource may lie where a device was.
+    let at = fetched.at.filter(|_| !matches!(point, Point::Of(..)));
+    let name = name.or(at.and_then(|at| names.get(&at).copied()));
     let device = name.map(|name| builder.device(name));
     let task = builder.task(Some(recorded.pid), Some(&recorded.task));
     let instant = point.definition().returns == Returns::Unseen;
@@ -139,7 +145,7 @@ fn begins<'a>(
         bus: fetched.bus,
         probe_type: fetched.probe_type,
         asked: fetched.asked.as_ref().map(ToString::to_string),
-        module: (point == Point::Register)
+        module: matches!(point, Point::Register | Point::Of(Resource::Reference, _))
             .then(|| fetched.name.as_ref().map(ToString::to_string))
             .flatten(),
         caller: fetched.caller.as_ref().map(ToString::to_string),

@@ -401,6 +401,15 @@ fn calls<'a>(builder: &mut Builder<'a>) {
                 of.ended = Some(at);
                 of.ret = Some(*ret);
             }
+            What::Loaded {
+                module,
+                at: text,
+                bytes,
+            } => {
+                let span = builder.span(Kind::Loaded, module.clone(), at, Some(at));
+                let facts = &mut builder.life.spans[span].facts;
+                (facts.at, facts.bytes) = (Some(*text), Some(*bytes));
+            }
             _ => {}
         }
     }

@@ -86,6 +86,13 @@ pub(super) fn user_event(text: &str) -> Result<What, Reason> {
             pid: keys.number("pid")?,
             ret: keys.ret()?,
         },
+        "loaded" => What::Loaded {
+            module: keys.name("mod")?,
+            at: keys.parsed("at", "an address", |value| {
+                u64::from_str_radix(value.strip_prefix("0x")?, 16).ok()
+            })?,
+            bytes: keys.number("bytes")?,
+        },
         word => return Err(Reason::UnknownEvent(word.to_owned())),
     };
     keys.end().map(|()| what)

@@ -212,6 +212,30 @@ pub fn around(
     Ok(result)
 }
 
+/// Leaves in the log where a module is, if it is loaded.
+///
+/// # Errors
+///
+/// [`Failure::Io`] if the line cannot be written.
+pub fn loaded(module: &str) -> Result<(), Failure> {
+    // `name size references users state address`
+    let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
+    let place = modules.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        let is_it = words.next()? == module;
+        let bytes = words.next()?.parse().ok()?;
+        let at = words.nth(3)?.strip_prefix("0x")?;
+        is_it.then_some((u64::from_str_radix(at, 16).ok()?, bytes))
+    });
+    place.map_or(Ok(()), |(at, bytes)| {
+        write(&What::Loaded {
+            module: module.into(),
+            at,
+            bytes,
+        })
+    })
+}
+
 /// Provokes a complaint of the kernel, and announces it to a reader of the log.
 ///
 /// # Errors

@@ -56,7 +56,16 @@ impl Recorder {
     ///
     /// Those of [`start()`](Self::start).
     pub fn take_over() -> Result<Self, Failure> {
-        Ok(Self(recorder::Recorder::take_over()?))
+        Ok(Self(recorder::Recorder::take_over(false)?))
+    }
+
+    /// The same, and also records what modules start and stop.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start()`](Self::start).
+    pub fn watch() -> Result<Self, Failure> {
+        Ok(Self(recorder::Recorder::take_over(true)?))
     }
 
     /// Removes the kprobes that [`take_over()`](Self::take_over) has left in place.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use lifecycle::event::Call;
 use nix::errno::Errno;
 use selftests::recorder::Recorder;
-use selftests::{modules, sysfs, Failure};
+use selftests::{kmsg, modules, sysfs, Failure};
 
 use super::machine::{self, Driver};
 use super::plan::{Module, Plan};
@@ -118,7 +118,7 @@ impl Life {
     pub(crate) fn live(mut self) -> Result<(), Stop> {
         for (name, part) in PARTS {
             say("part", name);
-            let recorder = Recorder::take_over()?;
+            let recorder = Recorder::watch()?;
             let done = part(&mut self, &recorder);
             let recording = recorder.stop()?;
             say("recording", name);
@@ -166,6 +166,7 @@ impl Life {
         Pending::begin(format!("insmod {name} {parameters}"), move || {
             let answer = modules::insmod(&path, &name, &parameters)?;
             if answer.is_ok() {
+                kmsg::loaded(&name)?;
                 shell("after", after.as_deref())?;
             }
             Ok(answer)
