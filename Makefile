@@ -84,7 +84,7 @@ endif
 
 patch-series:
 	$(if $(LINUX),,$(error no kernel tree: LINUX=DIR names one, make run KERNEL=custom gets one))
-	@scripts/make-patch-series.sh --check $(call quoted,LINUX) out/patch-series
+	@scripts/make-patch-series.sh $(call quoted,LINUX) out/patch-series
 
 # The log of the last `make run`, unless LOG= names another one.
 LOG_FILE = $(if $(value LOG),$(call quoted,LOG),out/run/results.log)
@@ -169,7 +169,7 @@ help:
 	@echo '  make boot-stall         how long slow drivers that are built in stall the boot (custom kernel)'
 	@echo '  make in-tree            builds all in the kernel tree, as modules and built in, and tests that;'
 	@echo '                          TESTS=<part of a name> runs some (custom kernel)'
-	@echo '  make patch-series       writes what the kernel builds as patches for LINUX=DIR, and checks them'
+	@echo '  make patch-series       writes the series for the kernel itself as patches for LINUX=DIR, and checks them'
 	@echo '  make timeline LOG=FILE  pictures of a log (out/run/results.log): SVG, a page, a trace for Perfetto'
 	@echo '  make                    the modules, in out/modules'
 	@echo '  make modules KDIR=DIR   the modules for a kernel that you built, without the lab'

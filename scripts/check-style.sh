@@ -40,7 +40,7 @@ roots()
 # Every file names its licence at its top, but those that cannot.
 check_licence()
 {
-	files ':!COPYING' ':!*.lock' ':!*.json' | {
+	files ':!COPYING' ':!*.lock' ':!*.json' ':!scripts/series' | {
 		status=0
 		while IFS= read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' && continue
@@ -65,10 +65,10 @@ check_portable()
 	return $status
 }
 
-# No trailing blanks, and a newline at the end.
+# No trailing blanks, and a newline at the end. Patches have blanks before what does not change.
 check_whitespace()
 {
-	files | {
+	files ':!*.patch' | {
 		status=0
 		while IFS= read -r file; do
 			grep -nHIE '[[:blank:]]+$' "$file" && status=1
