@@ -7,7 +7,6 @@
 pub(crate) mod adapter;
 pub mod bus;
 pub mod domain;
-pub(crate) mod gate;
 pub mod module_param;
 pub(crate) mod notifier;
 pub(crate) mod patience;

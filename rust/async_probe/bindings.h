@@ -12,6 +12,7 @@
 #include <linux/device.h>
 #include <linux/module.h>
 
+void async_probe_list_del(struct list_head *entry);
 bool async_probe_within_module(unsigned long address, const struct module *mod);
 bool async_probe_node_online(int node);
 int async_probe_dev_to_node(const struct device *dev);

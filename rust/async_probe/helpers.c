@@ -11,6 +11,11 @@
 
 #include "bindings.h"
 
+void async_probe_list_del(struct list_head *entry)
+{
+	list_del(entry);
+}
+
 bool async_probe_within_module(unsigned long address, const struct module *mod)
 {
 	return within_module(address, mod);

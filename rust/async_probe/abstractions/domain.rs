@@ -59,7 +59,10 @@ use kernel::{
 
 use super::{
     task,
-    text, //
+    text::{
+        Object,
+        User, //
+    }, //
 };
 use crate::bindings as async_bindings;
 
@@ -173,6 +176,7 @@ impl<F: FnOnce() + Send> Run for Call<F> {
 }
 
 /// A scheduled function, shared between the task that schedules it and the one that runs it.
+#[pin_data]
 struct Job {
     call: Arc<dyn Run>,
     /// The task that is about to schedule the function, as a number; zero once it has done so.
@@ -180,7 +184,8 @@ struct Job {
     /// Whether that task was called itself, and left the function where it is.
     refused: AtomicFlag,
     /// Behind `call`, whose text it keeps.
-    _user: text::User,
+    #[pin]
+    _user: User,
 }
 
 impl Job {
@@ -318,13 +323,13 @@ impl Domain {
         text: usize,
         flags: Flags,
     ) -> Option<async_bindings::async_cookie_t> {
-        let job = Arc::new(
-            Job {
+        let job = Arc::pin_init(
+            try_pin_init!(Job {
                 call,
                 scheduler: Atomic::new(task::current()),
                 refused: AtomicFlag::new(false),
-                _user: text::User::new("an asynchronous function", None, text, 0, flags).ok()?,
-            },
+                _user <- User::new(Object::Function, text, None),
+            }),
             flags,
         )
         .ok()?;

@@ -20,47 +20,50 @@ use crate::bindings;
 /// A wait that takes longer is worth a line in dmesg.
 const PATIENCE: Delta = Delta::from_secs(10);
 
-/// Waits until `is_done`, for 10 seconds at most. Then it calls `warn`, and the caller goes on to
-/// wait.
+/// Waits until `is_done`, and calls `warn` after 10 seconds.
 ///
 /// # Context
 ///
 /// Sleeps.
 pub(crate) fn wait(is_done: impl Fn() -> bool, warn: impl FnOnce()) {
-    wait_for(PATIENCE, is_done, warn);
+    if !wait_for(PATIENCE, &is_done) {
+        warn();
+        while !is_done() {
+            fsleep(Delta::from_millis(10));
+        }
+    }
 }
 
-/// Waits until `is_done`, for `limit` at most. Then it calls `warn`.
+/// Waits until `is_done`, for `limit` at most, and returns whether it is.
 ///
 /// # Context
 ///
 /// Sleeps.
-pub(crate) fn wait_for(limit: Delta, is_done: impl Fn() -> bool, warn: impl FnOnce()) {
+pub(crate) fn wait_for(limit: Delta, is_done: impl Fn() -> bool) -> bool {
     let begin = Instant::<Monotonic>::now();
 
     while !is_done() {
         if begin.elapsed() >= limit {
-            warn();
-            return;
+            return false;
         }
         fsleep(Delta::from_millis(1));
     }
+    true
 }
 
-/// Waits for the lock of a device that is about to be unregistered, as [`wait`] does: a probe holds
-/// it, and any other callback of the driver.
+/// Waits for the lock of a device that is about to be unregistered, which a probe holds, or any other
+/// callback of the driver, for 10 seconds at most. Then a line in dmesg says so.
 pub(crate) fn wait_for_lock(dev: &Device) {
     // CAST: `Device` is a transparent wrapper of `struct device`.
     let raw = core::ptr::from_ref(dev).cast_mut().cast();
 
-    wait(
-        // SAFETY: `dev` is valid.
-        || unsafe { bindings::async_probe_device_is_unlocked(raw) },
-        || {
-            dev_warn!(
-                dev,
-                "waits to be unregistered: its probe or its driver holds its lock\n"
-            )
-        },
-    );
+    // SAFETY: `dev` is valid.
+    if !wait_for(PATIENCE, || unsafe {
+        bindings::async_probe_device_is_unlocked(raw)
+    }) {
+        dev_warn!(
+            dev,
+            "waits to be unregistered: its probe or its driver holds its lock\n"
+        );
+    }
 }

@@ -6,32 +6,31 @@
 //! unloaded. Safe code can keep an object that needs them: it can leak the object, keep it in a
 //! `static`, or give it to another module. Each such object of this crate has a [`User`]. When the
 //! module has exited, and before its text is freed (`delete_module()`), a notifier waits until the
-//! module has no user.
+//! module has no user. Likewise, a bus waits for the users that have come through its [`Door`].
 //!
 //! Unnecessary once upstream closes the hole for its own objects: today a module that leaks a
 //! [`kernel::driver::Registration`] leaves the driver core with callbacks that are gone.
 
+use core::{
+    mem::offset_of,
+    ptr::NonNull, //
+};
+
 use kernel::{
-    alloc::Flags,
-    bindings, fmt,
-    list::{
-        impl_list_arc_safe,
-        impl_list_item,
-        List,
-        ListArc,
-        ListLinks, //
-    },
+    bindings,
+    device::Device,
+    fmt,
     prelude::*,
-    str::CString,
     sync::{
+        aref::ARef,
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
         new_spinlock,
-        Arc,
         SpinLock, //
     },
-    time::{
-        delay::fsleep,
-        Delta, //
-    },
+    types::Opaque, //
 };
 
 use super::{
@@ -42,46 +41,25 @@ use super::{
         Shared, //
     },
 };
-use crate::bindings::async_probe_within_module;
-
-/// An object that needs the text of a module.
-#[pin_data]
-struct Entry {
-    #[pin]
-    links: ListLinks,
-    kind: &'static str,
-    name: Option<CString>,
-    /// An address in the text or the data of the module.
-    address: usize,
-    /// The address of the bus that waits for the object, or zero.
-    bus: usize,
-}
-
-impl_list_arc_safe! {
-    impl ListArcSafe<0> for Entry { untracked; }
-}
-
-impl_list_item! {
-    impl ListItem<0> for Entry { using ListLinks { self.links }; }
-}
-
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => f.write_fmt(fmt!("{} {}", self.kind, &**name)),
-            None => f.write_str(self.kind),
-        }
-    }
-}
+use crate::bindings as async_bindings;
 
 /// All users, and the notifier.
 #[pin_data]
 pub(crate) struct Users {
     #[pin]
-    list: SpinLock<List<Entry>>,
+    lock: SpinLock<()>,
+    /// A list of [`User`]s, which the lock protects.
+    #[pin]
+    list: Opaque<bindings::list_head>,
     #[pin]
     notifier: Notifier,
 }
+
+// SAFETY: The lock protects the list; all else is `Send`.
+unsafe impl Send for Users {}
+
+// SAFETY: As above.
+unsafe impl Sync for Users {}
 
 static USERS: Place<Users> = Place::new();
 
@@ -90,7 +68,9 @@ pub(crate) fn users() -> impl PinInit<Shared<Users>, Error> {
     Shared::new(
         &USERS,
         try_pin_init!(Users {
-            list <- new_spinlock!(List::new()),
+            lock <- new_spinlock!(()),
+            // SAFETY: The memory is valid for writes.
+            list <- Opaque::ffi_init(|list| unsafe { bindings::INIT_LIST_HEAD(list) }),
             // It comes before notifiers that take from the module what its code needs.
             //
             // SAFETY: The functions are those of one chain, whose arguments `notify()` takes.
@@ -106,12 +86,30 @@ pub(crate) fn users() -> impl PinInit<Shared<Users>, Error> {
 }
 
 impl Users {
-    /// Returns the first user for which `is_it` holds.
-    fn find(&self, is_it: impl Fn(&Entry) -> bool) -> Option<Arc<Entry>> {
-        let list = self.list.lock();
-        let found = list.iter().find(|entry| is_it(entry));
+    /// Whether `is_it` holds for a user; `with` is called with the first one.
+    fn find(&self, is_it: impl Fn(&User) -> bool, with: impl FnOnce(&User)) -> bool {
+        // Declared first, so that the last reference to a device is dropped without the lock.
+        let _device;
+        let _guard = self.lock.lock();
+        let head = self.list.get();
 
-        found.map(Into::into)
+        // SAFETY: The list is initialized. All its entries are `User`s, which stay in it while the
+        // lock is held.
+        unsafe {
+            let mut links = (*head).next;
+
+            while links != head {
+                let user = &*links.byte_sub(offset_of!(User, links)).cast::<User>();
+
+                if is_it(user) {
+                    _device = user.device();
+                    with(user);
+                    return true;
+                }
+                links = (*links).next;
+            }
+        }
+        false
     }
 }
 
@@ -133,83 +131,177 @@ unsafe extern "C" fn notify(
         return 0;
     }
 
-    let user = || {
-        // SAFETY: By the safety requirements, `module` is valid.
-        users.find(|entry| unsafe { async_probe_within_module(entry.address, module) })
-    };
-    patience::wait(
-        || user().is_none(),
-        || {
-            if let Some(user) = user() {
-                // SAFETY: `module` is valid, and has a name.
-                let name = unsafe { CStr::from_char_ptr((&raw const (*module).name).cast()) };
+    // SAFETY: By the safety requirements, `module` is valid.
+    let is_its =
+        |user: &User| unsafe { async_bindings::async_probe_within_module(user.address, module) };
+    let warn = |user: &User| {
+        // SAFETY: `module` is valid, and has a name.
+        let name = unsafe { CStr::from_char_ptr((&raw const (*module).name).cast()) };
 
-                pr_warn!("rmmod of {name} waits: {user} needs its text\n");
-            }
-        },
+        pr_warn!("rmmod of {name} waits: {user} needs its text\n");
+    };
+
+    patience::wait(
+        || !users.find(is_its, |_| ()),
+        || _ = users.find(is_its, warn),
     );
-    while user().is_some() {
-        fsleep(Delta::from_millis(10));
-    }
     0
 }
 
-/// Keeps the text of a module from being freed, until it is dropped.
-pub(crate) struct User(Arc<Entry>);
-
-impl User {
-    /// Makes an object a user of the module in whose text or data `address` is. The bus at the
-    /// address `bus`, if that is not zero, waits for it.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM` if memory is short.
-    /// - `ENODEV` if this crate is built in, and is not initialized yet.
-    pub(crate) fn new(
-        kind: &'static str,
-        name: Option<CString>,
-        address: usize,
-        bus: usize,
-        flags: Flags,
-    ) -> Result<Self> {
-        let users = USERS.get()?;
-        let entry = ListArc::pin_init::<Error>(
-            try_pin_init!(Entry {
-                links <- ListLinks::new(),
-                kind,
-                name,
-                address,
-                bus,
-            }),
-            flags,
-        )?;
-        let this = Self(entry.clone_arc());
-
-        users.list.lock().push_back(entry);
-        Ok(this)
-    }
+/// The users of a bus, for which its unregistration waits: a part of a `static`.
+pub(crate) struct Door {
+    is_open: AtomicFlag,
 }
 
-impl Drop for User {
-    fn drop(&mut self) {
+impl Door {
+    /// Returns a door that is shut.
+    pub(crate) const fn new() -> Self {
+        Self {
+            is_open: AtomicFlag::new(false),
+        }
+    }
+
+    /// Opens the door.
+    pub(crate) fn open(&self) {
+        self.is_open.store(true, Relaxed);
+    }
+
+    /// Shuts the door: from now on no user comes in.
+    pub(crate) fn shut(&self) {
+        if let Ok(users) = USERS.get() {
+            let _guard = users.lock.lock();
+
+            self.is_open.store(false, Relaxed);
+        }
+    }
+
+    /// Waits until the last user has gone. After 10 seconds a line in dmesg names one.
+    ///
+    /// # Context
+    ///
+    /// Sleeps.
+    pub(crate) fn wait(&self, bus: &CStr) {
         let Ok(users) = USERS.get() else {
             return;
         };
+        let is_its = |user: &User| user.door.is_some_and(|door| core::ptr::eq(door, self));
+        let warn = |user: &User| {
+            pr_warn!("bus {bus} waits to be unregistered: {user} is still there\n");
+        };
 
-        // SAFETY: The entry is in no other list.
-        let entry = unsafe { users.list.lock().remove(&self.0) };
-        drop(entry);
+        patience::wait(
+            || !users.find(is_its, |_| ()),
+            || _ = users.find(is_its, warn),
+        );
     }
 }
 
-/// Prints the first user that belongs to the bus at the address `bus`, whose unregistration waits.
-pub(crate) fn warn_of_bus(name: &CStr, bus: usize) {
-    let user = USERS
-        .get()
-        .ok()
-        .and_then(|users| users.find(|entry| entry.bus == bus));
+/// An object that needs the text of a module.
+pub(crate) enum Object {
+    /// A bus of this name.
+    Bus(&'static CStr),
+    /// A device, whose memory outlives the user.
+    Device(*mut bindings::device),
+    /// A driver of this name.
+    Driver(&'static CStr),
+    /// An asynchronous function.
+    Function,
+}
 
-    if let Some(user) = user {
-        pr_warn!("bus {name} waits to be unregistered: {user} is still there\n");
+/// Keeps the text of a module from being freed, until it is dropped.
+///
+/// # Invariants
+///
+/// `links` is in the list of [`Users`].
+#[pin_data(PinnedDrop)]
+pub(crate) struct User {
+    object: Object,
+    /// An address in the text or the data of the module.
+    address: usize,
+    door: Option<&'static Door>,
+    #[pin]
+    links: Opaque<bindings::list_head>,
+}
+
+// SAFETY: The lock of the list protects `links`, and the memory of a device may be used by any task.
+unsafe impl Send for User {}
+
+// SAFETY: As above.
+unsafe impl Sync for User {}
+
+impl User {
+    /// Makes `object` a user of the module in whose text or data `address` is, and of the bus that
+    /// has the door.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the door is shut, or if this crate is built in, and is not initialized yet.
+    pub(crate) fn new(
+        object: Object,
+        address: usize,
+        door: Option<&'static Door>,
+    ) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            object,
+            address,
+            door,
+            // Last: from here on other tasks find it.
+            links <- Opaque::try_ffi_init(move |links| {
+                let users = USERS.get()?;
+                let _guard = users.lock.lock();
+
+                if door.is_some_and(|door| !door.is_open.load(Relaxed)) {
+                    return Err(ENODEV);
+                }
+                // SAFETY: The entry is in no list, and stays where it is until it is dropped.
+                unsafe { bindings::list_add_tail(links, users.list.get()) };
+                Ok(())
+            }),
+        })
+    }
+
+    /// Returns the device, unless it has no name yet, or its last reference is gone.
+    fn device(&self) -> Option<ARef<Device>> {
+        let Object::Device(dev) = self.object else {
+            return None;
+        };
+
+        // SAFETY: The memory of the device is valid, and zeroed before it is initialized. A name
+        // does not change before the last reference is gone. The object owns the reference that the
+        // function takes.
+        unsafe {
+            if (&raw const (*dev).kobj.name).read_volatile().is_null() {
+                return None;
+            }
+            let kobj = bindings::kobject_get_unless_zero(&raw mut (*dev).kobj);
+
+            (!kobj.is_null()).then(|| ARef::from_raw(NonNull::new_unchecked(dev.cast())))
+        }
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.object {
+            Object::Bus(name) => f.write_fmt(fmt!("bus {name}")),
+            Object::Driver(name) => f.write_fmt(fmt!("driver {name}")),
+            Object::Function => f.write_str("an asynchronous function"),
+            Object::Device(_) => match self.device() {
+                Some(dev) => f.write_fmt(fmt!("device {}", dev.name())),
+                None => f.write_str("a device"),
+            },
+        }
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for User {
+    fn drop(self: Pin<&mut Self>) {
+        if let Ok(users) = USERS.get() {
+            let _guard = users.lock.lock();
+
+            // SAFETY: By the type invariant.
+            unsafe { async_bindings::async_probe_list_del(self.links.get()) };
+        }
     }
 }

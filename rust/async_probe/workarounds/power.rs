@@ -55,16 +55,12 @@ impl Drop for InFlight {
 fn wait() {
     let in_flight = || IN_FLIGHT.load(Relaxed);
 
-    patience::wait_for(
-        LIMIT,
-        || in_flight() == 0,
-        || {
-            pr_warn!(
-                "second phases that have not ended after 30 seconds: {}\n",
-                in_flight()
-            )
-        },
-    );
+    if !patience::wait_for(LIMIT, || in_flight() == 0) {
+        pr_warn!(
+            "second phases that have not ended after 30 seconds: {}\n",
+            in_flight()
+        );
+    }
 }
 
 /// The entry of the chain of `register_reboot_notifier()`, which calls it before

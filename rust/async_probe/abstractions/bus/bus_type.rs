@@ -45,9 +45,9 @@ use super::attribute::{
     BusHead,
     DeviceAttributes, //
 };
-use crate::abstractions::{
-    gate::Gate,
-    text::User, //
+use crate::abstractions::text::{
+    Door,
+    User, //
 };
 
 /// A bus.
@@ -152,13 +152,13 @@ pub struct BusType<B: Bus> {
     pub(super) head: BusHead<B::Data>,
     /// Whether there is a [`Registration`](super::Registration).
     pub(super) taken: AtomicFlag,
-    /// Entered by each device, until it is released, and by each driver, while it is registered.
-    pub(super) gate: Gate,
-    /// Frees a device.
+    /// For each device, until it is freed, and for each driver, while it is registered.
+    pub(super) door: Door,
+    /// Drops the data of a device.
     ///
     /// The pointer is in the `static`, so that it leads to code of the module of the `static`. A
     /// module that makes devices may be unloaded before the last reference to them is dropped.
-    pub(super) free: unsafe fn(NonNull<DeviceHeader>),
+    pub(super) drop_data: unsafe fn(*mut DeviceHeader),
     _bus: PhantomData<fn() -> B>,
 }
 
@@ -188,8 +188,8 @@ impl<B: Bus> BusType<B> {
                 data: Atomic::new(core::ptr::null()),
             },
             taken: AtomicFlag::new(false),
-            gate: Gate::new(),
-            free: Device::<B>::free,
+            door: Door::new(),
+            drop_data: Device::<B>::drop_data,
             _bus: PhantomData,
         }
     }
@@ -247,6 +247,7 @@ impl<B: Bus> BusType<B> {
 
 /// The part of a device's memory that does not depend on its bus.
 #[repr(C)]
+#[pin_data]
 pub(crate) struct DeviceHeader {
     /// The device itself.
     pub(super) dev: Opaque<bindings::device>,
@@ -256,14 +257,13 @@ pub(crate) struct DeviceHeader {
     pub(super) ready: AtomicFlag,
     /// Whether a function has tried to attach it before that.
     pub(super) wanted: AtomicFlag,
-    /// Frees the device: code of the bus's module.
-    pub(super) free: unsafe fn(NonNull<DeviceHeader>),
-    /// The gate of the bus.
-    pub(super) gate: &'static Gate,
+    /// Drops the data of the device: code of the bus's module.
+    pub(super) drop_data: unsafe fn(*mut DeviceHeader),
     /// The parent. `device_add()` takes a reference of its own, but not before.
     pub(super) _parent: Option<ARef<device::Device>>,
     /// Keeps the text of the module that has made the device, and its data.
-    pub(super) user: Option<User>,
+    #[pin]
+    pub(super) _user: User,
     /// Frees the device in a context that may sleep.
     pub(super) work: Opaque<bindings::work_struct>,
 }
@@ -272,6 +272,7 @@ pub(crate) struct DeviceHeader {
 #[repr(C)]
 #[pin_data]
 pub(super) struct DeviceStruct<B: Bus> {
+    #[pin]
     pub(super) header: DeviceHeader,
     #[pin]
     pub(super) data: B::DeviceData,
@@ -320,15 +321,14 @@ impl<B: Bus, Ctx: DeviceContext> Device<B, Ctx> {
 }
 
 impl<B: Bus> Device<B> {
-    /// `DeviceHeader::free`.
+    /// `DeviceHeader::drop_data`.
     ///
     /// # Safety
     ///
     /// The last reference to the device is gone, and `header` is that of a `DeviceStruct<B>`.
-    unsafe fn free(header: NonNull<DeviceHeader>) {
-        // SAFETY: `make()` has made the memory as a `KBox`, and by the safety requirements it is
-        // not used any more.
-        drop(unsafe { KBox::from_raw(header.cast::<DeviceStruct<B>>().as_ptr()) });
+    unsafe fn drop_data(header: *mut DeviceHeader) {
+        // SAFETY: By the safety requirements, the data is not used any more.
+        unsafe { core::ptr::drop_in_place(&raw mut (*header.cast::<DeviceStruct<B>>()).data) }
     }
 }
 
@@ -422,12 +422,10 @@ pub(crate) trait Attacher<B: Bus>: Send + Sync {
 pub struct DriverStruct<B: Bus> {
     pub(super) raw: Opaque<bindings::device_driver>,
     pub(super) info: Option<&'static B::DriverInfo>,
-    /// The gate of the bus, which the driver enters while it is registered.
-    pub(super) gate: Option<&'static Gate>,
     /// The strategy that attaches the driver; none if the driver core does.
     pub(super) attacher: Option<Arc<dyn Attacher<B>>>,
     /// Keeps the text of the driver's module while the driver is registered.
-    pub(super) user: Option<User>,
+    pub(super) user: Option<Pin<KBox<User>>>,
 }
 
 impl<B: Bus> Default for DriverStruct<B> {
@@ -435,7 +433,6 @@ impl<B: Bus> Default for DriverStruct<B> {
         Self {
             raw: Opaque::zeroed(),
             info: None,
-            gate: None,
             attacher: None,
             user: None,
         }

@@ -20,7 +20,6 @@ use kernel::{
     error::to_result,
     fmt,
     prelude::*,
-    str::CString,
     sync::{
         aref::ARef,
         atomic::{
@@ -49,9 +48,11 @@ use crate::abstractions::{
         Node,
         Refused, //
     },
-    patience,
-    task,
-    text::User, //
+    patience, task,
+    text::{
+        Object,
+        User, //
+    },
 };
 
 impl<B: Bus> Device<B> {
@@ -127,36 +128,26 @@ impl<B: Bus> Device<B> {
 
         // A `static` in the module that calls this.
         let caller: *const Location<'static> = Location::caller();
-        let label = CString::try_from_fmt(name)?;
-        if label.is_empty() {
-            return Err(EINVAL);
-        }
-        let user = User::new(
-            "device",
-            Some(label),
-            caller as usize,
-            bus.as_raw() as usize,
-            GFP_KERNEL,
-        )?;
-
         let this = KBox::pin_init::<Error>(
-            try_pin_init!(DeviceStruct::<B> {
-                header: DeviceHeader {
+            try_pin_init!(&this in DeviceStruct::<B> {
+                header <- try_pin_init!(DeviceHeader {
                     dev: Opaque::zeroed(),
                     adding: Atomic::new(0),
                     ready: AtomicFlag::new(false),
                     wanted: AtomicFlag::new(false),
-                    free: bus.free,
-                    gate: &bus.gate,
+                    drop_data: bus.drop_data,
                     _parent: parent.map(ARef::from),
-                    user: Some(user),
                     work: Opaque::zeroed(),
-                },
+                    _user <- User::new(
+                        Object::Device(this.as_ptr().cast()),
+                        caller as usize,
+                        Some(&bus.door),
+                    ),
+                }),
                 data <- data,
             }),
             GFP_KERNEL,
         )?;
-        bus.gate.enter()?;
 
         // SAFETY: The memory stays where it is until `release()` frees it.
         let this = KBox::into_raw(unsafe { Pin::into_inner_unchecked(this) });
@@ -186,6 +177,9 @@ impl<B: Bus> Device<B> {
                 core::ptr::from_ref(&name).cast::<c_void>(),
             )
         })?;
+        if (*this).as_ref().name().is_empty() {
+            return Err(EINVAL);
+        }
         Ok(this)
     }
 }
@@ -203,7 +197,7 @@ unsafe extern "C" fn release(dev: *mut bindings::device) {
     let header: *mut DeviceHeader = dev.cast();
 
     // SAFETY: By the safety requirements, `header` leads to the `DeviceHeader` of a device that is
-    // not used any more. The free function may sleep, hence a work calls it; `system_dfl_wq` exists
+    // not used any more. Dropping the data may sleep, hence a work does it; `system_dfl_wq` exists
     // since early in the boot.
     unsafe {
         bindings::init_work_with_key(
@@ -223,23 +217,23 @@ unsafe extern "C" fn release(dev: *mut bindings::device) {
 
 /// The work that frees a device.
 ///
-/// It is code of `async_probe.ko`, and leaves the gate of the bus last: the bus's module may be
-/// freed as soon as it has done so.
+/// It is code of `async_probe.ko`: the modules of the bus and of the device may be freed as soon as
+/// the header, and with it the [`User`], is dropped.
 ///
 /// # Safety
 ///
 /// `work` is that of a [`DeviceHeader`] whose device is not used any more.
 unsafe extern "C" fn free_work(work: *mut bindings::work_struct) {
-    // SAFETY: By the safety requirements.
-    let header = unsafe { work.byte_sub(offset_of!(DeviceHeader, work)) }.cast::<DeviceHeader>();
+    // SAFETY: By the safety requirements. `make()` has made the memory as a `KBox`.
+    unsafe {
+        let header = work
+            .byte_sub(offset_of!(DeviceHeader, work))
+            .cast::<DeviceHeader>();
 
-    // SAFETY: As above.
-    let (free, gate, user) = unsafe { ((*header).free, (*header).gate, (*header).user.take()) };
-
-    // SAFETY: The last reference is dropped; `header` is not null.
-    unsafe { free(NonNull::new_unchecked(header)) };
-    drop(user);
-    gate.leave();
+        ((*header).drop_data)(header);
+        core::ptr::drop_in_place(header);
+        bindings::kfree(header.cast());
+    }
 }
 
 /// The value of `DeviceHeader::adding` once `device_add()` has returned: no task.

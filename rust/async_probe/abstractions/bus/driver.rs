@@ -34,7 +34,10 @@ use super::bus_type::{
 };
 use crate::abstractions::{
     adapter::Unregistered,
-    text::User, //
+    text::{
+        Object,
+        User, //
+    },
 };
 
 /// A driver for the devices of a Rust bus.
@@ -105,20 +108,17 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             return Err(EINVAL);
         }
         let user = User::new(
-            "driver",
-            Some(name.try_into()?),
+            Object::Driver(name),
             module.as_ptr() as usize,
-            bus.as_raw() as usize,
-            GFP_KERNEL,
-        )?;
-        bus.gate.enter()?;
+            Some(&bus.door),
+        );
+        let user = KBox::pin_init(user, GFP_KERNEL)?;
 
         // SAFETY: `drv` is initialized, and no other task knows it before it is registered.
         let raw = unsafe {
             let raw = Opaque::cast_into(&raw const (*drv).raw);
 
             (*drv).info = Some(T::INFO);
-            (*drv).gate = Some(&bus.gate);
             (*drv).user = Some(user);
             (*raw).name = name.as_char_ptr();
             (*raw).bus = bus.as_raw();
@@ -143,7 +143,6 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
                 (*drv).attacher = None;
                 (*drv).user = None;
             }
-            bus.gate.leave();
         })
     }
 
@@ -162,13 +161,9 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         // domain waits for them.
         //
         // SAFETY: The driver is not registered any more, hence no other task uses the memory.
-        let gate = unsafe {
+        unsafe {
             (*drv).attacher = None;
             (*drv).user = None;
-            (*drv).gate.take()
-        };
-        if let Some(gate) = gate {
-            gate.leave();
         }
     }
 }

@@ -19,7 +19,7 @@ use super::bus_type::{
     BusType, //
 };
 use crate::abstractions::text::{
-    self,
+    Object,
     User, //
 };
 
@@ -37,6 +37,7 @@ pub struct Registration<B: Bus> {
     #[pin]
     data: B::Data,
     bus: &'static BusType<B>,
+    #[pin]
     _user: User,
     /// The attributes of the bus find `data` by its address, even if its type is `Unpin`.
     #[pin]
@@ -63,18 +64,11 @@ impl<B: Bus> Registration<B> {
     {
         try_pin_init!(&this in Self {
             data <- data,
-            _user: Self::user()?,
+            _user <- User::new(Object::Bus(B::NAME), B::bus_type().as_raw() as usize, None),
             // SAFETY: `this` is valid, and `data` has just been initialized.
             bus: Self::register(unsafe { &raw const (*this.as_ptr()).data })?,
             _pin: PhantomPinned,
         })
-    }
-
-    /// Makes the bus a user of the module of its `static`.
-    fn user() -> Result<User> {
-        let address = B::bus_type().as_raw() as usize;
-
-        User::new("bus", Some(B::NAME.try_into()?), address, 0, GFP_KERNEL)
     }
 
     /// Registers the bus with `data`, which stays valid until the bus is unregistered.
@@ -96,9 +90,7 @@ impl<B: Bus> Registration<B> {
 
         // Not before: other tasks find the bus before `bus_register()` has initialized its lists of
         // devices and drivers.
-        //
-        // SAFETY: Only the task that has set `taken` opens and shuts the gate, which is shut.
-        unsafe { this.gate.open() };
+        this.door.open();
         Ok(this)
     }
 
@@ -114,14 +106,9 @@ impl<B: Bus> PinnedDrop for Registration<B> {
     fn drop(self: Pin<&mut Self>) {
         let this = self.bus;
 
-        // SAFETY: `register()` has registered the bus and opened the gate.
-        unsafe { this.gate.shut() };
+        this.door.shut();
         B::closing(self.as_ref().data());
-        // SAFETY: The gate has been shut.
-        unsafe {
-            this.gate
-                .wait(|| text::warn_of_bus(B::NAME, this.as_raw() as usize))
-        };
+        this.door.wait(B::NAME);
 
         // SAFETY: The bus is registered, and has neither devices nor drivers any more.
         unsafe { bindings::bus_unregister(this.as_raw()) };

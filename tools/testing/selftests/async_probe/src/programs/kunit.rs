@@ -18,7 +18,6 @@ use selftests::{kernel, ktap, Failure, Test};
 const SOURCES: &[&str] = &[
     include_str!("../../../../../../rust/async_probe/abstractions/bus/attribute.rs"),
     include_str!("../../../../../../rust/async_probe/abstractions/domain.rs"),
-    include_str!("../../../../../../rust/async_probe/abstractions/gate.rs"),
     include_str!("../../../../../../rust/async_probe/abstractions/module_param.rs"),
     include_str!("../../../../../../rust/async_probe/abstractions/platform.rs"),
     include_str!("../../../../../../rust/async_probe/abstractions/probe_type.rs"),
