@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::mutant::Mutant;
+use super::mutant::{Console, Mutant, MutantKind};
 use crate::life::{Life, Sight};
 use crate::Event;
 
@@ -61,6 +61,14 @@ impl Law {
             Ok(cases) => Verdict::Kept(cases),
             Err(violation) => Verdict::Broken(violation),
         }
+    }
+
+    /// What judges a console, if the law is one of consoles.
+    pub fn console(&self) -> Option<&'static Console> {
+        self.mutants.iter().find_map(|mutant| match mutant.kind {
+            MutantKind::Console(of, _) => Some(of),
+            _ => None,
+        })
     }
 
     /// Demands that the law was kept, in so many cases at least.

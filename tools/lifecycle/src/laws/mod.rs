@@ -42,7 +42,9 @@ pub mod register_returns;
 mod registrations;
 pub mod rmmod_refused;
 pub mod rmmod_waits;
+pub mod second_phase_in_flight;
 pub mod single_slot;
+pub mod suspend_in_flight;
 #[cfg(test)]
 pub(crate) mod test_life;
 pub mod two_phase;
@@ -82,7 +84,9 @@ pub static LAWS: &[&Law] = &[
     &register_returns::LAW,
     &rmmod_refused::LAW,
     &rmmod_waits::LAW,
+    &second_phase_in_flight::LAW,
     &single_slot::LAW,
+    &suspend_in_flight::LAW,
     &two_phase::LAW,
     &uevent_order::LAW,
     &unbind_waits::LAW,

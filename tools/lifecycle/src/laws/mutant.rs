@@ -35,7 +35,20 @@ pub enum MutantKind {
     /// An edit of a recording.
     Recording(Edit),
     /// An edit of what the console has printed.
-    Console(fn(&str) -> Option<String>),
+    Console(&'static Console, fn(&str) -> Option<String>),
+}
+
+/// A law of a console.
+#[derive(Debug)]
+pub struct Console {
+    /// What a real one has printed.
+    pub recorded: &'static str,
+    /// Judges what one has printed; returns how many cases there were.
+    ///
+    /// # Errors
+    ///
+    /// How the law was broken, in one sentence.
+    pub check: fn(&str) -> Result<usize, String>,
 }
 
 impl Mutant {
@@ -59,8 +72,12 @@ impl Mutant {
     }
 
     /// An edit of what the console has printed.
-    pub const fn console(name: &'static str, edit: fn(&str) -> Option<String>) -> Self {
-        Self::new(name, MutantKind::Console(edit))
+    pub const fn console(
+        name: &'static str,
+        of: &'static Console,
+        edit: fn(&str) -> Option<String>,
+    ) -> Self {
+        Self::new(name, MutantKind::Console(of, edit))
     }
 
     /// The same, about which these laws may complain besides.

@@ -3,12 +3,12 @@
 //! Power-off during probes neither hangs nor oopses.
 
 use super::law::Law;
-use super::mutant::Mutant;
+use super::mutant::{Console, Mutant};
 use crate::life::Sight;
 use crate::parse::dmesg;
 use crate::What;
 
-/// The law. It judges a console, by [`check`].
+/// The law. It judges a console, by [`CONSOLE`].
 pub static LAW: Law = Law {
     name: "reboot_in_flight",
     promise: "Power-off during probes waits for the probes, and neither hangs nor oopses.",
@@ -19,9 +19,15 @@ pub static LAW: Law = Law {
     needs: &[Sight::Console],
     check: |_| Ok(0),
     mutants: &[
-        Mutant::console("never_powered_down", never_powered_down),
-        Mutant::console("oops_on_the_way", oops_on_the_way),
+        Mutant::console("never_powered_down", &CONSOLE, never_powered_down),
+        Mutant::console("oops_on_the_way", &CONSOLE, oops_on_the_way),
     ],
+};
+
+/// What judges a console.
+pub static CONSOLE: Console = Console {
+    recorded: include_str!("../../tests/recordings/power_off.txt"),
+    check,
 };
 
 /// The last line.
@@ -44,7 +50,7 @@ const COMPLAINTS: &[&str] = &[
 /// # Errors
 ///
 /// How the law was broken, in one sentence.
-pub fn check(console: &str) -> Result<usize, String> {
+fn check(console: &str) -> Result<usize, String> {
     let complaint = console
         .lines()
         .find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)));
@@ -103,8 +109,7 @@ mod tests {
     #[test]
     fn holds() {
         assert_eq!(check(GOOD), Ok(1));
-        let real = include_str!("../../tests/recordings/power_off.txt");
-        assert_eq!(check(real), Ok(3));
+        assert_eq!(check(super::CONSOLE.recorded), Ok(3));
     }
 
     #[test]

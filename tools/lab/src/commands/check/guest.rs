@@ -3,6 +3,7 @@
 //! The tests of the guest: booted, collected, judged.
 
 use lifecycle::ktap::{Parser, Status, Test};
+use lifecycle::laws::LAWS;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -231,7 +232,7 @@ impl Guest<'_> {
             Some(0 | 4) => None,
             Some(_) if failed => None,
             Some(code) => Some(format!("exit code {code} though no test failed")),
-            None if run.how.powers_off && powered_off(outcome) => None,
+            None if run.how.powers_off && powered_off(outcome) => broken_by(program, outcome),
             None => Some(match &outcome.ended {
                 Ended::GuestDeadline => "hung: no end before its deadline in guest time".to_owned(),
                 Ended::WallDeadline => "hung: no end before the deadline in wall time".to_owned(),
@@ -270,6 +271,19 @@ fn powered_off(outcome: &Outcome) -> bool {
     outcome.ended == Ended::Early
         && fs::read_to_string(&outcome.console)
             .is_ok_and(|console| console.contains("reboot: Power down"))
+}
+
+/// How a program that has powered the machine off has broken the law of its name.
+fn broken_by(program: &str, outcome: &Outcome) -> Option<String> {
+    let law = LAWS.iter().find(|law| law.name == program)?;
+    let console = fs::read_to_string(&outcome.console).ok()?;
+    let from = console.rfind("call_began call=insmod on=async_probe ")?;
+    let from = console[..from].rfind('\n').map_or(0, |at| at + 1);
+    match (law.console()?.check)(&console[from..]) {
+        Ok(0) => Some(format!("no case of {}", law.name)),
+        Ok(_) => None,
+        Err(broken) => Some(format!("{}: {broken}", law.name)),
+    }
 }
 
 /// What the kernel complained about during a program, as failed tests.

@@ -21,6 +21,7 @@ pub mod last;
 pub mod lockdep;
 pub mod modules;
 pub mod order;
+pub mod power_off;
 pub mod random;
 pub mod recorder;
 pub mod samples;

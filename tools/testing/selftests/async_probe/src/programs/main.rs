@@ -54,6 +54,7 @@ programs! {
     rmmod_refused,
     rmmod_waits,
     second_phase,
+    second_phase_in_flight,
     single_slot,
     splats,
     stress,

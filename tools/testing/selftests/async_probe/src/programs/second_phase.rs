@@ -9,6 +9,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use lifecycle::event::Call;
+use lifecycle::laws::mutant::Console;
+use lifecycle::laws::{second_phase_in_flight, suspend_in_flight};
 use selftests::samples::{ensure_bound, PLATFORM};
 use selftests::test_modules::TWO_PHASE_TEST;
 use selftests::{ensure, ktap, Bench, Failure, Test};
@@ -110,33 +112,29 @@ fn not_begun(bench: &mut Bench) -> Result<(), Failure> {
     ensure("second phases", &said(bench, 0, "second phase")?, &0)
 }
 
-/// Suspends to idle, as a test, in the middle of a second phase of so many seconds, and demands
-/// that the log has `line` after the second phase has ended, if `after`, or before.
-fn suspend(bench: &mut Bench, seconds: u32, line: &str, after: bool) -> Result<(), Failure> {
+/// Suspends to idle, as a test, in the middle of probes, or second phases, of so many seconds, and
+/// demands that the law was kept, once for each device.
+fn suspend(bench: &mut Bench, phases: u32, seconds: u32, law: &Console) -> Result<(), Failure> {
     const TEST: &str = "/sys/power/pm_test";
+    const DEVICES: usize = 2;
     let io = |path: &'static str, text: &str| {
         std::fs::write(path, text).map_err(|error| Failure::Skip(format!("{path}: {error}")))
     };
     io("/sys/module/suspend/parameters/pm_test_delay", "1")?;
     io(TEST, "devices")?;
-    bench.insmod(PLATFORM.devices, "devices=1")?;
-    let driver = format!("phases=2 firmware_ms={seconds}000");
+    bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
+    let driver = format!("phases={phases} firmware_ms={seconds}000 async_probe");
     bench.insmod(PLATFORM.module, &driver)?;
     sleep(SECOND_PHASE);
     let suspended = io("/sys/power/state", "freeze");
     io(TEST, "none")?;
     suspended?;
-    let lines = bench.lines()?;
-    let at = |text: &str| lines.iter().position(|line| line.contains(text));
-    let (ready, line_at) = (at("timing: ready "), at(line));
-    if ready.is_none() || line_at.is_none() || (ready < line_at) != after {
-        let order = if after { "before" } else { "after" };
-        return Err(Failure::assertion(
-            format!("the second phase to end {order} \"{line}\""),
-            format!("line {ready:?} and line {line_at:?}"),
-        ));
+    let lines = bench.lines()?.iter();
+    let console: String = lines.map(|line| format!("[    0.000000] {line}\n")).collect();
+    match (law.check)(&console) {
+        Ok(DEVICES) => Ok(()),
+        seen => Err(Failure::assertion("the law to be kept twice", format!("{seen:?}"))),
     }
-    Ok(())
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -147,14 +145,16 @@ pub(crate) fn main() -> ExitCode {
         Test::new("second_phase: consumers are retried", consumer),
         Test::new("second_phase: one that has not begun is dropped", not_begun),
         Test::new("second_phase: suspend waits before it freezes tasks", |bench| {
-            suspend(bench, 3, "Freezing user space processes", true)
+            suspend(bench, 2, 3, &second_phase_in_flight::CONSOLE)
         }),
         Test::new("second_phase: suspend gives up after 30 seconds", |bench| {
-            let line = "second phases that have not ended after 30 seconds: 1";
-            suspend(bench, 40, line, false)
+            suspend(bench, 2, 40, &second_phase_in_flight::CONSOLE)?;
+            let line = "async_probe: second phases that have not ended after 30 seconds: 2";
+            let lines = bench.lines()?.iter();
+            ensure(line, &lines.filter(|said| *said == line).count(), &1)
         }),
-        Test::new("second_phase: suspend suspends no device before", |bench| {
-            suspend(bench, 40, "suspend debug: Waiting for 1 second", true)
+        Test::new("second_phase: suspend waits for probes", |bench| {
+            suspend(bench, 1, 3, &suspend_in_flight::CONSOLE)
         }),
     ])
 }

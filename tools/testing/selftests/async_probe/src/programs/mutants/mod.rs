@@ -19,15 +19,12 @@ use std::sync::Mutex;
 use lifecycle::laws::law::Law;
 use lifecycle::laws::mutant::{Mutant, MutantKind};
 use lifecycle::laws::mutants::{all, broken};
-use lifecycle::laws::{reboot_in_flight, LAWS};
+use lifecycle::laws::LAWS;
 use lifecycle::Life;
 use lifecycle::Probing;
 use live::Broken;
 use selftests::kernel::probing;
 use selftests::{ensure, ktap, Bench, Failure, Test};
-
-/// The console of a guest that was powered off during probes.
-const POWER_OFF: &str = include_str!("../../../../../../lifecycle/tests/recordings/power_off.txt");
 
 /// The mutants that have been caught, by law.
 static CAUGHT: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());
@@ -82,11 +79,10 @@ fn mutant(bench: &mut Bench, law: &Law, mutant: &Mutant) -> Result<(), Failure> 
                 .map_err(|error| Failure::assertion("a plausible recording", error))?;
             laws.into_iter().map(|law| (law, law.to_owned())).collect()
         }
-        MutantKind::Console(edit) => {
-            reboot_in_flight::check(POWER_OFF)
-                .map_err(|seen| Failure::assertion("a good power-off", seen))?;
-            let console = edit(POWER_OFF).unwrap_or_default();
-            let verdict = reboot_in_flight::check(&console).err();
+        MutantKind::Console(of, edit) => {
+            (of.check)(of.recorded).map_err(|seen| Failure::assertion("a good console", seen))?;
+            let console = edit(of.recorded).unwrap_or_default();
+            let verdict = (of.check)(&console).err();
             verdict.into_iter().map(|says| (law.name, says)).collect()
         }
     };

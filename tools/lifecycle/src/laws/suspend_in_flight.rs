@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suspend waits for probes.
+
+use std::collections::BTreeSet;
+
+use super::law::Law;
+use super::mutant::{Console, Mutant};
+use crate::life::Sight;
+use crate::parse::dmesg;
+use crate::What;
+
+/// The law. It judges a console, by [`CONSOLE`].
+pub static LAW: Law = Law {
+    name: "suspend_in_flight",
+    promise: "Suspend and hibernation wait for all probes before they suspend a device, and no probe \
+              begins before the resume.",
+    kernel: "drivers/base/power/main.c: dpm_prepare() calls wait_for_device_probe(), which waits until \
+             no probe runs and no asynchronous one is pending, and then \
+             device_block_probing() (drivers/base/dd.c), after which each probe is deferred.",
+    mend: "A function that uses the device without being its probe, such as a work item, is not waited \
+           for. Stop it in the suspend callback, or do its work in the probe.",
+    needs: &[Sight::Console],
+    check: |_| Ok(0),
+    mutants: &[
+        Mutant::console("late_probe", &CONSOLE, late),
+        Mutant::console("probe_while_suspended", &CONSOLE, while_suspended),
+    ],
+};
+
+/// What judges a console.
+pub static CONSOLE: Console = Console {
+    recorded: include_str!("../../tests/recordings/suspend_probes.txt"),
+    check,
+};
+
+/// Suspend begins.
+const ENTRY: &[&str] = &["PM: suspend entry", "PM: hibernation: hibernation entry"];
+
+/// All devices are suspended, as a test of the kernel says (`/sys/power/pm_test`).
+const SUSPENDED: &str = "debug: Waiting for ";
+
+/// Suspend has ended.
+const EXIT: &[&str] = &["PM: suspend exit", "PM: hibernation: hibernation exit"];
+
+fn check(console: &str) -> Result<usize, String> {
+    let mut running = BTreeSet::new();
+    let (mut in_flight, mut cases, mut suspended) = (0, 0, false);
+    for line in console.split_inclusive('\n') {
+        let has = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
+        for event in dmesg::parse(line).map_err(|error| error.to_string())? {
+            match event.what {
+                What::ProbeBegan { device, .. } if suspended => {
+                    return Err(format!(
+                        "the probe of {device} begins while it is suspended"
+                    ));
+                }
+                What::ProbeBegan { device, .. } => _ = running.insert(device),
+                What::ProbeEnded { device, .. } => _ = running.remove(&device),
+                _ => (),
+            }
+        }
+        if has(ENTRY) {
+            in_flight = running.len();
+        } else if has(&[SUSPENDED]) {
+            if let Some(device) = running.first() {
+                return Err(format!(
+                    "the probe of {device} runs at `{}`",
+                    line.trim_end()
+                ));
+            }
+            (cases, suspended) = (cases + in_flight, true);
+        } else if has(EXIT) {
+            suspended = false;
+        }
+    }
+    Ok(cases)
+}
+
+/// The first line with this text.
+fn line_of<'a>(console: &'a str, text: &str) -> Option<&'a str> {
+    console.lines().find(|line| line.contains(text))
+}
+
+/// A probe ends after the devices are suspended.
+fn late(console: &str) -> Option<String> {
+    let ended = line_of(console, " probe_ended ")?;
+    Some(console.replace(ended, "") + ended + "\n")
+}
+
+/// A probe begins after the devices are suspended.
+fn while_suspended(console: &str) -> Option<String> {
+    let (began, suspended) = (
+        line_of(console, " probe_began ")?,
+        line_of(console, SUSPENDED)?,
+    );
+    Some(console.replace(suspended, &format!("{suspended}\n{began}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits() {
+        let good = CONSOLE.recorded;
+        assert_eq!(check(good), Ok(2));
+        assert!(check(&late(good).unwrap())
+            .unwrap_err()
+            .contains(" runs at `"));
+        let began = check(&while_suspended(good).unwrap()).unwrap_err();
+        assert!(began.contains(" begins while "), "{began}");
+        assert_eq!(check(""), Ok(0));
+    }
+}

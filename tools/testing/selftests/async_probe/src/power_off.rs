@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Powers the machine off, at the end of a test.
+//!
+//! That is done only if `ASYNC_PROBE_POWER_OFF=1` is in the environment: on the kernel's command
+//! line it gets there through init. The result is printed before; it counts only if the machine is
+//! off soon afterwards, and its console shows no complaint and keeps the law of the program's name.
+
+use nix::sys::reboot::{reboot, RebootMode};
+use nix::sys::termios::tcdrain;
+
+use crate::Failure;
+
+/// Demands that the machine may be powered off.
+///
+/// # Errors
+///
+/// [`Failure::Skip`] if it may not.
+pub fn is_allowed() -> Result<(), Failure> {
+    match std::env::var("ASYNC_PROBE_POWER_OFF").as_deref() {
+        Ok("1") => Ok(()),
+        _ => Err(Failure::Skip(
+            "powers the machine off: needs ASYNC_PROBE_POWER_OFF=1".to_owned(),
+        )),
+    }
+}
+
+/// Powers the machine off: the only test of this name has passed.
+///
+/// # Errors
+///
+/// The test fails if it does not.
+pub fn now(name: &str) -> Result<(), Failure> {
+    println!("ok 1 {name}");
+    // Where the output is no terminal, it is out already.
+    let _ = tcdrain(std::io::stdout());
+    let Err(errno) = reboot(RebootMode::RB_POWER_OFF);
+    Err(Failure::assertion("the machine to be off", errno))
+}
