@@ -8,7 +8,7 @@
 #
 # A series is a directory of patches, and of a file `cover` whose first line is
 # the subject of the cover letter. It may name the series that it builds on in a
-# file `after`. The kernel tree is only read. The patches are signed off by the
+# file `after`, and paths whose maintainers are addressed, too, in a file `of`. The kernel tree is only read. The patches are signed off by the
 # name in git's configuration; the cover letter has the addresses that
 # get_maintainer.pl finds. Then the kernel's checkpatch.pl judges them.
 
@@ -63,6 +63,12 @@ done
 quiet_git add -A
 quiet_git -c user.name="$name" -c user.email="$email" commit -q -m "Linux $version"
 
+get_maintainer()
+{
+	[ $# -eq 0 ] || perl scripts/get_maintainer.pl --no-tree --no-git --no-git-fallback \
+		--no-rolestats "$@"
+}
+
 # Puts a series on a branch of its name, on that of the series that it builds on.
 branch()
 {
@@ -81,9 +87,11 @@ branch()
 		} | quiet_git am -q -s || fail "$patch does not apply to $kernel"
 	done
 	quiet_git format-patch -q --zero-commit --no-signature -o "$work/$1" "$base..$1"
-	# In the kernel's tree: get_maintainer.pl looks for the paths there.
-	to=$(cd "$kernel" && perl scripts/get_maintainer.pl --no-tree --no-git \
-		--no-git-fallback --no-rolestats "$work/$1"/*.patch)
+	# In the kernel's tree: get_maintainer.pl looks for the paths there. It does not know
+	# whose the new files are: a file `of` has paths of the same maintainers.
+	of=$(sed 's/^/-f /' "$series/$1/of" 2>/dev/null || :)
+	# shellcheck disable=SC2086 # options
+	to=$(cd "$kernel" && { get_maintainer "$work/$1"/*.patch; get_maintainer $of; } | sort -u)
 	rm -r "$work/$1"
 	quiet_git config "branch.$1.description" "$(cat "$series/$1/cover")
 

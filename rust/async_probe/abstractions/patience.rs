@@ -51,8 +51,8 @@ pub(crate) fn wait_for(limit: Delta, is_done: impl Fn() -> bool) -> bool {
     true
 }
 
-/// Waits for the lock of a device that is about to be unregistered, which a probe holds, or any other
-/// callback of the driver, for 10 seconds at most. Then a line in dmesg says so.
+/// Waits until the lock of a device that is about to be unregistered is free, for 10 seconds at
+/// most: a probe holds it, or any other callback of the driver. Then a line in dmesg says so.
 pub(crate) fn wait_for_lock(dev: &Device) {
     // CAST: `Device` is a transparent wrapper of `struct device`.
     let raw = core::ptr::from_ref(dev).cast_mut().cast();

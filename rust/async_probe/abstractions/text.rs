@@ -223,7 +223,7 @@ pub(crate) struct User {
     links: Opaque<bindings::list_head>,
 }
 
-// SAFETY: The lock of the list protects `links`, and the memory of a device may be used by any task.
+// SAFETY: The lock of the list protects `links`; any task may use the memory of a device.
 unsafe impl Send for User {}
 
 // SAFETY: As above.
