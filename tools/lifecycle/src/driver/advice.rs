@@ -1,49 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a driver would gain from `PROBE_PREFER_ASYNCHRONOUS`, by what was measured.
+//! Whether a driver would gain from `PROBE_PREFER_ASYNCHRONOUS`: what its probes would wait then is
+//! simulated, and a run with `async_probe` has to confirm it.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
-use super::Load;
-use crate::life::How;
+use super::{Load, Named};
+use crate::life::{How, Life, Probe};
+use crate::simulate::{self, Loaded};
 use crate::{errno, Micros, ProbeType};
 
-/// Less than 10 ms is not worth a change.
+/// Less than 10 ms is not worth a change, and so much two runs may differ.
 const WORTH_IT: Micros = Micros(10_000);
+
+/// Or 5 %, whichever is more.
+const NEAR: u64 = 20;
+
+const EPROBE_DEFER: i32 = -517;
 
 /// What is known of a driver.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'f> {
-    /// Its name.
-    pub driver: &'f str,
+    /// The driver.
+    pub driver: &'f Named,
     /// How many devices it had after that.
     pub devices: usize,
     /// A plain insmod of its module.
     pub plain: &'f Load,
-    /// One with `async_probe`, if there was one.
+    /// What was recorded then.
+    pub life: &'f Life,
+    /// An insmod with `async_probe`, if there was one.
     pub asynchronous: Option<&'f Load>,
+    /// Another plain insmod, if there was one.
+    pub again: Option<&'f Load>,
     /// The laws that it has broken.
     pub broken: &'f [&'f str],
+    /// What the kernel has complained of.
+    pub complaints: &'f [String],
     /// How long an unrelated insmod or rmmod has waited for its probes, if it has.
     pub convoy: Option<Micros>,
+    /// How long the plain insmod computed, if that was measured.
+    pub computed: Option<Micros>,
+    /// How many processors there are, and whether only one runs at a time (virtual time).
+    pub cpus: u64,
+    /// Whether they take turns.
+    pub turns: bool,
 }
 
 /// What it comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Asynchronous probing makes insmod shorter.
+    /// Its devices are bound earlier if they are probed asynchronously.
     Gains,
-    /// It makes no difference to insmod.
+    /// They are not.
     NoGain,
     /// Something forbids it.
     Forbidden,
     /// It is asynchronous already.
     Already,
-    /// It has not bound a device.
+    /// It has not bound a device, or two runs disagree.
     Unknown,
 }
 
@@ -66,79 +85,218 @@ pub struct Advice {
     pub verdict: Verdict,
     /// What the driver has asked for.
     pub probe_type: Option<ProbeType>,
-    /// From the beginning of a plain insmod until all probes have ended, and insmod has returned.
+    /// From the beginning of a plain insmod until all probes of the driver have ended.
     pub now: Option<Micros>,
-    /// The same with `PROBE_PREFER_ASYNCHRONOUS`.
+    /// The same with `PROBE_PREFER_ASYNCHRONOUS`, as a simulation has it.
     pub then: Option<Micros>,
+    /// The same where processors take turns, if that differs.
+    pub then_in_turns: Option<Micros>,
+    /// The same as it was measured with `async_probe`.
+    pub measured: Option<Micros>,
     /// Why, in sentences.
     pub why: Vec<String>,
 }
 
 /// Advises.
 pub fn advise(facts: &Facts<'_>) -> Advice {
-    let now = facts.plain.took.max(facts.plain.all_ended());
     let mut advice = Advice {
         verdict: Verdict::Unknown,
         probe_type: facts.plain.probe_type(facts.driver),
-        now,
+        now: None,
         then: None,
+        then_in_turns: None,
+        measured: None,
         why: Vec::new(),
     };
-    let of = |load: &Load| -> Vec<_> {
-        load.initial()
-            .filter(|probe| probe.driver.as_deref() == Some(facts.driver))
-            .filter_map(|probe| Some((probe.how, probe.took?)))
-            .collect()
-    };
-    let probes = of(facts.plain);
-    if probes.is_empty() {
-        let why = match facts.devices {
-            0 => "It has bound no device: there is nothing to tell by. Give it one (WITH, BEFORE, AFTER).",
-            _ => "Its devices were bound without a probe (device_bind_driver()): there is nothing to be asynchronous.",
-        };
-        advice.why.push(why.to_owned());
+    let probes = own(facts.plain, facts.driver);
+    let reasons = reasons(facts, &probes, advice.probe_type);
+    if probes.is_empty() || !probes.iter().any(|probe| probe.has_bound()) {
+        advice.why.extend(reasons);
+        advice.why.push(no_device(facts, &probes));
         return advice;
     }
-    let longest = probes
-        .iter()
-        .map(|(_, took)| *took)
-        .max()
-        .unwrap_or_default();
-    let sum: Micros = probes.iter().map(|(_, took)| *took).sum();
+    advice.now = ended(&probes);
+    let sum: Micros = probes.iter().filter_map(|probe| probe.took).sum();
+    let longest = probes.iter().filter_map(|probe| probe.took).max();
     advice.why.push(format!(
-        "{} took {sum} ms together, the longest {longest} ms.",
-        count(probes.len(), "probe", "probes")
+        "{} took {sum} ms together, the longest {} ms.",
+        count(probes.len(), "probe", "probes"),
+        longest.unwrap_or_default()
     ));
-    // With the parameter, the probes have been asynchronous: that is no estimate.
-    let measured = facts
-        .asynchronous
-        .filter(|load| !of(load).is_empty() && of(load).iter().all(|(how, _)| *how == How::Async));
-    advice.then = match measured.and_then(|load| load.took.max(load.all_ended())) {
-        Some(measured) => Some(measured),
-        None => now.map(|now| now - sum + longest),
-    };
-    if !facts.broken.is_empty() {
+    advice.why.extend(others(facts.plain));
+    let asynchronous = probes.iter().any(|probe| probe.how == How::Async);
+    if !reasons.is_empty() {
         advice.verdict = Verdict::Forbidden;
-        advice.why.push(format!(
-            "A law is broken ({}): mend that first.",
-            facts.broken.join(", ")
-        ));
-        return advice;
-    }
-    let asynchronous = probes.iter().any(|(how, _)| *how == How::Async);
-    match advice.probe_type {
-        _ if asynchronous => already(facts, &mut advice),
-        Some(ProbeType::ForceSynchronous) => {
-            advice.verdict = Verdict::Forbidden;
-            advice.why.push(format!(
-                "It asks for PROBE_FORCE_SYNCHRONOUS: its author relies on its devices being bound \
-                 when the registration returns. Without that, {}.",
-                estimate(&advice)
-            ));
-        }
-        _ => default(facts, &mut advice),
+        advice.why.extend(reasons);
+    } else if asynchronous {
+        already(facts, &mut advice);
+    } else {
+        predict(facts, &probes, sum, &mut advice);
     }
     advice
+}
+
+/// The probes of a driver that a load has set off.
+fn own<'f>(load: &'f Load, driver: &'f Named) -> Vec<&'f Probe> {
+    load.of(driver).filter(|probe| load.is_own(probe)).collect()
+}
+
+/// When the last one has ended.
+fn ended(probes: &[&Probe]) -> Option<Micros> {
+    probes.iter().filter_map(|probe| probe.ended()).max()
+}
+
+/// Why there is nothing to tell by.
+fn no_device(facts: &Facts<'_>, probes: &[&Probe]) -> String {
+    let results: BTreeSet<String> = probes.iter().map(|probe| probe.result()).collect();
+    match (probes.len(), facts.devices) {
+        (0, 0) => {
+            "It has bound no device: there is nothing to tell by. Give it one (WITH, BEFORE, \
+                   AFTER, DEVICE)."
+                .to_owned()
+        }
+        (0, _) => {
+            "Its devices were bound without a probe (device_bind_driver()): there is nothing \
+                   to be asynchronous."
+                .to_owned()
+        }
+        (number, _) => {
+            let results: Vec<String> = results.into_iter().collect();
+            let probes = count(number, "probe has", "probes have");
+            format!("Its {probes} bound no device: {}.", results.join(", "))
+        }
+    }
+}
+
+/// The async functions that insmod waits for and that are no probes.
+fn others(plain: &Load) -> impl Iterator<Item = String> + '_ {
+    let long = plain
+        .others
+        .iter()
+        .filter(|(_, waited)| *waited >= WORTH_IT);
+    long.map(|(function, waited)| {
+        format!(
+            "insmod waits {waited} ms for {function}(), an asynchronous function that is no probe: \
+             the probe type does not change that."
+        )
+    })
+}
+
+/// Why it must not be asynchronous.
+fn reasons(facts: &Facts<'_>, probes: &[&Probe], asks: Option<ProbeType>) -> Vec<String> {
+    let mut why: Vec<String> = Vec::new();
+    if let Some(complaint) = facts.complaints.first() {
+        why.push(format!(
+            "The kernel complained ({complaint}): mend that first."
+        ));
+    }
+    if !facts.broken.is_empty() {
+        let broken = facts.broken.join(", ");
+        why.push(format!("A law is broken ({broken}): mend that first."));
+    }
+    why.extend(deferred(probes));
+    if asks == Some(ProbeType::ForceSynchronous) {
+        why.push(
+            "It asks for PROBE_FORCE_SYNCHRONOUS: its author relies on its devices being bound when \
+             the registration returns."
+                .to_owned(),
+        );
+    }
+    let recorded = simulate::forbidden(facts.life, &[&facts.driver.name]);
+    for reason in recorded.into_iter().flat_map(|of| of.why) {
+        use simulate::Why::{RequestsModule, SynchronousChild};
+        // The others are better told by a comparison with a run.
+        if matches!(reason, RequestsModule(_) | SynchronousChild(..)) {
+            why.push(capital(&format!("{reason}.")));
+        }
+    }
+    if let Some(load) = facts.asynchronous {
+        why.extend(compared(facts, load));
+    }
+    why
+}
+
+/// Devices whose probes are deferred to the end.
+fn deferred(probes: &[&Probe]) -> Option<String> {
+    let devices: BTreeSet<&str> = probes.iter().map(|probe| probe.device.as_str()).collect();
+    let of = |device: &str| {
+        let of_device = probes.iter().filter(|probe| probe.device == device);
+        let tries = of_device.clone().count();
+        let last = of_device.max_by_key(|probe| probe.began)?;
+        (last.ret == Some(EPROBE_DEFER))
+            .then(|| format!("{device} ({})", count(tries, "try", "tries")))
+    };
+    let never: Vec<String> = devices.into_iter().filter_map(of).collect();
+    (!never.is_empty()).then(|| {
+        format!(
+            "The load ends with devices that are deferred (EPROBE_DEFER) and not bound: {}. What \
+             they wait for does not come, or comes later than this load.",
+            some(&never)
+        )
+    })
+}
+
+/// What is not as it was without `async_probe`.
+fn compared(facts: &Facts<'_>, load: &Load) -> Vec<String> {
+    let plain = facts.plain;
+    if let Some(ret) = load.ret.filter(|ret| *ret != 0) {
+        let errno = errno::name(ret);
+        let again = facts.again.and_then(|again| again.ret);
+        return vec![match again {
+            Some(again) if again != 0 => format!(
+                "A second insmod fails, with async_probe ({errno}) and without ({}): it is not \
+                 asynchronous probing that makes it fail.",
+                errno::name(again)
+            ),
+            _ => format!(
+                "With async_probe its insmod fails ({errno}): its init relies on probes having \
+                 ended when a registration returns."
+            ),
+        }];
+    }
+    let mut why = Vec::new();
+    let bound = |load: &Load| -> BTreeSet<String> {
+        let probes = own(load, facts.driver);
+        let bound = probes.iter().filter(|probe| probe.has_bound());
+        let stays = bound.filter(|probe| !load.gone.contains(&probe.device));
+        stays.map(|probe| probe.device.clone()).collect()
+    };
+    let lost: Vec<String> = bound(plain).difference(&bound(load)).cloned().collect();
+    if !lost.is_empty() {
+        why.push(format!(
+            "With async_probe it does not bind {}.",
+            some(&lost)
+        ));
+        return why;
+    }
+    let missing = plain
+        .added
+        .keys()
+        .filter(|name| !load.added.contains_key(*name));
+    let missing: Vec<String> = missing.cloned().collect();
+    let more = load
+        .added
+        .keys()
+        .any(|name| !plain.added.contains_key(name));
+    if !missing.is_empty() && !more {
+        why.push(format!(
+            "With async_probe there is no {}, which a plain insmod adds: its init relies on its \
+             devices being bound when the registration returns.",
+            some(&missing)
+        ));
+    }
+    let moved = plain.added.iter().filter_map(|(name, of)| {
+        let (was, is) = (of.as_ref()?, load.added.get(name)?.as_ref()?);
+        (was != is).then(|| format!("{name} belongs to {was} then, and to {is} with async_probe"))
+    });
+    let moved: Vec<String> = moved.collect();
+    if !moved.is_empty() {
+        why.push(format!(
+            "The names of what its probes add depend on the order of the probes: {}.",
+            some(&moved)
+        ));
+    }
+    why
 }
 
 /// It is probed asynchronously.
@@ -164,68 +322,118 @@ fn already(facts: &Facts<'_>, advice: &mut Advice) {
 }
 
 /// It leaves the probe type to its loader.
-fn default(facts: &Facts<'_>, advice: &mut Advice) {
-    advice.verdict = Verdict::Forbidden;
-    let Some(load) = facts.asynchronous else {
-        advice.verdict = Verdict::Unknown;
+fn predict(facts: &Facts<'_>, probes: &[&Probe], sum: Micros, advice: &mut Advice) {
+    let load = |computes: u64, cpus: u64| -> Loaded {
+        let spans: Vec<usize> = probes.iter().map(|probe| probe.span).collect();
+        let by = facts.plain.registered(facts.driver).and_then(|of| of.by);
+        let driver = (facts.driver.name.as_str(), by);
+        simulate::load(
+            facts.life,
+            facts.plain.insmod,
+            &spans,
+            driver,
+            computes,
+            cpus,
+        )
+    };
+    let computes = computes(facts);
+    let cpus = facts.cpus.max(1);
+    // Where it was not measured, a probe may do anything between the two.
+    let then = load(computes.unwrap_or(0), cpus).bound;
+    let in_turns = load(computes.unwrap_or(1000), 1).bound;
+    advice.then = then;
+    advice.then_in_turns = in_turns.filter(|_| in_turns != then);
+    let Some((now, then)) = advice.now.zip(then) else {
         advice
             .why
-            .push("It was not tried with async_probe.".to_owned());
+            .push("The load has not come to its end.".to_owned());
         return;
     };
-    if let Some(ret) = load.ret.filter(|ret| *ret != 0) {
-        advice.why.push(format!(
-            "With async_probe its insmod fails ({}): its init relies on probes having ended when \
-             a registration returns.",
-            errno::name(ret)
-        ));
+    let Some(measured) = facts
+        .asynchronous
+        .map(|load| own(load, facts.driver))
+        .filter(|probes| probes.iter().all(|probe| probe.how == How::Async))
+        .and_then(|probes| ended(&probes))
+    else {
+        let why = "It was not tried with async_probe: a prediction alone is no advice.";
+        advice.why.push(why.to_owned());
         return;
-    }
-    let bound = |load: &Load| -> BTreeSet<String> {
-        load.initial()
-            .filter(|probe| probe.driver.as_deref() == Some(facts.driver) && probe.has_bound())
-            .map(|probe| probe.device.to_owned())
-            .collect()
     };
-    let lost: Vec<_> = bound(facts.plain)
-        .difference(&bound(load))
-        .cloned()
-        .collect();
-    if !lost.is_empty() {
+    advice.measured = Some(measured);
+    let in_turns = in_turns.unwrap_or(then);
+    advice.why.push(format!(
+        "All its devices are bound after {now} ms now. With PROBE_PREFER_ASYNCHRONOUS a simulation \
+         of this load says {then} ms; a load with async_probe took {measured} ms."
+    ));
+    if let Some(computes) = computes.filter(|computes| *computes >= 50) {
+        let computed = Micros(sum.0 * computes / 1000);
         advice.why.push(format!(
-            "With async_probe it does not bind {}.",
-            lost.join(", ")
+            "{computed} ms of the {sum} ms its probes compute, and do not wait. In virtual time \
+             processors take turns, so that this does not overlap: {in_turns} ms. On {cpus} \
+             processors it does: {then} ms."
         ));
+    }
+    let (least, most) = match computes {
+        None => (then.min(in_turns), then.max(in_turns)),
+        Some(_) if facts.turns => (in_turns, in_turns),
+        Some(_) => (then, then),
+    };
+    let near = |time: Micros| WORTH_IT.max(Micros(time.0 / NEAR));
+    if measured + near(measured) < least || most + near(most) < measured {
+        advice.why.push(
+            "The two runs disagree: something that a recording does not show keeps the probes from \
+             running beside each other, or makes them shorter."
+                .to_owned(),
+        );
         return;
     }
-    let saved = advice
-        .now
-        .zip(advice.then)
-        .map_or(Micros(0), |(now, then)| now - then);
-    if saved < WORTH_IT {
+    let then = if computes.is_none() { measured } else { then };
+    if now - then < WORTH_IT {
         advice.verdict = Verdict::NoGain;
-        advice.why.push(format!(
-            "{}. insmod would wait for the probes all the same; what gains is a boot with the \
-             driver built in, which goes on beside them.",
-            capital(&estimate(advice))
-        ));
+        advice.why.push(
+            "insmod would wait for the probes all the same; what gains is a boot with the driver \
+             built in, which goes on beside them."
+                .to_owned(),
+        );
     } else {
         advice.verdict = Verdict::Gains;
-        advice.why.push(format!(
-            "{}. insmod would still wait for the longest probe, and so would every other insmod \
-             and rmmod meanwhile; with async_probe its own would not.",
-            capital(&estimate(advice))
-        ));
+        advice.why.push(
+            "insmod would still wait for the longest probe, and so would every other insmod and \
+             rmmod meanwhile; with async_probe its own would not. What the probes share without a \
+             lock is not seen on this kernel: KERNELS=debug-kcsan sees it."
+                .to_owned(),
+        );
     }
 }
 
-/// Now and then.
-fn estimate(advice: &Advice) -> String {
-    match (advice.now, advice.then) {
-        (Some(now), Some(then)) => format!(
-            "all is bound after {now} ms now, with PROBE_PREFER_ASYNCHRONOUS after about {then} ms"
-        ),
-        _ => "it is not known how long it would take".to_owned(),
+/// How much of the synchronous probes of the plain insmod computes, of 1000: all that insmod
+/// computed, but for what it did outside of probes.
+fn computes(facts: &Facts<'_>) -> Option<u64> {
+    let plain = facts.plain;
+    let took = plain.took?;
+    let within = plain.initial().filter(|probe| probe.began <= took);
+    let within: Micros = within
+        .filter(|probe| probe.how == How::Sync)
+        .filter_map(|probe| probe.took)
+        .sum();
+    let waited = plain.others.iter().map(|(_, waited)| *waited).max();
+    let outside = took - within - waited.unwrap_or_default();
+    let inside = facts.computed? - outside;
+    (within > Micros(0)).then(|| (inside.0 * 1000 / within.0).min(1000))
+}
+
+/// The first few of many.
+fn some(names: &[String]) -> String {
+    const FEW: usize = 3;
+    let named = names
+        .iter()
+        .take(FEW)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().checked_sub(FEW).filter(|more| *more > 0) {
+        Some(more) => format!("{named} and {more} more"),
+        None => named,
     }
 }
 
@@ -245,120 +453,158 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::loads;
     use super::*;
-    use crate::life::Probe;
-    use std::collections::BTreeMap;
+    use crate::laws::test_life::{altered, life};
 
-    fn forced(took: u64, probes: &[(&str, How, u64, u64, i32)]) -> Load {
-        let mut load = load(took, probes);
-        let forced = ProbeType::ForceSynchronous;
-        load.probe_types.insert("d".to_owned(), forced);
-        load
+    /// Two probes of 20 ms; each line comes 1 ms after the one before.
+    fn plain() -> String {
+        let probe = |device| {
+            format!("9 probe {device}\n{}9 add_end 0\n9 probe_end 0\n", {
+                format!("9 add {}\n", 7 + device) + &"9 uevent 5 change\n".repeat(20)
+            })
+        };
+        format!(
+            "call insmod m 9 0\n9 init m\n9 register type=default mod=m\n{}{}9 register_end 0\n\
+             9 flush 0\n9 flush_end\n9 init_end 0\nreturn insmod m 9 0\n",
+            probe(0),
+            probe(1)
+        )
     }
 
-    fn load(took: u64, probes: &[(&str, How, u64, u64, i32)]) -> Load {
-        Load {
-            took: Some(Micros(took)),
-            ret: Some(0),
-            probe_types: BTreeMap::from([("d".to_owned(), ProbeType::DefaultStrategy)]),
-            probes: probes
-                .iter()
-                .map(|(device, how, began, took, ret)| Probe {
-                    span: 0,
-                    request: None,
-                    second_phase: None,
-                    device: (*device).to_owned(),
-                    driver: Some("d".to_owned()),
-                    how: *how,
-                    added: None,
-                    waited: None,
-                    began: Micros(*began),
-                    took: Some(Micros(*took)),
-                    firmware: None,
-                    ret: Some(*ret),
-                    remove: None,
-                })
-                .collect(),
-        }
+    /// The same with `async_probe`.
+    fn asynchronous() -> String {
+        let [begin, end]: [String; 2] = [
+            [30, 31].map(|pid| {
+                let device = pid - 30;
+                format!("{pid} run\n{pid} driver_attach {device}\n{pid} probe {device}\n{pid} add {}\n{pid} add_end 0\n", 7 + device)
+            }),
+            [30, 31].map(|pid| format!("{pid} probe_end 0\n{pid} driver_attach_end\n{pid} run_end\n")),
+        ]
+        .map(|of| of.concat());
+        format!(
+            "call insmod m 9 1\n9 init m\n9 register type=default mod=m\n9 schedule 0\n9 schedule 1\n\
+             9 register_end 0\n9 init_end 0\nreturn insmod m 9 0\n{begin}{}{end}",
+            "9 uevent 5 change\n".repeat(8)
+        )
     }
 
-    fn advice(plain: &Load, asynchronous: Option<&Load>, broken: &[&str]) -> Advice {
+    fn load(lines: &str) -> (Life, Load) {
+        let life = life(lines);
+        let load = loads(&life, "m", &["d"]).remove(0);
+        (life, load)
+    }
+
+    fn advice(
+        plain: &str,
+        asynchronous: &str,
+        computed: Option<u64>,
+        complaints: &[&str],
+    ) -> Advice {
+        let (life, plain) = load(plain);
+        let asynchronous = (!asynchronous.is_empty()).then(|| load(asynchronous).1);
+        let complaints: Vec<String> = complaints.iter().map(ToString::to_string).collect();
         advise(&Facts {
-            driver: "d",
+            driver: &Named::the_first("d"),
             devices: 2,
-            plain,
-            asynchronous,
-            broken,
+            plain: &plain,
+            life: &life,
+            asynchronous: asynchronous.as_ref(),
+            again: None,
+            broken: &[],
+            complaints: &complaints,
             convoy: Some(Micros(7)),
+            computed: computed.map(Micros),
+            cpus: 2,
+            turns: true,
         })
     }
 
     #[test]
-    fn many_long_probes_gain() {
-        use How::{Async, Sync};
-        let plain = load(
-            101_000,
-            &[("a", Sync, 500, 50_000, 0), ("b", Sync, 50_500, 50_000, 0)],
-        );
-        let asynchronous = load(
-            1_000,
-            &[("a", Async, 600, 50_000, 0), ("b", Async, 700, 50_000, 0)],
-        );
-        let gains = advice(&plain, Some(&asynchronous), &[]);
-        assert_eq!(gains.verdict, Verdict::Gains);
-        assert_eq!(gains.probe_type, Some(ProbeType::DefaultStrategy));
-        assert_eq!(gains.now, Some(Micros(101_000)));
-        assert_eq!(gains.then, Some(Micros(50_700)));
-
-        // What forbids it.
-        let broken = advice(&plain, Some(&asynchronous), &["unbind_waits"]);
-        assert_eq!(broken.verdict, Verdict::Forbidden);
-        assert!(broken.why[1].contains("unbind_waits"));
-        let lost = load(
-            1_000,
-            &[("a", Async, 600, 50_000, 0), ("b", Async, 700, 9, -5)],
-        );
-        let lost = advice(&plain, Some(&lost), &[]);
-        assert_eq!(lost.verdict, Verdict::Forbidden);
-        assert!(lost.why[1].ends_with("bind b."), "{:?}", lost.why);
-        let mut fails = load(1_000, &[]);
-        fails.ret = Some(-19);
-        let fails = advice(&plain, Some(&fails), &[]);
-        assert_eq!(fails.verdict, Verdict::Forbidden);
-        assert!(fails.why[1].contains("ENODEV"));
-        assert_eq!(fails.then, Some(Micros(51_000)), "an estimate");
-        assert_eq!(advice(&plain, None, &[]).verdict, Verdict::Unknown);
-
-        let forced = forced(
-            101_000,
-            &[("a", Sync, 500, 50_000, 0), ("b", Sync, 50_500, 50_000, 0)],
-        );
-        let forced = advice(&forced, Some(&forced), &[]);
-        assert_eq!(forced.verdict, Verdict::Forbidden);
-        assert_eq!(forced.probe_type, Some(ProbeType::ForceSynchronous));
-        assert!(
-            forced.why[1].contains("FORCE_SYNCHRONOUS"),
-            "{:?}",
-            forced.why
-        );
+    fn what_is_predicted_and_confirmed() {
+        let advice = advice(&plain(), &asynchronous(), Some(0), &[]);
+        assert_eq!(advice.verdict, Verdict::Gains, "{:?}", advice.why);
+        assert_eq!(advice.now, Some(Micros(50_000)));
+        assert_eq!(advice.then, Some(Micros(27_070)));
+        assert_eq!(advice.measured, Some(Micros(29_000)));
     }
 
     #[test]
-    fn one_probe_does_not() {
-        let plain = load(60_000, &[("a", How::Sync, 500, 50_000, 0)]);
-        let asynchronous = load(9_000, &[("a", How::Async, 500, 50_000, 0)]);
-        let advice = advice(&plain, Some(&asynchronous), &[]);
-        // What comes of it is within what the machine does anyway.
-        assert_eq!(advice.now, Some(Micros(60_000)));
-        assert_eq!(advice.then, Some(Micros(50_500)));
-        assert_eq!(advice.verdict, Verdict::NoGain);
+    fn what_forbids_it() {
+        let (plain, asynchronous) = (plain(), asynchronous());
+        let failed = "call insmod m 9 1\n9 init m\n9 init_end -19\nreturn insmod m 9 -19\n";
+        let forced = plain.replace("type=default", "type=force");
+        let deferred = altered(
+            &plain,
+            "9 register_end 0",
+            "9 probe 2\n9 probe_end 517\n9 register_end 0",
+        );
+        let alone = asynchronous.replace("31 add 8\n31 add_end 0\n", "");
+        let turned = asynchronous
+            .replace("add 7", "add 6")
+            .replace("add 8", "add 7")
+            .replace("add 6", "add 8");
+        let lost = asynchronous.replace("31 probe_end 0", "31 probe_end 5");
+        for (plain, asynchronous, complaints, why) in [
+            (&plain, &asynchronous, &["oops"][..], "complained (oops)"),
+            (&forced, &asynchronous, &[], "FORCE_SYNCHRONOUS"),
+            (&deferred, &asynchronous, &[], "d.2 (1 try)"),
+            (&plain, &failed.to_owned(), &[], "insmod fails (ENODEV)"),
+            (&plain, &alone, &[], "there is no d.8"),
+            (
+                &plain,
+                &turned,
+                &[],
+                "d.7 belongs to d.0 then, and to d.1 with async_probe",
+            ),
+            (&plain, &lost, &[], "does not bind d.1"),
+        ] {
+            let advice = advice(plain, asynchronous, Some(0), complaints);
+            assert_eq!(
+                advice.verdict,
+                Verdict::Forbidden,
+                "{why}: {:?}",
+                advice.why
+            );
+            assert!(advice.why[1].contains(why), "{why}: {:?}", advice.why);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told() {
+        let (plain, asynchronous) = (plain(), asynchronous());
+        let slow = altered(
+            &asynchronous,
+            "9 init m",
+            &format!("9 init m\n{}", "9 uevent 5 x\n".repeat(40)),
+        );
+        let nothing = "call insmod m 9 0\n9 init m\n9 init_end 0\nreturn insmod m 9 0\n";
+        for (plain, asynchronous, why) in [
+            (plain.as_str(), "", "not tried with async_probe"),
+            (&plain, &slow, "The two runs disagree"),
+            (nothing, &asynchronous, "without a probe"),
+            (
+                &plain.replace("probe_end 0", "probe_end 16"),
+                &asynchronous,
+                "bound no device: EBUSY",
+            ),
+        ] {
+            let advice = advice(plain, asynchronous, Some(0), &[]);
+            assert_eq!(advice.verdict, Verdict::Unknown, "{why}: {:?}", advice.why);
+            assert!(
+                advice.why.last().unwrap().contains(why),
+                "{why}: {:?}",
+                advice.why
+            );
+        }
     }
 
     #[test]
     fn who_is_asynchronous_already_is_told_of_the_convoy() {
-        let plain = load(60_000, &[("a", How::Async, 500, 50_000, 0)]);
-        let advice = advice(&plain, Some(&plain), &[]);
+        let asynchronous = asynchronous();
+        let advice = advice(&asynchronous, &asynchronous, None, &[]);
         assert_eq!(advice.verdict, Verdict::Already);
+        assert!(advice.why[1].contains("does not wait"), "{:?}", advice.why);
         assert!(
             advice.why[2].contains("waited 0.007 ms"),
             "{:?}",
@@ -366,19 +612,10 @@ mod tests {
         );
     }
 
+    /// Probes that compute overlap on processors, and not where these take turns.
     #[test]
-    fn no_task_waits_for_an_exclusive_domain() {
-        let plain = load(1_000, &[("a", How::Async, 500, 50_000, 0)]);
-        let advice = advice(&plain, None, &[]);
-        assert_eq!(advice.verdict, Verdict::Already);
-        assert!(advice.why[1].contains("does not wait"), "{:?}", advice.why);
-    }
-
-    #[test]
-    fn no_device_no_advice() {
-        let advice = advice(&load(1_000, &[]), None, &[]);
-        assert_eq!(advice.verdict, Verdict::Unknown);
-        assert_eq!(advice.then, None);
-        assert!(advice.why[0].contains("without a probe"));
+    fn what_computes() {
+        let advice = advice(&plain(), &asynchronous(), Some(50_000), &[]);
+        assert!(advice.then < advice.then_in_turns, "{advice:?}");
     }
 }

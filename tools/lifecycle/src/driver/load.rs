@@ -8,37 +8,106 @@ use serde::Serialize;
 
 use crate::event::Call;
 use crate::life::{How, Kind, Life, Probe, Span};
-use crate::{Micros, ProbeType};
+use crate::{simulate, Micros, ProbeType};
+
+/// A driver: its name, which several drivers of a module may have on several buses, and the how
+/// manieth of that name the module registers, from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub number: usize,
+}
+
+impl Named {
+    /// The first of a name.
+    pub fn the_first(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            number: 0,
+        }
+    }
+}
+
+/// A driver that a load has registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Registered {
+    /// Its name.
+    pub name: String,
+    /// What it has asked for, if that is recorded.
+    pub probe_type: Option<ProbeType>,
+    /// Where it is in memory.
+    #[serde(skip)]
+    pub by: Option<u64>,
+}
 
 /// One insmod of the module, and what came until the next.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Load {
+    /// Its span.
+    #[serde(skip)]
+    pub insmod: usize,
+    /// Whether it did not ask for asynchronous probes.
+    #[serde(skip)]
+    pub is_plain: bool,
     /// How long insmod took, if it has returned.
     pub took: Option<Micros>,
     /// Its result, if it has returned.
     pub ret: Option<i32>,
-    /// What each driver has asked for.
-    pub probe_types: BTreeMap<String, ProbeType>,
+    /// The drivers, in the order in which they were registered.
+    pub drivers: Vec<Registered>,
     /// All probes of the drivers, in the order in which they began. Their times count from the
     /// beginning of insmod; a device that was there before has none of its own.
     pub probes: Vec<Probe>,
+    /// When a device was first bound or unbound by hand, or the module unloaded: what comes then
+    /// is not the load's.
+    pub touched: Option<Micros>,
+    /// The devices that were added and are there until then, and the devices whose probes added
+    /// them.
+    #[serde(skip)]
+    pub added: BTreeMap<String, Option<String>>,
+    /// The devices that were there no longer then.
+    #[serde(skip)]
+    pub gone: BTreeSet<String>,
+    /// How long its flush waits for async functions that are no probes.
+    pub others: Vec<(String, Micros)>,
 }
 
 impl Load {
-    /// What the driver of this name has asked for, if it was registered.
-    pub fn probe_type(&self, driver: &str) -> Option<ProbeType> {
-        self.probe_types.get(driver).copied()
+    /// The registration of a driver.
+    pub fn registered(&self, driver: &Named) -> Option<&Registered> {
+        let mut named = self.drivers.iter().filter(|of| of.name == driver.name);
+        named.nth(driver.number)
     }
 
-    /// The probes that no writer to sysfs asked for.
+    /// What a driver has asked for, if it was registered.
+    pub fn probe_type(&self, driver: &Named) -> Option<ProbeType> {
+        self.registered(driver)?.probe_type
+    }
+
+    /// The probes of a driver.
+    pub fn of<'l>(&'l self, driver: &'l Named) -> impl Iterator<Item = &'l Probe> {
+        let by = self.registered(driver).and_then(|driver| driver.by);
+        self.probes.iter().filter(move |probe| {
+            probe.driver.as_ref() == Some(&driver.name) && (by.is_none() || probe.by == by)
+        })
+    }
+
+    /// Whether a probe is the load's own: no writer to sysfs asked for it or set it off.
+    pub fn is_own(&self, probe: &Probe) -> bool {
+        probe.how != How::Manual && self.touched.is_none_or(|touched| probe.began < touched)
+    }
+
+    /// The probes of the load.
     pub fn initial(&self) -> impl Iterator<Item = &Probe> {
-        self.probes.iter().filter(|probe| probe.how != How::Manual)
+        self.probes.iter().filter(|probe| self.is_own(probe))
     }
 
-    /// The devices that were bound without a write to sysfs.
+    /// The devices that the load has bound.
     pub fn bound(&self) -> BTreeSet<&str> {
         self.initial()
-            .filter(|probe| probe.has_bound())
+            .filter(|probe| probe.has_bound() && !self.gone.contains(&probe.device))
             .map(|probe| probe.device.as_str())
             .collect()
     }
@@ -51,35 +120,91 @@ impl Load {
 
 /// The loads of a module whose drivers have these names.
 pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
-    let insmods: Vec<&Span> = life
+    let insmods: Vec<(usize, &Span)> = life
         .of(Kind::Call(Call::Insmod))
-        .map(|(_, span)| span)
-        .filter(|span| span.on == module)
+        .filter(|(_, span)| span.on == module)
         .collect();
     let probes = life.probes();
     let mut loads = Vec::new();
-    for (number, insmod) in insmods.iter().enumerate() {
+    for (number, (at, insmod)) in insmods.iter().enumerate() {
         let next = insmods.get(number + 1);
-        let until = insmod.begin..next.map_or(Micros(u64::MAX), |next| next.begin);
-        let ours = |driver: Option<&str>, begin: Micros| {
-            drivers.contains(&driver.unwrap_or_default()) && until.contains(&begin)
+        let until = next.map_or(usize::MAX, |(_, next)| next.began);
+        let ours = |driver: Option<&str>, began: usize| {
+            drivers.contains(&driver.unwrap_or_default()) && (insmod.began..until).contains(&began)
         };
+        let by_hand = |span: &&Span| {
+            let Kind::Call(call) = span.kind else {
+                return false;
+            };
+            matches!(call, Call::Bind | Call::Unbind | Call::DriversProbe)
+                || call == Call::Rmmod && span.on == module
+        };
+        let after = &life.spans[*at..];
+        let touched = after
+            .iter()
+            .take_while(|span| span.began < until)
+            .find(by_hand);
+        let place = touched.map_or(until, |touched| touched.began);
+        let (added, gone) = devices(life, insmod.began..place);
+        let registered = life.of(Kind::Register).map(|(_, span)| span);
+        let flush = life
+            .inside(Kind::Init, *at)
+            .find_map(|(init, _)| life.loader_waits(init));
         loads.push(Load {
+            insmod: *at,
+            is_plain: insmod.facts.async_probe != Some(true),
             took: insmod.end.map(|end| end - insmod.begin),
             ret: insmod.ret,
-            probe_types: life
-                .of(Kind::Register)
-                .filter(|(_, span)| ours(span.driver.as_deref(), span.begin))
-                .filter_map(|(_, span)| Some((span.driver.clone()?, span.facts.probe_type?)))
+            drivers: registered
+                .filter(|span| ours(span.driver.as_deref(), span.began))
+                .map(|span| Registered {
+                    name: span.on.clone(),
+                    probe_type: span.facts.probe_type,
+                    by: span.facts.by,
+                })
                 .collect(),
             probes: probes
                 .iter()
-                .filter(|probe| ours(probe.driver.as_deref(), probe.began))
+                .filter(|probe| ours(probe.driver.as_deref(), life.spans[probe.span].began))
                 .map(|probe| probe.clone().since(insmod.begin))
                 .collect(),
+            touched: touched.map(|touched| touched.begin - insmod.begin),
+            added,
+            gone,
+            others: flush.map_or(vec![], |flush| simulate::others(life, flush)),
         });
     }
     loads
+}
+
+/// The devices that are added between these places and stay, with those whose probes add them, and
+/// the devices that go.
+fn devices(
+    life: &Life,
+    places: std::ops::Range<usize>,
+) -> (BTreeMap<String, Option<String>>, BTreeSet<String>) {
+    let mut added = BTreeMap::new();
+    let mut gone = BTreeSet::new();
+    let first = life.spans.partition_point(|span| span.began < places.start);
+    for (at, span) in life.spans.iter().enumerate().skip(first) {
+        if places.end <= span.began {
+            break;
+        }
+        match span.kind {
+            Kind::Add if span.ret.is_none_or(|ret| ret == 0) => {
+                let probe = life.within(at, |outer| outer.kind == Kind::Probe);
+                gone.remove(&span.on);
+                let by = probe.map(|probe| life.spans[probe].on.clone());
+                added.insert(span.on.clone(), by);
+            }
+            Kind::Del => {
+                added.remove(&span.on);
+                gone.insert(span.on.clone());
+            }
+            _ => {}
+        }
+    }
+    (added, gone)
 }
 
 #[cfg(test)]
@@ -127,7 +252,11 @@ mod tests {
             panic!("{loads:?}");
         };
         assert_eq!((first.took, first.ret), (Some(Micros(13_000)), Some(0)));
-        assert_eq!(first.probe_type("d"), Some(ProbeType::PreferAsynchronous));
+        let driver = Named::the_first("d");
+        assert_eq!(
+            first.probe_type(&driver),
+            Some(ProbeType::PreferAsynchronous)
+        );
         assert_eq!(first.bound(), BTreeSet::from(["d.0"]));
         assert_eq!(first.all_ended(), Some(Micros(10_000)));
 
@@ -156,6 +285,7 @@ mod tests {
         let events = recording(LIFE);
         assert_eq!(loads(&life(&events), "other", &["d"]), []);
         let load = &loads(&life(&events), "m", &["other"])[0];
-        assert_eq!((load.probe_type("other"), load.probes.len()), (None, 0));
+        let other = Named::the_first("other");
+        assert_eq!((load.probe_type(&other), load.probes.len()), (None, 0));
     }
 }

@@ -8,4 +8,4 @@ pub mod load;
 pub mod text;
 
 pub use advice::{advise, Advice, Facts, Verdict};
-pub use load::{loads, Load};
+pub use load::{loads, Load, Named};

@@ -2,7 +2,7 @@
 
 //! Tables about one driver, for a terminal of 80 columns.
 
-use super::Load;
+use super::{Load, Named};
 use crate::life::Probe;
 use crate::report::table::{print, table};
 use crate::{errno, Micros};
@@ -12,12 +12,8 @@ const ROWS: usize = 12;
 
 /// A driver's probes of a load, one row each, in milliseconds, if there were any. Ends with a line
 /// feed.
-pub fn probes(load: &Load, driver: &str) -> Option<String> {
-    let probes: Vec<_> = load
-        .probes
-        .iter()
-        .filter(|probe| probe.driver.as_deref() == Some(driver))
-        .collect();
+pub fn probes(load: &Load, driver: &Named) -> Option<String> {
+    let probes: Vec<_> = load.of(driver).collect();
     if probes.is_empty() {
         return None;
     }
@@ -96,7 +92,6 @@ pub fn laws(laws: &[(&str, Option<usize>)]) -> String {
 mod tests {
     use super::*;
     use crate::life::How;
-    use std::collections::BTreeMap;
 
     #[test]
     fn fits_the_terminal() {
@@ -106,6 +101,7 @@ mod tests {
             second_phase: None,
             device: "a-device-with-a-name-of-some-length.17".to_owned(),
             driver: Some("d".to_owned()),
+            by: None,
             how: How::Manual,
             added: None,
             waited: Some(Micros(12_345_678)),
@@ -116,16 +112,14 @@ mod tests {
             remove: Some(Micros(12_345_678)),
         };
         let load = Load {
-            took: None,
-            ret: None,
-            probe_types: BTreeMap::new(),
             probes: vec![probe; 20],
+            ..Load::default()
         };
-        let text = probes(&load, "d").unwrap() + &loads(&[("plain", &load)]);
+        let text = probes(&load, &Named::the_first("d")).unwrap() + &loads(&[("plain", &load)]);
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(80), "{text}");
         assert!(text.contains("and 8 more"));
-        assert_eq!(probes(&load, "another"), None);
+        assert_eq!(probes(&load, &Named::the_first("another")), None);
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub struct Probe {
     pub device: String,
     /// The driver, if the log names it.
     pub driver: Option<String>,
+    /// Where the driver is in memory.
+    #[serde(skip)]
+    pub by: Option<u64>,
     /// Which task ran it.
     pub how: How,
     /// When the device was added, if that is in the log.
@@ -125,6 +128,7 @@ impl Life {
                         span: at,
                         device: span.on.clone(),
                         driver: span.driver.clone(),
+                        by: span.facts.by,
                         how: self.how(at),
                         added: added.get(&device).copied(),
                         waited: waits.get(&(device, Some(span.begin))).copied(),

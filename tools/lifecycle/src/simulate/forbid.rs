@@ -73,7 +73,7 @@ impl fmt::Display for Why {
 }
 
 /// Of these drivers, those that must not be, in the same order.
-pub(super) fn forbidden(life: &Life, drivers: &[&str]) -> Vec<Forbidden> {
+pub fn forbidden(life: &Life, drivers: &[&str]) -> Vec<Forbidden> {
     let types = probe_types(life);
     let forced = |driver: Option<&str>| {
         driver.is_some_and(|driver| types.get(driver) == Some(&ProbeType::ForceSynchronous))

@@ -16,10 +16,10 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 use crate::event::Call;
-use crate::life::{Kind, Life};
+use crate::life::{Kind, Life, Span};
 use crate::Micros;
-pub use forbid::{Forbidden, Why};
-use script::{can_be_asynchronous, end_of, script, Guess};
+pub use forbid::{forbidden, Forbidden, Why};
+use script::{can_be_asynchronous, end_of, script, Choice, Guess};
 
 /// So many drivers are tried, those whose probes take longest.
 const CANDIDATES: usize = 24;
@@ -90,12 +90,12 @@ struct Probes {
 
 /// What if the drivers of these names were probed asynchronously; with none, those that gain.
 pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
-    let simulation = Simulation::new(life);
+    let simulation = Simulation::new(life, aims(life));
     let probes = synchronous(life);
     let mut by_sum: Vec<(&str, &Probes)> =
         probes.iter().map(|(driver, of)| (*driver, of)).collect();
     by_sum.sort_by_key(|(driver, of)| (Reverse(of.sum), *driver));
-    let forbidden = forbid::forbidden(
+    let forbidden = forbidden(
         life,
         &by_sum.iter().map(|(driver, _)| *driver).collect::<Vec<_>>(),
     );
@@ -109,14 +109,14 @@ pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
         })
         .take(CANDIDATES.max(named.len()))
         .collect();
-    let none = simulation.gains(&HashSet::new());
+    let none = simulation.gains([]);
     let mut rest: Vec<Candidate> = tried
         .iter()
         .map(|(driver, of)| Candidate {
             driver: (*driver).to_owned(),
             probes: of.count,
             sum: of.sum,
-            alone: simulation.gains(&HashSet::from([*driver])),
+            alone: simulation.gains([*driver]),
             adds: none.clone(),
         })
         .collect();
@@ -132,7 +132,7 @@ pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
             let gains = if taken.is_empty() {
                 of.alone.clone()
             } else {
-                simulation.gains(&with)
+                simulation.gains(with)
             };
             let sum = gains.iter().take(2).sum();
             if best.as_ref().is_none_or(|(most, ..)| *most < sum) {
@@ -159,9 +159,8 @@ pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
             .collect(),
         _ => named.to_vec(),
     };
-    let chosen: HashSet<&str> = drivers.iter().map(String::as_str).collect();
     WhatIf {
-        goals: simulation.goals(&chosen),
+        goals: simulation.goals(drivers.iter().map(String::as_str)),
         notes: simulation.notes(life, named, &probes),
         drivers,
         candidates,
@@ -200,60 +199,74 @@ struct Aim {
 struct Simulation<'l> {
     life: &'l Life,
     aims: Vec<Aim>,
-    /// The script as it was: when each aim is reached, by guess.
-    as_it_was: [Vec<Option<Micros>>; GUESSES.len()],
+    /// How long each aim took in the script as it was, by guess.
+    as_it_was: [Vec<Option<Micros>>; 2],
 }
 
-const GUESSES: [Guess; 3] = [Guess::Likely, Guess::Other, Guess::Computing];
+/// What the life does not show: how tasks start, and how much of the probes computes.
+const GUESSES: [(Guess, u64); 3] = [(Guess::Likely, 0), (Guess::Other, 0), (Guess::Likely, 1000)];
 
 impl<'l> Simulation<'l> {
-    fn new(life: &'l Life) -> Self {
+    fn new(life: &'l Life, aims: Vec<Aim>) -> Self {
         let mut simulation = Self {
             life,
-            aims: aims(life),
-            as_it_was: GUESSES.map(|_| vec![]),
+            aims,
+            as_it_was: [vec![], vec![]],
         };
-        let none = HashSet::new();
-        simulation.as_it_was = GUESSES.map(|guess| simulation.reached(&none, guess));
+        simulation.as_it_was = [Guess::Likely, Guess::Other].map(|guess| {
+            let none = Choice {
+                guess,
+                ..Choice::of([])
+            };
+            simulation.reached(&none, 1)
+        });
         simulation
     }
 
-    /// How long each aim takes.
-    fn reached(&self, chosen: &HashSet<&str>, guess: Guess) -> Vec<Option<Micros>> {
-        // As many as were seen.
-        let cpus = self.life.spans.iter().filter_map(|span| span.cpu);
-        let cpus = cpus.collect::<HashSet<_>>().len().max(1) as u64;
-        let cpus = (guess == Guess::Computing).then_some(cpus);
-        let reached = run::run(&script(self.life, chosen, guess), cpus);
-        let time = |point: usize| reached[point];
-        self.aims
-            .iter()
-            .map(|aim| {
-                let until: Option<Vec<Micros>> =
-                    aim.until.iter().map(|point| time(*point)).collect();
-                let from = aim.from.map_or(Some(Micros(0)), time);
-                Some(until?.into_iter().max()? - from?)
-            })
+    /// How long each aim takes, on so many processors.
+    fn reached(&self, choice: &Choice<'_>, cpus: u64) -> Vec<Option<Micros>> {
+        let reached = run::run(&script(self.life, choice), cpus);
+        let taken = |aim: &Aim| {
+            let until = aim.until.iter().map(|point| reached[*point]);
+            let until: Option<Vec<Micros>> = until.collect();
+            let from = aim.from.map_or(Some(Micros(0)), |point| reached[point]);
+            Some(until?.into_iter().max()? - from?)
+        };
+        self.aims.iter().map(taken).collect()
+    }
+
+    /// How long each aim would take. What a run of the script as it was gets wrong is left out.
+    fn predicted(&self, choice: &Choice<'_>, cpus: u64) -> Vec<Option<Micros>> {
+        let was = &self.as_it_was[usize::from(choice.guess == Guess::Other)];
+        let then = self.reached(choice, cpus);
+        let each = self.aims.iter().zip(then).zip(was);
+        each.map(|((aim, then), was)| Some(aim.now + then? - (*was)?))
             .collect()
     }
 
     /// What is gained, by aim, in microseconds.
-    fn gains(&self, chosen: &HashSet<&str>) -> Vec<i64> {
-        let then = self.reached(chosen, Guess::Likely);
-        let gain = |(now, then): (&Option<Micros>, Option<Micros>)| match (now, then) {
-            (Some(now), Some(then)) => difference(*now, then),
-            _ => 0,
-        };
-        self.as_it_was[0].iter().zip(then).map(gain).collect()
+    fn gains<'c>(&self, names: impl IntoIterator<Item = &'c str>) -> Vec<i64> {
+        let then = self.predicted(&Choice::of(names), 1);
+        let gain =
+            |(aim, then): (&Aim, Option<Micros>)| then.map_or(0, |then| difference(aim.now, then));
+        self.aims.iter().zip(then).map(gain).collect()
     }
 
-    fn goals(&self, chosen: &HashSet<&str>) -> Vec<Goal> {
-        let then = GUESSES.map(|guess| self.reached(chosen, guess));
-        let goal = |(at, aim): (usize, &Aim)| {
-            let of = |(then, was): (&Vec<Option<Micros>>, &Vec<Option<Micros>>)| {
-                Some(aim.now + then[at]? - was[at]?)
+    fn goals<'c>(&self, names: impl IntoIterator<Item = &'c str>) -> Vec<Goal> {
+        // As many as were seen.
+        let cpus = self.life.spans.iter().filter_map(|span| span.cpu);
+        let cpus = cpus.collect::<HashSet<_>>().len().max(1) as u64;
+        let names = Choice::of(names);
+        let then = GUESSES.map(|(guess, computes)| {
+            let choice = Choice {
+                guess,
+                computes,
+                ..names.clone()
             };
-            let then: Option<Vec<Micros>> = then.iter().zip(&self.as_it_was).map(of).collect();
+            self.predicted(&choice, cpus)
+        });
+        let goal = |(at, aim): (usize, &Aim)| {
+            let then: Option<Vec<Micros>> = then.iter().map(|then| then[at]).collect();
             let then = then?;
             Some(Goal {
                 what: aim.what.clone(),
@@ -292,7 +305,7 @@ impl<'l> Simulation<'l> {
                     .to_owned(),
             );
         }
-        if script(life, &HashSet::new(), Guess::Likely).suppliers_are_guessed {
+        if script(life, &Choice::of([])).suppliers_are_guessed {
             notes.push(
                 "The log does not show for which device a deferred one waited, where several were \
                  bound before it was tried again."
@@ -301,6 +314,74 @@ impl<'l> Simulation<'l> {
         }
         notes
     }
+}
+
+/// How long a load would take: until these probes have ended, and until its insmod returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Until the probes have ended.
+    pub bound: Option<Micros>,
+    /// Until insmod returns.
+    pub insmod: Option<Micros>,
+}
+
+/// What if this driver were asynchronous in the load of the insmod at this place, so much of whose
+/// probes computes, of 1000, on so many processors.
+pub fn load(
+    life: &Life,
+    insmod: usize,
+    probes: &[usize],
+    (driver, at): (&str, Option<u64>),
+    computes: u64,
+    cpus: u64,
+) -> Loaded {
+    let from = life.spans[insmod].begin;
+    let ended = probes.iter().filter_map(|probe| life.spans[*probe].end);
+    let aim = |until: Vec<usize>, now: Micros| Aim {
+        what: String::new(),
+        short: "",
+        from: Some(script::begin_of(insmod)),
+        until,
+        now: now - from,
+    };
+    let bound = aim(
+        probes.iter().copied().map(end_of).collect(),
+        ended.max().unwrap_or_default(),
+    );
+    let returns = aim(vec![end_of(insmod)], life.end_of(insmod));
+    let choice = Choice {
+        at,
+        computes,
+        ..Choice::of([driver])
+    };
+    let then = Simulation::new(life, vec![bound, returns]).predicted(&choice, cpus);
+    Loaded {
+        bound: then[0],
+        insmod: then[1],
+    }
+}
+
+/// The async functions that are no probes and that a loader's flush waits for, by what scheduled
+/// them: how long it waits for each.
+pub fn others(life: &Life, flush: &Span) -> Vec<(String, Micros)> {
+    let mut others: BTreeMap<&str, Micros> = BTreeMap::new();
+    for (mark, run) in script::scheduled(life) {
+        let of = &life.spans[run];
+        let probes = life
+            .inside(Kind::DriverAttach, run)
+            .chain(life.inside(Kind::DeviceAttach, run));
+        let waited = of
+            .end
+            .filter(|end| flush.begin < *end && Some(*end) <= flush.end);
+        if let Some(end) = waited.filter(|_| probes.count() == 0) {
+            let other = others.entry(&life.spans[mark].on).or_default();
+            *other = (*other).max(end - flush.begin);
+        }
+    }
+    others
+        .into_iter()
+        .map(|(on, waited)| (on.to_owned(), waited))
+        .collect()
 }
 
 /// How much longer the one time is, in microseconds.
@@ -381,16 +462,12 @@ mod tests {
             "tests/recordings/platform_and_bus.txt",
         ] {
             let life = life(name);
-            let simulation = Simulation::new(&life);
-            for (guess, times) in GUESSES.iter().zip(&simulation.as_it_was) {
+            let simulation = Simulation::new(&life, aims(&life));
+            for times in &simulation.as_it_was {
                 for (aim, time) in simulation.aims.iter().zip(times) {
                     // A wait that only fits ends a little before the call.
                     let near = time.is_some_and(|time| time.0.abs_diff(aim.now.0) < 500);
-                    assert!(
-                        near,
-                        "{name}, {guess:?}: {}: {} {time:?}",
-                        aim.what, aim.now
-                    );
+                    assert!(near, "{name}: {}: {} {time:?}", aim.what, aim.now);
                 }
             }
         }

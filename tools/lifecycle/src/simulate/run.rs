@@ -49,7 +49,7 @@ enum Caller {
 /// The state of a run.
 struct Run<'s> {
     script: &'s Script,
-    cpus: Option<u64>,
+    cpus: u64,
     now: Micros,
     /// The time of a processor, in nanoseconds: it passes more slowly if more strands compute than
     /// there are processors.
@@ -93,12 +93,11 @@ struct Retries {
     tried: Vec<(usize, usize)>,
 }
 
-/// Runs a script on so many processors, or on as many as it can use. Returns when each point was
-/// reached.
-pub(super) fn run(script: &Script, cpus: Option<u64>) -> Vec<Option<Micros>> {
+/// Runs a script on so many processors. Returns when each point was reached.
+pub(super) fn run(script: &Script, cpus: u64) -> Vec<Option<Micros>> {
     let mut run = Run {
         script,
-        cpus,
+        cpus: cpus.max(1),
         now: Micros(0),
         processor: 0,
         waiting: BinaryHeap::new(),
@@ -160,8 +159,7 @@ impl Run<'_> {
     /// How many nanoseconds pass while a processor's time passes by as many.
     fn slowed(&self, nanoseconds: u64) -> u64 {
         let strands = self.computing.len() as u64;
-        let cpus = self.cpus.unwrap_or(strands).max(1);
-        nanoseconds * strands.max(cpus) / cpus
+        nanoseconds * strands.max(self.cpus) / self.cpus
     }
 
     /// Goes on with what is next; false if nothing is.
@@ -183,8 +181,7 @@ impl Run<'_> {
         // Once for all that compute.
         let strands = self.computing.len() as u64;
         if strands > 0 {
-            let cpus = self.cpus.unwrap_or(strands).max(1);
-            self.processor += (time - self.now).0 * 1000 * cpus / strands.max(cpus);
+            self.processor += (time - self.now).0 * 1000 * self.cpus / strands.max(self.cpus);
         }
         self.now = time;
         if computed == Some(time) {
@@ -252,13 +249,13 @@ impl Run<'_> {
             };
             self.running[running].next += 1;
             match *step {
-                Step::Compute(time) if self.cpus.is_some() => {
+                Step::Compute(time) => {
                     self.number += 1;
                     let until = self.processor + time.0 * 1000;
                     self.computing.push(Reverse((until, self.number, running)));
                     return;
                 }
-                Step::Wait(time) | Step::Compute(time) => {
+                Step::Wait(time) => {
                     return self.wake(self.now + time, Wake::Running(running));
                 }
                 Step::Reach(point) => self.reach(point),

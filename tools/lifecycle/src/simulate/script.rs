@@ -155,15 +155,37 @@ pub(super) fn probe_types(life: &Life) -> HashMap<&str, ProbeType> {
         .collect()
 }
 
-/// What the life does not show.
+/// What the life does not show of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guess {
     /// It is as it mostly is.
     Likely,
     /// The tasks that seem to wait for others do not, and the other way round.
     Other,
-    /// The probes that are moved compute, and do not wait.
-    Computing,
+}
+
+/// What is to be asynchronous.
+#[derive(Clone, Debug)]
+pub(super) struct Choice<'c> {
+    /// Drivers of these names.
+    pub(super) names: HashSet<&'c str>,
+    /// Of those, the one that is here in memory.
+    pub(super) at: Option<u64>,
+    pub(super) guess: Guess,
+    /// How much of a probe that is moved computes, of 1000; the rest waits.
+    pub(super) computes: u64,
+}
+
+impl<'c> Choice<'c> {
+    /// These drivers, whose probes wait.
+    pub(super) fn of(names: impl IntoIterator<Item = &'c str>) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+            at: None,
+            guess: Guess::Likely,
+            computes: 0,
+        }
+    }
 }
 
 /// Where a task stops on its way.
@@ -207,13 +229,12 @@ struct Unknown {
 
 struct Build<'l> {
     life: &'l Life,
-    chosen: &'l HashSet<&'l str>,
-    guess: Guess,
+    choice: &'l Choice<'l>,
     script: Script,
     init: Option<(Micros, usize)>,
     /// The task that boots.
     boots: Option<usize>,
-    forced: HashSet<&'l str>,
+    forced: HashSet<(Option<u64>, &'l str)>,
     /// Async functions by the mark of their scheduling, and the other way round.
     scheduled: HashMap<usize, usize>,
     function: HashMap<usize, usize>,
@@ -232,12 +253,11 @@ struct Build<'l> {
     stops: HashMap<usize, Vec<(Micros, Stop)>>,
 }
 
-/// Makes the script of a life in which the drivers of these names are probed asynchronously.
-pub(super) fn script(life: &Life, chosen: &HashSet<&str>, guess: Guess) -> Script {
+/// Makes the script of a life in which other drivers are probed asynchronously.
+pub(super) fn script(life: &Life, choice: &Choice<'_>) -> Script {
     let mut build = Build {
         life,
-        chosen,
-        guess,
+        choice,
         script: Script {
             strands: vec![Strand::default()],
             points: 2 * life.spans.len() + 1,
@@ -257,9 +277,12 @@ pub(super) fn script(life: &Life, chosen: &HashSet<&str>, guess: Guess) -> Scrip
         unknown: Vec::new(),
         stops: HashMap::new(),
     };
-    let types = probe_types(life).into_iter();
-    let forced = types.filter(|(_, of)| *of == ProbeType::ForceSynchronous);
-    build.forced = forced.map(|(driver, _)| driver).collect();
+    let registered = life.of(Kind::Register).map(|(_, span)| span);
+    let forced =
+        registered.filter(|span| span.facts.probe_type == Some(ProbeType::ForceSynchronous));
+    build.forced = forced
+        .filter_map(|span| Some((span.facts.by, span.driver.as_deref()?)))
+        .collect();
     build.script.exclusive.insert(EXCLUSIVE);
     build.functions();
     build.deferred();
@@ -280,35 +303,15 @@ pub(super) fn script(life: &Life, chosen: &HashSet<&str>, guess: Guess) -> Scrip
 }
 
 impl<'l> Build<'l> {
-    /// Which mark scheduled which async function: the driver core's functions name their device,
-    /// the others begin in the order in which they are scheduled.
+    /// The async functions.
     fn functions(&mut self) {
         let life = self.life;
-        for (at, span) in life.spans.iter().enumerate() {
-            if let (Kind::DriverAttach | Kind::DeviceAttach, Some(cause)) = (span.kind, span.cause)
-            {
-                if let Some(run) = life.within(at, |outer| outer.kind == Kind::AsyncWork) {
-                    self.scheduled.insert(cause, run);
-                    self.function.insert(run, cause);
-                }
-            }
-        }
-        let mut marks = life
-            .spans_of(Kind::Scheduled)
-            .filter(|mark| !self.scheduled.contains_key(mark))
-            .peekable();
-        let mut pairs = Vec::new();
-        for run in life.spans_of(Kind::AsyncWork) {
-            let known = self.function.contains_key(&run);
-            let before = |mark: &usize| life.spans[*mark].began < life.spans[run].began;
-            if let Some(mark) = (!known).then(|| marks.next_if(before)).flatten() {
-                pairs.push((mark, run));
-            }
-        }
-        for (mark, run) in pairs {
-            self.scheduled.insert(mark, run);
-            self.function.insert(run, mark);
-        }
+        self.scheduled = scheduled(life);
+        self.function = self
+            .scheduled
+            .iter()
+            .map(|(mark, run)| (*run, *mark))
+            .collect();
         let core = |span: &Span| span.on.ends_with("_attach_async_helper");
         let default = life.of(Kind::Scheduled).filter(|(_, span)| core(span));
         let default = default.filter_map(|(_, span)| span.facts.domain).next();
@@ -412,9 +415,9 @@ impl<'l> Build<'l> {
             let until = bound.partition_point(|(place, _)| *place < begins);
             let suppliers = &bound[from..until.max(from)];
             self.script.suppliers_are_guessed |= succeeds.is_some() && suppliers.len() > 1;
-            let supplier = match self.guess {
+            let supplier = match self.choice.guess {
                 Guess::Other => suppliers.first(),
-                _ => suppliers.last(),
+                Guess::Likely => suppliers.last(),
             };
             let supplier = supplier.filter(|_| succeeds.is_some());
             let device = self.script.deferred.len();
@@ -423,11 +426,11 @@ impl<'l> Build<'l> {
             self.script.strands[fail].steps = vec![Step::Wait(took), Step::Deferred(device)];
             let retry = self.strand();
             self.script.strands[retry].steps.push(Step::Try(device));
-            let driver = life.spans[tries[0]].driver.as_deref();
+            let chosen = self.is_chosen(tries[0]);
             let asynchronous = tries[1..]
                 .first()
                 .is_some_and(|retry| life.spans[*retry].asynchronous == Some(true));
-            if asynchronous || self.is_chosen(driver) {
+            if asynchronous || chosen {
                 self.script.strands[retry].domain = Some(DEFAULT_DOMAIN);
             }
             for (number, at) in tries.iter().enumerate() {
@@ -437,7 +440,7 @@ impl<'l> Build<'l> {
                 }
             }
             let succeeds = succeeds.map(|_| self.strand());
-            if self.is_chosen(driver) {
+            if chosen {
                 self.moved.extend(succeeds);
             }
             self.script.deferred.push(Deferred {
@@ -452,8 +455,12 @@ impl<'l> Build<'l> {
         self.retried.sort_unstable();
     }
 
-    fn is_chosen(&self, driver: Option<&str>) -> bool {
-        driver.is_some_and(|driver| self.chosen.contains(driver) && !self.forced.contains(driver))
+    fn is_chosen(&self, probe: usize) -> bool {
+        let span = &self.life.spans[probe];
+        let by = span.facts.by;
+        span.driver.as_deref().is_some_and(|driver| {
+            self.choice.names.contains(driver) && !self.forced.contains(&(by, driver))
+        }) && self.choice.at.is_none_or(|at| by == Some(at))
     }
 
     /// Where tasks stop.
@@ -658,9 +665,14 @@ impl<'l> Build<'l> {
     fn pass(&mut self, cursor: &mut Cursor, until: Micros) {
         let time = until - cursor.last;
         if time > Micros(0) {
-            let computes = self.guess == Guess::Computing && self.moved.contains(&cursor.strand);
-            let step = if computes { Step::Compute } else { Step::Wait };
-            self.push(cursor.strand, step(time));
+            let moved = self.moved.contains(&cursor.strand);
+            let computes = if moved { self.choice.computes } else { 0 };
+            let computes = Micros(time.0 * computes / 1000);
+            for step in [Step::Wait(time - computes), Step::Compute(computes)] {
+                if !matches!(step, Step::Wait(Micros(0)) | Step::Compute(Micros(0))) {
+                    self.push(cursor.strand, step);
+                }
+            }
             cursor.last = until;
         }
     }
@@ -692,9 +704,8 @@ impl<'l> Build<'l> {
         if let Some((device, number)) = self.tries.get(&at).copied() {
             return self.open_try(task, at, device, number, around);
         }
-        let convert = span.kind == Kind::Probe
-            && self.is_chosen(span.driver.as_deref())
-            && can_be_asynchronous(life, at);
+        let convert =
+            span.kind == Kind::Probe && self.is_chosen(at) && can_be_asynchronous(life, at);
         if span.kind == Kind::Flush && waits_for_probes(life, at) {
             self.push(around.strand, Step::AwaitRetries);
             let done = self.retried.partition_point(|end| *end <= begin);
@@ -770,8 +781,7 @@ impl<'l> Build<'l> {
         let begin = self.life.spans[at].begin.max(around.last);
         if number == 0 {
             self.advance(task, &mut around, begin, false);
-            let driver = self.life.spans[at].driver.as_deref();
-            let convert = self.is_chosen(driver) && can_be_asynchronous(self.life, at);
+            let convert = self.is_chosen(at) && can_be_asynchronous(self.life, at);
             let strand = if convert {
                 self.asynchronously(around)
             } else {
@@ -864,7 +874,7 @@ impl<'l> Build<'l> {
             });
             let start = if cause.is_some() {
                 cause
-            } else if independent == (self.guess != Guess::Other) {
+            } else if independent == (self.choice.guess == Guess::Likely) {
                 with_the_boot
             } else {
                 after_another.or(with_the_boot)
@@ -873,6 +883,36 @@ impl<'l> Build<'l> {
         }
         self.script.starts = starts;
     }
+}
+
+/// Which async function each mark scheduled: the driver core's functions name their device, the
+/// others begin in the order in which they are scheduled.
+pub(super) fn scheduled(life: &Life) -> HashMap<usize, usize> {
+    let mut runs = HashMap::new();
+    let mut known = HashSet::new();
+    for (at, span) in life.spans.iter().enumerate() {
+        let helper = matches!(span.kind, Kind::DriverAttach | Kind::DeviceAttach);
+        let run = life.within(at, |outer| outer.kind == Kind::AsyncWork);
+        if let (Some(mark), Some(run)) = (span.cause.filter(|_| helper), run) {
+            runs.insert(mark, run);
+            known.insert(run);
+        }
+    }
+    let marks: Vec<usize> = life
+        .spans_of(Kind::Scheduled)
+        .filter(|mark| !runs.contains_key(mark))
+        .collect();
+    let mut marks = marks.into_iter().peekable();
+    for run in life
+        .spans_of(Kind::AsyncWork)
+        .filter(|run| !known.contains(run))
+    {
+        let before = |mark: &usize| life.spans[*mark].began < life.spans[run].began;
+        if let Some(mark) = marks.next_if(before) {
+            runs.insert(mark, run);
+        }
+    }
+    runs
 }
 
 /// Whether a task works for the whole kernel: what it does next has nothing to do with what it did.

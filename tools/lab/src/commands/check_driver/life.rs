@@ -24,6 +24,9 @@ pub struct Driver {
     pub name: String,
     /// How many devices it has had at first.
     pub devices: usize,
+    /// The first of them.
+    #[serde(skip)]
+    pub has: Vec<String>,
     /// Whether its devices cannot be bound and unbound in sysfs (`suppress_bind_attrs`).
     pub fixed: bool,
 }
@@ -74,8 +77,18 @@ impl Life {
                     devices: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
                     bus: words.next().unwrap_or_default().to_owned(),
                     name: words.next().unwrap_or_default().to_owned(),
+                    has: Vec::new(),
                     fixed: false,
                 });
+            }
+            "has" => {
+                if let (Some((device, words)), Some(of)) =
+                    (words.split_once(' '), self.drivers.last_mut())
+                {
+                    if format!("{} {}", of.bus, of.name) == words {
+                        of.has.push(device.to_owned());
+                    }
+                }
             }
             "fixed" => {
                 for driver in &mut self.drivers {
@@ -109,7 +122,7 @@ mod tests {
     #[test]
     fn reads_what_the_guest_says() {
         let life = Life::read(
-            "noise\ncheck: part load\ncheck: driver 2 platform a driver\ncheck: fixed platform a driver\n\
+            "noise\ncheck: part load\ncheck: driver 2 platform a driver\ncheck: has a.0 platform a driver\ncheck: fixed platform a driver\n\
              check: recording load\n# one\ncheck: driver 1 no driver\n trailing \ncheck: recorded load\n\
              check: stays -11 x\n",
         );
@@ -124,6 +137,7 @@ mod tests {
                 bus: "platform".to_owned(),
                 name: "a driver".to_owned(),
                 devices: 2,
+                has: vec!["a.0".to_owned()],
                 fixed: true,
             }]
         );

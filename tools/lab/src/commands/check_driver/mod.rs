@@ -205,7 +205,10 @@ pub fn check(
         kernel: session.kernel.release()?,
         machine: words(machine),
     };
-    let report = report(subject, &life, out)?;
+    let complaints = outcome.splats.iter().map(|splat| splat.kind.to_owned());
+    let turns = machine.time == Time::Virtual;
+    let cpus = (u64::from(machine.smp), turns);
+    let report = report(subject, &life, out, cpus, &complaints.collect::<Vec<_>>())?;
     Ok(Checked {
         module: files.driver.module.name,
         firmware: args.firmware.clone(),
@@ -216,7 +219,13 @@ pub fn check(
 }
 
 /// Judges, and writes the files.
-fn report(subject: Subject, life: &Life, out: &Path) -> Result<Option<Report>> {
+fn report(
+    subject: Subject,
+    life: &Life,
+    out: &Path,
+    cpus: (u64, bool),
+    complaints: &[String],
+) -> Result<Option<Report>> {
     if life.parts.is_empty() {
         return Ok(None);
     }
@@ -234,7 +243,7 @@ fn report(subject: Subject, life: &Life, out: &Path) -> Result<Option<Report>> {
         })?;
         parts.insert(part.name.clone(), events);
     }
-    let report = Report::of(subject, life, &parts);
+    let report = Report::of(subject, life, &parts, cpus, complaints);
     let path = out.join("report.json");
     let json = serde_json::to_string_pretty(&report).unwrap_or_default();
     fs::write(&path, json + "\n").at(&path, "write")?;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle::driver::{advise, loads, text, Advice, Facts, Load};
+use lifecycle::driver::{advise, loads, text, Advice, Facts, Load, Named};
 use lifecycle::event::Call;
 use lifecycle::laws::{judge, Verdict};
 use lifecycle::parse::recording;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::life::{Driver, Life};
 
 /// The version of `report.json`. It changes when a reader of the one before would go wrong.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const WIDTH: usize = 80;
 
@@ -51,6 +51,9 @@ pub struct Law {
 pub struct Advised {
     /// The driver.
     pub driver: Driver,
+    /// Which of those of its name it is.
+    #[serde(skip)]
+    pub named: Named,
     /// The advice.
     #[serde(flatten)]
     pub advice: Advice,
@@ -84,9 +87,24 @@ pub struct Report {
 pub type Parts = BTreeMap<String, Vec<Event>>;
 
 impl Report {
-    /// The report of a life.
-    pub fn of(subject: Subject, life: &Life, parts: &Parts) -> Self {
-        let laws = judge_all(life, parts);
+    /// The report of a life on so many processors, which may take turns.
+    pub fn of(
+        subject: Subject,
+        life: &Life,
+        parts: &Parts,
+        (cpus, turns): (u64, bool),
+        complaints: &[String],
+    ) -> Self {
+        let lives: BTreeMap<&str, lifecycle::Life> = life
+            .parts
+            .iter()
+            .filter_map(|part| {
+                let probing = recording::probing(&part.recording);
+                let events = parts.get(&part.name)?.clone();
+                Some((part.name.as_str(), lifecycle::Life::new(events, probing)))
+            })
+            .collect();
+        let laws = judge_all(&lives);
         let broken: Vec<_> = laws
             .iter()
             .filter(|law| law.broken.is_some())
@@ -97,38 +115,49 @@ impl Report {
             .iter()
             .map(|driver| driver.name.as_str())
             .collect();
-        let first = |part: &str| {
-            let events = parts.get(part)?;
-            let life = lifecycle::Life::new(events.clone(), lifecycle::Probing::Once);
-            loads(&life, &subject.module, &names).into_iter().next()
+        let all = |part: &str| {
+            let life = lives.get(part);
+            life.map_or(vec![], |life| loads(life, &subject.module, &names))
         };
+        let first = |part: &str| all(part).into_iter().next();
         let (plain, async_probe) = (first("load"), first("async_probe"));
-        let unrelated_waited = parts.get("in_flight").and_then(|events| {
-            lifecycle::Life::new(events.clone(), lifecycle::Probing::Once)
-                .waits
+        let again = all("in_flight").into_iter().find(|load| load.is_plain);
+        let unrelated_waited = lives.get("in_flight").and_then(|life| {
+            life.waits
                 .iter()
                 .filter(|wait| wait.doing.ends_with(" of unrelated") && !wait.on.is_empty())
                 .filter_map(|wait| Some(wait.end? - wait.begin))
                 .max()
         });
-        let drivers = life
-            .drivers
-            .iter()
-            .filter_map(|driver| {
-                let advice = advise(&Facts {
-                    driver: &driver.name,
-                    devices: driver.devices,
-                    plain: plain.as_ref()?,
-                    asynchronous: async_probe.as_ref(),
-                    broken: &broken,
-                    convoy: unrelated_waited,
-                });
-                Some(Advised {
-                    driver: driver.clone(),
-                    advice,
-                })
-            })
-            .collect();
+        let computed = life
+            .first("computed")
+            .and_then(|micros| micros.parse().ok());
+        let mut drivers = Vec::new();
+        for driver in &life.drivers {
+            let (Some(plain), Some(recorded)) = (plain.as_ref(), lives.get("load")) else {
+                continue;
+            };
+            let named = named(driver, plain, &drivers);
+            let advice = advise(&Facts {
+                driver: &named,
+                devices: driver.devices,
+                plain,
+                life: recorded,
+                asynchronous: async_probe.as_ref(),
+                again: again.as_ref(),
+                broken: &broken,
+                complaints,
+                convoy: unrelated_waited,
+                computed: computed.map(Micros),
+                cpus,
+                turns,
+            });
+            drivers.push(Advised {
+                driver: driver.clone(),
+                named,
+                advice,
+            });
+        }
         Self {
             version: VERSION,
             laws,
@@ -202,7 +231,12 @@ impl Report {
             out +=
                 "\nAll times are in milliseconds; added, began and all bound count from insmod.\n";
         }
-        for Advised { driver, advice } in &self.drivers {
+        for Advised {
+            driver,
+            named,
+            advice,
+        } in &self.drivers
+        {
             let Driver { bus, name, .. } = driver;
             let asks = advice
                 .probe_type
@@ -215,7 +249,7 @@ impl Report {
             out.extend(
                 self.plain
                     .as_ref()
-                    .and_then(|plain| text::probes(plain, name)),
+                    .and_then(|plain| text::probes(plain, named)),
             );
             out.extend(advice.why.iter().map(|line| wrapped(line, "  ")));
         }
@@ -227,14 +261,29 @@ impl Report {
     }
 }
 
+/// Which of the drivers of its name a driver is: the one that has bound one of its devices, or the
+/// first that is left.
+fn named(driver: &Driver, plain: &Load, others: &[Advised]) -> Named {
+    let of_name = plain.drivers.iter().filter(|of| of.name == driver.name);
+    let all = (0..of_name.count()).map(|number| Named {
+        name: driver.name.clone(),
+        number,
+    });
+    let mut free = all.filter(|named| !others.iter().any(|other| other.named == *named));
+    let has = |named: &Named| {
+        let mut probes = plain.of(named).filter(|probe| probe.has_bound());
+        probes.any(|probe| driver.has.contains(&probe.device))
+    };
+    let own = free.clone().find(has);
+    own.or_else(|| free.next())
+        .unwrap_or_else(|| Named::the_first(&driver.name))
+}
+
 /// Holds each part against all laws, and adds up.
-fn judge_all(life: &Life, parts: &Parts) -> Vec<Law> {
+fn judge_all(lives: &BTreeMap<&str, lifecycle::Life>) -> Vec<Law> {
     let mut laws: BTreeMap<&'static str, Law> = BTreeMap::new();
-    for part in &life.parts {
-        let probing = recording::probing(&part.recording);
-        let events = parts.get(&part.name);
-        let life = events.map(|events| lifecycle::Life::new(events.clone(), probing));
-        for (law, verdict) in life.as_ref().map_or(vec![], judge) {
+    for (part, life) in lives {
+        for (law, verdict) in judge(life) {
             let of = laws.entry(law).or_insert(Law {
                 law,
                 cases: 0,
@@ -244,7 +293,7 @@ fn judge_all(life: &Life, parts: &Parts) -> Vec<Law> {
                 Verdict::Kept(cases) => of.cases += cases,
                 Verdict::NoCase | Verdict::CannotBeSeen(_) => {}
                 Verdict::Broken(violation) => {
-                    let broken = format!("in {}.txt: {violation}", part.name);
+                    let broken = format!("in {part}.txt: {violation}");
                     of.broken.get_or_insert(broken);
                 }
             }

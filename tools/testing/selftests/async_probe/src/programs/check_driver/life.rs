@@ -26,6 +26,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// So many devices of a driver are unbound and bound again.
 const REBINDS: usize = 16;
 
+/// So many devices of a driver are named, to tell it from others of its name.
+const TOLD: usize = 4;
+
 /// A module that has nothing to do with the driver.
 const UNRELATED: &str = "unrelated";
 
@@ -165,6 +168,10 @@ impl Life {
         let after = self.plan.after.clone();
         Pending::begin(format!("insmod {name} {parameters}"), move || {
             let answer = modules::insmod(&path, &name, &parameters)?;
+            // That of this thread, which has done nothing else.
+            if let Some(time) = machine::computed() {
+                say("computed", time.as_micros());
+            }
             if answer.is_ok() {
                 kmsg::loaded(&name)?;
                 shell("after", after.as_deref())?;
@@ -283,6 +290,9 @@ impl Life {
             let devices = driver.devices();
             let Driver { bus, name } = driver;
             say("driver", format!("{} {bus} {name}", devices.len()));
+            for device in devices.iter().take(TOLD) {
+                say("has", format!("{device} {bus} {name}"));
+            }
             if !driver.file("unbind").exists() {
                 say("fixed", format!("{bus} {name}"));
                 continue;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use selftests::sysfs::names;
 
@@ -66,6 +67,14 @@ pub(crate) fn module(name: &str) -> String {
         .lines()
         .find(|line| line.split(' ').next() == Some(name))
         .map_or_else(|| "not loaded".to_owned(), str::to_owned)
+}
+
+/// How long this thread has been on a processor, if the kernel counts that.
+pub(crate) fn computed() -> Option<Duration> {
+    // `run_time wait_time slices`, in nanoseconds (Documentation/scheduler/sched-stats.rst).
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let ran = stat.split(' ').next()?.parse().ok()?;
+    Some(Duration::from_nanos(ran))
 }
 
 /// Ends the machine: a task hangs that cannot be killed. A script of init prints the blocked tasks.
