@@ -28,8 +28,9 @@ fn ret() -> impl Strategy<Value = i32> {
     prop_oneof![Just(0), i32::MIN..0]
 }
 
+/// Shorter than the time since 1970: a longer one is not printk's.
 fn micros() -> impl Strategy<Value = Micros> {
-    any::<u64>().prop_map(Micros)
+    (0..1_000_000_000_000_000_u64).prop_map(Micros)
 }
 
 fn call() -> impl Strategy<Value = Call> {

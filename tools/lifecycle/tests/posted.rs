@@ -4,6 +4,7 @@
 //! the true reason.
 
 use lifecycle::event::{Initcall, Outcome};
+use lifecycle::parse::bytes;
 use lifecycle::parse::log::{self, Log};
 use lifecycle::parse::note::Note;
 use lifecycle::parse::refusal::{Clock, Reason, Refusal};
@@ -288,6 +289,10 @@ fn forms_of_the_journal() {
             "rsyslog",
             "2026-11-22T06:43:01.123456+00:00 myhost kernel: ",
         ),
+        (
+            "RFC 5424",
+            "<7>1 2026-11-22T06:43:01.123456+00:00 myhost kernel - - - ",
+        ),
     ] {
         let refusal = refused(&each(BOOT, |_, text| format!("{prefix}{text}")));
         assert_eq!(refusal.reason, Reason::NoTime(Clock::Journal), "{form}");
@@ -322,7 +327,20 @@ fn other_clocks() {
     for (clock, prefix) in [
         (Clock::Wall, "[Sun Nov 22 06:43:01 2026] "),
         (Clock::Delta, "[  +0.000012] "),
+        (Clock::Wall, "[So Nov 22 06:43:01 2026] "),
+        (
+            Clock::Wall,
+            "kern  :debug : [Sun Nov 22 06:43:01 2026 <    0.250000>] ",
+        ),
         (Clock::Delta, "[<    0.000012>] "),
+        (Clock::Delta, "kern  :debug : [  +0.250000] "),
+        (Clock::Other, "[1763793781.123456] "),
+        (Clock::Other, "[1.000000 0.100000] "),
+        (Clock::Other, "[    1.000000000] "),
+        (Clock::Other, "[   1.000] "),
+        (Clock::Other, "[    1,000000] "),
+        (Clock::Logcat, "       1.000     0     0 I         : "),
+        (Clock::Logcat, "I/        (    0): "),
         (Clock::Logcat, "11-22 06:43:01.123     0     0 I         : "),
         (Clock::None, "<7>"),
         (Clock::None, "kern  :debug : "),
@@ -380,6 +398,41 @@ fn prefixes() {
         ("conserver", "[Sun Nov 22 06:43:01 2026]", " "),
         ("labgrid, docker", "| ", " "),
         (
+            "gh run view --log",
+            "build (x86)\tRun tests\t2026-11-22T06:43:01.1234567Z ",
+            " ",
+        ),
+        ("GitLab 17", "2026-11-22T06:43:01.123456Z 01O ", " "),
+        ("bitbake", "DEBUG: ", " "),
+        (
+            "RFC 5424",
+            "<7>1 2026-11-22T06:43:01.123456+00:00 host kernel - - [meta sequenceId=\"1\"] ",
+            " ",
+        ),
+        (
+            "OpenWrt",
+            "Sun Nov 22 06:43:01 2026 kern.debug kernel: ",
+            " ",
+        ),
+        (
+            "ChromeOS",
+            "2026-11-22T06:43:01.123456Z DEBUG kernel: ",
+            " ",
+        ),
+        (
+            "Kubernetes",
+            "2026-11-22T06:43:01.123456789Z stdout F ",
+            " ",
+        ),
+        ("grep -n", "dmesg.txt:12:", " "),
+        (
+            "ftrace, printk:console",
+            "       swapper/0-1       [000] d..1.     1.000000: console: ",
+            " ",
+        ),
+        ("crash, log -m", "", " <7>"),
+        ("a tab", "", "\t"),
+        (
             "logcat with the bracket",
             "11-22 06:43:01.123     0     0 I         : ",
             " ",
@@ -430,6 +483,98 @@ fn prefixes() {
         assert_eq!(read(&BOOT.replace('\n', end)), plain, "{end:?}");
     }
     assert_eq!(read(&BOOT.replace('\n', "\n\r")), plain);
+}
+
+/// What web pages, tables and programs put around each line.
+#[test]
+fn ends_of_lines() {
+    let plain = read(BOOT);
+    for (before, after) in [
+        ("&lt;7&gt;", "<br>"),
+        ("<span id=\"L1\">", "</span>"),
+        ("<tr><td>", "</td></tr>"),
+        ("\"2026-11-22\",\"", "\""),
+        ("b'", "\\r\\n'"),
+        ("", "\\n"),
+        ("    '", "',"),
+        ("| ", " |"),
+    ] {
+        let log = each(BOOT, |time, text| {
+            format!("{before}{} {text}{after}", bracket(time))
+        });
+        assert_eq!(read(&log), plain, "{after}");
+    }
+    let unknown = refused(&BOOT.replace(" usecs", " usecs ***"));
+    assert_eq!(unknown.line, Some(3));
+    assert_eq!(unknown.reason, Reason::Behind(" ***".to_owned()));
+    assert!(
+        unknown.next().contains(r"sed 's/ \*\*\*$//' LOG"),
+        "{}",
+        unknown.next()
+    );
+    // A mailer's soft ends of lines, and their whole.
+    for at in ["after 24", "0x0/0x", "returned 0 after 251000 use"] {
+        let broken = BOOT.replacen(at, &format!("{at}=\n"), 1);
+        assert_eq!(refused(&broken).reason, Reason::CutOff, "{at}");
+    }
+}
+
+/// What word processors and web pages make of blanks and signs.
+#[test]
+fn blanks_and_signs() {
+    let plain = read(&BOOT.replace("517", "-517"));
+    let text = |log: String| bytes::text(log.into_bytes()).unwrap();
+    for (from, to) in [
+        ("-", "\u{2212}"),
+        ("-", "\u{2013}"),
+        (" ", "\u{a0}"),
+        ("  ", " "),
+        ("[    1", "\u{200b}[    1"),
+    ] {
+        let log = BOOT.replace("517", "-517").replace(from, to);
+        let log = read(&text(log));
+        assert_eq!(log.events, plain.events, "{from:?}");
+    }
+}
+
+/// A console that lost the ends of lines.
+#[test]
+fn glued_to_each_other() {
+    let plain = read(BOOT);
+    for (at, with) in [
+        ("[    1.252000] ", ""),
+        ("[    1.251000] ", "<7>"),
+        ("[    1.253000] ", " "),
+    ] {
+        let log = BOOT.replace(&format!("\n{at}"), &format!("{with}{at}"));
+        assert_eq!(log.lines().count() + 1, BOOT.lines().count());
+        assert_eq!(read(&log), plain, "{at}");
+    }
+}
+
+/// pstore has the end of a log in its first part.
+#[test]
+fn parts_of_pstore() {
+    let lines: Vec<&str> = BOOT.split_inclusive('\n').collect();
+    let (head, tail) = (lines[..4].concat(), lines[4..].concat());
+    let reversed = format!("Panic#2 Part1\n{tail}Panic#2 Part2\n{head}");
+    assert_eq!(refused(&reversed).reason, Reason::Parts);
+    let whole = format!("Panic#2 Part2\n{head}Panic#2 Part1\n{tail}");
+    assert_eq!(read(&whole), read(BOOT));
+}
+
+/// Before 2.6.29.
+#[test]
+fn kernels_that_count_milliseconds() {
+    for line in [
+        "Calling initcall 0xc0412345: foo_init+0x0/0x10()",
+        "initcall 0xc0412345: foo_init+0x0/0x10() returned 0.",
+        "initcall 0xc0412345 ran for 251 msecs: foo_init+0x0/0x10()",
+        "initcall foo_init+0x0/0x10 returned 0 after 251 msecs",
+    ] {
+        let log = format!("{BOOT}[    2.100000] {line}\n");
+        assert_eq!(refused(&log).reason, Reason::Milliseconds, "{line}");
+    }
 }
 
 /// Another text between the time and the kernel's.
@@ -673,6 +818,22 @@ fn json_with_a_console_in_it() {
     let cloud = format!("{{\n    \"InstanceId\": \"i-0\",\n    \"Output\": \"{cloud}\"\n}}\n");
     assert_eq!(read(&cloud), read(BOOT));
     assert_eq!(refused("{\"a\": 1}\n").reason, Reason::Nothing(1));
+    for (collector, before, after) in [
+        ("syslog-ng", "{\"PROGRAM\":\"kernel\",\"MESSAGE\":", "}"),
+        ("rsyslog", "{\"msg\":", ",\"programname\":\"kernel\"}"),
+        ("GELF", "{\"version\":\"1.1\",\"short_message\":", "}"),
+        ("Loki", "{\"line\":", ",\"timestamp\":\"2026\"}"),
+        ("Splunk", "{\"preview\":false,\"result\":{\"_raw\":", "}}"),
+    ] {
+        let log = each(BOOT, |time, text| {
+            format!("{before}\"{} {text}\"{after}", bracket(time))
+        });
+        assert_eq!(read(&log), read(BOOT), "{collector}");
+    }
+    let lines: Vec<String> = BOOT.lines().map(|line| format!("{line:?}")).collect();
+    for between in [", ", ",\n "] {
+        assert_eq!(read(&format!("[{}]\n", lines.join(between))), read(BOOT));
+    }
 }
 
 #[test]
@@ -713,6 +874,7 @@ fn records() {
             format!("7,{number},{time},-;{text}\n SUBSYSTEM=x\n DEVICE=+x:y")
         }),
         record(&|number, time, text| format!("7,{number},{time},-,caller=T1;{text}")),
+        record(&|number, time, text| format!("Nov 22 06:43:01 7,{number},{time},-;{text}")),
         record(&|number, time, text| format!("6.9.1-test,7,{number},{time},-;{text}")),
         record(&|number, time, text| {
             let (head, tail) = text.split_at(9);

@@ -231,6 +231,11 @@ fn lines(text: String) -> String {
     if text.contains('\r') && !text.contains('\n') {
         return text.replace('\r', "\n");
     }
+    // What word processors and web pages make of blanks and signs.
+    if text.contains(['\u{a0}', '\u{2212}', '\u{2013}']) {
+        let text = text.replace('\u{a0}', " ");
+        return text.replace(['\u{2212}', '\u{2013}'], "-");
+    }
     text
 }
 

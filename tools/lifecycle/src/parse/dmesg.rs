@@ -29,6 +29,7 @@ use super::initcall_debug;
 use super::kmsg::{Record, Records};
 use super::message::{self, Message};
 use super::note::Note;
+use super::number::digits;
 use super::order::Order;
 use super::prefix;
 use super::refusal::{Clock, Reason, Refusal};
@@ -110,11 +111,28 @@ pub fn message(line: &str) -> Option<&str> {
     prefix::message(line)
 }
 
+/// `Panic#2 Part1`, the head of a part of a log in pstore (`fs/pstore/platform.c`): what it is of, and
+/// its number, which is 1 for the end of the log.
+fn part(line: &str) -> Option<(&str, u32)> {
+    let (of, number) = line.trim_end().split_once(" Part")?;
+    let (reason, _) = of.split_once('#')?;
+    let is_word = !reason.is_empty() && reason.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_word.then_some((of, digits(number)?))
+}
+
 /// Reads all lines.
 pub(super) fn read(log: &str, scan: &mut Scan) {
     let mut records = Records::default();
+    let mut last = None;
     for (number, whole) in (1..).zip(log.split_inclusive('\n')) {
         let line = whole.strip_suffix('\n').unwrap_or(whole);
+        let part = part(line);
+        if let (Some((before, one)), Some((after, two))) = (last, part) {
+            if before == after && one < two {
+                return scan.refuse(number, Reason::Parts, line);
+            }
+        }
+        last = part.or(last);
         if line.len() == whole.len() {
             if line.trim().is_empty() {
                 return;
@@ -128,9 +146,32 @@ pub(super) fn read(log: &str, scan: &mut Scan) {
     }
 }
 
+/// Where a line of the console ends that lost its line feed, behind a text of ours that is whole, and
+/// where the time of the next one is.
+fn glued(line: &str) -> Option<(usize, usize)> {
+    let mut lines = prefix::lines(line);
+    let (first, second) = (lines.next()?, lines.next()?);
+    let at = second.before.len();
+    let from = line.len() - first.text.len();
+    let text = line.get(from..at)?;
+    // The level of the next one may be before its time.
+    let text = match text
+        .strip_suffix('>')
+        .and_then(|text| text.rsplit_once('<'))
+    {
+        Some((text, level)) if digits::<u32>(level).is_some() => text,
+        _ => text,
+    };
+    initcall_debug::parse(text.trim_end(), None).map(|_| (from + text.len(), at))
+}
+
 /// Reads one line.
 pub(super) fn take(number: usize, line: &str, records: &mut Records, scan: &mut Scan) {
     let clean = cleaned(line);
+    if let Some((end, at)) = glued(&clean) {
+        take(number, &clean[..end], records, scan);
+        return take(number, &clean[at..], records, scan);
+    }
     let given = |stamp, console| Given {
         number,
         line,

@@ -6,7 +6,8 @@ use super::number::digits;
 use crate::event::{Initcall, Outcome, Symbol};
 use crate::micros::Micros;
 
-const CALLING: &str = "calling  ";
+/// Of the two blanks behind it, web pages leave one.
+const CALLING: &str = "calling ";
 const RETURNED: &str = "initcall ";
 const PROBED: &str = "probe of ";
 const WAITING: &str = "async_waiting @ ";
@@ -18,7 +19,7 @@ const AS_INIT: &str = " as init process";
 /// that begin the same: what is not as here is theirs.
 pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
     if let Some(text) = text.strip_prefix(CALLING) {
-        let (function, pid) = text.rsplit_once(" @ ")?;
+        let (function, pid) = text.trim_start_matches(' ').rsplit_once(" @ ")?;
         let pid = digits(pid)?;
         // `calling  DEV+ @ PID` is about a device that is suspended or resumed
         // (drivers/base/power/main.c, initcall_debug_start(), since 2.6.33).
@@ -66,6 +67,10 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
         // The names of devices, and of drivers, may contain spaces.
         let (text, took) = after(text, " usecs")?;
         let (name, ret) = text.rsplit_once(" returned ")?;
+        // Another line follows in the same.
+        if name.contains(" returned ") {
+            return None;
+        }
         let (device, driver) = match name.rsplit_once(" with driver ") {
             Some((device, driver)) => (device, Some(driver.into())),
             None => (name, None),
@@ -94,10 +99,29 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
     digits(pid).map(|pid| Initcall::Continuing { pid, took })
 }
 
+/// What follows a text that would be whole without it.
+pub(super) fn trailing(text: &str) -> Option<&str> {
+    let end = if text.starts_with(CALLING) {
+        let from = text.find(" @ ")? + " @ ".len();
+        from + text[from..].find(|c: char| !c.is_ascii_digit())?
+    } else if text.starts_with(RETURNED) || text.starts_with(PROBED) {
+        text.find(" usecs")? + " usecs".len()
+    } else if text.starts_with(RUN) {
+        text.find(AS_INIT)? + AS_INIT.len()
+    } else {
+        return None;
+    };
+    let (whole, rest) = text.split_at(end);
+    (!rest.is_empty() && parse(whole, None).is_some()).then_some(rest)
+}
+
 /// Whether the text begins as one of these lines does and is not whole.
 pub(super) fn is_cut(text: &str) -> bool {
-    let Some((name, rest)) = text
-        .strip_prefix(CALLING)
+    // A mailer ends a line that goes on in the next one so (RFC 2045, quoted-printable).
+    let text = text.strip_suffix('=').unwrap_or(text);
+    let calling = text.strip_prefix(CALLING);
+    let Some((name, rest)) = calling
+        .map(|text| text.trim_start_matches(' '))
         .or_else(|| text.strip_prefix(RETURNED))
         .and_then(|text| text.split_once("+0x"))
     else {

@@ -22,7 +22,7 @@ pub(super) fn is_json(text: &str) -> bool {
         || text.starts_with("{ ")
         || text
             .strip_prefix('[')
-            .is_some_and(|list| list.trim_start().starts_with("{\""))
+            .is_some_and(|list| list.trim_start().starts_with(['{', '"']))
 }
 
 /// Whether each line is a record of LAVA's.
@@ -83,20 +83,42 @@ pub(super) fn read(text: &str, mut take: impl FnMut(Item<'_>)) -> Result<(), Ref
             value => vec![value],
         };
         for value in &values {
+            // A collector of logs keeps the whole line of the console in the same field.
+            let message = value.get("MESSAGE").and_then(Value::as_str);
+            let is_line = message.is_some_and(|text| prefix::message(text).is_some());
             match value.get("MESSAGE") {
-                Some(_) => take(Item::Entry(journal(value, line))),
-                None => console(value, line, &mut take),
+                Some(_) if !is_line => take(Item::Entry(journal(value, line))),
+                _ => console(value, line, &mut take),
             }
         }
     }
 }
 
-/// What the output of a console is called: by Docker for each line, by clouds for all of it.
-const OUTPUT: [&str; 6] = ["log", "Output", "output", "contents", "message", "msg"];
+/// What the output of a console is called: by Docker and collectors of logs for each line, by clouds
+/// for all of it.
+const OUTPUT: [&str; 11] = [
+    "log",
+    "Output",
+    "output",
+    "contents",
+    "message",
+    "msg",
+    "MESSAGE",
+    "short_message",
+    "line",
+    "_raw",
+    "text",
+];
 
 /// Hands out the lines of an object that has the output of a console in it.
 fn console(value: &Value, line: usize, take: &mut impl FnMut(Item<'_>)) {
-    let output = OUTPUT.iter().find_map(|name| value.get(name)?.as_str());
+    // Splunk has it in an object within.
+    let value = value
+        .get("result")
+        .filter(|of| of.is_object())
+        .unwrap_or(value);
+    let field = || OUTPUT.iter().find_map(|name| value.get(name)?.as_str());
+    let output = value.as_str().or_else(field);
     for text in output.unwrap_or_default().split('\n') {
         take(Item::Line(line, text));
     }

@@ -21,8 +21,11 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// `[<release>,]<priority>,<sequence number>,<time in us>,<flags>[,<more>];<text>`
+    ///
+    /// Programs such as ts put a time and a blank before it.
     pub(super) fn split(line: &'a str) -> Option<Self> {
         let (head, text) = line.split_once(';')?;
+        let head = head.rsplit_once(' ').map_or(head, |(_, head)| head);
         let mut fields = head.split(',').peekable();
         // netconsole puts the release before it, if it is told to.
         if fields.peek()?.contains('.') {

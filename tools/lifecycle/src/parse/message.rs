@@ -39,16 +39,20 @@ pub(super) fn read(text: &str, caller: Option<u32>) -> Result<Message<'_>, Reaso
     if let Some(initcall) = initcall_debug::parse(text, caller) {
         return Ok(Message::Event(What::Initcall(initcall)));
     }
+    if let Some(trailing) = initcall_debug::trailing(text) {
+        return match initcall_debug::parse(unwrapped(text), caller) {
+            Some(initcall) => Ok(Message::Event(What::Initcall(initcall))),
+            None => Err(Reason::Behind(trailing.to_owned())),
+        };
+    }
     if is_replay(text) {
         return Ok(Message::Replay);
     }
     if initcall_debug::is_cut(text) {
         return Err(Reason::CutOff);
     }
-    if let Some(rest) = text.strip_prefix("initcall ") {
-        if rest.contains(" returned ") && rest.ends_with(" msecs") {
-            return Err(Reason::Milliseconds);
-        }
+    if is_in_milliseconds(text) {
+        return Err(Reason::Milliseconds);
     }
     if is_loss(text) {
         return Ok(Message::Dropped);
@@ -58,6 +62,34 @@ pub(super) fn read(text: &str, caller: Option<u32>) -> Result<Message<'_>, Reaso
         .or_else(|| release(text).map(Message::Release))
         .or_else(|| failed(text).map(|(device, errno)| Message::Failed(device, errno)))
         .unwrap_or(Message::Other))
+}
+
+/// The ends of lines in web pages, tables, and strings of programs.
+const WRAPPERS: [&str; 14] = [
+    "<br>", "<br/>", "<br />", "</span>", "</div>", "</p>", "</li>", "</td>", "</tr>", "\"", "'",
+    ",", "|", "\\n",
+];
+
+/// A text without such ends.
+fn unwrapped(text: &str) -> &str {
+    let mut text = text;
+    loop {
+        let rest = text.trim_end();
+        let rest = rest.strip_suffix("\\r").unwrap_or(rest);
+        match WRAPPERS.iter().find_map(|end| rest.strip_suffix(end)) {
+            Some(rest) => text = rest,
+            None => return rest,
+        }
+    }
+}
+
+/// Whether the line is of a kernel before 2.6.29 (`init/main.c`, do_one_initcall()).
+fn is_in_milliseconds(text: &str) -> bool {
+    text.starts_with("Calling initcall 0x")
+        || text.strip_prefix("initcall ").is_some_and(|rest| {
+            rest.ends_with(" msecs") && rest.contains(" returned ")
+                || rest.starts_with("0x") && rest.contains("()")
+        })
 }
 
 /// The release in the first line of a boot (`init/main.c`, `linux_banner`).

@@ -105,7 +105,8 @@ fn bracket(opened: &str) -> Option<(Micros, &str)> {
         .bytes()
         .position(|byte| !byte.is_ascii_digit() && byte != b'.')?;
     let (time, rest) = opened.split_at(length);
-    let time = seconds(time)?;
+    // Since 1970, and not since boot: `ts '[%.s]'` has put it there.
+    let time = seconds(time).filter(|time| time.seconds() < 1_000_000_000)?;
     if let Some(rest) = rest.strip_prefix(']') {
         return Some((time, rest));
     }
@@ -131,7 +132,7 @@ struct Columns {
 
 impl Columns {
     fn take_off<'a>(&mut self, rest: &'a str) -> &'a str {
-        let mut rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let mut rest = rest.strip_prefix([' ', '\t']).unwrap_or(rest);
         while let Some((caller, behind)) = column(rest) {
             self.caller = caller.or(self.caller);
             rest = behind.strip_prefix(' ').unwrap_or(behind);

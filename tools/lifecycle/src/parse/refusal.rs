@@ -43,6 +43,9 @@ impl Refusal {
                 r"take it off: `sed 's/\(\[ *[0-9]*\.[0-9]*\] *\){}/\1/' LOG >FILE`",
                 pattern(prefix)
             ),
+            (Reason::Behind(suffix), _) => {
+                format!("take it off: `sed 's/{}$//' LOG >FILE`", pattern(suffix))
+            }
             (Reason::OutOfOrder(_), Some(line)) => format!(
                 "if the machine has booted again there, cut off what is before: `sed -n '{line},$p' \
                  LOG >FILE`; else take the log again, whole: `dmesg >FILE`"
@@ -140,6 +143,14 @@ pub enum Reason {
     /// Something stands between the time and the text.
     #[error("`{0}` stands between the time and the kernel's message, and is not known")]
     Between(String),
+    /// Something stands behind the text.
+    #[error("`{0}` stands behind the kernel's message, and is not known")]
+    Behind(String),
+    /// Parts of a log that are there the last one first.
+    #[error(
+        "the parts of the log are in the wrong order: pstore numbers them from the last one on"
+    )]
+    Parts,
     /// The kernel counts milliseconds, as very old ones do.
     #[error("the time is in milliseconds, as very old kernels print it: too coarse")]
     Milliseconds,
@@ -267,6 +278,9 @@ pub enum Clock {
          and newer prints these for `-o short-monotonic`)"
     )]
     Monotonic,
+    /// One in brackets, which another program has put there.
+    #[error("the time in brackets is not printk's")]
+    Other,
     /// That of Android's log daemon.
     #[error("the time is Android's log daemon's, to the millisecond")]
     Logcat,
@@ -278,14 +292,23 @@ impl Clock {
         let before = before.trim_end();
         let ends_in_bracket = before.ends_with(']');
         let bracket = before.rsplit_once('[').map_or("", |(_, bracket)| bracket);
-        if before.ends_with("kernel:") || before.ends_with("kernel[n/a]:") {
+        if before.ends_with("kernel:") || before.ends_with("kernel[n/a]:")
+            // RFC 5424.
+            || before.contains(" kernel - ")
+        {
             Self::Journal
         } else if ends_in_bracket && bracket.trim_start().starts_with(['+', '<']) {
             Self::Delta
         } else if ends_in_bracket && bracket.contains(':') {
             Self::Wall
-        } else if before.starts_with(|c: char| c.is_ascii_digit()) && before.ends_with(" :") {
+        } else if before.ends_with(':') && is_logcat(before) {
             Self::Logcat
+        } else if ends_in_bracket
+            && bracket
+                .trim_start()
+                .starts_with(|c: char| c.is_ascii_digit())
+        {
+            Self::Other
         } else {
             Self::None
         }
@@ -297,7 +320,7 @@ impl Clock {
                 "take the log with `dmesg >FILE`; where that has no times either, boot with \
                  printk.time=1 on the kernel's command line"
             }
-            Self::Wall | Self::Delta => {
+            Self::Wall | Self::Delta | Self::Other => {
                 "take the log with `dmesg >FILE`, without options for the time"
             }
             Self::Journal | Self::Monotonic => {
@@ -307,6 +330,17 @@ impl Clock {
             Self::Logcat => "take the log with `adb shell dmesg >FILE`",
         }
     }
+}
+
+/// `11-22 06:43:01.123     0     0 I         :`, `1.000     0     0 I :` and `I/        (    0):`.
+fn is_logcat(before: &str) -> bool {
+    let level = |word: &str| matches!(word, "V" | "D" | "I" | "W" | "E" | "F");
+    let brief = |text: &str| text.split_once('/').is_some_and(|(first, _)| level(first));
+    brief(before) && before.contains('(')
+        || before
+            .trim_start()
+            .starts_with(|c: char| c.is_ascii_digit())
+            && before.split_whitespace().any(level)
 }
 
 impl Reason {
@@ -324,6 +358,7 @@ impl Reason {
                 "take the log again, whole: `dmesg --json >FILE`, or `journalctl -k -b -o json >FILE`"
             }
             Self::NoTime(clock) => clock.next(),
+            Self::Parts => "put them together the other way round: `cat $(ls -r dmesg-*) >FILE`",
             Self::Milliseconds => "take the log of a kernel that prints `usecs`",
             Self::Dropped => {
                 "take the log with `dmesg >FILE` after the boot: the kernel's buffer has the lines \
