@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::collected::Collected;
 use super::journal::Entry;
 use super::kmsg::Records;
 use super::note::Note;
@@ -25,6 +26,8 @@ pub struct Log {
     pub events: Vec<Event>,
     /// What a reader of the report has to know.
     pub notes: Vec<Note>,
+    /// What was collected beside a recording.
+    pub collected: Collected,
 }
 
 /// Who has written a log.
@@ -93,6 +96,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
             kernel: recording::kernel(text).map(str::to_owned),
             events,
             notes: Vec::new(),
+            collected: Collected::of(&recording::parts(text)?),
         });
     }
     let mut boots = boots(text)?;
@@ -134,6 +138,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
         kernel: boot.kernel.release().map(str::to_owned),
         events: boot.events,
         notes: boot.notes,
+        collected: Collected::default(),
     })
 }
 

@@ -6,6 +6,7 @@
 //! [`log`] tells them apart. A log is either understood or refused, and a [`refusal`] says why.
 
 pub mod bytes;
+pub mod collected;
 mod consistent;
 mod copies;
 pub mod dmesg;

@@ -2,6 +2,7 @@
 
 //! A log's summary as text.
 
+use super::collected;
 use super::table::{fold, heading, print, table, wrap};
 pub use super::table::{Detail, ROWS};
 use crate::life::{Kind, Wait, Wave};
@@ -21,6 +22,8 @@ pub fn report(summary: &Summary, detail: Detail) -> String {
         devices(summary, detail),
         waits(summary, detail),
         path(summary, detail),
+        collected::deferred(summary, detail),
+        collected::units(summary, detail),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")

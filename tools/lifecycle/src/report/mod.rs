@@ -2,6 +2,7 @@
 
 //! Text tables of what was measured, for a terminal of 80 columns.
 
+mod collected;
 pub mod diff;
 pub mod log;
 pub(crate) mod table;

@@ -8,6 +8,7 @@ mod path;
 use serde::{Deserialize, Serialize};
 
 use crate::life::{Kind, Life, Total, Wave};
+pub use crate::parse::collected::{Collected, Deferred, Unit};
 use crate::parse::log::{Log, Source};
 use crate::Probing;
 pub use call::Call;
@@ -35,6 +36,9 @@ pub struct Summary {
     pub calls: Vec<Call>,
     /// What decided when the longest of it all ended.
     pub path: Option<Path>,
+    /// What was collected beside it.
+    #[serde(default, skip_serializing_if = "Collected::is_empty")]
+    pub collected: Collected,
     /// All of it. What is above refers to its spans.
     pub life: Life,
 }
@@ -56,6 +60,7 @@ impl Summary {
             waves,
             calls,
             path,
+            collected: log.collected,
             life,
         }
     }

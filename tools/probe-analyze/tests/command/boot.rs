@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use lifecycle::event::Point;
-use lifecycle::parse::recording::{parts, points, seal};
+use lifecycle::parse::recording::{part, parts, points, seal};
 
 use crate::run::{expect, probe_analyze};
 
@@ -46,6 +46,37 @@ fn a_boot_says_what_was_recorded_and_has_parts() {
         output.stderr.contains("events were lost"),
         "{}",
         output.stderr
+    );
+}
+
+/// What `collect` has put beside the recording.
+#[test]
+fn units_and_deferred_devices() {
+    let text = fs::read_to_string(boot()).unwrap();
+    let body = &text[..text.rfind("# lifecycle: end").unwrap()];
+    let units = "Id=network.service\nInactiveExitTimestampMonotonic=2500000\n\
+                 ActiveEnterTimestampMonotonic=4125000\n";
+    let deferred = "1c10000.pci\tsupplier 1c16000.phy not ready\n";
+    let parts = [("deferred", deferred), ("systemd-units", units)];
+    let parts: String = parts.iter().map(|(name, text)| part(name, text)).collect();
+    let report = |args: &[&str]| {
+        let output = probe_analyze(args)
+            .input(seal(body.to_owned() + &parts).as_bytes())
+            .run();
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        output.stdout
+    };
+    let text = report(&["report", "-"]);
+    for row in [
+        "1c10000.pci     0 supplier 1c16000.phy not ready",
+        "network.service 2500.000 4125.000 1625.000",
+    ] {
+        assert!(text.contains(row), "{text}");
+    }
+    let json = report(&["report", "--json", "-"]);
+    assert!(
+        json.contains("\"units\":[{\"name\":\"network.service\""),
+        "{json}"
     );
 }
 
