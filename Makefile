@@ -28,7 +28,7 @@ PROBE_ANALYZE = out/target/$(HOST)/release/probe-analyze
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report what-if diff check check-driver devices bench bench-compare determinism boot-stall in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
+.PHONY: all modules run report what-if diff check check-driver devices bench bench-compare determinism boot-stall boot-demo boots in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
 
 all: modules
 
@@ -72,6 +72,13 @@ determinism: lab
 
 boot-stall: lab
 	@$(LAB) $(SAYS) boot-stall $(LAB_FLAGS)
+
+boot-demo: lab
+	@$(LAB) $(SAYS) boot-demo $(LAB_FLAGS)
+
+boots: lab
+	@$(LAB) $(SAYS) boots $(filter-out --kernel=%,$(LAB_FLAGS)) $(if $(DOCUMENT),--document) -- \
+		$(call quoted,BOOTS)
 
 in-tree: lab
 	@$(LAB) $(SAYS) in-tree $(LAB_FLAGS) -- $(call quoted,TESTS)
@@ -167,6 +174,9 @@ help:
 	@echo '                          documentation); FORCE=1 though it was measured on something else'
 	@echo '  make determinism        runs the demonstration N=10 times, and fails if two runs differ in a byte'
 	@echo '  make boot-stall         how long slow drivers that are built in stall the boot (custom kernel)'
+	@echo '  make boot-demo          a Debian with a slow driver records its boot; asks what-if, boots as advised'
+	@echo '  make boots              boots slow drivers, and compares what-if with the same boots as advised;'
+	@echo '                          BOOTS=<part of a name or kernel>, DOCUMENT=1 renews the documentation'
 	@echo '  make in-tree            builds all in the kernel tree, as modules and built in, and tests that;'
 	@echo '                          TESTS=<part of a name> runs some (custom kernel)'
 	@echo '  make patch-series       writes the series for the kernel itself as patches for LINUX=DIR, and checks them'

@@ -77,6 +77,22 @@ pub fn other_suites(series: &str) -> Option<&'static [&'static str]> {
     (series == "6.1").then_some(&["bookworm", "bookworm-updates"])
 }
 
+/// A Debian with systemd and udev, besides its kernel; mke2fs makes a disk of it.
+pub const DEMO: &[&str] = &[
+    "systemd-sysv",
+    "udev",
+    "kmod",
+    "dbus",
+    "initramfs-tools",
+    "zstd",
+    "e2fsprogs",
+];
+
+/// The package of the image of a kernel, with its modules.
+pub fn image(release: &str) -> String {
+    format!("linux-image-{release}")
+}
+
 /// The packages that the kernel of a release, which is of this series, is prepared from:
 /// configuration and symbol versions first. With Rust these are the image and the source. Without,
 /// these are the rest of the headers, the programs that build modules, and the image with all of
@@ -98,7 +114,7 @@ pub fn names(release: &str, series: &str, arch: &Arch) -> Vec<String> {
         headers,
         format!("{HEADERS}{version}-common"),
         format!("linux-kbuild-{of_kbuild}"),
-        format!("linux-image-{release}"),
+        image(release),
     ]
 }
 

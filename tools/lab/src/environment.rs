@@ -27,6 +27,9 @@ pub const IMAGE: &str = "/lab/image";
 /// Changed when the recipe below changes in a way that the tables above do not show.
 const RECIPE: &str = "1";
 
+/// The archives that it is made of, in its root while it is made.
+const SOURCES: &str = ".sources.list";
+
 const NEXT: &str = "check the network and the mirror (DEBIAN_MIRROR=http://<mirror>/debian), then run the same command again";
 
 /// A whole root file system.
@@ -46,7 +49,6 @@ impl Environment {
 
     /// The root file system with `more` packages from the cache, made first if it is missing.
     pub fn ensure(arch: &Arch, more: &[&str], cache: &Cache, project: &Project) -> Result<Self> {
-        let logs = project.out("log");
         let packages = packages(arch, more);
         let name = Self::name(&packages);
         let root = cache.path(&name);
@@ -60,18 +62,9 @@ impl Environment {
         }
         cache.need(2600)?;
         let mirror = Mirror::find()?;
-        prerequisites(project, &logs)?;
         let partial = cache.begin(&name, &lock)?;
-        let script = pipeline(&mirror, &packages, partial.path())?;
-        let mut command = tethered("bash");
-        command.args(["-o", "pipefail", "-c", &script]);
-        Logged {
-            what: "making the root file system (300 MB to download)",
-            log: logs.join("environment.log"),
-            kind: Kind::Environment,
-            next: NEXT,
-        }
-        .run(command)?;
+        let what = "making the root file system (300 MB to download)";
+        make(what, SUITES, &packages, partial.path(), project)?;
         complete(partial.path(), &mirror)?;
         let root = partial.finish()?;
         Ok(Self { root, fresh: true })
@@ -124,11 +117,35 @@ pub fn in_path(program: &str) -> bool {
     })
 }
 
+/// Makes a root file system of these suites, the first of which is the release.
+pub fn make(
+    what: &str,
+    suites: &[&str],
+    packages: &[&str],
+    target: &Path,
+    project: &Project,
+) -> Result<()> {
+    let logs = project.out("log");
+    prerequisites(project, &logs)?;
+    let script = pipeline(&Mirror::find()?, suites, packages, target)?;
+    let mut command = tethered("bash");
+    command.args(["-o", "pipefail", "-c", &script]);
+    Logged {
+        what,
+        log: logs.join("environment.log"),
+        kind: Kind::Environment,
+        next: NEXT,
+    }
+    .run(command)?;
+    let leftover = target.join(SOURCES);
+    fs::remove_file(&leftover).at(&leftover, "remove")
+}
+
 /// mmdebstrap piped into tar, so that the tree belongs to the user of the lab. A SIGTERM goes to
 /// all of them: mmdebstrap cleans up after itself.
-fn pipeline(mirror: &Mirror, packages: &[&str], target: &Path) -> Result<String> {
-    let sources = target.join(".sources.list");
-    fs::write(&sources, mirror.sources(SUITES)).at(&sources, "write")?;
+fn pipeline(mirror: &Mirror, suites: &[&str], packages: &[&str], target: &Path) -> Result<String> {
+    let sources = target.join(SOURCES);
+    fs::write(&sources, mirror.sources(suites)).at(&sources, "write")?;
     let mut words = vec!["mmdebstrap".to_owned()];
     let mut word = |text: String| words.push(quote(&text));
     if !geteuid().is_root() {
@@ -145,7 +162,7 @@ fn pipeline(mirror: &Mirror, packages: &[&str], target: &Path) -> Result<String>
         word(format!("--dpkgopt=path-exclude={glob}"));
     }
     word(format!("--include={}", packages.join(",")));
-    word(SUITE.into());
+    word(suites.first().copied().unwrap_or(SUITE).into());
     word("-".into());
     word(sources.display().to_string());
     Ok(format!(
@@ -164,8 +181,6 @@ pub fn quote(text: &str) -> String {
 
 /// The last touches: mount points, and an apt that does without its own user.
 fn complete(root: &Path, mirror: &Mirror) -> Result<()> {
-    let leftover = root.join(".sources.list");
-    fs::remove_file(&leftover).at(&leftover, "remove")?;
     for point in MOUNT_POINTS {
         let dir = root.join(point.trim_start_matches('/'));
         fs::create_dir_all(&dir).at(&dir, "create the directory")?;

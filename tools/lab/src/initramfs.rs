@@ -5,7 +5,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -56,9 +56,19 @@ enum Data {
 #[derive(Debug, Default)]
 pub struct Initramfs {
     nodes: BTreeMap<String, Node>,
+    /// An archive that comes after it.
+    rest: Option<PathBuf>,
 }
 
 impl Initramfs {
+    /// That of a distribution, whose archive the kernel unpacks after this one, which is empty.
+    pub fn of_distribution(initrd: &Path) -> Self {
+        Self {
+            rest: Some(initrd.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// busybox with its links, the mount points and /init.
     pub fn new(env: &Environment) -> Result<Self> {
         let mut archive = Self::default();
@@ -159,9 +169,16 @@ impl Initramfs {
             };
             entry(&mut out, number, name, node.device, mode, &bytes).at(path, "write")?;
         }
-        trailer(&mut out)
-            .and_then(|out| out.flush())
-            .at(path, "write")
+        trailer(&mut out).at(path, "write")?;
+        if let Some(rest) = &self.rest {
+            // An archive begins at a multiple of four bytes (`init/initramfs.c`); zeros are skipped.
+            let length = out.stream_position().at(path, "write")?;
+            let aligned = length.next_multiple_of(512) - length;
+            out.write_all(&vec![0; usize::try_from(aligned).unwrap_or(0)])
+                .and_then(|()| out.write_all(&fs::read(rest)?))
+                .at(path, "write")?;
+        }
+        out.flush().at(path, "write")
     }
 }
 

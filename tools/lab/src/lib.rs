@@ -34,6 +34,7 @@ pub mod progress;
 pub mod project;
 pub mod qemu;
 pub mod qmp;
+pub mod recorded;
 pub mod session;
 pub mod stock;
 pub mod vm;

@@ -62,6 +62,12 @@ pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<V
     add(&format!(
         "-kernel {IMAGE} -initrd {OUT}/{INITRAMFS} -append"
     ));
+    args.push(command_line(arch, machine));
+    Ok(args)
+}
+
+/// The command line of the kernel.
+pub fn command_line(arch: &Arch, machine: &Machine) -> String {
     let console = format!("console={}", arch.serials[0]);
     let wall = match machine.time {
         Time::Wall => arch.wall,
@@ -69,8 +75,7 @@ pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<V
     };
     let words = [&console, COMMAND_LINE, wall, &machine.append];
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    args.push(words.join(" "));
-    Ok(args)
+    words.join(" ")
 }
 
 /// The processors, and the nodes that they and the memory are in.

@@ -146,7 +146,7 @@ const FIRMWARE: &[&str] = &[
 ];
 
 /// An image of a fixed payload, small enough that its checksum does not show in the timing.
-fn default_firmware() -> Vec<u8> {
+pub fn default_firmware() -> Vec<u8> {
     let payload = firmware::encode::payload(16 << 10, 0);
     firmware::encode::image(&payload).unwrap_or_default()
 }

@@ -3,7 +3,9 @@
 //! The subcommands, each with its options in a file of its own.
 
 pub mod bench;
+pub mod boot_demo;
 pub mod boot_stall;
+pub mod boots;
 pub mod check;
 pub mod check_driver;
 pub mod clean_cache;
@@ -46,6 +48,10 @@ pub enum Command {
     Determinism(determinism::Args),
     /// Boots with the samples built in, and shows how long each design stalls the boot
     BootStall(boot_stall::Args),
+    /// Explains the boot of a Debian with a slow driver, and boots again as what-if advises
+    BootDemo(boot_demo::Args),
+    /// Boots slow drivers, asks what-if, boots again as advised, and compares
+    Boots(boots::Args),
     /// Builds all in the kernel tree, as modules and built in, and runs the guest's tests with that
     InTree(in_tree::Args),
     /// Runs a job in the virtual machine
@@ -77,6 +83,8 @@ impl Command {
             Self::Devices(args) => devices::run(args),
             Self::Determinism(args) => determinism::run(args),
             Self::BootStall(args) => boot_stall::run(args),
+            Self::BootDemo(args) => boot_demo::run(args),
+            Self::Boots(args) => boots::run(args),
             Self::InTree(args) => in_tree::run(args),
             Self::Vm(args) => vm::run(args),
             Self::Shell(args) => return shell::run(args),

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The demonstration on a whole system: an unmodified Debian that records its boot, what decided it,
+//! what should be asynchronous, and the same boot with that.
+
+mod image;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lifecycle::report::log::Detail;
+use lifecycle::report::what_if::report;
+use lifecycle::simulate::{what_if, Goal, WhatIf};
+use lifecycle::summary::Summary;
+use lifecycle::Micros;
+
+use crate::cache::Lock;
+use crate::commands::boots::table::is_near;
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::initramfs::Initramfs;
+use crate::machine::Machine;
+use crate::options::BootOptions;
+use crate::process::indent;
+use crate::progress::{note, result, Step};
+use crate::recorded::{self, Program};
+use crate::session::{default_firmware, Session};
+
+use image::{Image, Slow};
+
+/// The disk, and what else udev finds a driver for.
+const QEMU: &str = "-drive if=none,id=d,file=/lab/out/disk.img,format=raw,snapshot=on \
+                    -device virtio-blk-pci,drive=d -device e1000e,romfile= \
+                    -drive if=none,id=n,file.driver=null-co,file.size=64M,format=raw \
+                    -device nvme,serial=1,drive=n -device ahci -device qemu-xhci \
+                    -audiodev none,id=a -device intel-hda -device hda-duplex,audiodev=a";
+
+const COMMAND_LINE: &str = "root=LABEL=root rw quiet";
+
+/// A boot takes one to four minutes of a processor.
+const WALL_DEADLINE: u32 = 3600;
+
+/// Which kernel.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+}
+
+/// Boots, explains, boots again, and compares.
+pub fn run(args: &Args) -> Result<()> {
+    let session = Session::of_any(&args.boot.kernel)?;
+    let slow = slow(&session)?;
+    let program = Program::build(&session)?;
+    let image = image::ensure(&session, &slow, program.path())?;
+    let machine = Machine {
+        append: format!("{} {COMMAND_LINE}", args.boot.machine.append)
+            .trim()
+            .to_owned(),
+        qemu: QEMU,
+        exact: false,
+        wall_deadline: args.boot.machine.wall_deadline.max(WALL_DEADLINE),
+        ..args.boot.machine.clone()
+    };
+    let boot = |what: &str, parameter: &str| {
+        let machine = Machine {
+            append: format!("{} {parameter}", machine.append).trim().to_owned(),
+            ..machine.clone()
+        };
+        let out = session.project.out(&format!("boot-demo/{what}"));
+        boot(&session, &program, &image, &machine, &out, what)
+    };
+    let before = boot("as it is", "")?;
+    let advice = what_if(&before.life, &[]);
+    result(&report(&before, &advice, Detail::Folded));
+    if advice.drivers.is_empty() {
+        return Err(Error::new(
+            Kind::Failed,
+            "no driver would gain",
+            "the slow driver of this demonstration must",
+            "probe-analyze report out/boot-demo/as-it-is/boot.txt",
+        ));
+    }
+    let parameter = format!("driver_async_probe={}", advice.drivers.join(","));
+    let after = boot("as advised", &parameter)?;
+    let then = what_if(&after.life, &[]);
+    let (text, wrong) = compare(&advice, &then);
+    result(&format!("{parameter}\n\n{text}"));
+    note("recordings: out/boot-demo/*/boot.txt, for probe-analyze report, what-if and timeline");
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Failed,
+        "the prediction is wrong",
+        format!("\n{}", indent(&wrong.join("\n"))),
+        "probe-analyze diff out/boot-demo/as-it-is/boot.txt out/boot-demo/as-advised/boot.txt",
+    ))
+}
+
+/// The slow driver: in Rust where the kernel takes that, and in C on others.
+fn slow(session: &Session) -> Result<Slow> {
+    if session.kernel.is_without_rust() {
+        return Ok(Slow {
+            modules: recorded::modules(session)?,
+            devices: "slow_devices",
+            options: "options slow_devices a=4\noptions slow_a ms=1000\n",
+            firmware: vec![],
+        });
+    }
+    let modules = session
+        .samples()?
+        .stripped(&session.project, &session.env)?;
+    let wanted = [
+        "async_probe",
+        "slow_platform_devices",
+        "slow_platform_driver",
+    ];
+    let is_wanted = |file: &PathBuf| {
+        wanted
+            .iter()
+            .any(|name| file.ends_with(format!("{name}.ko")))
+    };
+    Ok(Slow {
+        modules: modules.files()?.into_iter().filter(is_wanted).collect(),
+        devices: "slow_platform_devices",
+        options: "options slow_platform_devices devices=4\n\
+                  options slow_platform_driver firmware_ms=1000 probe_type=default_strategy\n\
+                  alias platform:slow_platform slow_platform_driver\n",
+        firmware: vec![(
+            "lib/firmware/async_probe/slow_platform.fw",
+            default_firmware(),
+        )],
+    })
+}
+
+fn boot(
+    session: &Session,
+    program: &Program,
+    image: &Image,
+    machine: &Machine,
+    out: &Path,
+    what: &str,
+) -> Result<Summary> {
+    let out = out.with_file_name(what.replace(' ', "-"));
+    fs::create_dir_all(&out).at(&out, "create the directory")?;
+    {
+        let _lock = Lock::directory(&out)?;
+        let disk = out.join("disk.img");
+        let _ = fs::remove_file(&disk);
+        // QEMU writes what the guest changes elsewhere.
+        fs::hard_link(&image.disk, &disk)
+            .or_else(|_| fs::copy(&image.disk, &disk).map(drop))
+            .at(&disk, "write")?;
+    }
+    let machine = program.recording(&session.kernel, machine)?;
+    let step = Step::begin(&format!("booting the Debian {what} (1 to 4 minutes)"));
+    let initramfs = Initramfs::of_distribution(&image.initrd);
+    let outcome = session.boot(&machine, &out).run(initramfs, &mut |_| ())?;
+    outcome.verdict()?;
+    step.done();
+    recorded::read(&out.join("results.log"))
+}
+
+/// Prediction and measurement of each goal, and where they differ.
+fn compare(advice: &WhatIf, then: &WhatIf) -> (String, Vec<String>) {
+    let mut text = format!(
+        "{:<28} {:>12} {:>12} {:>12} {:>12}\n",
+        "", "as it is", "predicted", "as advised", "off by"
+    );
+    let mut wrong = Vec::new();
+    let is_shown = |goal: &&Goal| goal.short != "insmod" || goal.what.contains("slow");
+    for goal in advice.goals.iter().filter(is_shown) {
+        let measured = then.goals.iter().find(|other| other.what == goal.what);
+        let Some(measured) = measured.map(|goal| goal.now) else {
+            wrong.push(format!("{}: not in the second boot", goal.what));
+            continue;
+        };
+        let predicted = goal.then.likely;
+        let off = Micros(predicted.0.abs_diff(measured.0));
+        text += &format!(
+            "{:<28} {:>12} {:>12} {:>12} {:>12}\n",
+            goal.what,
+            goal.now.to_string(),
+            predicted.to_string(),
+            measured.to_string(),
+            off.to_string()
+        );
+        // When the host has read the disk is not the guest's time: all that udev does after that
+        // comes earlier or later.
+        let is_judged = goal.short != "bound";
+        if is_judged && !is_near(predicted, measured) {
+            wrong.push(format!(
+                "{}: after {measured} ms, and not after {predicted} ms",
+                goal.what
+            ));
+        }
+    }
+    (text, wrong)
+}

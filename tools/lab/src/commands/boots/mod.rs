@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Predictions against the truth: boots with slow drivers, `what-if` of each, and the same boots
+//! with the parameter set as it says.
+
+mod rows;
+pub mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use lifecycle::simulate::{what_if, Goal, WhatIf};
+use lifecycle::summary::Summary;
+use lifecycle::{Life, Micros};
+
+use crate::commands::check_driver::stock::Stock;
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::grafted;
+use crate::machine::Machine;
+use crate::options::{BootOptions, KernelOptions};
+use crate::paths::name;
+use crate::process::indent;
+use crate::progress::{note, result, Step};
+use crate::recorded::{self, Program, COLLECT};
+use crate::session::Session;
+
+use rows::{Row, ROWS};
+use table::{Compared, Measured};
+
+/// What each job begins with.
+const JOB: &str = "set -e\nload() { file=/modules/$1.ko; shift; insmod $file \"$@\"; }\n";
+
+/// Seconds until the last device of the slowest boot is bound, for certain. They cost nothing in
+/// virtual time.
+const BOUND: u32 = 20;
+
+/// The documentation's table.
+const DOCUMENT: &str = "Documentation/boots.txt";
+
+/// Which boots.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The virtual machine; the table says on which kernel each boot runs
+    #[command(flatten)]
+    pub boot: BootOptions,
+    /// Writes the table for the documentation, too
+    #[arg(long)]
+    pub document: bool,
+    /// Part of the name of a boot, or of its kernel
+    #[arg(default_value = "")]
+    pub boots: String,
+}
+
+/// Boots, predicts, boots again, and judges.
+pub fn run(args: &Args) -> Result<()> {
+    let wanted = |row: &&Row| row.name.contains(&args.boots) || row.kernel.contains(&args.boots);
+    let rows: Vec<&Row> = ROWS.iter().filter(wanted).collect();
+    if rows.is_empty() {
+        let names: BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
+        return Err(Error::new(
+            Kind::Usage,
+            format!("no boot has {} in its name", args.boots),
+            format!(
+                "there are {}",
+                names.into_iter().collect::<Vec<_>>().join("; ")
+            ),
+            "make boots, or make boots BOOTS=convoy",
+        ));
+    }
+    let mut kernels: BTreeMap<&str, Booter> = BTreeMap::new();
+    let mut measured = Vec::new();
+    for (number, row) in rows.iter().enumerate() {
+        if !kernels.contains_key(row.kernel) {
+            kernels.insert(row.kernel, Booter::new(row.kernel, args)?);
+        }
+        let step = Step::begin(&format!(
+            "boot {} of {}: {}, {}",
+            number + 1,
+            rows.len(),
+            row.name,
+            row.kernel
+        ));
+        measured.push(kernels[row.kernel].measure(row, &step)?);
+        step.done();
+    }
+    let text = table::text(&measured);
+    result(text.trim_end());
+    if args.document {
+        let path = kernels
+            .values()
+            .next()
+            .map(|of| of.session.project.top().join(DOCUMENT));
+        if let Some(path) = path {
+            fs::write(&path, table::document(&measured)).at(&path, "write")?;
+        }
+    }
+    note("recordings: out/boots/<kernel>/<boot>; probe-analyze report and what-if read each boot.txt");
+    let wrong: Vec<String> = measured.iter().flat_map(Measured::wrong).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Failed,
+        format!("{} predictions are wrong", wrong.len()),
+        format!("\n{}", indent(&wrong.join("\n"))),
+        "compare the recordings in out/boots: probe-analyze diff A B",
+    ))
+}
+
+/// A kernel that is booted several times.
+struct Booter {
+    session: Session,
+    program: Program,
+    machine: Machine,
+    /// Our modules in C for it; none where the samples are built in.
+    modules: Vec<PathBuf>,
+}
+
+impl Booter {
+    fn new(kernel: &str, args: &Args) -> Result<Self> {
+        let options = KernelOptions {
+            kernel: kernel.to_owned(),
+            ..args.boot.kernel.clone()
+        };
+        let (session, modules) = if kernel == "custom" {
+            let mut session = grafted::open(&options)?;
+            grafted::build_in(&mut session)?;
+            (session, vec![])
+        } else {
+            let session = Session::of_any(&options)?;
+            let modules = recorded::modules(&session)?;
+            (session, modules)
+        };
+        let program = Program::build(&session)?;
+        Ok(Self {
+            session,
+            program,
+            machine: args.boot.machine.clone(),
+            modules,
+        })
+    }
+
+    /// Boots as it is, and with each set of drivers asynchronous.
+    fn measure(&self, row: &Row, step: &Step) -> Result<Measured> {
+        step.message("as it is");
+        let before = self.boot(row, &[])?;
+        let advice = what_if(&before.life, &[]);
+        let mut sets: Vec<Vec<String>> = vec![advice.drivers.clone()];
+        sets.extend(row.drivers.iter().map(|driver| vec![(*driver).to_owned()]));
+        let mut seen = BTreeSet::new();
+        sets.retain(|set| {
+            !set.is_empty() && seen.insert(set.iter().cloned().collect::<BTreeSet<_>>())
+        });
+        let mut compared = Vec::new();
+        for set in sets {
+            step.message(&set.join(", "));
+            let predicted = what_if(&before.life, &set);
+            let after = self.boot(row, &set)?;
+            compared.push(compare(set, &predicted, &after.life));
+        }
+        Ok(Measured {
+            name: row.name,
+            kernel: self.session.kernel.release()?,
+            now: goals(&advice),
+            advised: advice.drivers,
+            compared,
+        })
+    }
+
+    fn boot(&self, row: &Row, asynchronous: &[String]) -> Result<Summary> {
+        let set = match asynchronous {
+            [] => "as-it-is".to_owned(),
+            drivers => drivers.join("-"),
+        };
+        let directory = format!(
+            "boots/{}/{}/{set}",
+            row.kernel,
+            row.name.replace([' ', ','], "-")
+        );
+        let out = self.session.project.out(&directory);
+        let parameter = match asynchronous {
+            [] => String::new(),
+            drivers => format!("driver_async_probe={}", drivers.join(",")),
+        };
+        let machine = Machine {
+            append: format!("{} {} {parameter}", self.machine.append, row.append),
+            qemu: row.qemu,
+            exact: false,
+            ..self.machine.clone()
+        };
+        let machine = self.program.recording(&self.session.kernel, &machine)?;
+        let mut initramfs = self.session.initramfs_with(&self.modules)?;
+        initramfs.file("selftests/probe-analyze", self.program.path(), true);
+        if !row.modules.is_empty() {
+            let logs = self.session.project.out("log");
+            let stock = Stock::find(&self.session.kernel, &self.session.env, &logs)?;
+            for module in row.modules {
+                if let Some(file) = stock.file(module, &self.session.env, &out)? {
+                    initramfs.file(&format!("modules/{}", name(&file)), &file, false);
+                }
+            }
+        }
+        let job = format!("{JOB}{}sleep {BOUND}\n{COLLECT}\n", row.job);
+        initramfs.bytes("job", job.as_bytes(), true);
+        let boot = self.session.boot(&machine, &out);
+        boot.run(initramfs, &mut |_| ())?.verdict()?;
+        recorded::read(&out.join("results.log"))
+    }
+}
+
+/// When init ran and when all devices were bound.
+fn goals(of: &WhatIf) -> [Option<Micros>; 2] {
+    ["init", "bound"].map(|short| goal(of, short).map(|goal| goal.now))
+}
+
+fn goal<'a>(of: &'a WhatIf, short: &str) -> Option<&'a Goal> {
+    of.goals.iter().find(|goal| goal.short == short)
+}
+
+fn compare(drivers: Vec<String>, predicted: &WhatIf, after: &Life) -> Compared {
+    let predicted = ["init", "bound"].map(|short| goal(predicted, short).map(|goal| goal.then));
+    Compared {
+        drivers,
+        predicted,
+        measured: goals(&what_if(after, &[])),
+    }
+}
