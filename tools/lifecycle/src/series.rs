@@ -6,8 +6,9 @@
 /// have been checked against their source.
 pub const SERIES: &[&str] = &["7.3", "7.2"];
 
-/// Series of kernels without what modules in Rust need, newest first: the lab boots the stock kernels
-/// with drivers in C, and the points of recordings have been checked against their source, too.
+/// Series of kernels without what modules in Rust need, newest first: the lab boots the stock
+/// kernels with drivers in C, and the points of recordings have been checked against their source,
+/// too.
 pub const WITHOUT_RUST: &[&str] = &["6.12", "6.1"];
 
 /// The series of a release such as `7.3.4+deb13-amd64`, if it is supported.

@@ -111,8 +111,8 @@ pub fn message(line: &str) -> Option<&str> {
     prefix::message(line)
 }
 
-/// `Panic#2 Part1`, the head of a part of a log in pstore (`fs/pstore/platform.c`): what it is of, and
-/// its number, which is 1 for the end of the log.
+/// `Panic#2 Part1`, the head of a part of a log in pstore (`fs/pstore/platform.c`): what it is of,
+/// and its number, which is 1 for the end of the log.
 fn part(line: &str) -> Option<(&str, u32)> {
     let (of, number) = line.trim_end().split_once(" Part")?;
     let (reason, _) = of.split_once('#')?;
@@ -146,8 +146,8 @@ pub(super) fn read(log: &str, scan: &mut Scan) {
     }
 }
 
-/// Where a line of the console ends that lost its line feed, behind a text of ours that is whole, and
-/// where the time of the next one is.
+/// Where a line of the console ends that lost its line feed, behind a text of ours that is whole,
+/// and where the time of the next one is.
 fn glued(line: &str) -> Option<(usize, usize)> {
     let mut lines = prefix::lines(line);
     let (first, second) = (lines.next()?, lines.next()?);

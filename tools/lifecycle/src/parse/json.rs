@@ -94,8 +94,8 @@ pub(super) fn read(text: &str, mut take: impl FnMut(Item<'_>)) -> Result<(), Ref
     }
 }
 
-/// What the output of a console is called: by Docker and collectors of logs for each line, by clouds
-/// for all of it.
+/// What the output of a console is called: by Docker and collectors of logs for each line, by
+/// clouds for all of it.
 const OUTPUT: [&str; 11] = [
     "log",
     "Output",

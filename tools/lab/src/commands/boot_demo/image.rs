@@ -215,7 +215,7 @@ fn make(
     partial.finish().map(drop)
 }
 
-/// mke2fs is that of the tree, with the tree's own loader: the root file system of the lab has none.
+/// mke2fs is that of the tree, with the tree's own loader: the lab's root file system has none.
 fn disk(env: &Environment, session: &Session, dir: &Path, release: &str) -> std::process::Command {
     let arch = session.kernel.arch();
     let tree = "/lab/out/tree";

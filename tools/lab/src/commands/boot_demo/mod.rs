@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The demonstration on a whole system: an unmodified Debian that records its boot, what decided it,
-//! what should be asynchronous, and the same boot with that.
+//! The demonstration on a whole system: an unmodified Debian that records its boot, what should be
+//! asynchronous, and the same boot with that.
 
 mod image;
 
