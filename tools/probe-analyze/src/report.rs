@@ -5,12 +5,23 @@
 use lifecycle::report::log::{report, Detail};
 
 use crate::cli::{Form, Report};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::{log, output};
 
 /// Shows what a log tells.
 pub fn run(args: &Report) -> Result<()> {
-    let summary = log::read(&args.log, args.boot, args.quiet)?;
+    let mut summary = log::read(&args.log, args.boot, args.quiet)?;
+    if let Some(what) = args.until.as_ref().filter(|what| !summary.until(what)) {
+        return Err(Error::new(
+            Kind::Nothing,
+            format!(
+                "the log {} does not show when {what} was there",
+                summary.name
+            ),
+            "it has no probe and no addition of a device of that name",
+            "name a device as the report does, a unit of systemd's such as dev-sda.device, or init",
+        ));
+    }
     if args.quiet {
         return Ok(());
     }

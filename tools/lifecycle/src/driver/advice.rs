@@ -303,11 +303,13 @@ fn compared(facts: &Facts<'_>, load: &Load) -> Vec<String> {
 fn already(facts: &Facts<'_>, advice: &mut Advice) {
     advice.verdict = Verdict::Already;
     advice.then = advice.now;
-    let waits = facts.plain.took >= facts.plain.all_ended();
-    let insmod = if waits {
-        "insmod takes as long as the longest probe, and with async_probe it does not wait"
-    } else {
-        "in a domain of its own, for which insmod does not wait"
+    let waits = |load: &Load| load.took >= load.all_ended();
+    let insmod = match (waits(facts.plain), facts.asynchronous.is_some_and(waits)) {
+        (true, true) => "insmod takes as long as the longest probe, with async_probe too",
+        (true, false) => {
+            "insmod takes as long as the longest probe, and with async_probe it does not wait"
+        }
+        (false, _) => "in a domain of its own, for which insmod does not wait",
     };
     advice
         .why

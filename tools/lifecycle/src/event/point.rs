@@ -74,6 +74,8 @@ pub enum Point {
     Freed,
     /// A kernel thread is created. Its result is the lower half of a pointer, or an errno.
     Thread,
+    /// A module is asked for by the kernel itself.
+    RequestModule,
     /// A module's resource, where a driver is checked.
     Of(Resource, Step),
 }

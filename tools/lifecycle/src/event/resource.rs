@@ -311,4 +311,13 @@ pub const WATCHES: &[Definition] = &[
         ("module_put", "kernel/module/main.c"),
         REFERENCE,
     ),
+    Definition {
+        point: Point::RequestModule,
+        event: "request_module",
+        function: "__request_module",
+        file: "kernel/module/kmod.c",
+        // The format of the name.
+        fetch: &[("name", "+0($arg2):string", Value::Name)],
+        returns: Returns::Unseen,
+    },
 ];

@@ -12,14 +12,17 @@ use crate::Micros;
 pub static LAW: Law = Law {
     name: "deferral",
     promise: "A device whose probe returns -EPROBE_DEFER is probed again after another device has been \
-              bound, whether its probes are synchronous or asynchronous. It is not lost.",
+              bound, whether its probes are synchronous or asynchronous. It is not lost. A probe that \
+              has bound a child of its own must not return -EPROBE_DEFER.",
     kernel: "drivers/base/dd.c: driver_probe_device() puts the device on a list \
              (driver_deferred_probe_add()), and driver_bound() has the devices of that list probed \
              again (driver_deferred_probe_trigger()). If another device is bound during the probe, \
              the probe is repeated at once (deferred_trigger_count). device_driver_attach() does not \
              put the device on the list: its caller is told -EAGAIN.",
     mend: "A bus whose match function refuses a device that it has accepted before loses it. So does a \
-           caller of device_driver_attach() that does not try again after -EAGAIN.",
+           caller of device_driver_attach() that does not try again after -EAGAIN. A probe that adds \
+           a child and defers then is tried again because that child was bound, without end \
+           (Documentation/driver-api/driver-model/driver.rst): get all that may defer first.",
     needs: &[Sight::Probes, Sight::Registrations],
     check,
     mutants: &[Mutant::live("match_forgets")],
@@ -55,6 +58,21 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         if !deferred || life.within(at, by_hand).is_some() {
             continue;
         }
+        let child = life
+            .inside(Kind::Probe, at)
+            .find(|(_, child)| child.ret == Some(0));
+        court.demand(
+            child.is_none(),
+            format!(
+                "{} not to be deferred after its probe has bound a child",
+                probe.on
+            ),
+            &[
+                probe.began,
+                child.map_or(usize::MAX, |(_, child)| child.began),
+                probe.end_place(),
+            ],
+        )?;
         let after = bound.partition_point(|(at, _)| *at <= probe.began);
         let mut others = bound[after..].iter();
         let Some((other, _)) = others.find(|(_, other)| !other.same_device(probe)) else {
@@ -113,7 +131,7 @@ fn idle(life: &Life, from: usize, until: usize) -> Micros {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_life::{altered, assert_kept, broken_in, kept_in, late};
+    use super::super::test_life::{altered, assert_broken, assert_kept, broken_in, kept_in, late};
     use super::LAW;
 
     const RECORDED: &str = "
@@ -156,6 +174,13 @@ mod tests {
         assert_kept(&LAW, RECORDED, 1);
         kept_late(RECORDED, "30 probe 0", 1);
         assert_kept(&LAW, PRINTED, 1);
+        // A child sets off the next try, without end.
+        let child = altered(
+            RECORDED,
+            "9 cleanup 0",
+            "9 probe 3\n 9 bound 3\n 9 probe_end 0",
+        );
+        assert_broken(&LAW, &child, "d.3");
         // Nothing else is bound, or it was the device's own caller that was told.
         assert_kept(&LAW, &altered(RECORDED, "9 bound 1", ""), 0);
         assert_kept(&LAW, &altered(PRINTED, "ended 1 0", "ended 1 -5"), 0);

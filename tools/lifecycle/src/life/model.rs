@@ -229,6 +229,8 @@ pub enum Kind {
     Uevent,
     /// A mark: a device's memory goes.
     Freed,
+    /// A mark: the kernel asks for a module.
+    RequestModule,
     /// A mark: a module's memory goes.
     ModuleFreed,
     /// A mark: a resource of a module starts, runs or stops.
@@ -253,6 +255,7 @@ impl Kind {
                 | Self::Uevent
                 | Self::Freed
                 | Self::ModuleFreed
+                | Self::RequestModule
                 | Self::Of(..)
                 | Self::Loaded
                 | Self::Stray
@@ -313,6 +316,7 @@ impl fmt::Display for Kind {
             Self::Uevent => "uevent",
             Self::Freed => "device freed",
             Self::ModuleFreed => "module freed",
+            Self::RequestModule => "request of a module",
             Self::Of(resource, step) => return write!(f, "{resource} {step}"),
             Self::Loaded => "loaded",
             Self::Stray => "cannot follow the lines before it",

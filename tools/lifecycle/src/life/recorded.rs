@@ -42,6 +42,7 @@ fn kind(point: Point) -> Kind {
         Point::DeviceAttach => Kind::DeviceAttach,
         Point::Freed => Kind::Freed,
         Point::Thread => Kind::Thread,
+        Point::RequestModule => Kind::RequestModule,
         Point::Of(resource, step) => Kind::Of(resource, step),
     }
 }
@@ -53,6 +54,7 @@ fn on(point: Point, fetched: &Fetched, device: Option<&str>) -> String {
         Point::Init
         | Point::Rmmod
         | Point::Firmware
+        | Point::RequestModule
         | Point::FreeModule
         | Point::Bus
         | Point::BusGone => fetched.name.as_deref(),

@@ -107,6 +107,16 @@ pub fn forbidden(life: &Life, drivers: &[&str]) -> Vec<Forbidden> {
                     }
                 }
             }
+            Kind::RequestModule => {
+                let probe = life.within(at, |outer| outer.kind == Kind::Probe);
+                let driver = probe.and_then(|probe| life.spans[probe].driver.as_deref());
+                if let Some(driver) = driver {
+                    let of = why.entry(driver).or_default();
+                    if !of.iter().any(|why| matches!(why, Why::RequestsModule(_))) {
+                        of.push(Why::RequestsModule(span.on.clone()));
+                    }
+                }
+            }
             Kind::Add => {
                 let probe = life.within(at, |outer| outer.kind == Kind::Probe);
                 let probe = probe.map(|probe| &life.spans[probe]);

@@ -472,4 +472,90 @@ mod tests {
             }
         }
     }
+
+    /// Two loads of two probes each by drivers `d` and `e`, the one after the other; each line
+    /// comes 1 ms after the one before.
+    fn loads() -> String {
+        let probe = |device, driver| {
+            let busy = "9 uevent 5 change\n".repeat(20);
+            format!("9 probe {device} drv={driver}\n{busy}9 probe_end 0\n")
+        };
+        let load = |module, driver, [one, other]: [u32; 2]| {
+            format!(
+                "9 init {module}\n9 register type=default drv={driver}\n{}{}9 register_end 0\n\
+                 9 flush 0\n9 flush_end\n9 init_end 0\n",
+                probe(one, driver),
+                probe(other, driver)
+            )
+        };
+        load("m", "d", [0, 1]) + &load("n", "e", [2, 3])
+    }
+
+    fn saved(what_if: &WhatIf) -> Vec<i64> {
+        let goals = what_if.goals.iter();
+        goals
+            .map(|goal| difference(goal.now, goal.then.likely))
+            .collect()
+    }
+
+    #[test]
+    fn the_best_come_first() {
+        let life = crate::laws::test_life::life(&loads());
+        let answer = what_if(&life, &[]);
+        assert_eq!(answer.drivers, ["d", "e"]);
+        // Each load is as long as its longest probe: 22 ms less, but for what scheduling takes.
+        assert_eq!(saved(&answer), [43_860, 22_930, 22_930]);
+        assert_eq!(answer.candidates[1].adds, answer.candidates[1].alone);
+        // If the probes compute, one processor does them one after the other.
+        let most = answer.goals[0].then.most;
+        assert!(difference(answer.goals[0].now, most) < 5000, "{most}");
+        let named = what_if(&life, &["e".to_owned(), "f".to_owned()]);
+        assert_eq!(saved(&named), [22_930, 0, 22_930]);
+        assert!(named.notes[0].contains("driver f"), "{:?}", named.notes);
+    }
+
+    /// A device that is deferred is tried again when the one is bound that it waits for.
+    #[test]
+    fn a_consumer_follows_its_supplier() {
+        let lines =
+            "9 register type=default drv=c\n9 probe 0 drv=c\n9 probe_end 517\n9 register_end 0\n\
+             9 register type=default drv=s\n9 probe 1 drv=s\n"
+                .to_owned()
+                + &"9 uevent 5 x\n".repeat(20)
+                + "9 bound 1\n9 probe_end 0\n7 probe 0 drv=c\n7 bound 0\n7 probe_end 0\n\
+             9 probe 2 drv=s\n"
+                + &"9 uevent 5 x\n".repeat(20)
+                + "9 bound 2\n9 probe_end 0\n9 register_end 0\n";
+        let life = crate::laws::test_life::life(&lines);
+        let answer = what_if(&life, &["s".to_owned()]);
+        // The second probe of the supplier's driver runs beside the first, and so does the third.
+        assert_eq!(saved(&answer).len(), 1);
+        assert!(saved(&answer)[0] > 15_000, "{answer:?}");
+    }
+
+    #[test]
+    fn what_must_not_be() {
+        let nested = "9 init m\n9 register type=default mod=m\n9 probe 0\n9 request_module x\n9 add 8\n9 probe 8 drv=f\n\
+             9 probe_end 0\n9 add_end 0\n9 probe_end 0\n9 probe 1\n9 add 9\n9 add_end 0\n9 probe_end 0\n\
+             9 register_end 0\n9 add 3\n9 probe 3\n9 probe_end 517\n9 add_end 0\n9 init_end 0\n";
+        let lines = "9 register type=force drv=f\n9 register_end 0\n".to_owned() + nested;
+        let life = crate::laws::test_life::life(&lines);
+        let why = &forbidden(&life, &["d"])[0].why;
+        let text: Vec<String> = why.iter().map(ToString::to_string).collect();
+        for (at, reason) in [
+            "request_module() for x",
+            "whose driver f",
+            "adds d.3 itself",
+            "add d.8, d.9",
+            "d.3 is deferred",
+        ]
+        .iter()
+        .enumerate()
+        {
+            assert!(text[at].contains(reason), "{reason}: {text:?}");
+        }
+        assert_eq!(forbidden(&life, &["f"])[0].why, [Why::Force]);
+        // None of them is among the drivers that gain.
+        assert!(what_if(&life, &[]).drivers.is_empty());
+    }
 }

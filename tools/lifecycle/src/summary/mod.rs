@@ -64,4 +64,11 @@ impl Summary {
             life,
         }
     }
+
+    /// Finds out instead what decided when this was there: `init`, or a device. False if the log
+    /// does not show it.
+    pub fn until(&mut self, what: &str) -> bool {
+        self.path = path::until(&self.life, what);
+        self.path.is_some()
+    }
 }

@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::call::{name, Call};
+use crate::event::{Event, Initcall};
 use crate::life::{Kind, Life, Wait, Wave};
-use crate::Micros;
+use crate::{Micros, What};
 
 /// The steps that decided when something ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +75,64 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
             Some(walk.of_tasks(call.what.clone(), &tasks, span.begin, end))
         }
     }
+}
+
+/// The path from the beginning of the boot, or of the log, until init runs, or until a device is
+/// there: `init`, the name of a device, or that of systemd's unit of one.
+pub(super) fn until(life: &Life, what: &str) -> Option<Path> {
+    let runs = |event: &Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
+    let init = life.events.iter().find(|event| runs(event));
+    let mut walk = Walk {
+        life,
+        waiting: life.waiting(),
+        steps: Vec::new(),
+    };
+    let (what, end) = if what == "init" {
+        ("the boot".to_owned(), init?.time)
+    } else {
+        // `dev-disk-x.device` is a link, which the log does not know.
+        let name = what
+            .strip_suffix(".device")
+            .map_or(what, |unit| unit.strip_prefix("dev-").unwrap_or(unit));
+        let name = name.replace("\\x2d", "-");
+        let spans = || life.named(&name);
+        let probes = spans().filter(|(_, span)| span.kind == Kind::Probe && span.ret == Some(0));
+        let (at, probe, end) = match probes.last() {
+            Some((probe, span)) => (probe, Some(probe), span.end?),
+            None => {
+                let (at, add) = spans().filter(|(_, span)| span.kind == Kind::Add).last()?;
+                let probe = life.within(at, |outer| outer.kind == Kind::Probe);
+                (at, probe, add.begin)
+            }
+        };
+        let what = match life.spans[at].kind {
+            Kind::Add => format!("the wait for {name}"),
+            _ => walk.name(at),
+        };
+        if let Some(probe) = probe {
+            let (asked, by) = walk.probe(probe, end);
+            walk.before(asked, by);
+        }
+        (what, end)
+    };
+    // What came before: the boot, and then userspace.
+    let reached = walk.steps.last().map_or(end, |step| step.begin);
+    let userspace = init.map(|init| init.time).filter(|init| *init < reached);
+    if let Some(init) = userspace {
+        walk.step(
+            "userspace, which the log does not show",
+            init,
+            reached,
+            None,
+        );
+    }
+    let boots = life.tasks.iter().position(|task| task.pid == Some(1));
+    let first = boots.and_then(|task| life.tasks[task].spans.first());
+    if let (Some(task), Some(first)) = (boots, first) {
+        let begin = life.spans[*first].begin;
+        walk.tasks("the boot", &[task], begin, userspace.unwrap_or(reached));
+    }
+    Some(walk.done(what, end))
 }
 
 /// Who does what a call asks for: its task, and the one that it has started for that. A shell that

@@ -72,6 +72,10 @@ const WANTED: &[(Point, &str)] = &[
         Point::Bound,
         "a probe is taken for successful by its result alone",
     ),
+    (
+        Point::RequestModule,
+        "a probe that calls request_module() looks like any other",
+    ),
     (Point::Add, "the appearance of devices is not seen"),
     (
         Point::DriverAttach,
