@@ -186,9 +186,7 @@ fn others(plain: &Load) -> impl Iterator<Item = String> + '_ {
 fn reasons(facts: &Facts<'_>, probes: &[&Probe], asks: Option<ProbeType>) -> Vec<String> {
     let mut why: Vec<String> = Vec::new();
     if let Some(complaint) = facts.complaints.first() {
-        why.push(format!(
-            "The kernel complained ({complaint}): mend that first."
-        ));
+        why.push(format!("A fault was seen ({complaint}): mend that first."));
     }
     if !facts.broken.is_empty() {
         let broken = facts.broken.join(", ");
@@ -548,7 +546,7 @@ mod tests {
             .replace("add 6", "add 8");
         let lost = asynchronous.replace("31 probe_end 0", "31 probe_end 5");
         for (plain, asynchronous, complaints, why) in [
-            (&plain, &asynchronous, &["oops"][..], "complained (oops)"),
+            (&plain, &asynchronous, &["oops"][..], "seen (oops)"),
             (&forced, &asynchronous, &[], "FORCE_SYNCHRONOUS"),
             (&deferred, &asynchronous, &[], "d.2 (1 try)"),
             (&plain, &failed.to_owned(), &[], "insmod fails (ENODEV)"),

@@ -27,6 +27,8 @@ pub enum Resource {
     Thread,
     /// The callback of `request_firmware_nowait()`.
     Firmware,
+    /// A region of memory or ports, known by its first address. What is compared is its name.
+    Region,
     /// A file of a device in sysfs. What is compared is where its description is.
     Attribute,
     /// A reference to a module, which a module has taken or put.
@@ -54,6 +56,7 @@ impl fmt::Display for Resource {
             Self::Notifier => "notifier",
             Self::Thread => "kernel thread",
             Self::Firmware => "firmware callback",
+            Self::Region => "region",
             Self::Attribute => "sysfs file",
             Self::Reference => "reference to the module",
         })
@@ -112,8 +115,10 @@ const NOTIFIER: Fetch = &[
     ("func", "+0($arg2):x64", Value::Function),
 ];
 
-/// A kobject, which is the beginning of its device, and the attribute or group.
+/// A kobject, which is the beginning of its device, and the attribute or group, which begins with
+/// its name.
 const ATTRIBUTE: Fetch = &[
+    ("name", "+0(+0($arg2)):string", Value::Name),
     ("at", "$arg1:x64", Value::At),
     ("func", "$arg2:x64", Value::Function),
 ];
@@ -296,6 +301,24 @@ pub const WATCHES: &[Definition] = &[
         "group_stops",
         ("sysfs_remove_group", SYSFS_GROUP),
         ATTRIBUTE,
+    ),
+    watch(
+        R::Region,
+        Starts,
+        "region",
+        ("__request_region", "kernel/resource.c"),
+        &[
+            ("name", "+0($arg4):string", Value::Name),
+            ("at", "$arg2:x64", Value::At),
+            ("func", "$arg4:x64", Value::Function),
+        ],
+    ),
+    watch(
+        R::Region,
+        Stops,
+        "region_stops",
+        ("__release_region", "kernel/resource.c"),
+        &[("at", "$arg2:x64", Value::At)],
     ),
     watch(
         R::Reference,

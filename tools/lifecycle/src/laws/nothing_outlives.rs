@@ -76,7 +76,7 @@ impl There {
 
 /// The address of the function of a resource.
 fn function(span: &Span) -> Option<u64> {
-    u64::from_str_radix(span.on.strip_prefix("0x")?, 16).ok()
+    u64::from_str_radix(span.facts.caller.as_deref()?.strip_prefix("0x")?, 16).ok()
 }
 
 /// Judges every resource and every child; the cases are those that were taken back.
@@ -212,6 +212,19 @@ fn released(life: &Life, release: usize, there: &mut There) {
     }
 }
 
+/// The module that has started a resource: that of its function. What is not text is of the module
+/// whose driver's probe has started it.
+fn of_module<'a>(life: &Life, start: usize, there: &'a There) -> Option<&'a str> {
+    let span = &life.spans[start];
+    let data = [Resource::Attribute, Resource::Region].map(|of| Kind::Of(of, Step::Starts));
+    if !data.contains(&span.kind) {
+        return there.module(function(span));
+    }
+    let probe = life.within(start, |outer| outer.kind == Kind::Probe)?;
+    let by = life.spans[probe].facts.by?;
+    there.drivers.get(&by).map(String::as_str)
+}
+
 /// A module's memory goes: nothing of it may be there.
 fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violation> {
     let life = court.life;
@@ -220,7 +233,7 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
     let mut left: Vec<(usize, Resource)> = there
         .resources
         .iter()
-        .filter(|(_, start)| there.module(function(&life.spans[**start])) == Some(module))
+        .filter(|(_, start)| of_module(life, **start, there) == Some(module))
         .map(|(key, start)| (*start, key.0))
         .collect();
     left.sort_unstable();

@@ -59,9 +59,11 @@ fn on(point: Point, fetched: &Fetched, device: Option<&str>) -> String {
         | Point::Bus
         | Point::BusGone => fetched.name.as_deref(),
         Point::Flush | Point::Thread => fetched.caller.as_deref().map(function),
-        Point::Schedule | Point::ScheduleDevice | Point::Of(..) => {
-            fetched.function.as_deref().map(function)
+        Point::Of(Resource::Attribute | Resource::Region, _) if fetched.name.is_some() => {
+            fetched.name.as_deref()
         }
+        Point::Of(..) => fetched.function.as_deref(),
+        Point::Schedule | Point::ScheduleDevice => fetched.function.as_deref().map(function),
         Point::Uevent => {
             let action = fetched.name.as_deref();
             action.map(|action| action.strip_prefix("ACTION=").unwrap_or(action))
@@ -150,7 +152,12 @@ fn begins<'a>(
         module: matches!(point, Point::Register | Point::Of(Resource::Reference, _))
             .then(|| fetched.name.as_ref().map(ToString::to_string))
             .flatten(),
-        caller: fetched.caller.as_ref().map(ToString::to_string),
+        caller: match point {
+            Point::Of(..) => &fetched.function,
+            _ => &fetched.caller,
+        }
+        .as_ref()
+        .map(ToString::to_string),
         domain: fetched.domain,
         node: fetched.node,
         ..Facts::default()

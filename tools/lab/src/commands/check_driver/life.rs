@@ -99,6 +99,12 @@ impl Life {
         }
     }
 
+    /// All that was said of this.
+    pub fn all(&self, what: &str) -> Vec<String> {
+        let said = self.said.iter().filter(|(key, _)| key == what);
+        said.map(|(_, words)| words.clone()).collect()
+    }
+
     /// What was said of this, for the first time.
     pub fn first(&self, what: &str) -> Option<&str> {
         self.said

@@ -2,12 +2,15 @@
 
 //! A driver of the user's, taken through its life under the recorder, and judged.
 
+pub mod blocked;
+pub mod fault;
 pub mod find;
 pub mod life;
 pub mod module;
 pub mod report;
 pub mod source;
 pub mod stock;
+pub mod symbols;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,14 @@ use find::{Files, Finder, Loaded};
 use life::Life;
 use report::{Parts, Report, Subject};
 use source::Built;
+use symbols::Symbols;
+
+/// What `request_module()` calls.
+const MODPROBE: &[u8] = include_bytes!("../../guest/modprobe.sh");
+
+/// Poisons what is freed, and looks at the borders of what is allocated (`mm/slub.c`). All that
+/// drivers allocate by kmalloc() is in these caches.
+const SLAB_DEBUG: &str = "slab_debug=FZPU,kmalloc-*";
 
 /// So many lines of the kernel are quoted with a failure.
 const QUOTED: usize = 8;
@@ -115,6 +126,7 @@ pub fn run(args: &Args) -> Result<()> {
     // If a step may take longer, so may all together.
     let times = args.step_deadline.div_ceil(STEP_DEADLINE);
     let machine = Machine {
+        append: format!("{SLAB_DEBUG} {}", args.boot.machine.append),
         deadline: args.boot.machine.deadline.saturating_mul(times),
         wall_deadline: args.boot.machine.wall_deadline.saturating_mul(times),
         ..devices.machine(&args.boot.machine)
@@ -178,6 +190,7 @@ pub fn check(
         )
     })?;
     initramfs.selftest(program);
+    initramfs.bytes("sbin/modprobe", MODPROBE, true);
     initramfs.bytes("plan", plan(args, devices, &files)?.as_bytes(), false);
     initramfs.bytes("job", job().as_bytes(), true);
     if let Some(dir) = &args.firmware {
@@ -205,10 +218,10 @@ pub fn check(
         kernel: session.kernel.release()?,
         machine: words(machine),
     };
-    let complaints = outcome.splats.iter().map(|splat| splat.kind.to_owned());
+    let symbols = Symbols::read(&files.driver.module.name, &files.driver.module.path);
     let turns = machine.time == Time::Virtual;
     let cpus = (u64::from(machine.smp), turns);
-    let report = report(subject, &life, out, cpus, &complaints.collect::<Vec<_>>())?;
+    let report = report(subject, &life, (&outcome, cpus), symbols, out)?;
     Ok(Checked {
         module: files.driver.module.name,
         firmware: args.firmware.clone(),
@@ -222,11 +235,11 @@ pub fn check(
 fn report(
     subject: Subject,
     life: &Life,
+    (outcome, cpus): (&Outcome, (u64, bool)),
+    mut symbols: Symbols,
     out: &Path,
-    cpus: (u64, bool),
-    complaints: &[String],
 ) -> Result<Option<Report>> {
-    if life.parts.is_empty() {
+    if life.parts.is_empty() && life.first("stuck").is_none() && outcome.splats.is_empty() {
         return Ok(None);
     }
     let mut parts = Parts::new();
@@ -241,9 +254,13 @@ fn report(
                 format!("read {}", path.display()),
             )
         })?;
+        symbols.loaded(&events);
         parts.insert(part.name.clone(), events);
     }
-    let report = Report::of(subject, life, &parts, cpus, complaints);
+    let console = fs::read(&outcome.console).unwrap_or_default();
+    let blocked = blocked::tasks(&String::from_utf8_lossy(&console));
+    let seen = (outcome.splats.as_slice(), blocked);
+    let report = Report::of(subject, life, &parts, cpus, seen, &symbols);
     let path = out.join("report.json");
     let json = serde_json::to_string_pretty(&report).unwrap_or_default();
     fs::write(&path, json + "\n").at(&path, "write")?;
@@ -261,7 +278,10 @@ impl Checked {
             return Err(Error::new(
                 Kind::Vm,
                 format!("{step} after its deadline"),
-                format!("what is blocked:\n{}", self.blocked()),
+                format!(
+                    "the kernel is blocked in:\n{}",
+                    indent(&self.blocked().join("\n"))
+                ),
                 "read out/check-driver/console.log; for a driver that takes its time: \
                  DEADLINE=<seconds>",
             ));
@@ -287,9 +307,6 @@ impl Checked {
                 "modinfo -p shows those that it has",
             );
         }
-        if !self.outcome.splats.is_empty() {
-            return self.outcome.verdict();
-        }
         let Some(report) = &self.report else {
             self.outcome.verdict()?;
             return fails(
@@ -298,20 +315,12 @@ impl Checked {
                 "read out/check-driver/console.log",
             );
         };
-        let broken: Vec<_> = report.broken().map(|law| law.law).collect();
-        if !broken.is_empty() {
+        if let Some(fault) = report.faults.first() {
             return fails(
-                format!("{module} breaks: {}", broken.join(", ")),
-                "the events that break a law are quoted above".to_owned(),
-                "Documentation/laws.rst says what each law means",
-            );
-        }
-        if let Some((errno, line)) = said("stays").and_then(|words| words.split_once(' ')) {
-            return fails(
-                format!("{module} cannot be unloaded: {}", report::negative(errno)),
-                format!("/proc/modules has: {line}"),
-                "it was in use (the number is that of its users), or has no exit; what comes after \
-                 the first unloading was not tried",
+                format!("{module} is wrong: {}", fault.what),
+                format!("\n{}", indent(&fault.seen.join("\n"))),
+                "the report above begins with all faults; Documentation/laws.rst explains the laws, \
+                 out/check-driver/console.log has what the kernel says",
             );
         }
         if self.life.drivers.is_empty() {
@@ -359,7 +368,7 @@ impl Checked {
         let lines: Vec<_> = console
             .lines()
             .skip_while(|line| !line.contains("lab: begin "))
-            .filter(|line| !line.contains("] lifecycle: ") && !line.contains("] lab: "))
+            .filter(|line| !fault::is_ours(line))
             .filter(|line| !line.contains("taint") && !line.contains("ACPI: PM: "))
             .map(str::trim_end)
             .collect();
@@ -371,19 +380,10 @@ impl Checked {
         }
     }
 
-    /// The first tasks that the kernel has said are blocked, and where.
-    fn blocked(&self) -> String {
+    /// The tasks that are blocked, and where.
+    fn blocked(&self) -> Vec<String> {
         let console = fs::read(&self.outcome.console).unwrap_or_default();
-        let console = String::from_utf8_lossy(&console);
-        let lines: Vec<_> = console
-            .lines()
-            .skip_while(|line| !line.contains("Show Blocked State"))
-            .filter(|line| line.contains("] task:") || line.contains("]  ") && line.contains("+0x"))
-            .filter(|line| !line.contains(" ? ") && !line.contains("RIP:"))
-            .map(str::trim_end)
-            .take(2 * QUOTED)
-            .collect();
-        indent(&lines.join("\n"))
+        blocked::tasks(&String::from_utf8_lossy(&console))
     }
 
     /// The first file that the kernel has not found (`drivers/base/firmware_loader/main.c`,

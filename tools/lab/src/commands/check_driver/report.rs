@@ -11,7 +11,10 @@ use lifecycle::parse::recording;
 use lifecycle::{errno, Event, Micros, What};
 use serde::Serialize;
 
+use super::fault::{faults, Evidence, Fault};
 use super::life::{Driver, Life};
+use super::symbols::Symbols;
+use crate::console::Splat;
 
 /// The version of `report.json`. It changes when a reader of the one before would go wrong.
 const VERSION: u32 = 2;
@@ -67,6 +70,8 @@ pub struct Report {
     /// What was checked, on what.
     #[serde(flatten)]
     pub subject: Subject,
+    /// The faults of the driver.
+    pub faults: Vec<Fault>,
     /// The laws, by name.
     pub laws: Vec<Law>,
     /// A plain insmod.
@@ -93,7 +98,8 @@ impl Report {
         life: &Life,
         parts: &Parts,
         (cpus, turns): (u64, bool),
-        complaints: &[String],
+        (splats, blocked): (&[Splat], Vec<String>),
+        symbols: &Symbols,
     ) -> Self {
         let lives: BTreeMap<&str, lifecycle::Life> = life
             .parts
@@ -105,6 +111,18 @@ impl Report {
             })
             .collect();
         let laws = judge_all(&lives);
+        let faults = faults(&Evidence {
+            module: &subject.module,
+            told: life,
+            parts: &lives,
+            laws: &laws,
+            splats,
+            blocked,
+            symbols,
+        });
+        // What breaks a law is told apart.
+        let others = faults.iter().filter(|fault| fault.law.is_none());
+        let complaints: Vec<String> = others.map(|fault| fault.what.clone()).collect();
         let broken: Vec<_> = laws
             .iter()
             .filter(|law| law.broken.is_some())
@@ -146,7 +164,7 @@ impl Report {
                 asynchronous: async_probe.as_ref(),
                 again: again.as_ref(),
                 broken: &broken,
-                complaints,
+                complaints: &complaints,
                 convoy: unrelated_waited,
                 computed: computed.map(Micros),
                 cpus,
@@ -160,6 +178,7 @@ impl Report {
         }
         Self {
             version: VERSION,
+            faults,
             laws,
             plain,
             async_probe,
@@ -191,7 +210,10 @@ impl Report {
 
     /// Whether there is more to tell than that nothing came of it.
     pub fn tells(&self) -> bool {
-        self.has_bound() || self.laws.iter().any(|law| law.cases > 0) || self.broken().count() > 0
+        self.has_bound()
+            || !self.faults.is_empty()
+            || self.laws.iter().any(|law| law.cases > 0)
+            || self.broken().count() > 0
     }
 
     /// The report for a terminal of 80 columns. Ends with a line feed.
@@ -204,7 +226,13 @@ impl Report {
             kernel,
             machine,
         } = &self.subject;
-        let mut lines = vec![format!("{module} {parameters}").trim_end().to_owned()];
+        let verdict = match self.faults.len() {
+            0 => "no fault was seen".to_owned(),
+            1 => "one fault".to_owned(),
+            count => format!("{count} faults"),
+        };
+        let mut lines =
+            vec![format!("{module} {parameters}").trim_end().to_owned() + ": " + &verdict];
         if !with.is_empty() {
             lines.push(format!("with {with}"));
         }
@@ -212,7 +240,12 @@ impl Report {
             lines.push(format!("on {devices}"));
         }
         lines.push(format!("Linux {kernel}, {machine}"));
-        let mut out: String = lines.iter().map(|line| wrapped(line, "")).collect();
+        let mut out = wrapped(&lines.remove(0), "");
+        for Fault { what, seen, .. } in &self.faults {
+            out += &wrapped(what, "  ");
+            out.extend(seen.iter().map(|line| wrapped(line, "    ")));
+        }
+        out.extend(lines.iter().map(|line| wrapped(line, "")));
 
         let rows: Vec<_> = self
             .laws

@@ -2,7 +2,7 @@
 
 //! The life of a driver, in parts; each part is a recording of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -22,6 +22,13 @@ const QUIET: Duration = Duration::from_millis(500);
 
 /// How often is looked whether it is.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// So long is waited for what may come late, where waiting costs nothing: after the first unbind of
+/// each driver, and after the last rmmod.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// More probes than this without a rest are a loop.
+const ENDLESS: u64 = 500;
 
 /// So many devices of a driver are unbound and bound again.
 const REBINDS: usize = 16;
@@ -96,6 +103,8 @@ pub(crate) struct Life {
     drivers: Vec<Driver>,
     /// Whether it can be loaded with `async_probe`.
     asynchronous: bool,
+    /// What was there before it was loaded.
+    before: BTreeSet<String>,
 }
 
 /// A part of the life.
@@ -106,6 +115,7 @@ const PARTS: &[(&str, Part)] = &[
     ("async_probe", Life::load_asynchronously),
     ("in_flight", Life::in_flight),
     ("driver_first", Life::driver_first),
+    ("hasty", Life::hasty),
 ];
 
 impl Life {
@@ -114,6 +124,7 @@ impl Life {
             plan,
             drivers: Vec::new(),
             asynchronous: true,
+            before: BTreeSet::new(),
         }
     }
 
@@ -129,7 +140,40 @@ impl Life {
             say("recorded", name);
             done?;
         }
-        Ok(Recorder::take_back()?)
+        Recorder::take_back()?;
+        // The machine is switched off with the driver loaded.
+        say("part", "power_off");
+        self.load_driver("").map(drop)
+    }
+
+    /// Waits for what may come late; in virtual time only.
+    fn be_patient(&self) {
+        if std::env::var_os("ASYNC_PROBE_ICOUNT_SHIFT").is_some() {
+            thread::sleep(PATIENCE);
+        }
+    }
+
+    /// Says what is there beyond what was there before, and what is not there any more.
+    fn compare(&self, how: &str, before: &BTreeSet<String>, gone: bool) -> BTreeSet<String> {
+        let now = machine::snapshot();
+        now.difference(before).for_each(|line| say(how, line));
+        if gone {
+            before.difference(&now).for_each(|line| say("gone", line));
+        }
+        now
+    }
+
+    /// Suspends all devices, and resumes them.
+    fn suspend(&self) -> Result<(), Stop> {
+        if std::fs::write("/sys/power/pm_test", "devices").is_err() {
+            say("untried", "suspend");
+            return Ok(());
+        }
+        let answer = self.step("suspend", || std::fs::write("/sys/power/state", "freeze"))?;
+        if let Err(error) = answer {
+            say("suspend", error.raw_os_error().unwrap_or(0));
+        }
+        Ok(())
     }
 
     fn step<T: Send + 'static>(
@@ -234,9 +278,11 @@ impl Life {
         let began = Instant::now();
         let mut last = BTreeMap::new();
         let mut since = began;
+        let first = probes(recorder)?;
         loop {
             let hits = recorder.hits()?;
             let of = |event: &str| hits.get(event).copied().unwrap_or(0);
+            let tried = of("probe") - first;
             let under_way = ["probe", "run"]
                 .iter()
                 .any(|event| of(event) > of(&format!("{event}_end")));
@@ -246,6 +292,12 @@ impl Life {
             }
             if since.elapsed() > QUIET {
                 return Ok(());
+            }
+            if tried > ENDLESS {
+                say("endless", tried);
+                // Nothing can be read before it ends.
+                let _ = self.try_rmmod(&self.plan.driver.name)?;
+                return Err(Stop::Said);
             }
             if began.elapsed() > self.plan.deadline {
                 say("unsettled", self.plan.deadline.as_secs());
@@ -283,8 +335,10 @@ impl Life {
         self.before()?;
         self.settle(recorder)?;
         let known = machine::drivers();
+        self.before = machine::snapshot();
         self.load_driver("")?;
         self.settle(recorder)?;
+        self.compare("plain", &self.before, false);
         self.drivers = machine::drivers().difference(&known).cloned().collect();
         for driver in &self.drivers {
             let devices = driver.devices();
@@ -297,16 +351,21 @@ impl Life {
                 say("fixed", format!("{bus} {name}"));
                 continue;
             }
-            for device in devices.into_iter().take(REBINDS) {
-                self.rebind(driver, &device)?;
+            for (number, device) in devices.into_iter().take(REBINDS).enumerate() {
+                self.rebind(driver, &device, number == 0)?;
             }
         }
         self.settle(recorder)?;
-        self.rmmod()
+        self.suspend()?;
+        self.settle(recorder)?;
+        self.rmmod()?;
+        self.be_patient();
+        self.compare("left", &self.before, true);
+        Ok(())
     }
 
     /// Unbinds and binds a device; both are in the recording, with the kernel's answers.
-    fn rebind(&self, driver: &Driver, device: &str) -> Result<(), Stop> {
+    fn rebind(&self, driver: &Driver, device: &str, patient: bool) -> Result<(), Stop> {
         for call in [Call::Unbind, Call::Bind] {
             // One device may take another with it.
             if call == Call::Unbind && !driver.devices().iter().any(|there| there == device) {
@@ -314,6 +373,9 @@ impl Life {
             }
             if self.write(driver, call, device)?.is_err() {
                 return Ok(());
+            }
+            if call == Call::Unbind && patient {
+                self.be_patient();
             }
         }
         Ok(())
@@ -336,7 +398,39 @@ impl Life {
             return Ok(());
         }
         self.settle(recorder)?;
+        self.compare("asynchronous", &self.before, false);
         self.rmmod()
+    }
+
+    /// Each device is unbound as soon as the driver is loaded, and the driver is unloaded as soon as
+    /// they are bound again: what a probe has begun may still be under way.
+    fn hasty(&mut self, recorder: &Recorder) -> Result<(), Stop> {
+        self.load_driver("")?;
+        let drivers = self.drivers.iter();
+        let drivers = drivers.filter(|driver| driver.file("unbind").exists());
+        let devices = drivers.flat_map(|driver| {
+            let devices = driver.devices().into_iter().take(REBINDS);
+            devices.map(move |device| (driver, device))
+        });
+        let devices: Vec<(&Driver, String)> = devices.collect();
+        for call in [Call::Unbind, Call::Bind] {
+            for (driver, device) in &devices {
+                // The kernel's answer is in the recording.
+                let _ = self.write(driver, call, device)?;
+            }
+            if call == Call::Unbind {
+                self.settle(recorder)?;
+                thread::sleep(2 * QUIET);
+            }
+        }
+        let _ = self.try_rmmod(&self.plan.driver.name)?;
+        self.settle(recorder)?;
+        thread::sleep(2 * QUIET);
+        if modules::is_loaded(&self.plan.driver.name) {
+            self.rmmod()?;
+        }
+        self.be_patient();
+        Ok(())
     }
 
     /// Actions of others while a probe is under way.

@@ -59,6 +59,64 @@ impl Driver {
     }
 }
 
+/// What the machine shows of what drivers register. Numbers of processes are not in it.
+pub(crate) fn snapshot() -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    let sys = Path::new("/sys");
+    for class in names(sys.join("class")) {
+        for device in names(sys.join("class").join(&class)) {
+            let link = sys.join("class").join(&class).join(&device);
+            // `../../devices/platform/a.0/misc/b`
+            let to = fs::read_link(link).unwrap_or_default();
+            let to = to.to_string_lossy().replace("../", "");
+            lines.insert(format!("device {to}"));
+        }
+        lines.insert(format!("class {class}"));
+    }
+    for bus in names(sys.join("bus")) {
+        let of = sys.join("bus").join(&bus);
+        for device in names(of.join("devices")) {
+            let file = of.join("devices").join(&device).join("driver_override");
+            let value = fs::read_to_string(file).unwrap_or_default();
+            if !matches!(value.trim(), "" | "(null)") {
+                lines.insert(format!("driver_override of {device}: {}", value.trim()));
+            }
+            lines.insert(format!("device {device} on {bus}"));
+        }
+        let drivers = names(of.join("drivers")).into_iter();
+        lines.extend(drivers.map(|name| format!("driver {name} on {bus}")));
+        lines.insert(format!("bus {bus}"));
+    }
+    let numbers = fs::read_to_string("/proc/devices").unwrap_or_default();
+    let numbers = numbers.lines().filter(|line| !line.ends_with(':'));
+    lines.extend(numbers.map(|line| format!("device number {}", line.trim())));
+    for (what, directory) in [
+        ("file /dev/", "/dev"),
+        ("file /proc/", "/proc"),
+        ("file /proc/driver/", "/proc/driver"),
+        ("directory of debugfs ", "/sys/kernel/debug"),
+        ("slab cache ", "/sys/kernel/slab"),
+    ] {
+        let names = names(directory).into_iter();
+        // Caches that are alike share one with such a name, and processes have numbers.
+        let own = names.filter(|name| !name.starts_with(|first: char| ":0123456789".contains(first)));
+        lines.extend(own.map(|name| format!("{what}{name}")));
+    }
+    let tasks = names("/proc").into_iter().filter_map(|pid| {
+        pid.parse::<u32>().ok()?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let of = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
+        let is_kernels = of("PPid:")?.trim() == "2";
+        let name = of("Name:")?.trim().to_owned();
+        let is_worker = name.starts_with("kworker/") && !name.starts_with("kworker/R-");
+        (is_kernels && !is_worker).then_some(format!("kernel thread {name}"))
+    });
+    lines.extend(tasks);
+    // A suspend has a virtual terminal of its own (`kernel/power/console.c`).
+    lines.retain(|line| !line.contains("/vcs"));
+    lines
+}
+
 /// The line of `/proc/modules` of a module that cannot be unloaded.
 pub(crate) fn module(name: &str) -> String {
     // `name size references users, state`

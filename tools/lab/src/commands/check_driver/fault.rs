@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is wrong with a driver: what the report begins with.
+
+use std::collections::BTreeMap;
+
+use lifecycle::event::resource::{Resource, Step};
+use lifecycle::life::Kind;
+use lifecycle::{Life, Micros};
+use serde::Serialize;
+
+use super::life::Life as Told;
+use super::report::{negative, Law};
+use super::symbols::Symbols;
+use crate::console::Splat;
+
+/// So many files, devices and lines are named.
+const NAMED: usize = 6;
+
+/// A device that is announced so long before the end of its parent's probe is not ready yet.
+const EARLY: Micros = Micros(100_000);
+
+/// The result of a probe that is to be tried again.
+const EPROBE_DEFER: i32 = -517;
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The law that is broken.
+    pub law: Option<&'static str>,
+    /// The fault, in a sentence.
+    pub what: String,
+    /// Where it is seen, line by line.
+    pub seen: Vec<String>,
+}
+
+impl Fault {
+    fn new(what: impl Into<String>, seen: Vec<String>) -> Self {
+        Self {
+            law: None,
+            what: what.into(),
+            seen,
+        }
+    }
+}
+
+/// All that is seen of a driver.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// The module.
+    pub module: &'a str,
+    /// What the guest has told.
+    pub told: &'a Told,
+    /// The parts that are recorded.
+    pub parts: &'a BTreeMap<&'a str, Life>,
+    /// The laws.
+    pub laws: &'a [Law],
+    /// What the kernel has complained about.
+    pub splats: &'a [Splat],
+    /// The tasks that are blocked, where a step has not ended.
+    pub blocked: Vec<String>,
+    /// Where the functions of the module are.
+    pub symbols: &'a Symbols,
+}
+
+/// The faults.
+pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Some(step) = of.told.first("stuck") {
+        let what = format!("{step} after its deadline");
+        faults.push(Fault::new(what, of.blocked.clone()));
+    }
+    faults.extend(of.laws.iter().filter_map(|law| broken(law, of.symbols)));
+    faults.extend(complaints(of.splats));
+    let stays = of.told.first("stays");
+    if let Some((error, line)) = stays.and_then(|words| words.split_once(' ')) {
+        let mut seen = vec![format!("/proc/modules has: {line}")];
+        seen.extend(holders(of));
+        let what = format!("{} cannot be unloaded: {}", of.module, negative(error));
+        faults.push(Fault::new(what, seen));
+    }
+    for (how, what) in [
+        ("left", "left behind by the last rmmod"),
+        ("gone", "taken away by the last rmmod"),
+    ] {
+        let lines = of.told.all(how);
+        if !lines.is_empty() {
+            let named = lines[..lines.len().min(NAMED)].join(", ");
+            faults.push(Fault::new(format!("{what}: {named}"), vec![]));
+        }
+    }
+    faults.extend(deferrals(of));
+    faults.extend(early(of));
+    faults
+}
+
+/// A broken law.
+fn broken(law: &Law, symbols: &Symbols) -> Option<Fault> {
+    let said = |key: &str| {
+        law.broken
+            .as_ref()?
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+    };
+    let what = format!(
+        "{}: expected {}",
+        law.law,
+        symbols.name(said("expected: ")?)
+    );
+    let seen = said("seen: ").unwrap_or_default().split("; ");
+    let seen = seen.map(|line| symbols.name(line)).collect();
+    Some(Fault {
+        law: Some(law.law),
+        ..Fault::new(what, seen)
+    })
+}
+
+/// Each kind of complaint once.
+fn complaints(splats: &[Splat]) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = Vec::new();
+    for splat in splats {
+        let what = format!("the kernel complained: {}", splat.kind);
+        if !faults.iter().any(|fault| fault.what == what) {
+            let lines = splat.context.iter().filter(|line| !is_ours(line));
+            faults.push(Fault::new(what, lines.take(2 * NAMED).cloned().collect()));
+        }
+    }
+    faults
+}
+
+/// Whether the lab itself has written a line of the console.
+pub fn is_ours(line: &str) -> bool {
+    line.contains("] lab: ") || line.contains("] lifecycle: ")
+}
+
+/// Which functions of the module have taken a reference to it that is not put.
+fn holders(of: &Evidence<'_>) -> Vec<String> {
+    let mut taken: BTreeMap<String, (i64, String)> = BTreeMap::new();
+    for life in of.parts.values() {
+        for (at, span) in life.spans.iter().enumerate() {
+            let Kind::Of(Resource::Reference, step) = span.kind else {
+                continue;
+            };
+            if span.facts.module.as_deref() != Some(of.module) {
+                continue;
+            }
+            let (count, by) = taken.entry(of.symbols.name(&span.on)).or_default();
+            *count += if step == Step::Stops { -1 } else { 1 };
+            if let Some(probe) = life.within(at, |outer| outer.kind == Kind::Probe) {
+                *by = format!(" in the probe of {}", life.spans[probe].on);
+            }
+        }
+    }
+    let held = taken.into_iter().filter(|(_, (count, _))| *count > 0);
+    held.map(|(from, (_, by))| format!("{from} has taken a reference to it{by} that is not put"))
+        .collect()
+}
+
+/// The devices that never bind, as their probes say EPROBE_DEFER each time.
+fn deferrals(of: &Evidence<'_>) -> Vec<Fault> {
+    let drivers: Vec<&str> = of.told.drivers.iter().map(|of| of.name.as_str()).collect();
+    let mut tries: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let spans = of.parts.values().flat_map(|life| &life.spans);
+    for span in spans.filter(|span| span.kind == Kind::Probe) {
+        if span
+            .driver
+            .as_deref()
+            .is_some_and(|name| drivers.contains(&name) || drivers.is_empty())
+        {
+            let (deferred, bound) = tries.entry(&span.on).or_default();
+            *deferred += usize::from(span.ret == Some(EPROBE_DEFER));
+            *bound += usize::from(span.ret == Some(0));
+        }
+    }
+    let mut faults = Vec::new();
+    if let Some(count) = of.told.first("endless") {
+        let what = format!(
+            "deferral without end: {count} probes without a rest: what a probe has added before it \
+             says EPROBE_DEFER binds, and that sets off the next try"
+        );
+        faults.push(Fault::new(what, vec![]));
+    }
+    let never = tries
+        .into_iter()
+        .filter(|(_, (deferred, bound))| *deferred > 0 && *bound == 0);
+    faults.extend(never.take(NAMED).map(|(device, (times, _))| {
+        let what = format!("{device} never binds: EPROBE_DEFER from each of its {times} probes");
+        Fault::new(what, vec![])
+    }));
+    faults
+}
+
+/// What userspace can open long before the probe that has added it has ended.
+fn early(of: &Evidence<'_>) -> Option<Fault> {
+    let nodes = of.told.all("plain");
+    let life = of.parts.get("load")?;
+    life.of(Kind::Uevent).find_map(|(at, uevent)| {
+        let probe = life.within(at, |outer| outer.kind == Kind::Probe)?;
+        let probe = &life.spans[probe];
+        let early = probe.end.filter(|_| probe.ret == Some(0))? - uevent.begin;
+        let device = life.device_of(uevent);
+        let node = format!("file /dev/{device}");
+        if uevent.on != "add" || early < EARLY || !nodes.contains(&node) {
+            return None;
+        }
+        let what = format!(
+            "/dev/{device} is announced before it is ready: its add uevent comes {early} ms before \
+             the end of the probe of {}",
+            probe.on
+        );
+        Some(Fault::new(what, vec![]))
+    })
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The functions of a module by their addresses in the guest.
+//!
+//! A recording is read when the module is gone: the kernel then has no names for its functions.
+
+use std::fs;
+use std::path::Path;
+
+use lifecycle::{Event, What};
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+/// The functions.
+#[derive(Clone, Debug, Default)]
+pub struct Symbols {
+    module: String,
+    /// Offset in the text, length and name.
+    functions: Vec<(u64, u64, String)>,
+    /// Where the text was.
+    texts: Vec<u64>,
+}
+
+impl Symbols {
+    /// Those of a module's file.
+    pub fn read(module: &str, path: &Path) -> Self {
+        Self {
+            module: module.to_owned(),
+            functions: fs::read(path).map_or(vec![], |bytes| functions(&bytes)),
+            texts: Vec::new(),
+        }
+    }
+
+    /// Takes up where the module was loaded.
+    pub fn loaded(&mut self, events: &[Event]) {
+        for event in events {
+            match &event.what {
+                What::Loaded { module, at, .. } if *module == self.module => self.texts.push(*at),
+                _ => {}
+            }
+        }
+        self.texts.sort_unstable();
+        self.texts.dedup();
+    }
+
+    /// A text with names in place of addresses.
+    pub fn name(&self, text: &str) -> String {
+        let mut named = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("0xffffffff") {
+            let (before, after) = rest.split_at(at);
+            let end = after[2..].find(|digit: char| !digit.is_ascii_hexdigit());
+            let (number, after) = after.split_at(end.map_or(after.len(), |end| end + 2));
+            let address = u64::from_str_radix(&number[2..], 16).ok();
+            let function = address.and_then(|address| self.function(address));
+            named += before;
+            named += function.as_deref().unwrap_or(number);
+            rest = after;
+        }
+        named + rest
+    }
+
+    fn function(&self, address: u64) -> Option<String> {
+        self.texts.iter().find_map(|text| {
+            let place = address.checked_sub(*text)?;
+            let mut functions = self.functions.iter();
+            let (at, _, name) =
+                functions.find(|(at, length, _)| (*at..at + length).contains(&place))?;
+            let offset = match place - at {
+                0 => String::new(),
+                offset => format!("+{offset:#x}"),
+            };
+            Some(format!("{name}{offset} [{}]", self.module))
+        })
+    }
+}
+
+fn functions(bytes: &[u8]) -> Vec<(u64, u64, String)> {
+    let Ok(file) = object::File::parse(bytes) else {
+        return vec![];
+    };
+    let text = file.section_by_name(".text").map(|section| section.index());
+    let symbols = file.symbols().filter(|symbol| {
+        symbol.kind() == SymbolKind::Text && symbol.section_index() == text && symbol.size() > 0
+    });
+    symbols
+        .filter_map(|symbol| {
+            Some((
+                symbol.address(),
+                symbol.size(),
+                symbol.name().ok()?.to_owned(),
+            ))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_named() {
+        let symbols = Symbols {
+            module: "mut".to_owned(),
+            functions: vec![(0x10, 0x20, "mut_work".to_owned())],
+            texts: vec![0xffff_ffff_c020_1000],
+        };
+        for (text, named) in [
+            ("func=0xffffffffc0201010", "func=mut_work [mut]"),
+            (
+                "by 0xffffffffc0201012, twice",
+                "by mut_work+0x2 [mut], twice",
+            ),
+            ("0xffffffffc0201030", "0xffffffffc0201030"),
+            ("at=0xff11000006552010", "at=0xff11000006552010"),
+        ] {
+            assert_eq!(symbols.name(text), named);
+        }
+    }
+}
