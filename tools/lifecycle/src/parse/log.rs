@@ -48,7 +48,7 @@ impl Source {
     fn of(what: &What) -> Self {
         match what {
             What::Recorded(_) => Self::Recording,
-            What::CallBegan { .. } | What::CallReturned { .. } => Self::Calls,
+            What::CallBegan { .. } | What::CallReturned { .. } | What::Loaded { .. } => Self::Calls,
             What::Initcall(_) => Self::InitcallDebug,
             _ => Self::Timing,
         }

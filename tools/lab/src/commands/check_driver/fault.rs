@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use lifecycle::event::resource::{Resource, Step};
+use lifecycle::event::Call;
 use lifecycle::life::Kind;
 use lifecycle::{Life, Micros};
 use serde::Serialize;
@@ -90,6 +91,7 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
         }
     }
     faults.extend(deferrals(of));
+    faults.extend(swallowed(of));
     faults.extend(early(of));
     faults
 }
@@ -113,6 +115,28 @@ fn broken(law: &Law, symbols: &Symbols) -> Option<Fault> {
         law: Some(law.law),
         ..Fault::new(what, seen)
     })
+}
+
+/// The static variables that two plain loads have left alike, and one with `async_probe` otherwise.
+pub fn statics(told: &Told) -> Vec<String> {
+    let mut values: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for line in told.all("static") {
+        let mut words = line.splitn(3, ' ').map(str::to_owned);
+        if let (Some(how), Some(name), Some(value)) = (words.next(), words.next(), words.next()) {
+            values.entry(name).or_default().insert(how, value);
+        }
+    }
+    let differs = |(name, of): (String, BTreeMap<String, String>)| {
+        let (plain, again) = (of.get("plain")?, of.get("again")?);
+        let other = of.get("async_probe")?;
+        (plain == again && plain != other).then(|| {
+            format!(
+                "the static variable {name} is {plain} after a plain insmod and {other} with \
+                 async_probe: probes that run at once overwrite it, or it depends on their order"
+            )
+        })
+    };
+    values.into_iter().filter_map(differs).collect()
 }
 
 /// Each kind of complaint once.
@@ -188,6 +212,32 @@ fn deferrals(of: &Evidence<'_>) -> Vec<Fault> {
         Fault::new(what, vec![])
     }));
     faults
+}
+
+/// A probe that has failed, of which the bus has not told the driver core.
+fn swallowed(of: &Evidence<'_>) -> Option<Fault> {
+    let own = of.told.all("own");
+    let life = of.parts.get("load")?;
+    // What the guest binds by hand comes later.
+    let by_hand = [Call::Unbind, Call::Bind].map(Kind::Call);
+    let mut spans = life.spans.iter();
+    let until = spans.find(|span| by_hand.contains(&span.kind));
+    let until = until.map_or(usize::MAX, |span| span.began);
+    let drivers: Vec<&str> = of.told.drivers.iter().map(|of| of.name.as_str()).collect();
+    let failed = life.of(Kind::Probe).filter(|(_, probe)| {
+        let name = probe.driver.as_deref().unwrap_or_default();
+        probe.ret != Some(0) && probe.began < until && drivers.contains(&name)
+    });
+    let last = own.last()?;
+    (failed.count() < own.len()).then(|| {
+        let (function, error) = last.split_once(' ').unwrap_or((last, "0"));
+        let what = format!(
+            "failed_probe: {function} returned {}, and the driver core has not been told: the bus \
+             swallows the error, and the device counts as bound",
+            negative(error)
+        );
+        Fault::new(what, vec![])
+    })
 }
 
 /// What userspace can open long before the probe that has added it has ended.

@@ -2,7 +2,7 @@
 
 //! What the guest tells of a driver's life: lines that begin with `check:`, and recordings.
 
-use lifecycle::parse::recording;
+use lifecycle::parse::log;
 use lifecycle::parse::refusal::Refusal;
 use lifecycle::Event;
 
@@ -115,9 +115,9 @@ impl Life {
 }
 
 impl Part {
-    /// Its events.
+    /// Its events, if it does not contradict itself.
     pub fn events(&self) -> Result<Vec<Event>, Refusal> {
-        recording::parse(&self.recording)
+        log::parse(&self.recording, None).map(|log| log.events)
     }
 }
 

@@ -33,10 +33,13 @@ use find::{Files, Finder, Loaded};
 use life::Life;
 use report::{Parts, Report, Subject};
 use source::Built;
-use symbols::Symbols;
+use symbols::{probes, statics, Static, Symbols};
 
 /// What `request_module()` calls.
 const MODPROBE: &[u8] = include_bytes!("../../guest/modprobe.sh");
+
+/// Seconds of guest time that the life waits for what may come late.
+const WAITING: u32 = 900;
 
 /// Poisons what is freed, and looks at the borders of what is allocated (`mm/slub.c`). All that
 /// drivers allocate by kmalloc() is in these caches.
@@ -127,7 +130,7 @@ pub fn run(args: &Args) -> Result<()> {
     let times = args.step_deadline.div_ceil(STEP_DEADLINE);
     let machine = Machine {
         append: format!("{SLAB_DEBUG} {}", args.boot.machine.append),
-        deadline: args.boot.machine.deadline.saturating_mul(times),
+        deadline: (args.boot.machine.deadline + WAITING).saturating_mul(times),
         wall_deadline: args.boot.machine.wall_deadline.saturating_mul(times),
         ..devices.machine(&args.boot.machine)
     };
@@ -426,6 +429,18 @@ fn in_guest(path: &Path) -> String {
 /// What the guest is to do; `plan.rs` of its program has the format.
 fn plan(args: &Args, devices: &Devices, files: &Files) -> Result<String> {
     let mut plan = format!("deadline {}\n", args.step_deadline);
+    for function in probes(&files.driver.module.path) {
+        plan += &format!("probe {function}\n");
+    }
+    for of in statics(&files.driver.module.path) {
+        let Static {
+            section,
+            at,
+            bytes,
+            name,
+        } = of;
+        plan += &format!("static {section} {at} {bytes} {name}\n");
+    }
     let mut line = |what: &str, loaded: &Loaded| {
         let Loaded { module, parameters } = loaded;
         let text = format!(

@@ -11,7 +11,7 @@ use lifecycle::parse::recording;
 use lifecycle::{errno, Event, Micros, What};
 use serde::Serialize;
 
-use super::fault::{faults, Evidence, Fault};
+use super::fault::{faults, statics, Evidence, Fault};
 use super::life::{Driver, Life};
 use super::symbols::Symbols;
 use crate::console::Splat;
@@ -122,7 +122,8 @@ impl Report {
         });
         // What breaks a law is told apart.
         let others = faults.iter().filter(|fault| fault.law.is_none());
-        let complaints: Vec<String> = others.map(|fault| fault.what.clone()).collect();
+        let others = others.map(|fault| fault.what.clone());
+        let complaints: Vec<String> = others.chain(statics(life)).collect();
         let broken: Vec<_> = laws
             .iter()
             .filter(|law| law.broken.is_some())

@@ -4,11 +4,12 @@
 //!
 //! A recording is read when the module is gone: the kernel then has no names for its functions.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use lifecycle::{Event, What};
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolKind};
 
 /// The functions.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +92,80 @@ fn functions(bytes: &[u8]) -> Vec<(u64, u64, String)> {
             ))
         })
         .collect()
+}
+
+/// The probe functions of a module: those of that name which its data points to.
+pub fn probes(path: &Path) -> Vec<String> {
+    let bytes = fs::read(path).unwrap_or_default();
+    let Ok(file) = object::File::parse(bytes.as_slice()) else {
+        return vec![];
+    };
+    let functions = functions(&bytes);
+    let text = file.section_by_name(".text").map(|section| section.index());
+    let data = file.sections().filter(|section| {
+        let name = section.name().unwrap_or_default();
+        name.starts_with(".data") || name.starts_with(".rodata")
+    });
+    let mut probes = BTreeSet::new();
+    for (_, relocation) in data.flat_map(|section| section.relocations()) {
+        let RelocationTarget::Symbol(symbol) = relocation.target() else {
+            continue;
+        };
+        let Ok(symbol) = file.symbol_by_index(symbol) else {
+            continue;
+        };
+        let place = symbol.address().wrapping_add_signed(relocation.addend());
+        let mut functions = functions.iter();
+        let function = functions.find(|(at, _, _)| symbol.section_index() == text && *at == place);
+        probes.extend(function.map(|(_, _, name)| name.clone()));
+    }
+    // Names with a dot are no names for a kprobe.
+    let is_probe = |name: &String| name.contains("probe") && !name.contains('.');
+    probes.into_iter().filter(is_probe).collect()
+}
+
+/// A static variable of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Static {
+    /// Its section.
+    pub section: String,
+    /// Where in it.
+    pub at: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Its name.
+    pub name: String,
+}
+
+/// No variable that has more bytes is compared.
+const LARGEST: u64 = 256;
+
+/// The static variables of a module's file that its own sources declare.
+pub fn statics(path: &Path) -> Vec<Static> {
+    let bytes = fs::read(path).unwrap_or_default();
+    let Ok(file) = object::File::parse(bytes.as_slice()) else {
+        return vec![];
+    };
+    let mut statics = Vec::new();
+    for symbol in file.symbols() {
+        let section = symbol
+            .section_index()
+            .and_then(|of| file.section_by_index(of).ok());
+        let section = section.and_then(|section| section.name().ok().map(str::to_owned));
+        let section = section.filter(|section| matches!(section.as_str(), ".data" | ".bss"));
+        let (Some(section), Ok(name)) = (section, symbol.name()) else {
+            continue;
+        };
+        if (1..=LARGEST).contains(&symbol.size()) && !name.starts_with("__") {
+            statics.push(Static {
+                section,
+                at: symbol.address(),
+                bytes: symbol.size(),
+                name: name.to_owned(),
+            });
+        }
+    }
+    statics
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ use selftests::recorder::Recorder;
 use selftests::{kmsg, modules, sysfs, Failure};
 
 use super::machine::{self, Driver};
+use super::own;
 use super::plan::{Module, Plan};
+use super::statics;
 
 /// Nothing has happened for so long: all is quiet.
 const QUIET: Duration = Duration::from_millis(500);
@@ -161,6 +163,13 @@ impl Life {
             before.difference(&now).for_each(|line| say("gone", line));
         }
         now
+    }
+
+    /// Says what the static variables of the driver are now.
+    fn say_statics(&self, how: &str) {
+        for value in statics::values(&self.plan.driver.name, &self.plan.statics) {
+            say("static", format!("{how} {value}"));
+        }
     }
 
     /// Suspends all devices, and resumes them.
@@ -336,9 +345,13 @@ impl Life {
         self.settle(recorder)?;
         let known = machine::drivers();
         self.before = machine::snapshot();
+        let own = own::Watch::begin(&self.plan.driver.name, &self.plan.probes);
         self.load_driver("")?;
         self.settle(recorder)?;
+        own.failures().iter().for_each(|line| say("own", line));
+        drop(own);
         self.compare("plain", &self.before, false);
+        self.say_statics("plain");
         self.drivers = machine::drivers().difference(&known).cloned().collect();
         for driver in &self.drivers {
             let devices = driver.devices();
@@ -398,7 +411,7 @@ impl Life {
             return Ok(());
         }
         self.settle(recorder)?;
-        self.compare("asynchronous", &self.before, false);
+        self.say_statics("async_probe");
         self.rmmod()
     }
 
@@ -470,6 +483,9 @@ impl Life {
         if self.is_loaded(answer, more)? {
             self.settle(recorder)?;
             if modules::is_loaded(&self.plan.driver.name) {
+                if more.is_empty() {
+                    self.say_statics("again");
+                }
                 self.rmmod()?;
             }
         }

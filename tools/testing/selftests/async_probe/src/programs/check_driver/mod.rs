@@ -14,7 +14,9 @@
 
 mod life;
 mod machine;
+mod own;
 mod plan;
+mod statics;
 
 use std::process::ExitCode;
 

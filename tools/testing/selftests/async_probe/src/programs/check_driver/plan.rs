@@ -9,6 +9,8 @@
 //! driver /modules/slow_platform_driver.ko slow_platform_driver firmware_ms=500
 //! before echo x >/sys/y
 //! after echo x >/sys/z
+//! static .bss 16 4 next
+//! probe foo_probe
 //! ```
 
 use std::path::PathBuf;
@@ -51,6 +53,35 @@ pub(crate) struct Plan {
     pub(crate) before: Option<String>,
     /// A shell command each time after the driver has been loaded.
     pub(crate) after: Option<String>,
+    /// The driver's static variables.
+    pub(crate) statics: Vec<Static>,
+    /// The driver's own probe functions.
+    pub(crate) probes: Vec<String>,
+}
+
+/// A static variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Static {
+    /// Its section.
+    pub(crate) section: String,
+    /// Where in it.
+    pub(crate) at: u64,
+    /// How many bytes.
+    pub(crate) bytes: usize,
+    /// Its name.
+    pub(crate) name: String,
+}
+
+impl Static {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        Some(Self {
+            section: words.next()?.to_owned(),
+            at: words.next()?.parse().ok()?,
+            bytes: words.next()?.parse().ok()?,
+            name: words.next()?.to_owned(),
+        })
+    }
 }
 
 impl Plan {
@@ -63,6 +94,8 @@ impl Plan {
             driver: Module::default(),
             before: None,
             after: None,
+            statics: Vec::new(),
+            probes: Vec::new(),
         };
         for line in text.lines() {
             plan.line(line).ok_or_else(|| line.to_owned())?;
@@ -81,6 +114,8 @@ impl Plan {
             "with" => self.with.push(Module::parse(rest)?),
             "driver" => self.driver = Module::parse(rest)?,
             "before" => self.before = Some(rest.to_owned()),
+            "probe" => self.probes.push(rest.to_owned()),
+            "static" => self.statics.push(Static::parse(rest)?),
             "after" => self.after = Some(rest.to_owned()),
             _ => return None,
         }

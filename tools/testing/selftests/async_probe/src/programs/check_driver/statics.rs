@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The values of a module's static variables, out of `/proc/kcore`.
+//!
+//! What two plain loads leave alike, and one with asynchronous probes otherwise, depends on the
+//! order of the probes, or they overwrite it for each other.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::plan::Static;
+
+/// `PT_LOAD`, and the length of a program header of a 64-bit file (`elf.h`).
+const LOAD: u64 = 1;
+const HEADER: u64 = 56;
+
+/// Numbers above this are addresses of the kernel.
+const POINTERS: u64 = 0xff00_0000_0000_0000;
+
+/// Each variable with its value: numbers, and `p` for a pointer. Empty where that cannot be read.
+pub(crate) fn values(module: &str, statics: &[Static]) -> Vec<String> {
+    let Some(memory) = Memory::open() else {
+        return vec![];
+    };
+    let sections = Path::new("/sys/module").join(module).join("sections");
+    let value = |of: &Static| {
+        let section = fs::read_to_string(sections.join(&of.section)).ok()?;
+        let section = u64::from_str_radix(section.trim().strip_prefix("0x")?, 16).ok()?;
+        let bytes = memory.read(section + of.at, of.bytes)?;
+        let words: Vec<String> = bytes.chunks(8).map(word).collect();
+        Some(format!("{} {}", of.name, words.join(",")))
+    };
+    statics.iter().filter_map(value).collect()
+}
+
+fn word(bytes: &[u8]) -> String {
+    let number = bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    match number {
+        POINTERS.. => "p".to_owned(),
+        number => number.to_string(),
+    }
+}
+
+/// The memory of the kernel.
+struct Memory {
+    file: File,
+    /// Address, length, and where in the file.
+    segments: Vec<[u64; 3]>,
+}
+
+impl Memory {
+    fn open() -> Option<Self> {
+        let file = File::open("/proc/kcore").ok()?;
+        let number = |at: u64, bytes: usize| {
+            let mut number = [0; 8];
+            file.read_exact_at(&mut number[..bytes], at).ok()?;
+            Some(u64::from_le_bytes(number))
+        };
+        let (first, count) = (number(32, 8)?, number(56, 2)?);
+        let headers = (0..count).map(|header| first + header * HEADER);
+        let headers = headers.filter(|at| number(*at, 4) == Some(LOAD));
+        let segment = |at: u64| Some([number(at + 16, 8)?, number(at + 40, 8)?, number(at + 8, 8)?]);
+        let segments = headers.filter_map(segment).collect();
+        Some(Self { file, segments })
+    }
+
+    fn read(&self, address: u64, bytes: usize) -> Option<Vec<u8>> {
+        let mut segments = self.segments.iter();
+        let [from, _, offset] = segments.find(|[from, length, _]| {
+            address.checked_sub(*from).is_some_and(|place| place < *length)
+        })?;
+        let mut read = vec![0; bytes];
+        self.file.read_exact_at(&mut read, address - from + offset).ok()?;
+        Some(read)
+    }
+}
