@@ -212,6 +212,22 @@ pub struct Splat {
     pub context: Vec<String>,
 }
 
+impl Splat {
+    /// The line that is the complaint, and those after it that say more.
+    pub fn lines(&self) -> impl Iterator<Item = &String> {
+        let is_it = |line: &&String| alarm(line).or_else(|| word(line)) == Some(self.kind);
+        let noise = [
+            "CPU: ",
+            "Tainted: ",
+            "Hardware name: ",
+            "Call Trace:",
+            "TASK>",
+        ];
+        let lines = self.context.iter().skip_while(move |line| !is_it(line));
+        lines.filter(move |line| is_it(line) || !noise.iter().any(|noise| line.contains(noise)))
+    }
+}
+
 /// A complaint that a test provokes on purpose.
 #[derive(Debug)]
 struct Expected {

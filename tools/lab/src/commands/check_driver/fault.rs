@@ -145,8 +145,8 @@ fn complaints(splats: &[Splat]) -> Vec<Fault> {
     for splat in splats {
         let what = format!("the kernel complained: {}", splat.kind);
         if !faults.iter().any(|fault| fault.what == what) {
-            let lines = splat.context.iter().filter(|line| !is_ours(line));
-            faults.push(Fault::new(what, lines.take(2 * NAMED).cloned().collect()));
+            let lines = splat.lines().filter(|line| !is_ours(line));
+            faults.push(Fault::new(what, lines.take(NAMED).cloned().collect()));
         }
     }
     faults

@@ -14,6 +14,8 @@ pub mod symbols;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::cache::remove_tree;
 use crate::console::CHECKS_A_DRIVER as PROGRAM;
@@ -23,7 +25,7 @@ use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::options::BootOptions;
 use crate::paths::{directory, file, name};
-use crate::process::indent;
+use crate::process::{check_interrupted, indent};
 use crate::programs;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
@@ -262,8 +264,23 @@ fn report(
     }
     let console = fs::read(&outcome.console).unwrap_or_default();
     let blocked = blocked::tasks(&String::from_utf8_lossy(&console));
-    let seen = (outcome.splats.as_slice(), blocked);
-    let report = Report::of(subject, life, &parts, cpus, seen, &symbols);
+    let (told, splats) = (life.clone(), outcome.splats.clone());
+    // A long life takes its time, and an interrupt ends it.
+    let judge = thread::spawn(move || {
+        Report::of(subject, &told, &parts, cpus, (&splats, blocked), &symbols)
+    });
+    while !judge.is_finished() {
+        check_interrupted()?;
+        thread::sleep(Duration::from_millis(10));
+    }
+    let report = judge.join().map_err(|_| {
+        Error::new(
+            Kind::Failed,
+            "the recordings cannot be judged",
+            "a law has panicked; its message is above",
+            "`make report LOG=out/check-driver/load.txt` shows a recording",
+        )
+    })?;
     let path = out.join("report.json");
     let json = serde_json::to_string_pretty(&report).unwrap_or_default();
     fs::write(&path, json + "\n").at(&path, "write")?;

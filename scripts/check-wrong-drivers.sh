@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Checks check-driver: each fault of the driver in test_modules/wrong_driver must be
+# in the report by name, and the driver without one must be clean. Names of faults
+# as arguments run just those. Each takes a boot.
+
+set -u
+cd "$(dirname "$0")/.." || exit
+dir=tools/testing/selftests/async_probe/test_modules/wrong_driver
+failed=0
+
+for fault in ${*:-$(sed -n 's/^\([a-z_]*\): .*/\1/p' $dir/expected.txt)}; do
+	words=$(sed -n "s/^$fault: //p" $dir/expected.txt)
+	[ -n "$words" ] || { echo "no fault $fault in $dir/expected.txt"; exit 2; }
+	report=$(make -s check-driver SRC=$dir PARAMS="fault=$fault" 2>&1)
+	if printf '%s\n' "$report" | tr -s '\n ' ' ' | grep -qF -- "$words"; then
+		echo "$fault: ok"
+	else
+		echo "$fault: FAILED, no \`$words' in:"
+		printf '%s\n' "$report" | head -30
+		failed=1
+	fi
+done
+exit $failed

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A driver with one fault at a time, for check-driver. Beside it, expected.txt
+ * has the words that the report must have of each.
+ */
+#include <linux/delay.h>
+#include <linux/device/class.h>
+#include <linux/interrupt.h>
+#include <linux/kthread.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/platform_device.h>
+#include <linux/pm_runtime.h>
+#include <linux/reboot.h>
+#include <linux/slab.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
+
+static char *fault = "none";
+module_param(fault, charp, 0444);
+MODULE_PARM_DESC(fault, "The fault; none by default");
+
+struct wrong {
+	struct device *dev;
+	struct delayed_work work;
+	struct timer_list timer;
+	struct notifier_block notifier;
+	struct miscdevice misc;
+	struct task_struct *thread;
+	struct platform_device *child;
+};
+
+static struct platform_device *devices[2];
+static struct class *class;
+static int slots;
+
+static bool is(const char *name)
+{
+	return !strcmp(fault, name);
+}
+
+static void wrong_work(struct work_struct *work)
+{
+}
+
+static void wrong_timer(struct timer_list *timer)
+{
+}
+
+static irqreturn_t wrong_handler(int irq, void *data)
+{
+	return IRQ_NONE;
+}
+
+static int wrong_call(struct notifier_block *notifier, unsigned long action, void *data)
+{
+	return NOTIFY_DONE;
+}
+
+static int wrong_thread(void *data)
+{
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(HZ);
+	return 0;
+}
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "0\n");
+}
+static DEVICE_ATTR_RO(state);
+
+static const struct file_operations wrong_fops = {
+	.owner = THIS_MODULE,
+};
+
+static int wrong_misc(struct wrong *wrong, struct platform_device *pdev)
+{
+	int ret;
+
+	wrong->misc.minor = MISC_DYNAMIC_MINOR;
+	wrong->misc.fops = &wrong_fops;
+	wrong->misc.parent = &pdev->dev;
+	wrong->misc.name = devm_kasprintf(&pdev->dev, GFP_KERNEL, "wrong%d", pdev->id);
+	if (!wrong->misc.name)
+		return -ENOMEM;
+	ret = misc_register(&wrong->misc);
+	if (!ret)
+		msleep(300);
+	return ret;
+}
+
+static int wrong_probe(struct platform_device *pdev)
+{
+	struct wrong *wrong = devm_kzalloc(&pdev->dev, sizeof(*wrong), GFP_KERNEL);
+	int slot = slots;
+
+	if (!wrong)
+		return -ENOMEM;
+	wrong->dev = &pdev->dev;
+	platform_set_drvdata(pdev, wrong);
+	INIT_DELAYED_WORK(&wrong->work, wrong_work);
+	timer_setup(&wrong->timer, wrong_timer, 0);
+	wrong->notifier.notifier_call = wrong_call;
+
+	if (is("irq"))
+		return request_irq(10, wrong_handler, IRQF_SHARED, "wrong", wrong);
+	if (is("notifier"))
+		return register_reboot_notifier(&wrong->notifier);
+	if (is("thread")) {
+		wrong->thread = kthread_run(wrong_thread, NULL, "wrong/%d", pdev->id);
+		return PTR_ERR_OR_ZERO(wrong->thread);
+	}
+	if (is("child")) {
+		wrong->child = platform_device_register_data(&pdev->dev, "wrong_child",
+							     PLATFORM_DEVID_AUTO, NULL, 0);
+		return PTR_ERR_OR_ZERO(wrong->child);
+	}
+	if (is("file"))
+		return device_create_file(&pdev->dev, &dev_attr_state);
+	if (is("reference"))
+		return try_module_get(THIS_MODULE) ? 0 : -ENODEV;
+	if (is("positive"))
+		return pdev->id;
+	if (is("defer") && pdev->id)
+		return -EPROBE_DEFER;
+	if (is("runtime_pm"))
+		pm_runtime_enable(&pdev->dev);
+	if (is("early"))
+		return wrong_misc(wrong, pdev);
+	if (is("slot")) {
+		msleep(20);
+		slots = slot + 1;
+	}
+	/* This is right, and remove takes it back. */
+	schedule_delayed_work(&wrong->work, 60 * HZ);
+	mod_timer(&wrong->timer, jiffies + 60 * HZ);
+	return 0;
+}
+
+static void wrong_remove(struct platform_device *pdev)
+{
+	struct wrong *wrong = platform_get_drvdata(pdev);
+
+	if (!is("work"))
+		cancel_delayed_work_sync(&wrong->work);
+	if (!is("timer"))
+		timer_delete_sync(&wrong->timer);
+	if (wrong->misc.name)
+		misc_deregister(&wrong->misc);
+	slots = 0;
+}
+
+static struct platform_driver wrong_driver = {
+	.probe = wrong_probe,
+	.remove = wrong_remove,
+	.driver = { .name = "wrong" },
+};
+
+static void wrong_gone(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(devices); i++)
+		platform_device_unregister(devices[i]);
+}
+
+static int __init wrong_init(void)
+{
+	int i, ret;
+
+	if (is("class")) {
+		class = class_create("wrong");
+		if (IS_ERR(class))
+			return PTR_ERR(class);
+	}
+	for (i = 0; i < ARRAY_SIZE(devices); i++) {
+		devices[i] = platform_device_register_simple("wrong", i, NULL, 0);
+		if (IS_ERR(devices[i])) {
+			ret = PTR_ERR(devices[i]);
+			devices[i] = NULL;
+			wrong_gone();
+			return ret;
+		}
+	}
+	ret = platform_driver_register(&wrong_driver);
+	if (ret)
+		wrong_gone();
+	return ret;
+}
+module_init(wrong_init);
+
+static void __exit wrong_exit(void)
+{
+	platform_driver_unregister(&wrong_driver);
+	wrong_gone();
+}
+module_exit(wrong_exit);
+
+MODULE_DESCRIPTION("Driver with one fault at a time");
+MODULE_LICENSE("GPL");
