@@ -510,7 +510,7 @@ mod tests {
         let most = answer.goals[0].then.most;
         assert!(difference(answer.goals[0].now, most) < 5000, "{most}");
         let named = what_if(&life, &["e".to_owned(), "f".to_owned()]);
-        assert_eq!(saved(&named), [22_930, 0, 22_930]);
+        assert_eq!(saved(&named), [20_930, 0, 22_930]);
         assert!(named.notes[0].contains("driver f"), "{:?}", named.notes);
     }
 
