@@ -25,7 +25,10 @@ use script::{can_be_asynchronous, end_of, script, Choice, Guess};
 const CANDIDATES: usize = 24;
 
 /// A driver whose probes took less is not worth a word.
-const WORTH_IT: Micros = Micros(1000);
+const WORTH_A_WORD: Micros = Micros(1000);
+
+/// A driver that saves less is not advised. A worker that has to be started costs that much.
+const WORTH_IT: Micros = Micros(10_000);
 
 /// What the life does not show may change the answer within these limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -104,7 +107,7 @@ pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
         .iter()
         .copied()
         .filter(|(driver, of)| match named {
-            [] => of.sum >= WORTH_IT && may(driver),
+            [] => of.sum >= WORTH_A_WORD && may(driver),
             _ => named.iter().any(|name| name == driver),
         })
         .take(CANDIDATES.max(named.len()))

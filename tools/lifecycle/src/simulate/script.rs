@@ -416,8 +416,9 @@ impl<'l> Build<'l> {
             let suppliers = &bound[from..until.max(from)];
             self.script.suppliers_are_guessed |= succeeds.is_some() && suppliers.len() > 1;
             let supplier = match self.choice.guess {
-                Guess::Other => suppliers.first(),
-                Guess::Likely => suppliers.last(),
+                // The worker tries it at once, unless it is busy with another device.
+                Guess::Likely => suppliers.first(),
+                Guess::Other => suppliers.last(),
             };
             let supplier = supplier.filter(|_| succeeds.is_some());
             let device = self.script.deferred.len();
