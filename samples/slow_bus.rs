@@ -87,11 +87,19 @@ impl Choice for How {
     const NAMES: &'static [&'static str] = &["sync", "async"];
 }
 
-/// The kind of a device, of which a driver has a list.
+/// The kind of a device, of which a driver has a table.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Model {
     /// A device that loads its firmware slowly.
     Slow,
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slow => f.write_str("slow"),
+        }
+    }
 }
 
 /// The data of a device.
@@ -118,17 +126,18 @@ impl bus::Bus for SlowBus {
 
     type Data = Devices;
     type DeviceData = SlowDevice;
-    type DriverInfo = [Model];
+    type DeviceId = Model;
 
     fn bus_type() -> &'static bus::BusType<Self> {
         &SLOW_BUS
     }
 
-    fn matches(dev: &bus::Device<Self>, info: &[Model]) -> bool {
-        info.contains(&dev.data().model)
+    fn id(dev: &bus::Device<Self>) -> &Model {
+        &dev.data().model
     }
 
     fn uevent(dev: &bus::Device<Self>, env: &mut bus::UeventEnv) -> Result {
+        env.add_modalias(dev)?;
         env.add(fmt!("SLOW_BUS_INDEX={}", dev.data().index))
     }
 

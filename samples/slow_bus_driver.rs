@@ -115,10 +115,12 @@ struct SlowBusDriver {
 impl bus::Driver for SlowBusDriver {
     type Bus = SlowBus;
     type Data<'bound> = Self;
-    const INFO: &'static [Model] = &[Model::Slow];
+    type IdInfo = ();
+    const ID_TABLE: bus::IdTable<SlowBus, ()> = &[(Model::Slow, ())];
 
     fn probe<'bound>(
         dev: &'bound bus::Device<SlowBus, Core<'_>>,
+        _id_info: &'bound (),
     ) -> impl PinInit<Self, Error> + 'bound {
         let dev = dev.as_ref();
 
@@ -220,5 +222,6 @@ module! {
     authors: ["The async_probe authors"],
     description: "Driver that loads firmware slowly, in six designs",
     license: "GPL",
+    alias: ["slow_bus:slow"],
     firmware: ["async_probe/slow.fw"],
 }

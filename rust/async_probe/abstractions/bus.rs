@@ -38,6 +38,7 @@ pub use bus_type::{
 };
 pub use driver::{
     Adapter,
-    Driver, //
+    Driver,
+    IdTable, //
 };
 pub use registration::Registration;

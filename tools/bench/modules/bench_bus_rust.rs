@@ -6,15 +6,13 @@
 use async_probe::{
     bus,
     device,
-    domain::Node,
-    platform::{
-        DeviceRegistration,
-        Id, //
-    }, //
+    domain::Node, //
 };
 use kernel::{
     device::Core,
     driver,
+    faux,
+    fmt,
     prelude::*,
     time::{
         Instant,
@@ -42,6 +40,12 @@ struct Model(u32);
 /// The model of all devices.
 const MODEL: Model = Model(1);
 
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The data of a device.
 struct BenchDevice {
     index: u32,
@@ -58,14 +62,18 @@ impl bus::Bus for BenchBus {
 
     type Data = ();
     type DeviceData = BenchDevice;
-    type DriverInfo = Model;
+    type DeviceId = Model;
 
     fn bus_type() -> &'static bus::BusType<Self> {
         &BENCH_BUS
     }
 
-    fn matches(dev: &bus::Device<Self>, info: &Model) -> bool {
-        dev.data().model == *info
+    fn id(dev: &bus::Device<Self>) -> &Model {
+        &dev.data().model
+    }
+
+    fn uevent(_dev: &bus::Device<Self>, _env: &mut bus::UeventEnv) -> Result {
+        Ok(())
     }
 
     fn closing(_data: Pin<&()>) {}
@@ -79,10 +87,12 @@ struct BenchDriver {
 impl bus::Driver for BenchDriver {
     type Bus = BenchBus;
     type Data<'bound> = Self;
-    const INFO: &'static Model = &MODEL;
+    type IdInfo = ();
+    const ID_TABLE: bus::IdTable<BenchBus, ()> = &[(MODEL, ())];
 
     fn probe<'bound>(
         dev: &'bound bus::Device<BenchBus, Core<'_>>,
+        _id_info: &'bound (),
     ) -> impl PinInit<Self, Error> + 'bound {
         Ok(Self {
             _index: dev.data().index,
@@ -91,7 +101,7 @@ impl bus::Driver for BenchDriver {
 }
 
 /// Adds the devices.
-fn add(parent: &DeviceRegistration) -> Result<KVVec<device::Registration<BenchBus>>> {
+fn add(parent: &faux::Registration) -> Result<KVVec<device::Registration<BenchBus>>> {
     let count = parameters::devices.value();
     let mut devices = KVVec::with_capacity(count as usize, GFP_KERNEL)?;
     let begin = Instant::<Monotonic>::now();
@@ -101,17 +111,14 @@ fn add(parent: &DeviceRegistration) -> Result<KVVec<device::Registration<BenchBu
             index,
             model: MODEL,
         };
-        // SAFETY: The module drops the parent after the devices.
-        let dev = unsafe {
-            bus::Device::new_child(
-                fmt!("bench.{}", index),
-                parent.as_ref().as_ref(),
-                Node::ANY,
-                Ok::<_, Error>(data),
-            )
-        }?;
+        let device = device::Registration::new_child(
+            parent.as_ref().as_ref(),
+            fmt!("bench.{}", index),
+            Node::ANY,
+            Ok::<_, Error>(data),
+        )?;
 
-        devices.push(device::Registration::new(dev)?, GFP_KERNEL)?;
+        devices.push(device, GFP_KERNEL)?;
     }
 
     pr_info!(
@@ -154,13 +161,13 @@ struct BenchBusModule {
     driver: driver::Registration<bus::Adapter<BenchDriver>>,
     #[pin]
     devices: Devices,
-    parent: DeviceRegistration,
+    parent: faux::Registration,
 }
 
 impl InPlaceModule for BenchBusModule {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            parent: DeviceRegistration::new(c"bench_parent", Id::None)?,
+            parent: faux::Registration::new(c"bench_parent", None)?,
             devices <- try_pin_init!(Devices {
                 bus: Some(KBox::pin_init(
                     bus::Registration::new(Ok::<_, Error>(())),

@@ -70,22 +70,28 @@ pub trait Bus: Sized + 'static {
     /// reference, in a context that may sleep.
     type DeviceData: Send + Sync + 'static;
 
-    /// The information that a driver gives to the bus, such as a table of ids.
-    type DriverInfo: ?Sized + Sync + 'static;
+    /// The id of a kind of device, of which each driver has a table.
+    ///
+    type DeviceId: fmt::Display + PartialEq + Sync + 'static;
 
     /// Returns the `static` of the bus, always the same.
     fn bus_type() -> &'static BusType<Self>;
 
-    /// Whether a driver with `info` can drive `dev`.
+    /// Returns the id of a device.
+    fn id(dev: &Device<Self>) -> &Self::DeviceId;
+
+    /// Whether a driver with `id` in its table can drive `dev`.
     ///
     /// # Context
     ///
     /// Task context, may sleep. The device's lock is held in some cases and not in others
     /// (`drivers/base/dd.c`, `__device_attach()` and `__driver_attach()`), and the device may be
     /// removed at the same time.
-    fn matches(dev: &Device<Self>, info: &Self::DriverInfo) -> bool;
+    fn matches(dev: &Device<Self>, id: &Self::DeviceId) -> bool {
+        Self::id(dev) == id
+    }
 
-    /// Adds variables to the uevents of `dev`.
+    /// Adds variables to the uevents of `dev`: by default [`UeventEnv::add_modalias`].
     ///
     /// # Context
     ///
@@ -97,8 +103,7 @@ pub trait Bus: Sized + 'static {
     ///
     /// An error suppresses the uevent.
     fn uevent(dev: &Device<Self>, env: &mut UeventEnv) -> Result {
-        let _ = (dev, env);
-        Ok(())
+        env.add_modalias(dev)
     }
 
     /// Called for each device when the system shuts down, whether it is bound or not.
@@ -128,6 +133,16 @@ pub trait Bus: Sized + 'static {
 pub struct UeventEnv(Opaque<bindings::kobj_uevent_env>);
 
 impl UeventEnv {
+    /// Adds `MODALIAS=<name of the bus>:<id of the device>`, by which udev loads a driver whose
+    /// module has this `alias`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::add`].
+    pub fn add_modalias<B: Bus>(&mut self, dev: &Device<B>) -> Result {
+        self.add(fmt!("MODALIAS={}:{}", B::NAME, B::id(dev)))
+    }
+
     /// Adds a variable; `var` reads `NAME=value`.
     ///
     /// # Errors
@@ -206,15 +221,15 @@ impl<B: Bus> BusType<B> {
         // SAFETY: The driver core calls with a device and a driver of the bus that are valid during
         // the call. All devices of the bus are `DeviceStruct<B>`s, all its drivers are
         // `DriverStruct<B>`s, whose fields but `raw` do not change while the driver is registered.
-        let (dev, info, attacher) = unsafe {
+        let (dev, drives, attacher) = unsafe {
             let drv = drv
                 .byte_sub(offset_of!(DriverStruct<B>, raw))
                 .cast::<DriverStruct<B>>();
 
-            (Device::<B>::from_raw(dev), (*drv).info, &(*drv).attacher)
+            (Device::<B>::from_raw(dev), (*drv).drives, &(*drv).attacher)
         };
 
-        let matches = info.is_some_and(|info| B::matches(dev, info))
+        let matches = drives.is_some_and(|drives| drives(dev))
             && attacher
                 .as_ref()
                 .is_none_or(|attacher| attacher.is_for_driver_core(dev));
@@ -421,7 +436,8 @@ pub(crate) trait Attacher<B: Bus>: Send + Sync {
 #[repr(C)]
 pub struct DriverStruct<B: Bus> {
     pub(super) raw: Opaque<bindings::device_driver>,
-    pub(super) info: Option<&'static B::DriverInfo>,
+    /// Whether the driver has the id of a device in its table.
+    pub(super) drives: Option<fn(&Device<B>) -> bool>,
     /// The strategy that attaches the driver; none if the driver core does.
     pub(super) attacher: Option<Arc<dyn Attacher<B>>>,
     /// Keeps the text of the driver's module while the driver is registered.
@@ -432,7 +448,7 @@ impl<B: Bus> Default for DriverStruct<B> {
     fn default() -> Self {
         Self {
             raw: Opaque::zeroed(),
-            info: None,
+            drives: None,
             attacher: None,
             user: None,
         }

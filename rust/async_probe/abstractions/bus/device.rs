@@ -16,7 +16,10 @@ use core::{
 
 use kernel::{
     bindings,
-    device,
+    device::{
+        self,
+        Bound, //
+    },
     error::to_result,
     fmt,
     prelude::*,
@@ -80,32 +83,6 @@ impl<B: Bus> Device<B> {
         Error: From<E>,
     {
         Self::make(name, None, node, data)
-    }
-
-    /// Makes a device with a parent, and else as [`Self::new`] does.
-    ///
-    /// The device keeps a reference to its parent, but does not keep it registered: a device has to
-    /// be unregistered before its parent is. Without a node of its own it has that of its parent.
-    ///
-    /// # Safety
-    ///
-    /// The parent is registered, and stays so, while the device is being added, by
-    /// [`Registration::new`] or by the function of an [`AsyncRegistration`]: the driver core does
-    /// not protect the parent's directory in sysfs meanwhile (`fs/sysfs/dir.c`,
-    /// `sysfs_remove_dir()`).
-    /// libnvdimm synchronizes its domain before it unregisters a parent (`drivers/nvdimm/bus.c`,
-    /// `nd_synchronize()`).
-    #[track_caller]
-    pub unsafe fn new_child<E>(
-        name: fmt::Arguments<'_>,
-        parent: &device::Device,
-        node: Node,
-        data: impl PinInit<B::DeviceData, E>,
-    ) -> Result<ARef<Self>>
-    where
-        Error: From<E>,
-    {
-        Self::make(name, Some(parent), node, data)
     }
 
     /// Makes a device, which keeps the text of the caller's module: its data may need it.
@@ -302,7 +279,6 @@ impl<B: Bus> Registration<B> {
     /// # Errors
     ///
     /// - `EEXIST` if a device of that name exists already.
-    /// - `ENOENT` if the parent is not registered any more.
     /// - `ENOMEM` if memory is short.
     /// - `EBUSY` if the device has been added before, or if that has failed. A device is added
     ///   once.
@@ -326,6 +302,34 @@ impl<B: Bus> Registration<B> {
         }
         header.adding.store(DONE, Relaxed);
         result.map(|()| Self(dev))
+    }
+
+    /// Makes a device with a parent, and else as [`Device::new`] does, and adds it to its bus.
+    ///
+    /// The device keeps a reference to its parent, but does not keep it registered: a device has to
+    /// be unregistered before its parent is. The parent is bound, and hence registered, while the
+    /// device is being added, in which time the driver core does not protect the directory of the
+    /// parent in sysfs (`fs/sysfs/dir.c`, `sysfs_remove_dir()`). Without a node of its own the
+    /// device has that of its parent.
+    ///
+    /// # Context
+    ///
+    /// Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Device::new`] and of [`Self::new`].
+    #[track_caller]
+    pub fn new_child<E>(
+        parent: &device::Device<Bound>,
+        name: fmt::Arguments<'_>,
+        node: Node,
+        data: impl PinInit<B::DeviceData, E>,
+    ) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        Self::new(Device::make(name, Some(parent), node, data)?)
     }
 
     /// Returns the device.

@@ -40,6 +40,9 @@ use crate::abstractions::{
     },
 };
 
+/// A table of ids of a bus, with information for the driver.
+pub type IdTable<B, Info> = &'static [(<B as Bus>::DeviceId, Info)];
+
 /// A driver for the devices of a Rust bus.
 pub trait Driver {
     /// The bus.
@@ -48,10 +51,13 @@ pub trait Driver {
     /// The data of each device that is bound to the driver.
     type Data<'bound>: Send + 'bound;
 
-    /// The information that the driver gives to the bus.
-    const INFO: &'static <Self::Bus as Bus>::DriverInfo;
+    /// The information about each kind of device.
+    type IdInfo: Sync + 'static;
 
-    /// Probes a device.
+    /// The kinds of devices that the driver can drive.
+    const ID_TABLE: IdTable<Self::Bus, Self::IdInfo>;
+
+    /// Probes a device. `id_info` is that of the first entry of the table that matches.
     ///
     /// # Context
     ///
@@ -59,6 +65,7 @@ pub trait Driver {
     /// asynchronously, several devices are probed at once.
     fn probe<'bound>(
         dev: &'bound Device<Self::Bus, Core<'_>>,
+        id_info: &'bound Self::IdInfo,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound;
 
     /// Unbinds a device, before `data` is dropped.
@@ -69,6 +76,17 @@ pub trait Driver {
     fn unbind<'bound>(dev: &'bound Device<Self::Bus, Core<'_>>, data: Pin<&Self::Data<'bound>>) {
         let _ = (dev, data);
     }
+}
+
+/// Declares a module that exposes a single driver of a Rust bus.
+///
+/// Takes the fields of [`kernel::module_platform_driver!`]. With `alias: ["<bus>:<id>"]`, udev loads
+/// the module for devices with that id.
+#[macro_export]
+macro_rules! module_bus_driver {
+    ($($f:tt)*) => {
+        ::kernel::module_driver!(<T>, $crate::bus::Adapter<T>, { $($f)* });
+    };
 }
 
 /// An adapter for the registration of drivers of a Rust bus.
@@ -118,7 +136,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         let raw = unsafe {
             let raw = Opaque::cast_into(&raw const (*drv).raw);
 
-            (*drv).info = Some(T::INFO);
+            (*drv).drives = Some(|dev| Self::id_info(dev).is_ok());
             (*drv).user = Some(user);
             (*raw).name = name.as_char_ptr();
             (*raw).bus = bus.as_raw();
@@ -169,12 +187,24 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 }
 
 impl<T: Driver> Adapter<T> {
+    /// Returns the information about a device.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if its id is not in the table.
+    fn id_info(dev: &Device<T::Bus>) -> Result<&'static T::IdInfo> {
+        let mut table = T::ID_TABLE.iter();
+        let entry = table.find(|(id, _)| T::Bus::matches(dev, id));
+
+        entry.map(|(_, info)| info).ok_or(ENODEV)
+    }
+
     extern "C" fn probe_callback(dev: *mut bindings::device) -> c_int {
         // SAFETY: The driver core calls with a device of the bus, whose lock it holds.
         let dev = unsafe { Device::<T::Bus, CoreInternal<'_>>::from_raw(dev) };
 
         from_result(|| {
-            let data = T::probe(dev);
+            let data = T::probe(dev, Self::id_info(dev)?);
             dev.as_ref().set_drvdata(data)?;
             Ok(0)
         })

@@ -96,14 +96,14 @@ impl bus::Bus for TestBus {
 
     type Data = ();
     type DeviceData = Number;
-    type DriverInfo = ();
+    type DeviceId = u32;
 
     fn bus_type() -> &'static bus::BusType<Self> {
         &TEST_BUS
     }
 
-    fn matches(dev: &bus::Device<Self>, _info: &()) -> bool {
-        dev.data().0 == PARENT
+    fn id(dev: &bus::Device<Self>) -> &u32 {
+        &dev.data().0
     }
 
     fn closing(_data: Pin<&()>) {}
@@ -115,10 +115,12 @@ struct TestDriver;
 impl bus::Driver for TestDriver {
     type Bus = TestBus;
     type Data<'bound> = Self;
-    const INFO: &'static () = &();
+    type IdInfo = ();
+    const ID_TABLE: bus::IdTable<TestBus, ()> = &[(PARENT, ())];
 
     fn probe<'bound>(
         _dev: &'bound bus::Device<TestBus, Core<'_>>,
+        _id_info: &'bound (),
     ) -> impl PinInit<Self, Error> + 'bound {
         come_and_go().map(|()| Self)
     }

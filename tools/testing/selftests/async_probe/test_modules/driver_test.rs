@@ -145,10 +145,12 @@ macro_rules! slow_bus_driver {
         impl bus::Driver for $type {
             type Bus = SlowBus;
             type Data<'bound> = Self;
-            const INFO: &'static [Model] = &[Model::Slow];
+            type IdInfo = ();
+            const ID_TABLE: bus::IdTable<SlowBus, ()> = &[(Model::Slow, ())];
 
             fn probe<'bound>(
                 dev: &'bound bus::Device<SlowBus, Core<'_>>,
+                _id_info: &'bound (),
             ) -> impl PinInit<Self, Error> + 'bound {
                 timed(dev.as_ref(), Self::NAME, $probe).map(|_unbound| Self { _unbound })
             }
@@ -233,10 +235,12 @@ impl Fields {
 impl bus::Driver for Fields {
     type Bus = SlowBus;
     type Data<'bound> = Self;
-    const INFO: &'static [Model] = &[Model::Slow];
+    type IdInfo = ();
+    const ID_TABLE: bus::IdTable<SlowBus, ()> = &[(Model::Slow, ())];
 
     fn probe<'bound>(
         dev: &'bound bus::Device<SlowBus, Core<'_>>,
+        _id_info: &'bound (),
     ) -> impl PinInit<Self, Error> + 'bound {
         let probe = |_: &[u8]| {
             work();

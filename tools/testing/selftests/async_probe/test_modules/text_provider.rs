@@ -63,14 +63,14 @@ impl bus::Bus for TextBus {
     const BUS_ATTRIBUTES: Option<&'static BusAttributes<()>> = Some(&ATTRIBUTES);
     type Data = ();
     type DeviceData = &'static CStr;
-    type DriverInfo = ();
+    type DeviceId = u32;
 
     fn bus_type() -> &'static bus::BusType<Self> {
         &TEXT_BUS
     }
 
-    fn matches(_dev: &TextDevice, _info: &()) -> bool {
-        false
+    fn id(_dev: &TextDevice) -> &u32 {
+        &0
     }
 
     fn closing(_data: Pin<&()>) {

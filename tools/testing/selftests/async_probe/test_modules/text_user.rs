@@ -58,10 +58,12 @@ struct TextDriver;
 impl bus::Driver for TextDriver {
     type Bus = TextBus;
     type Data<'bound> = Self;
-    const INFO: &'static () = &();
+    type IdInfo = ();
+    const ID_TABLE: bus::IdTable<TextBus, ()> = &[];
 
     fn probe<'bound>(
         _dev: &'bound bus::Device<TextBus, Core<'_>>,
+        _id_info: &'bound (),
     ) -> impl PinInit<Self, Error> + 'bound {
         Ok::<_, Error>(Self)
     }

@@ -67,7 +67,7 @@ fn says_how_long(bench: &mut Bench) -> Result<(), Failure> {
     }
 }
 
-/// The bus adds its variables to the uevents of its devices.
+/// The bus adds its variables to the uevents of its devices; by `MODALIAS` udev finds the driver.
 fn uevent(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod(BUS.devices, "devices=3")?;
     for number in 0..3 {
@@ -75,10 +75,14 @@ fn uevent(bench: &mut Bench) -> Result<(), Failure> {
         ensure(
             "the uevent variables",
             &uevent.as_str(),
-            &format!("SLOW_BUS_INDEX={number}").as_str(),
+            &format!("MODALIAS=slow_bus:slow\nSLOW_BUS_INDEX={number}").as_str(),
         )?;
     }
-    Ok(())
+    let path = bench.module(BUS.module);
+    let driver = std::fs::read(&path).map_err(|error| Failure::io("read", &path, error))?;
+    let alias = b"alias=slow_bus:slow\0";
+    let has_alias = driver.windows(alias.len()).any(|text| text == alias);
+    ensure("whether the driver has the alias", &has_alias, &true)
 }
 
 pub(crate) fn main() -> ExitCode {
