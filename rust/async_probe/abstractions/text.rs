@@ -131,9 +131,10 @@ unsafe extern "C" fn notify(
         return 0;
     }
 
-    // SAFETY: By the safety requirements, `module` is valid.
-    let is_its =
-        |user: &User| unsafe { async_bindings::async_probe_within_module(user.address, module) };
+    let is_its = |user: &User| {
+        // SAFETY: By the safety requirements, `module` is valid.
+        unsafe { async_bindings::async_probe_within_module(user.address, module) }
+    };
     let warn = |user: &User| {
         // SAFETY: `module` is valid, and has a name.
         let name = unsafe { CStr::from_char_ptr((&raw const (*module).name).cast()) };
