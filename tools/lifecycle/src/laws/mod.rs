@@ -28,6 +28,7 @@ pub mod law;
 pub mod manual_bind_sync;
 pub mod mutant;
 pub mod mutants;
+pub mod nested_probe;
 pub mod nothing_outlives;
 pub mod numa;
 pub mod one_at_a_time;
@@ -37,6 +38,7 @@ mod page;
 pub mod parallel_efficiency;
 pub mod probe_remove_probe;
 pub mod provider_pinned;
+pub mod ready_before_probe;
 pub mod reboot_in_flight;
 pub mod register_returns;
 mod registrations;
@@ -73,6 +75,7 @@ pub static LAWS: &[&Law] = &[
     &insmod_waits::LAW,
     &killed_loader::LAW,
     &manual_bind_sync::LAW,
+    &nested_probe::LAW,
     &nothing_outlives::LAW,
     &numa::LAW,
     &one_at_a_time::LAW,
@@ -80,6 +83,7 @@ pub static LAWS: &[&Law] = &[
     &parallel_efficiency::LAW,
     &probe_remove_probe::LAW,
     &provider_pinned::LAW,
+    &ready_before_probe::LAW,
     &reboot_in_flight::LAW,
     &register_returns::LAW,
     &rmmod_refused::LAW,

@@ -12,6 +12,8 @@ pub const BUS_TEST: &str = "bus_test";
 pub const DRIVER_TEST: &str = "driver_test";
 /// A bus and a domain that keep objects of [`TEXT_USER`].
 pub const TEXT_PROVIDER: &str = "text_provider";
+/// A driver whose probe adds a device.
+pub const NESTED_TEST: &str = "nested_test";
 /// Gives away an object that needs its text.
 pub const TEXT_USER: &str = "text_user";
 /// Drivers with a second phase.

@@ -40,6 +40,7 @@ programs! {
     module_param,
     module_text,
     mutants,
+    nested_probe,
     numa,
     order_of_arrival,
     parallel_efficiency,

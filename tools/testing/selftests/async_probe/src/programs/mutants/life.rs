@@ -11,6 +11,7 @@ use lifecycle::{Event, ProbeType};
 use nix::errno::Errno;
 use selftests::recorder::Recorder;
 use selftests::samples::{Driver, PLATFORM};
+use selftests::test_modules::NESTED_TEST;
 use selftests::{Bench, Failure};
 
 use super::live::{write, BASE, DEVICE, DRIVER};
@@ -57,6 +58,10 @@ fn lives(bench: &mut Bench) -> Result<(), Failure> {
     sleep(MOMENT);
     bench.write(Call::Unbind, &PLATFORM.device(2))?;
     bench.rmmod(PLATFORM.module)?;
+
+    // A probe that adds a device.
+    bench.insmod(NESTED_TEST, "")?;
+    bench.rmmod(NESTED_TEST)?;
     bench.rmmod(PLATFORM.devices)?;
 
     // In flight: a device. The samples wait for its probe before they remove it.

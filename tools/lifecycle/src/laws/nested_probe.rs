@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A device that a probe adds is probed by the usual rules.
+
+use super::doctor::{Draft, STRANGER};
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use super::registrations::{in_helper, Registrations};
+use crate::life::{Kind, Life, Sight, Span};
+use crate::{Event, ProbeType};
+
+const FORCE: Option<ProbeType> = Some(ProbeType::ForceSynchronous);
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "nested_probe",
+    promise: "A probe that adds a device has that device probed before the addition returns, in the \
+              same task, if a driver with PROBE_FORCE_SYNCHRONOUS is registered for it. It makes no \
+              difference whether the outer probe is asynchronous.",
+    kernel: "drivers/base/dd.c: device_initial_probe() calls __device_attach() in the task that adds \
+             the device, and driver_allows_async_probing() is false for PROBE_FORCE_SYNCHRONOUS. \
+             Nothing there looks at whether the task is an async worker.",
+    mend: "A bus or a parent that schedules the probe of its children elsewhere breaks it. Have \
+           device_add() probe them.",
+    needs: &[Sight::Probes, Sight::Registrations, Sight::Devices, Sight::AsyncWork],
+    check,
+    mutants: &[Mutant::doctored("probed_elsewhere", probed_elsewhere)],
+};
+
+/// Judges the first probe of each device that a probe adds.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for [outer, add, probe] in nested(life) {
+        cases += 1;
+        court.demand(
+            probe.task == add.task && probe.end_place() < add.end_place(),
+            format!(
+                "{} to be probed in the task that adds it during the probe of {}, before the \
+                 addition returns",
+                probe.on, outer.on
+            ),
+            &[
+                outer.began,
+                add.began,
+                probe.began,
+                probe.end_place(),
+                add.end_place(),
+            ],
+        )?;
+    }
+    Ok(cases)
+}
+
+/// The probes around additions, the additions, and the first probes of what was added, by a FORCE
+/// driver that had been registered before: those that begin during the addition, and those that a
+/// helper of the driver core does. What is probed by hand later is no case.
+fn nested(life: &Life) -> impl Iterator<Item = [&Span; 3]> {
+    let registrations = Registrations::of(life);
+    life.of(Kind::Add).filter_map(move |(at, add)| {
+        let outer = life.within(at, |outer| outer.kind == Kind::Probe)?;
+        let mut later = life
+            .of_device(add)
+            .filter(|(_, span)| add.began < span.began);
+        let (first, probe) =
+            later.find(|(_, span)| matches!(span.kind, Kind::Probe | Kind::Add | Kind::Del))?;
+        let by_core = probe.began < add.end_place() || in_helper(life, first).is_some();
+        let by_hand = life.within(first, |outer| {
+            outer.kind == Kind::Bind || outer.kind == Kind::Attach
+        });
+        let register = registrations.of_probe(probe)?;
+        let is_forced = register.facts.probe_type == FORCE && register.end_place() < add.began;
+        let is_case = probe.kind == Kind::Probe && by_core && by_hand.is_none() && is_forced;
+        is_case.then_some([&life.spans[outer], add, probe])
+    })
+}
+
+/// Another task probes a child.
+fn probed_elsewhere(life: &Life) -> Option<Vec<Event>> {
+    let [_, _, probe] = nested(life).next()?;
+    let own = life.tasks[probe.task?].pid;
+    let mut draft = Draft::of(life);
+    for place in probe.began..=probe.end_place() {
+        if let Some(recorded) = draft.recorded(place) {
+            if Some(recorded.pid) == own {
+                recorded.pid = STRANGER;
+            }
+        }
+    }
+    Some(draft.done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::force_sync;
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
+
+    const RECORDED: &str = "
+        9 register drv=e type=force
+        9 register_end 0
+        9 register type=prefer
+        9 schedule 0
+        9 register_end 0
+        31 driver_attach 0
+        31 probe 0
+        31 add 1
+        31 probe 1 drv=e
+        31 probe_end 0
+        31 add_end 0
+        31 probe_end 0
+        31 driver_attach_end
+    ";
+
+    #[test]
+    fn holds() {
+        assert_kept(&LAW, RECORDED, 1);
+        // The worker runs the helper of the outer device.
+        assert_kept(&force_sync::LAW, RECORDED, 1);
+        // A driver that may be probed elsewhere, or whose registration came later.
+        let prefers = altered(RECORDED, "9 register drv=e type=force", "9 register drv=e");
+        assert_kept(&LAW, &prefers, 0);
+        let late = altered(RECORDED, "9 register drv=e type=force", "");
+        assert_kept(&LAW, &late.replacen("9 register_end 0", "", 1), 0);
+    }
+
+    #[test]
+    fn elsewhere() {
+        let inner = "31 probe 1 drv=e\n        31 probe_end 0";
+        assert!(RECORDED.contains(inner));
+        let other = RECORDED.replace(inner, "32 probe 1 drv=e\n 32 probe_end 0");
+        assert_broken(&LAW, &other, "probe dev=\"d.1\"");
+    }
+
+    #[test]
+    fn by_a_helper() {
+        let inner = "31 probe 1 drv=e\n        31 probe_end 0\n        31 add_end 0";
+        assert!(RECORDED.contains(inner));
+        let scheduled = "31 add_end 0\n 32 device_attach 1\n 32 probe 1 drv=e\n 32 probe_end 0\n 32 device_attach_end";
+        assert_broken(&LAW, &RECORDED.replace(inner, scheduled), "task-32");
+        // By hand, later.
+        let later = "31 add_end 0\n 32 probe 1 drv=e\n 32 probe_end 0";
+        assert_kept(&LAW, &RECORDED.replace(inner, later), 0);
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! No device is probed before its addition has made it ready.
+
+use super::doctor::Draft;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::life::{Kind, Life, Sight, Span};
+use crate::Event;
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "ready_before_probe",
+    promise: "No probe of a device begins before its addition has announced it to userspace, \
+              whatever other tasks load meanwhile. A task that registers a driver while the device \
+              is being added does not probe it yet; the task that adds it does so afterwards.",
+    kernel:
+        "drivers/base/core.c: device_add() calls dev_set_ready_to_probe() after it has sent the \
+             uevent. drivers/base/dd.c: __driver_probe_device() returns -EPROBE_DEFER before that. \
+             Linux 7.2 has no such check: there the law is broken if a driver is registered in the \
+             moment between bus_add_device() and the uevent.",
+    mend:
+        "Code that calls the probe of a driver by itself, without the driver core, probes a device \
+           that is not ready. Call device_attach() or device_driver_attach().",
+    needs: &[Sight::Probes, Sight::Devices, Sight::Uevents],
+    check,
+    mutants: &[Mutant::doctored("too_early", too_early)],
+};
+
+/// Judges the first probe of each device whose addition is in the log.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let mut cases = 0;
+    for (add, ready, probe) in first_probes(court.life) {
+        cases += 1;
+        court.demand(
+            ready < probe.began,
+            format!("the uevent of {} before its first probe", add.on),
+            &[add.began, probe.began, ready],
+        )?;
+    }
+    Ok(cases)
+}
+
+/// The additions, where each sends its uevent, and the first probes of what was added.
+fn first_probes(life: &Life) -> impl Iterator<Item = (&Span, usize, &Span)> {
+    life.of(Kind::Add).filter_map(|(at, add)| {
+        let (_, ready) = life
+            .inside(Kind::Uevent, at)
+            .find(|(_, uevent)| uevent.same_device(add) && uevent.on == "add")?;
+        let mut of_device = life.of_device(add).map(|(_, span)| span);
+        let first = of_device.find(|span| span.kind == Kind::Probe && add.began < span.began)?;
+        Some((add, ready.began, first))
+    })
+}
+
+/// A device is announced after its probe has begun.
+fn too_early(life: &Life) -> Option<Vec<Event>> {
+    let (_, ready, probe) =
+        first_probes(life).find(|(add, _, probe)| probe.began < add.end_place())?;
+    let mut draft = Draft::of(life);
+    draft.shift(ready, probe.began);
+    Some(draft.done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
+
+    const RECORDED: &str = "
+        9 add 0
+        9 uevent 0 add
+        9 probe 0
+        9 probe_end 0
+        9 add_end 0
+        8 add 1
+        8 uevent 1 add
+        9 probe 1
+        9 probe_end 0
+        8 add_end 0
+        9 probe 2
+        9 probe_end 0
+    ";
+
+    #[test]
+    fn holds() {
+        assert_kept(&LAW, RECORDED, 2);
+        // It is not probed.
+        let without = altered(RECORDED, "9 probe 0", "");
+        assert_kept(&LAW, &without.replacen("9 probe_end 0", "", 1), 1);
+    }
+
+    #[test]
+    fn too_early() {
+        let early = altered(RECORDED, "8 uevent 1 add", "");
+        let early = altered(&early, "9 probe 1", "9 probe 1\n 8 uevent 1 add");
+        assert_broken(&LAW, &early, "uevent");
+    }
+}
