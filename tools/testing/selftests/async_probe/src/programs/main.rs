@@ -50,6 +50,7 @@ programs! {
     provider_pinned,
     random_lives,
     reboot_in_flight,
+    ready_before_probe,
     recorder,
     register_returns,
     rmmod_refused,
