@@ -82,7 +82,7 @@ pub struct Report {
     /// Of several boots in the log, the one of this number, from 1 [default: the last with probes]
     #[arg(long, value_name = "NUMBER")]
     pub boot: Option<usize>,
-    /// Shows what decided when this was there: init, a device, or a unit such as dev-sda.device
+    /// Shows what decided when this was there: init, a device, or a unit of systemd's
     #[arg(long, value_name = "WHAT")]
     pub until: Option<String>,
     /// How to show it

@@ -18,8 +18,8 @@ pub fn run(args: &Report) -> Result<()> {
                 "the log {} does not show when {what} was there",
                 summary.name
             ),
-            "it has no probe and no addition of a device of that name",
-            "name a device as the report does, a unit of systemd's such as dev-sda.device, or init",
+            "it has no probe and no addition of a device of that name, and no unit",
+            "name a device or a unit as the report does, or init",
         ));
     }
     if args.quiet {

@@ -65,10 +65,10 @@ impl Summary {
         }
     }
 
-    /// Finds out instead what decided when this was there: `init`, or a device. False if the log
-    /// does not show it.
+    /// Finds out instead what decided when this was there: `init`, a device, or a unit of
+    /// systemd's. False if the log does not show it.
     pub fn until(&mut self, what: &str) -> bool {
-        self.path = path::until(&self.life, what);
+        self.path = path::until(&self.life, what, &self.collected.units);
         self.path.is_some()
     }
 }

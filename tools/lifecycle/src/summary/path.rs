@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{name, Call};
 use crate::event::{Event, Initcall};
 use crate::life::{Kind, Life, Wait, Wave};
+use crate::parse::collected::Unit;
 use crate::{Micros, What};
 
 /// The steps that decided when something ended.
@@ -78,8 +79,8 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
 }
 
 /// The path from the beginning of the boot, or of the log, until init runs, or until a device is
-/// there: `init`, the name of a device, or that of systemd's unit of one.
-pub(super) fn until(life: &Life, what: &str) -> Option<Path> {
+/// there: `init`, the name of a device, or that of a unit of systemd's.
+pub(super) fn until(life: &Life, what: &str, units: &[Unit]) -> Option<Path> {
     let runs = |event: &Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
     let init = life.events.iter().find(|event| runs(event));
     let mut walk = Walk {
@@ -87,8 +88,12 @@ pub(super) fn until(life: &Life, what: &str) -> Option<Path> {
         waiting: life.waiting(),
         steps: Vec::new(),
     };
+    let unit = units.iter().find(|unit| unit.name == what);
     let (what, end) = if what == "init" {
         ("the boot".to_owned(), init?.time)
+    } else if let Some(unit) = unit.filter(|unit| !unit.name.ends_with(".device")) {
+        walk.step(format!("start of {what}"), unit.began, unit.active, None);
+        (format!("the start of {what}"), unit.active)
     } else {
         // `dev-disk-x.device` is a link, which the log does not know.
         let name = what
@@ -116,15 +121,21 @@ pub(super) fn until(life: &Life, what: &str) -> Option<Path> {
         (what, end)
     };
     // What came before: the boot, and then userspace.
-    let reached = walk.steps.last().map_or(end, |step| step.begin);
+    let mut reached = walk.steps.last().map_or(end, |step| step.begin);
     let userspace = init.map(|init| init.time).filter(|init| *init < reached);
     if let Some(init) = userspace {
-        walk.step(
-            "userspace, which the log does not show",
-            init,
-            reached,
-            None,
-        );
+        while let Some((at, call, ended)) = just_before(life, init, reached) {
+            walk.step("userspace", ended, reached, None);
+            walk.step(
+                format!("{call}, just before"),
+                life.spans[at].begin,
+                ended,
+                Some(at),
+            );
+            reached = life.spans[at].begin;
+        }
+        let unknown = "userspace, which the log does not show";
+        walk.step(unknown, init, reached, None);
     }
     let boots = life.tasks.iter().position(|task| task.pid == Some(1));
     let first = boots.and_then(|task| life.tasks[task].spans.first());
@@ -133,6 +144,19 @@ pub(super) fn until(life: &Life, what: &str) -> Option<Path> {
         walk.tasks("the boot", &[task], begin, userspace.unwrap_or(reached));
     }
     Some(walk.done(what, end))
+}
+
+/// The call of userspace that ended last before this time, after init ran, if that was so soon
+/// before that a script may have made both.
+fn just_before(life: &Life, init: Micros, time: Micros) -> Option<(usize, String, Micros)> {
+    const SOON: Micros = Micros(100_000);
+    let calls = life.spans.iter().enumerate().filter_map(|(at, span)| {
+        let soon = |end: &Micros| *end <= time && time - *end < SOON && span.begin < *end;
+        let end = span.end.filter(soon)?;
+        let called = init <= span.begin && life.bar_around(at).is_none();
+        Some((at, name(life, at).filter(|_| called)?, end))
+    });
+    calls.max_by_key(|(at, _, end)| (*end, *at))
 }
 
 /// Who does what a call asks for: its task, and the one that it has started for that. A shell that

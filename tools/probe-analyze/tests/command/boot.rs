@@ -49,6 +49,35 @@ fn a_boot_says_what_was_recorded_and_has_parts() {
     );
 }
 
+#[test]
+fn what_decided() {
+    for (what, decided) in [
+        ("init", "the boot ended"),
+        ("atkbd", ""),
+        ("ttyS0", "the wait for ttyS0 ended"),
+        ("00:04", "probe of 00:04 by serial ended"),
+        ("dev-ttyS0.device", "the wait for ttyS0 ended"),
+    ] {
+        let code = if decided.is_empty() { 9 } else { 0 };
+        let text = expect(&["report", "--until", what, &boot()], code).stdout;
+        assert!(text.contains(decided), "{text}");
+        assert_eq!(text.contains("the boot\n"), code == 0, "{text}");
+    }
+}
+
+#[test]
+fn what_if() {
+    let text = expect(&["what-if", "--driver", "hpet_acpi", &boot()], 0).stdout;
+    assert!(text.contains("driver_async_probe=hpet_acpi\n"), "{text}");
+    assert!(text.contains("rtc_cmos: it asks for PROBE_FORCE_SYNCHRONOUS"));
+    let json = expect(&["what-if", "--json", &boot()], 0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["goals"][0]["now"], 1_589_501);
+    // None saves as much as it costs to start a worker.
+    assert_eq!(expect(&["what-if", "--quiet", &boot()], 0).stdout, "\n");
+    assert!(json["drivers"].as_array().unwrap().is_empty());
+}
+
 /// What `collect` has put beside the recording.
 #[test]
 fn units_and_deferred_devices() {

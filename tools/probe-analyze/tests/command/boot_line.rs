@@ -21,6 +21,7 @@ const SYMBOLS: &[&str] = &[
     "driver_register",
     "async_probe_drv_names",
     "_request_firmware",
+    "__request_module",
     "async_schedule_node_domain",
     "async_schedule_dev_nocall",
     "driver_bound",
