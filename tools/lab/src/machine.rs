@@ -50,13 +50,13 @@ pub struct Machine {
     pub seed: u64,
     /// More arguments of QEMU's
     #[arg(skip)]
-    pub qemu: &'static str,
+    pub qemu: String,
     /// More for the kernel's command line
     #[arg(long, default_value = "")]
     pub append: String,
-    /// QEMU's arguments for more devices
+    /// Whether the guest may have the lab plug devices in and out
     #[arg(skip)]
-    pub devices: Vec<String>,
+    pub hotplug: bool,
     /// Seconds of guest time that a job may take
     #[arg(long, default_value_t = 900)]
     pub deadline: u32,

@@ -6,6 +6,7 @@ use crate::arch::Arch;
 use crate::environment::IMAGE;
 use crate::error::{Error, Kind, Result};
 use crate::machine::{Accel, Machine, Time};
+use crate::qmp;
 
 /// Where QEMU sees the directory of the outputs.
 pub const OUT: &str = "/lab/out";
@@ -48,7 +49,11 @@ pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<V
     add(&format!("-seed {} -m {}M", machine.seed, machine.memory));
     add(&processors(machine));
     if !machine.qemu.is_empty() {
-        add(machine.qemu);
+        add(&machine.qemu);
+    }
+    if machine.hotplug {
+        add(qmp::ARGUMENTS);
+        add("-device pvpanic -action panic=pause");
     }
     for (number, serial) in serials.iter().enumerate() {
         let (backend, options) = serial.split_once(',').unwrap_or((serial, ""));
@@ -57,8 +62,6 @@ pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<V
             "-chardev {backend},id=s{number}{comma}{options} -serial chardev:s{number}"
         ));
     }
-    args.extend(machine.devices.iter().cloned());
-    let mut add = |text: &str| args.extend(text.split(' ').map(str::to_owned));
     add(&format!(
         "-kernel {IMAGE} -initrd {OUT}/{INITRAMFS} -append"
     ));

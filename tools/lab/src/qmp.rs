@@ -95,6 +95,19 @@ impl Qmp {
         }
     }
 
+    /// Executes what a guest has asked for that stops itself, and lets it go on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`execute()`](Self::execute).
+    pub fn stopped(&mut self, request: &str) -> Result<()> {
+        let (command, arguments) = request.split_once(' ').unwrap_or((request, "{}"));
+        let arguments = serde_json::from_str(arguments).map_err(|error| broken(&error))?;
+        self.event("STOP")?;
+        self.execute(command, arguments)?;
+        self.execute("cont", json!({})).map(drop)
+    }
+
     /// Waits for an event of this name, unless it has come before; returns its data. Earlier events
     /// are forgotten.
     ///

@@ -19,6 +19,7 @@ use crate::kernel::Kernel;
 use crate::machine::{Accel, Machine, Time};
 use crate::process::{check_interrupted, indent, tail, wait, Guarded};
 use crate::qemu::{self, INITRAMFS, KVM_NEXT, OUT};
+use crate::qmp::{Pending, Qmp};
 
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);
@@ -37,6 +38,9 @@ const CONSOLE: &str = "console.log";
 
 /// What the job prints.
 const RESULTS: &str = "results.log";
+
+/// How a guest asks for a command of QMP's, before it stops: `device_del {"id": "x"}`.
+const ASKS: &str = "lab: qmp ";
 
 /// A character device that is a file of the output directory.
 fn file(name: &str) -> String {
@@ -166,12 +170,15 @@ impl Boot<'_> {
         }
         let stderr = File::create(&errors).at(&errors, "write")?;
         let mut command = self.command([&file(CONSOLE), &file(RESULTS)])?;
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr);
+        let (qmp, stdin) = match self.machine.hotplug {
+            true => Qmp::pair().map(|(qmp, stdin)| (Some(qmp), stdin))?,
+            false => (None, Stdio::null()),
+        };
+        command.stdin(stdin).stdout(Stdio::null()).stderr(stderr);
         let began = Instant::now();
         let mut qemu = Guarded::spawn(&mut command)?;
+        let mut qmp = qmp.map(Pending::open).transpose()?;
+        let mut asked = Vec::new();
         let mut watcher = Watcher::default();
         let mut ended = None;
         let mut blank = false;
@@ -183,6 +190,10 @@ impl Boot<'_> {
             let status = qemu.try_wait()?;
             console_tail.lines(status.is_some(), &mut |text| watcher.line(text))?;
             results_tail.lines(status.is_some(), &mut |text| {
+                if let Some(request) = text.strip_prefix(ASKS) {
+                    asked.push(request.to_owned());
+                    return;
+                }
                 if let Some(how) = closing(text) {
                     ended = Some(how);
                     deadline = deadline.min(Instant::now() + POWER_OFF);
@@ -198,6 +209,9 @@ impl Boot<'_> {
             })?;
             if let Some(status) = status {
                 break Some(status);
+            }
+            for request in asked.drain(..) {
+                qmp.as_mut().map_or(Ok(()), |qmp| qmp.stopped(&request))?;
             }
             check_interrupted()?;
             if self.machine.accel == Accel::Kvm
@@ -292,6 +306,9 @@ fn settings(arch: &Arch, machine: &Machine) -> String {
         machine.deadline,
         machine.seed
     );
+    if machine.hotplug {
+        text.push_str("export ASYNC_PROBE_HOTPLUG=1\n");
+    }
     if machine.time == Time::Virtual {
         text.push_str(&format!(
             "SETTLE={SETTLE}\nexport ASYNC_PROBE_ICOUNT_SHIFT={}\n",

@@ -162,7 +162,7 @@ fn boot(
     job += "sleep 10\nlook warm\n";
     initramfs.bytes("job", job.as_bytes(), true);
     let machine = Machine {
-        devices: args,
+        qemu: args.join(" "),
         ..machine.clone()
     };
     let mut lines = Vec::new();

@@ -265,7 +265,7 @@ impl Devices {
     /// This machine, with the devices.
     pub fn machine(&self, machine: &Machine) -> Machine {
         Machine {
-            devices: self.args(),
+            qemu: self.args().join(" "),
             ..machine.clone()
         }
     }

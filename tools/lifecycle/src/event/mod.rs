@@ -189,11 +189,13 @@ pub enum Call {
     Remove,
     /// The number of a device written to `remove_async` of the sample bus in sysfs.
     RemoveAsync,
+    /// A device is unplugged, from outside of the virtual machine; the call returns when it has gone.
+    Unplug,
 }
 
 impl Call {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Insmod,
         Self::Rmmod,
         Self::Bind,
@@ -203,6 +205,7 @@ impl Call {
         Self::AddAsync,
         Self::Remove,
         Self::RemoveAsync,
+        Self::Unplug,
     ];
 
     /// Its name in the log.
@@ -217,6 +220,7 @@ impl Call {
             Self::AddAsync => "add_async",
             Self::Remove => "remove",
             Self::RemoveAsync => "remove_async",
+            Self::Unplug => "unplug",
         }
     }
 }

@@ -54,6 +54,15 @@ impl Draft {
         self.0.insert(at, self.0[at].clone());
     }
 
+    /// Puts a copy of an event at another place.
+    pub(super) fn copy(&mut self, from: usize, to: usize) {
+        let copy = Event {
+            time: self.0[to].time,
+            what: self.0[from].what.clone(),
+        };
+        self.0.insert(to, copy);
+    }
+
     /// Takes an event out.
     pub(super) fn remove(&mut self, at: usize) {
         self.0.remove(at);

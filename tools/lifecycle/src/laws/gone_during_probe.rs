@@ -24,7 +24,7 @@ pub static LAW: Law = Law {
     mutants: &[
         Mutant::live("remove_later").also(&["one_at_a_time"]),
         Mutant::doctored("removal_returns_early", removal_returns_early)
-            .also(&["one_at_a_time", "unbind_waits"]),
+            .also(&["one_at_a_time", "unbind_waits", "surprise_removal"]),
     ],
 };
 

@@ -46,6 +46,7 @@ pub mod rmmod_refused;
 pub mod rmmod_waits;
 pub mod second_phase_in_flight;
 pub mod single_slot;
+pub mod surprise_removal;
 pub mod suspend_in_flight;
 #[cfg(test)]
 pub(crate) mod test_life;
@@ -90,6 +91,7 @@ pub static LAWS: &[&Law] = &[
     &rmmod_waits::LAW,
     &second_phase_in_flight::LAW,
     &single_slot::LAW,
+    &surprise_removal::LAW,
     &suspend_in_flight::LAW,
     &two_phase::LAW,
     &uevent_order::LAW,

@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
         append: format!("{} {COMMAND_LINE}", args.boot.machine.append)
             .trim()
             .to_owned(),
-        qemu: QEMU,
+        qemu: QEMU.to_owned(),
         exact: false,
         wall_deadline: args.boot.machine.wall_deadline.max(WALL_DEADLINE),
         ..args.boot.machine.clone()

@@ -185,7 +185,7 @@ impl Booter {
         };
         let machine = Machine {
             append: format!("{} {} {parameter}", self.machine.append, row.append),
-            qemu: row.qemu,
+            qemu: row.qemu.to_owned(),
             exact: false,
             ..self.machine.clone()
         };

@@ -16,6 +16,7 @@ pub(super) const BOOTS: &[Boot] = &[
         append: "",
         nodes: None,
         qemu: "",
+        hotplug: false,
     },
     Boot {
         name: "two_nodes",
@@ -23,6 +24,15 @@ pub(super) const BOOTS: &[Boot] = &[
         append: "driver_async_probe=slow_platform",
         nodes: Some(2),
         qemu: "-device pci-testdev -device pci-testdev",
+        hotplug: false,
+    },
+    Boot {
+        name: "hotplug",
+        needs: Some("CONFIG_HOTPLUG_PCI_ACPI=y"),
+        append: "",
+        nodes: None,
+        qemu: "",
+        hotplug: true,
     },
     Boot {
         name: "kunit",
@@ -30,6 +40,7 @@ pub(super) const BOOTS: &[Boot] = &[
         append: "kunit.enable=1",
         nodes: None,
         qemu: "",
+        hotplug: false,
     },
 ];
 
@@ -45,6 +56,8 @@ pub(super) struct Boot {
     nodes: Option<u8>,
     /// More arguments of QEMU's: the devices of tests.
     qemu: &'static str,
+    /// Whether the programs have the lab plug devices in and out.
+    hotplug: bool,
 }
 
 impl Boot {
@@ -59,7 +72,8 @@ impl Boot {
             .trim()
             .to_owned();
         machine.nodes = self.nodes.unwrap_or(machine.nodes);
-        machine.qemu = self.qemu;
+        machine.qemu = self.qemu.to_owned();
+        machine.hotplug = self.hotplug;
         machine.exact = false;
         // It runs many programs, each of which has a deadline of its own.
         machine.deadline *= 2;

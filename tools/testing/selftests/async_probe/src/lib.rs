@@ -13,6 +13,7 @@
 pub mod bench;
 pub mod failure;
 pub mod firmware_dir;
+pub mod hotplug;
 pub mod kernel;
 pub mod kmemleak;
 pub mod kmsg;

@@ -60,6 +60,7 @@ programs! {
     single_slot,
     splats,
     stress,
+    surprise_removal,
     two_phase,
     uevent_order,
     unbind_waits,

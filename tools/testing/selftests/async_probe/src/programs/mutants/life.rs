@@ -68,7 +68,7 @@ fn lives(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod(BASE, "devices=1 slow_ms=300")?;
     bench.insmod(DRIVER, "async_probe")?;
     bench.wait_for_probe(DEVICE)?;
-    write(Call::Remove, DEVICE)?;
+    write(Call::Unplug, DEVICE)?;
     bench.rmmod(DRIVER)?;
     bench.rmmod(BASE)?;
 

@@ -148,7 +148,11 @@ pub(crate) fn write(call: Call, on: &str) -> Result<(), Failure> {
     let (path, text) = match call {
         Call::Bind | Call::Unbind => (format!("{bus}/drivers/{NAME}/{call}"), on),
         Call::DriversProbe => (format!("{bus}/drivers_probe"), on),
-        call => (format!("{bus}/{call}"), on.rsplit('.').next().unwrap_or(on)),
+        // To the bus a device that is unplugged is one that is removed.
+        call => {
+            let file = if call == Call::Unplug { Call::Remove } else { call };
+            (format!("{bus}/{file}"), on.rsplit('.').next().unwrap_or(on))
+        }
     };
     sysfs::write_to(&path, call, on, text)?
         .map_err(|errno| Failure::assertion(format!("{call} of {on} to succeed"), errno))

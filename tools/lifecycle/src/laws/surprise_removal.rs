@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A device that is unplugged while its probe runs is removed once, after the probe.
+
+use super::doctor::Draft;
+use super::law::{Court, Law, Violation};
+use super::mutant::Mutant;
+use crate::event::Call;
+use crate::life::{Kind, Life, Sight, Span};
+use crate::Event;
+
+/// The law.
+pub static LAW: Law = Law {
+    name: "surprise_removal",
+    promise: "A device that is unplugged while its probe runs is removed, after the probe. Each \
+              probe of it that has succeeded is followed by one remove. No driver probes it when it \
+              has been removed.",
+    kernel: "drivers/pci/hotplug/acpiphp_glue.c: disable_slot() calls \
+             pci_stop_and_remove_bus_device(). drivers/pci/remove.c: pci_stop_dev() calls \
+             device_release_driver(), which takes the device lock that the probe holds; \
+             pci_destroy_dev() calls device_del() afterwards, which releases a driver that was bound \
+             in between (pci_bus_match() does not forbid that).",
+    mend: "A bus whose devices can be unplugged must take the device from its driver before it lets \
+           go of it. A driver must not look for its device on the bus in remove: the device may be \
+           gone.",
+    needs: &[Sight::Probes, Sight::Removes, Sight::Devices],
+    check,
+    mutants: &[
+        Mutant::doctored("removed_twice", removed_twice)
+            .also(&["one_at_a_time", "unbind_waits", "gone_during_probe"]),
+        Mutant::doctored("probed_again", probed_again).also(&[
+            "gone_during_probe",
+            "one_at_a_time",
+            "bound_again",
+            "uevent_order",
+        ]),
+    ],
+};
+
+/// The device that a call unplugs while it is probed: its probe, and its removal.
+fn unplugged<'l>(life: &'l Life, call: &'l Span) -> Option<(&'l Span, Option<&'l Span>)> {
+    let probe = |of: &&Span| {
+        of.kind == Kind::Probe
+            && of.facts.at.is_some()
+            && of.began < call.began
+            && of.spans(call.began)
+            && of.task != call.task
+    };
+    let of_name = || life.named(&call.on).map(|(_, span)| span);
+    let probe = of_name().filter(probe).last()?;
+    let mut dels = of_name().filter(|del| {
+        del.kind == Kind::Del && del.same_device(probe) && call.began < del.end_place()
+    });
+    Some((probe, dels.next()))
+}
+
+/// Judges every call that unplugs a device; the cases are those during a probe of it.
+fn check(court: &Court<'_>) -> Result<usize, Violation> {
+    let life = court.life;
+    let mut cases = 0;
+    for (_, call) in life.of(Kind::Call(Call::Unplug)) {
+        let Some((probe, del)) = unplugged(life, call) else {
+            continue;
+        };
+        // It is still under way, or nothing was unplugged.
+        if call.ended.is_none() || call.ret != Some(0) {
+            continue;
+        }
+        cases += 1;
+        let on = &call.on;
+        let del = del.filter(|del| del.end_place() < call.end_place());
+        let gone = del.map_or(usize::MAX, Span::end_place);
+        court.demand(
+            del.is_some() && probe.end_place() < gone,
+            format!("{on} to be removed, after its probe"),
+            &[
+                probe.began,
+                call.began,
+                probe.end_place(),
+                gone,
+                call.end_place(),
+            ],
+        )?;
+        let of = |kind: Kind| {
+            let spans = life.of_device(probe).map(|(_, span)| span);
+            spans.filter(move |span| span.kind == kind && probe.began <= span.began)
+        };
+        let before = |span: &&Span| span.began < call.end_place();
+        let succeeded = of(Kind::Probe)
+            .filter(before)
+            .filter(|of| of.ret == Some(0))
+            .count();
+        let removes: Vec<usize> = of(Kind::Remove).filter(before).map(|of| of.began).collect();
+        court.demand(
+            removes.len() == succeeded && removes.iter().all(|of| probe.end_place() < *of),
+            format!("{succeeded} remove of {on}, after its probe and before it is gone"),
+            &[&[probe.end_place()][..], &removes, &[gone]].concat(),
+        )?;
+        // The next device may have the memory of this one.
+        let ends = |span: &&Span| matches!(span.kind, Kind::Freed | Kind::Add);
+        let spans = life.of_device(probe).map(|(_, span)| span);
+        let mut after = spans.filter(ends).map(|span| span.began);
+        let freed = after.find(|end| gone < *end).unwrap_or(usize::MAX);
+        let mut probes = of(Kind::Probe).map(|of| of.began);
+        let again = probes.find(|again| gone < *again && *again < freed);
+        court.demand(
+            again.is_none(),
+            format!("no probe of {on}, which is gone"),
+            &[call.began, gone, again.unwrap_or(usize::MAX)],
+        )?;
+    }
+    Ok(cases)
+}
+
+/// The first such device of a recording, with the place of its remove.
+fn first(life: &Life) -> Option<(&Span, &Span, usize)> {
+    life.of(Kind::Call(Call::Unplug)).find_map(|(_, call)| {
+        let (probe, del) = unplugged(life, call)?;
+        let remove = life.of_device(probe).map(|(_, span)| span);
+        let mut removes = remove.filter(|of| of.kind == Kind::Remove && probe.began < of.began);
+        let remove = removes.next()?.began;
+        Some((probe, del?, remove))
+    })
+}
+
+/// The driver removes it twice.
+fn removed_twice(life: &Life) -> Option<Vec<Event>> {
+    let (_, _, remove) = first(life)?;
+    let mut draft = Draft::of(life);
+    draft.repeat(remove);
+    Some(draft.done())
+}
+
+/// The driver probes it when it has been removed.
+fn probed_again(life: &Life) -> Option<Vec<Event>> {
+    let (probe, del, _) = first(life)?;
+    let mut draft = Draft::of(life);
+    let after = del.ended? + 1;
+    draft.copy(probe.ended?, after);
+    draft.copy(probe.began, after);
+    Some(draft.done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::LAW;
+
+    /// As on PCI: the driver is released first, and the device removed afterwards.
+    const RECORDED: &str = "
+        30 probe 0
+        call unplug d.0 9
+        8 release 0
+        30 probe_end 0
+        8 remove 0
+        8 release_end
+        8 del 0
+        8 del_end
+        8 freed 0
+        return unplug d.0 9 0
+        31 probe 1
+        call unplug d.1 9
+        8 del 1
+        31 probe_end 2
+        8 del_end
+        return unplug d.1 9 0
+    ";
+
+    #[test]
+    fn holds() {
+        assert_kept(&LAW, RECORDED, 2);
+        let refused = RECORDED.replace("9 0\n        31", "9 -19\n        31");
+        assert_kept(&LAW, &refused, 1);
+        let late = altered(RECORDED, "30 probe_end 0", "");
+        let late = altered(
+            &late,
+            "call unplug d.0 9",
+            "30 probe_end 0\n call unplug d.0 9",
+        );
+        assert_kept(&LAW, &late, 1);
+    }
+
+    #[test]
+    fn stays() {
+        let stays = RECORDED.replace("8 del 0\n        8 del_end\n", "\n");
+        assert_broken(&LAW, &stays, "unplug");
+        let end = "8 del_end\n        return unplug d.1 9 0";
+        let early = RECORDED.replace(end, "return unplug d.1 9 0\n 8 del_end");
+        assert_broken(&LAW, &early, "unplug");
+    }
+
+    #[test]
+    fn another_number_of_removes() {
+        assert_broken(&LAW, &altered(RECORDED, "8 remove 0", ""), "del_end");
+        let twice = "8 remove 0\n 8 remove 0";
+        assert_broken(&LAW, &altered(RECORDED, "8 remove 0", twice), "remove");
+    }
+
+    #[test]
+    fn probed_again() {
+        let end = "8 del_end\n        8 freed";
+        let again = "8 del_end\n 7 probe 0\n 7 probe_end 2\n 8 freed";
+        assert_broken(&LAW, &RECORDED.replace(end, again), "7 [000] probe");
+        // Another device that has its memory.
+        let next = format!("{RECORDED}\n 9 add 0\n 9 add_end 0\n 30 probe 0\n 30 probe_end 0");
+        assert_kept(&LAW, &next, 2);
+        // Before it is removed, another task may register a driver.
+        let between = "8 release_end\n 7 probe 0\n 7 probe_end 0";
+        let between = altered(RECORDED, "8 release_end", between);
+        assert_broken(&LAW, &between, "remove");
+        let removed = "8 del 0\n 8 release 0\n 8 remove 0\n 8 release_end";
+        assert_kept(&LAW, &altered(&between, "8 del 0", removed), 2);
+    }
+}
