@@ -28,7 +28,7 @@ PROBE_ANALYZE = out/target/$(HOST)/release/probe-analyze
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report what-if diff check check-driver devices bench bench-compare determinism boot-stall boot-demo boots in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
+.PHONY: all modules run report what-if diff check check-driver devices census fleet-demo bench bench-compare determinism boot-stall boot-demo boots in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
 
 all: modules
 
@@ -50,7 +50,7 @@ setup docs: lab
 	@$(LAB) $(SAYS) $@ $(KERNEL_FLAGS)
 
 check: lab
-	@$(LAB) $(SAYS) check $(LAB_FLAGS) $(if $(LIST),--list) $(if $(JSON),--json) -- $(call quoted,TESTS)
+	@$(LAB) $(SAYS) check $(LAB_FLAGS) $(call option,partition,PARTITION) $(call option,join,JOIN) $(if $(LIST),--list) $(if $(JSON),--json) -- $(call quoted,TESTS)
 
 check-driver: lab
 	@$(LAB) $(SAYS) check-driver $(LAB_FLAGS) $(DEVICE_FLAGS) $(call option,src,SRC) $(call option,with,WITH) \
@@ -59,6 +59,14 @@ check-driver: lab
 
 devices: lab
 	@$(LAB) $(SAYS) devices $(LAB_FLAGS) -- $(call quoted,WORD)
+
+census: lab
+	@$(LAB) $(SAYS) census $(LAB_FLAGS) $(call option,partition,PARTITION) $(if $(JOIN),--join) \
+		$(if $(DOCUMENT),--document) -- $(call quoted,WORD)
+
+# A Slurm of one node and two workers, one of which is killed.
+fleet-demo: lab
+	@scripts/fleet/demo.sh
 
 bench: lab
 	@$(LAB) $(SAYS) bench $(LAB_FLAGS) $(BENCH) $(call option,devices,DEVICES) $(call option,quick,QUICK) \
@@ -160,13 +168,18 @@ help:
 	@echo '  make what-if LOG=FILE   which drivers to probe asynchronously, and what is saved then; DRIVER=a,b'
 	@echo '  make diff A=FILE B=FILE what is different between two logs'
 	@echo '  make check              all tests of host and guest; TESTS=<part of a name> runs some,'
-	@echo '                          LIST=1 prints their names, JSON=1 the results as JSON'
+	@echo '                          LIST=1 prints their names, JSON=1 the results as JSON;'
+	@echo '                          PARTITION=2/3 runs a part, JOIN=3 adds three parts up'
 	@echo '  make check-driver       any driver: its laws, its timing, whether it would gain; MODULE=foo.ko'
 	@echo '                          or SRC=DIR, which is built first;'
 	@echo '                          WITH="bar.ko a=1" PARAMS="b=2" BEFORE= AFTER= FIRMWARE=DIR DEADLINE=100'
 	@echo '                          DEVICE="nvme,mdts=4 e1000e" on devices of QEMU, QEMU="-device edu" as it is;'
 	@echo '                          both also for make run and make shell'
 	@echo '  make devices WORD=usb   the device models of QEMU, and which modules of the kernel take them'
+	@echo '  make census             checks all modules of the kernel on the devices that they take; goes on'
+	@echo '                          where it was ended; WORD=nvme some, DOCUMENT=1 writes the page, PARTITION=1/3'
+	@echo '                          the first of three parts, JOIN=1 only says what is missing'
+	@echo '  make fleet-demo         parts of the census on a Slurm of one node, one of whose workers is killed'
 	@echo '  make bench              designs, Rust against C, memory, sizes; BENCH=costs measures a part,'
 	@echo '                          DEVICES=8,64 and QUICK=10,1000 choose how many devices there are,'
 	@echo '                          WALL=1 times make run and make check, DOCUMENT=1 renews the documentation'

@@ -208,6 +208,8 @@ pub struct Splat {
     pub kind: &'static str,
     /// The program that ran, if the guest had announced one.
     pub during: Option<String>,
+    /// The line itself.
+    pub alarm: String,
     /// The lines around it.
     pub context: Vec<String>,
 }
@@ -310,6 +312,7 @@ impl Watcher {
         self.splats.push(Splat {
             kind,
             during: self.during.clone(),
+            alarm: line.unwrap_or(kind).trim_end().to_owned(),
             context: self.last.drain(..).chain(line.map(str::to_owned)).collect(),
         });
     }

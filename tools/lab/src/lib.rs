@@ -27,6 +27,7 @@ pub mod modules;
 pub mod options;
 pub mod own_kernel;
 pub mod packages;
+pub mod partition;
 pub mod paths;
 pub mod process;
 pub mod programs;

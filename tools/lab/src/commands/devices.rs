@@ -7,6 +7,7 @@ use crate::devices::known::Table;
 use crate::devices::models::{like, Model};
 use crate::devices::Device;
 use crate::error::{Error, Kind, Result};
+use crate::machine::Machine;
 use crate::modules::Modules;
 use crate::options::BootOptions;
 use crate::progress::result;
@@ -41,7 +42,7 @@ pub fn run(args: &Args) -> Result<()> {
     let session = Session::of_any(&args.boot.kernel)?;
     let modules = session.modules()?;
     let word = args.word.to_lowercase();
-    let rows = rows(&session, &modules, args)?;
+    let rows = rows(&session, &modules, &args.boot.machine)?;
     let has = |text: &str| text.to_lowercase().contains(&word);
     let of_word = |row: &&Row| {
         let Row { model, modules, .. } = row;
@@ -70,7 +71,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// All models.
-pub fn rows(session: &Session, modules: &Modules, args: &Args) -> Result<Vec<Row>> {
+pub fn rows(session: &Session, modules: &Modules, machine: &Machine) -> Result<Vec<Row>> {
     let qemu = session.qemu();
     let models = qemu.models()?;
     let mut table = Table::open(session)?;
@@ -87,7 +88,7 @@ pub fn rows(session: &Session, modules: &Modules, args: &Args) -> Result<Vec<Row
             ));
         }
     }
-    table.learn(session, modules, &args.boot.machine, &unknown)?;
+    table.learn(session, modules, machine, &unknown)?;
     let aliases = Aliases::find(session)?;
     Ok(models
         .into_iter()

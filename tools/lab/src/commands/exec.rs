@@ -2,6 +2,8 @@
 
 //! Runs a command in the root file system.
 
+use std::path::Path;
+
 use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::options::KernelOptions;
@@ -14,6 +16,9 @@ pub struct Args {
     /// Kernel
     #[command(flatten)]
     pub kernel: KernelOptions,
+    /// Shows the root of the host in /lab/out
+    #[arg(long)]
+    pub host: bool,
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub argv: Vec<String>,
@@ -27,6 +32,9 @@ pub fn run(args: &Args) -> Result<u8> {
         .enter(&args.argv)
         .bind(session.project.top(), "/lab/project")
         .workdir("/lab/project");
+    if args.host {
+        spec = spec.bind(Path::new("/"), "/lab/out");
+    }
     if let Kernel::Prepared(kernel) = &session.kernel {
         spec = kernel.bind(spec);
     }

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod boot_demo;
 pub mod boot_stall;
 pub mod boots;
+pub mod census;
 pub mod check;
 pub mod check_driver;
 pub mod clean_cache;
@@ -42,6 +43,8 @@ pub enum Command {
     BenchCompare(bench::CompareArgs),
     /// Takes a driver through its life under the recorder, and judges it
     CheckDriver(check_driver::Args),
+    /// Checks all modules of the kernel on the device models that they take
+    Census(census::Args),
     /// Lists the device models of QEMU's, and the modules of the kernel that take them
     Devices(devices::Args),
     /// Runs the demonstration several times, and fails if its consoles differ
@@ -80,6 +83,7 @@ impl Command {
             Self::Bench(args) => bench::run(args),
             Self::BenchCompare(args) => bench::compare(args),
             Self::CheckDriver(args) => check_driver::run(args),
+            Self::Census(args) => census::run(args),
             Self::Devices(args) => devices::run(args),
             Self::Determinism(args) => determinism::run(args),
             Self::BootStall(args) => boot_stall::run(args),

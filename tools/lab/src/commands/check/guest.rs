@@ -5,6 +5,7 @@
 use lifecycle::ktap::{Parser, Status, Test};
 use lifecycle::laws::LAWS;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
@@ -46,6 +47,7 @@ pub(super) struct Guest<'a> {
     pub(super) filter: &'a str,
     pub(super) board: &'a Board<'a>,
     pub(super) what: What,
+    pub(super) dir: &'a Path,
 }
 
 /// What the programs are asked for.
@@ -97,10 +99,7 @@ impl Guest<'_> {
 
     /// Boots once; returns how many programs are done with.
     fn boot(&self, left: &[Program], number: usize, results: &mut Results) -> Result<usize> {
-        let out = self
-            .session
-            .project
-            .out(&format!("check/{}-{number}", self.boot.name));
+        let out = self.dir.join(format!("{}-{number}", self.boot.name));
         let mut initramfs = self.session.initramfs(self.modules)?;
         for run in left {
             initramfs.selftest(&run.path);
@@ -111,7 +110,13 @@ impl Guest<'_> {
             initramfs.selftest(&file.with_file_name(PROBE_ANALYZE));
         }
         if left.iter().any(|run| run.name() == KSELFTEST) {
-            kselftest::add(&mut initramfs, self.session, self.modules, self.programs)?;
+            kselftest::add(
+                &mut initramfs,
+                self.session,
+                self.modules,
+                self.programs,
+                self.dir,
+            )?;
         }
         initramfs.bytes("job", self.job(left).as_bytes(), true);
         let mut outputs: Vec<Output> = Vec::new();

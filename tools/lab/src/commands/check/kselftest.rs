@@ -4,7 +4,7 @@
 
 use lifecycle::ktap::{Status, Test};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cache::remove_tree;
 use crate::commands::install;
@@ -64,8 +64,9 @@ pub(super) fn add(
     session: &Session,
     modules: &Modules,
     programs: &[Program],
+    dir: &Path,
 ) -> Result<()> {
-    let tree = session.project.out("check/kselftest");
+    let tree = dir.join("kselftest");
     remove_tree(&tree)?;
     let of_tree = |program: &&Program| TESTS.contains(&program.name().as_str());
     let programs: Vec<Program> = programs.iter().filter(of_tree).cloned().collect();

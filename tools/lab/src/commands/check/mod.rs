@@ -5,12 +5,14 @@
 mod board;
 mod boots;
 mod guest;
+mod join;
 mod json;
 mod junit;
 mod kselftest;
 mod names;
 mod readers;
 
+use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,7 @@ use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::options::BootOptions;
 use crate::own_kernel::FLAVOURS;
+use crate::partition::Partition;
 use crate::programs;
 use crate::progress::{note, result, says, Step, Verbosity};
 use crate::session::Session;
@@ -49,6 +52,12 @@ pub struct Args {
     /// Prints the results as JSON, at the end
     #[arg(long, conflicts_with = "list")]
     pub json: bool,
+    /// The m-th of n parts: 2/3; its results are in out/check/part-2-of-3.json
+    #[arg(long, default_value = "1/1")]
+    pub partition: Partition,
+    /// Runs no test: adds up the results of so many parts
+    #[arg(long, value_name = "N")]
+    pub join: Option<usize>,
     /// Part of a name
     #[arg(default_value = "")]
     pub tests: String,
@@ -59,7 +68,13 @@ pub fn run(args: &Args) -> Result<()> {
     let (machine, filter) = (&args.boot.machine, args.tests.as_str());
     let began = Instant::now();
     let session = Session::open(&args.boot.kernel)?;
-    let _lock = Lock::directory(&session.project.out("check"))?;
+    let part = args.partition;
+    let mut dir = session.project.out("check");
+    if let Some(parts) = args.join {
+        return join::join(&dir, parts);
+    }
+    dir.extend(part.name());
+    let _lock = Lock::directory(&dir)?;
     let modules = session.modules()?;
     let modules = modules.stripped(&session.project, &session.env)?;
     let programs = programs(&session)?;
@@ -79,6 +94,8 @@ pub fn run(args: &Args) -> Result<()> {
         board: &board,
         programs: &programs,
         filter,
+        part,
+        dir: &dir,
     };
     if args.list {
         let mut found = programs::host_names(&session.project)?;
@@ -87,8 +104,10 @@ pub fn run(args: &Args) -> Result<()> {
         return names::list(found, filter);
     }
     let (host, guests) = thread::scope(|scope| {
-        let host = scope
-            .spawn(|| programs::host_tests(&session.project, filter, &|test| board.show(test)));
+        let host = scope.spawn(|| match part.is_first() {
+            true => programs::host_tests(&session.project, filter, &|test| board.show(test)),
+            false => Ok(vec![]),
+        });
         let guests = guests_of.run(What::Tests);
         (host.join(), guests)
     });
@@ -100,7 +119,9 @@ pub fn run(args: &Args) -> Result<()> {
         guest: guest_time,
         took,
     } = guests?;
-    host.extend(kselftest::config(&session, filter)?);
+    if part.is_first() {
+        host.extend(kselftest::config(&session, filter)?);
+    }
     host.extend(readers::run(&session, &ktap, filter)?);
     step.done();
     let groups = [
@@ -113,13 +134,12 @@ pub fn run(args: &Args) -> Result<()> {
             properties: properties(&identity, machine),
         },
     ];
-    junit::write(
-        &session.project.out("check/junit.xml"),
-        &groups,
-        began.elapsed(),
-    )?;
+    junit::write(&dir.join("junit.xml"), &groups, began.elapsed())?;
     let tests = [host, tests].concat();
-    if tests.is_empty() {
+    if part != Partition::WHOLE {
+        let results = json::Results::new(&identity, &tests, began.elapsed(), guest_time);
+        join::write(&dir, &serde_json::to_string(&results).unwrap_or_default())?;
+    } else if tests.is_empty() {
         let host = programs::host_names(&session.project)?;
         return Err(names::none(&[host, names].concat(), filter));
     }
@@ -147,7 +167,8 @@ pub fn in_guest(
     modules: &Modules,
     filter: &str,
 ) -> Result<()> {
-    let _lock = Lock::directory(&session.project.out("check"))?;
+    let dir = session.project.out("check");
+    let _lock = Lock::directory(&dir)?;
     let programs = programs(session)?;
     note(&identity(session, machine)?.to_string());
     let board = Board::new(filter, true);
@@ -160,6 +181,8 @@ pub fn in_guest(
         board: &board,
         programs: &programs,
         filter,
+        part: Partition::WHOLE,
+        dir: &dir,
     };
     let Results { tests, names, .. } = guests.run(What::Tests)?;
     step.done();
@@ -187,6 +210,9 @@ struct Guests<'a> {
     board: &'a Board<'a>,
     programs: &'a [Program],
     filter: &'a str,
+    part: Partition,
+    /// Where the files go.
+    dir: &'a Path,
 }
 
 impl Guests<'_> {
@@ -196,11 +222,11 @@ impl Guests<'_> {
         // A filter that is the name of a program boots for no other.
         let mut asked = self.programs.to_vec();
         asked.retain(|program| program.name() == self.filter);
-        let asked = if asked.is_empty() || what == What::Names {
-            self.programs
-        } else {
-            &asked
-        };
+        if asked.is_empty() || what == What::Names {
+            asked = self.programs.to_vec();
+        }
+        self.part.keep(&mut asked);
+        let asked = &asked;
         let guests: Vec<_> = thread::scope(|scope| {
             let guests: Vec<_> = BOOTS
                 .iter()
@@ -216,6 +242,7 @@ impl Guests<'_> {
                         programs: self.programs,
                         filter: self.filter,
                         what,
+                        dir: self.dir,
                     };
                     scope.spawn(move || guest.all(&boot.runs(asked)))
                 })

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cache::remove_tree;
-use crate::console::CHECKS_A_DRIVER as PROGRAM;
+use crate::console::{Splat, CHECKS_A_DRIVER as PROGRAM};
 use crate::devices::{choose, DeviceOptions, Devices};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::machine::{Machine, Time};
@@ -91,6 +91,24 @@ pub struct Args {
     /// Seconds of guest time that each step may take
     #[arg(long, default_value_t = STEP_DEADLINE)]
     pub step_deadline: u32,
+}
+
+impl Args {
+    /// A check of this module on these devices, with nothing else.
+    pub fn of(boot: &BootOptions, module: &str, devices: DeviceOptions) -> Self {
+        Self {
+            boot: boot.clone(),
+            devices,
+            module: module.to_owned(),
+            src: None,
+            with: String::new(),
+            params: String::new(),
+            before: String::new(),
+            after: String::new(),
+            firmware: None,
+            step_deadline: STEP_DEADLINE,
+        }
+    }
 }
 
 /// Checks the driver that the command line names.
@@ -288,6 +306,11 @@ fn report(
 }
 
 impl Checked {
+    /// What the kernel has complained about.
+    pub fn complaints(&self) -> &[Splat] {
+        &self.outcome.splats
+    }
+
     /// Success, or the reason against it.
     pub fn verdict(&self) -> Result<()> {
         let module = &self.module;

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The census: every module of the stock kernel that takes a device model of QEMU's, checked on it.
+
+pub mod page;
+pub mod row;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use row::{Pair, Row};
+
+use super::{check_driver, devices};
+use crate::cache::{remove_tree, Lock};
+use crate::devices::DeviceOptions;
+use crate::error::{Error, IoContext, Kind, Result};
+use crate::identity::qemu_version;
+use crate::machine::Machine;
+use crate::options::BootOptions;
+use crate::partition::Partition;
+use crate::programs;
+use crate::progress::{note, result};
+use crate::session::Session;
+
+/// Seconds of wall time that a check may take, where other things run on the host, too.
+const WALL_DEADLINE: u32 = 1800;
+
+/// What to take a census of.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Kernel and machine
+    #[command(flatten)]
+    pub boot: BootOptions,
+    /// The m-th of n parts: 2/3
+    #[arg(long, default_value = "1/1")]
+    pub partition: Partition,
+    /// Checks nothing: counts what is there, and fails if something is missing
+    #[arg(long)]
+    pub join: bool,
+    /// Writes Documentation/census.rst
+    #[arg(long)]
+    pub document: bool,
+    /// Part of the name of a device model or of a module
+    #[arg(default_value = "")]
+    pub word: String,
+}
+
+/// Takes it.
+pub fn run(args: &Args) -> Result<()> {
+    let session = Session::of_any(&args.boot.kernel)?;
+    let dir = session.project.out("census");
+    fs::create_dir_all(&dir).at(&dir, "create the directory")?;
+    let modules = session.modules()?;
+    let models = devices::rows(&session, &modules, &args.boot.machine)?;
+    let mut pairs = pairs(&models);
+    pairs.retain(|pair| {
+        [&pair.device, &pair.module]
+            .iter()
+            .any(|of| of.contains(&args.word))
+    });
+    if pairs.is_empty() {
+        return Err(Error::new(
+            Kind::Usage,
+            format!(
+                "no device model and no module has {} in its name",
+                args.word
+            ),
+            "the census has those that `make devices` lists with a module",
+            "make devices",
+        ));
+    }
+    let all = pairs.clone();
+    args.partition.keep(&mut pairs);
+    let kernel = session.kernel.release()?;
+    let qemu = qemu_version(&session)?;
+    let known = |pair: &Pair| {
+        let row = Row::load(&dir.join(format!("{}.json", pair.name())))?;
+        (row.kernel == kernel && row.qemu == qemu).then_some(row)
+    };
+    let part = args.partition.name().unwrap_or_else(|| "whole".to_owned());
+    if !args.join {
+        // A second run of this part would have its files.
+        let _lock = Lock::take(&dir.join(format!("{part}.lock")))?;
+        let programs = programs::build(&session.project, session.kernel.arch())?;
+        let of = pairs.len();
+        for (number, pair) in (1..).zip(&pairs) {
+            if known(pair).is_some() {
+                continue;
+            }
+            note(&format!(
+                "{number} of {of}: MODULE={} DEVICE={}",
+                pair.module, pair.device
+            ));
+            let row = take(
+                &session,
+                &modules,
+                &programs,
+                args,
+                pair,
+                &dir,
+                (&kernel, &qemu),
+            )?;
+            row.save(&dir.join(format!("{}.json", pair.name())))?;
+            result(&page::line(&row));
+        }
+    }
+    let rows: Vec<Row> = all.iter().filter_map(known).collect();
+    let bound = rows.iter().filter(|row| row.is_bound()).count();
+    result(&format!(
+        "census: {} of {} rows, {bound} of them bound",
+        rows.len(),
+        all.len()
+    ));
+    if args.document {
+        let path = session.project.top().join("Documentation/census.rst");
+        fs::write(&path, page::page(&rows, all.len())).at(&path, "write")?;
+        note(&format!("written: {}", path.display()));
+    }
+    let missing: Vec<_> = all.iter().filter(|pair| known(pair).is_none()).collect();
+    let Some(first) = missing.first().filter(|_| args.join) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::Failed,
+        format!(
+            "the census is not whole: {} rows are missing",
+            missing.len()
+        ),
+        format!(
+            "the first is that of MODULE={} DEVICE={}",
+            first.module, first.device
+        ),
+        "make census takes those that are missing",
+    ))
+}
+
+/// All pairs: each module once first, then those of which it has more devices.
+fn pairs(models: &[devices::Row]) -> Vec<Pair> {
+    let mut seen = BTreeSet::new();
+    let (mut first, mut more) = (Vec::new(), Vec::new());
+    for row in models {
+        for module in &row.modules {
+            let list = if seen.insert(module) {
+                &mut first
+            } else {
+                &mut more
+            };
+            list.push(Pair {
+                device: row.model.name.clone(),
+                module: module.clone(),
+            });
+        }
+    }
+    first.append(&mut more);
+    first
+}
+
+/// Checks one pair.
+fn take(
+    session: &Session,
+    modules: &crate::modules::Modules,
+    programs: &[std::path::PathBuf],
+    args: &Args,
+    pair: &Pair,
+    dir: &Path,
+    (kernel, qemu): (&str, &str),
+) -> Result<Row> {
+    // The console and the recordings stay beside the row.
+    let out = dir.join(pair.name());
+    let options = DeviceOptions {
+        device: vec![pair.device.clone()],
+        ..DeviceOptions::default()
+    };
+    let checked = options.devices(session).and_then(|devices| {
+        let machine = Machine {
+            wall_deadline: WALL_DEADLINE,
+            ..devices.machine(&args.boot.machine)
+        };
+        let args = check_driver::Args::of(&args.boot, &pair.module, options.clone());
+        check_driver::check(session, modules, programs, &machine, &args, &devices, &out)
+    });
+    remove_tree(&out.join("modules"))?;
+    match checked {
+        Err(error) if error.kind == Kind::Interrupted || error.kind == Kind::Storage => Err(error),
+        checked => Ok(Row::new(pair, kernel, qemu, checked, &out)),
+    }
+}

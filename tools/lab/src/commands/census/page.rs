@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The census as a page of the documentation.
+
+use std::fmt::Write;
+
+use lifecycle::Micros;
+
+use super::row::{Driver, Row};
+
+/// The columns of the table.
+const COLUMNS: [&str; 8] = [
+    "Device",
+    "Module",
+    "Driver",
+    "Probe type",
+    "Probe",
+    "insmod",
+    "Laws",
+    "Advice",
+];
+
+const HEAD: &str = "\
+.. SPDX-License-Identifier: GPL-2.0
+.. This page is made by `make census DOCUMENT=1`.
+
+======
+Census
+======
+
+Every module of the stock kernel that takes a device model of QEMU's has been checked on it
+by ``make check-driver`` (:doc:`check-driver`, :doc:`devices`). ``make census`` takes the rows
+that are missing in ``out/census``, a file each; ``make census WORD=nvme`` those of one
+device or module; ``PARTITION=2/3`` the second of three parts, for several machines. The
+findings are in :doc:`census-findings`.
+";
+
+const COLUMN_WORDS: &str = "\
+*Probe* is the longest probe of a plain insmod in milliseconds, *insmod* that insmod itself.
+*Laws* is how many laws had a case; one that was broken is named. The advice is one of
+:doc:`check-driver`; a row without a driver that bound a device has none, and is explained
+below.
+";
+
+/// The page.
+pub fn page(rows: &[Row], of: usize) -> String {
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by_key(|row| (&row.module, &row.device));
+    let bound = rows.iter().filter(|row| row.is_bound()).count();
+    let mut page = HEAD.to_owned();
+    if let Some(first) = rows.first() {
+        let _ = write!(
+            page,
+            "\nKernel {}, QEMU {}, two CPUs in virtual time of 1 ns per instruction: {} of {of} \
+             pairs of a\ndevice and a module, {bound} of them with a device bound. ",
+            first.kernel,
+            first.qemu,
+            rows.len()
+        );
+    }
+    page += COLUMN_WORDS;
+    let lines: Vec<[String; 8]> = rows.iter().flat_map(|row| cells(row)).collect();
+    page += &format!("\n{}", table(&lines));
+    let waits: Vec<_> = rows
+        .iter()
+        .filter(|row| !row.waits.is_empty())
+        .copied()
+        .collect();
+    page += &section("What insmod waits for", &waits, |row| row.waits.join("; "));
+    let complaints: Vec<_> = rows
+        .iter()
+        .filter(|row| !row.complaints.is_empty())
+        .copied()
+        .collect();
+    page += &section("Complaints of the kernel", &complaints, |row| {
+        row.complaints.join("; ")
+    });
+    let others: Vec<_> = rows
+        .iter()
+        .filter(|row| row.verdict.is_some() && row.complaints.is_empty())
+        .copied()
+        .collect();
+    page += &section("Other rows that are not clean", &others, |row| {
+        row.verdict.clone().unwrap_or_default()
+    });
+    page
+}
+
+/// A list of rows, with what there is to say of each.
+fn section(title: &str, rows: &[&Row], text: impl Fn(&Row) -> String) -> String {
+    let mut out = format!("\n{title}\n{}\n\n", "=".repeat(title.len()));
+    if rows.is_empty() {
+        out += "None.\n";
+    }
+    for row in rows {
+        let _ = writeln!(out, "``{}`` on ``{}``::\n", row.module, row.device);
+        let options = textwrap::Options::new(78)
+            .initial_indent("    ")
+            .subsequent_indent("    ");
+        out += &format!("{}\n\n", textwrap::fill(&text(row), options));
+    }
+    out.truncate(out.trim_end().len());
+    out + "\n"
+}
+
+/// A line for the terminal.
+pub fn line(row: &Row) -> String {
+    let [device, module, driver, probe_type, probe, insmod, laws, advice] = &cells(row)[0];
+    let verdict = row.verdict.as_deref().unwrap_or("ok");
+    format!(
+        "{device} {module}: {driver} {probe_type}, probe {probe}, insmod {insmod}, laws {laws}, \
+         {advice}; {verdict}"
+    )
+}
+
+/// The cells of a row, a line for each driver.
+fn cells(row: &Row) -> Vec<[String; 8]> {
+    let time = |time: Option<Micros>| time.map_or("-".to_owned(), |time| time.to_string());
+    let none = Driver {
+        name: "-".to_owned(),
+        bus: String::new(),
+        probe_type: "-".to_owned(),
+        devices: 0,
+        advice: "-".to_owned(),
+    };
+    let bound: Vec<_> = row
+        .drivers
+        .iter()
+        .filter(|driver| driver.devices > 0)
+        .collect();
+    let drivers = if bound.is_empty() {
+        vec![row.drivers.first().unwrap_or(&none)]
+    } else {
+        bound
+    };
+    let laws = match row.broken.is_empty() {
+        true => row.kept.len().to_string(),
+        false => format!("{}, broken: {}", row.kept.len(), row.broken.join(", ")),
+    };
+    let cells = |driver: &Driver| {
+        let Driver {
+            name,
+            bus,
+            probe_type,
+            devices,
+            advice,
+        } = driver;
+        let known = *devices > 0;
+        [
+            row.device.clone(),
+            row.module.clone(),
+            if bus.is_empty() {
+                name.clone()
+            } else {
+                format!("{name} ({bus})")
+            },
+            probe_type.clone(),
+            time(row.probe.filter(|_| known)),
+            time(row.insmod),
+            laws.clone(),
+            if known {
+                advice.clone()
+            } else {
+                "-".to_owned()
+            },
+        ]
+    };
+    drivers.into_iter().map(cells).collect()
+}
+
+/// A simple table of reStructuredText.
+fn table(lines: &[[String; 8]]) -> String {
+    let width = |column: usize| {
+        let cells = lines.iter().map(|line| line[column].len());
+        cells.chain([COLUMNS[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let rule: Vec<String> = widths.iter().map(|width| "=".repeat(*width)).collect();
+    let row = |cells: &[String]| {
+        let cells = cells.iter().zip(&widths);
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        padded.join(" ").trim_end().to_owned()
+    };
+    let rule = rule.join(" ");
+    let mut out = vec![rule.clone(), row(&COLUMNS.map(str::to_owned)), rule.clone()];
+    out.extend(lines.iter().map(|line| row(line)));
+    out.push(rule);
+    out.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page() {
+        let driver = Driver {
+            name: "nvme".to_owned(),
+            bus: "pci".to_owned(),
+            probe_type: "prefer_asynchronous".to_owned(),
+            devices: 1,
+            advice: "is probed asynchronously already".to_owned(),
+        };
+        let good = Row {
+            device: "nvme".to_owned(),
+            module: "nvme".to_owned(),
+            drivers: vec![driver],
+            probe: Some(Micros(1500)),
+            kept: vec!["convoy".to_owned()],
+            waits: vec!["1.5 ms: the probe of x".to_owned()],
+            ..Row::default()
+        };
+        let bad = Row {
+            device: "edu".to_owned(),
+            module: "foo".to_owned(),
+            verdict: Some("foo binds no device".to_owned()),
+            ..Row::default()
+        };
+        let page = page(&[good, bad], 3);
+        assert!(page.contains("2 of 3 pairs"), "{page}");
+        let rule: Vec<_> = page
+            .lines()
+            .filter(|line| line.starts_with("====== "))
+            .collect();
+        assert_eq!(rule.len(), 3, "{page}");
+        for text in [
+            "``nvme`` on ``nvme``::\n\n    1.5 ms",
+            "``foo`` on ``edu``::\n\n    foo binds",
+        ] {
+            assert!(page.contains(text), "{page}");
+        }
+        assert!(page.contains("Complaints of the kernel\n========================\n\nNone.\n"));
+    }
+}
