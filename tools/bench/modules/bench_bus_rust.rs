@@ -6,12 +6,15 @@
 use async_probe::{
     bus,
     device,
-    domain::Node, //
+    domain::Node,
+    platform::{
+        DeviceRegistration,
+        Id, //
+    }, //
 };
 use kernel::{
     device::Core,
     driver,
-    faux,
     fmt,
     prelude::*,
     time::{
@@ -101,10 +104,14 @@ impl bus::Driver for BenchDriver {
 }
 
 /// Adds the devices.
-fn add(parent: &faux::Registration) -> Result<KVVec<device::Registration<BenchBus>>> {
+fn add(parent: &DeviceRegistration) -> Result<KVVec<device::Registration<BenchBus>>> {
     let count = parameters::devices.value();
     let mut devices = KVVec::with_capacity(count as usize, GFP_KERNEL)?;
     let begin = Instant::<Monotonic>::now();
+    let parent: &kernel::device::Device = parent.as_ref().as_ref();
+    // SAFETY: It has no driver, but is registered until the module drops it, after the devices, and
+    // `new_child()` needs no more.
+    let parent = unsafe { parent.as_bound() };
 
     for index in 0..count {
         let data = BenchDevice {
@@ -112,7 +119,7 @@ fn add(parent: &faux::Registration) -> Result<KVVec<device::Registration<BenchBu
             model: MODEL,
         };
         let device = device::Registration::new_child(
-            parent.as_ref().as_ref(),
+            parent,
             fmt!("bench.{}", index),
             Node::ANY,
             Ok::<_, Error>(data),
@@ -161,13 +168,13 @@ struct BenchBusModule {
     driver: driver::Registration<bus::Adapter<BenchDriver>>,
     #[pin]
     devices: Devices,
-    parent: faux::Registration,
+    parent: DeviceRegistration,
 }
 
 impl InPlaceModule for BenchBusModule {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            parent: faux::Registration::new(c"bench_parent", None)?,
+            parent: DeviceRegistration::new(c"bench_parent", Id::None)?,
             devices <- try_pin_init!(Devices {
                 bus: Some(KBox::pin_init(
                     bus::Registration::new(Ok::<_, Error>(())),
