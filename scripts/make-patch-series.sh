@@ -78,6 +78,7 @@ branch()
 		quiet_git rev-parse -q --verify "$base" >/dev/null || branch "$base"
 		base=$(cat "$series/$1/after")
 	fi
+	rm -rf "$work/${1:?}"
 	quiet_git checkout -q -B "$1" "$base"
 	for patch in "$series/$1"/*.patch; do
 		{
