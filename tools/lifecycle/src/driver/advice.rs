@@ -176,8 +176,8 @@ fn others(plain: &Load) -> impl Iterator<Item = String> + '_ {
         .filter(|(_, waited)| *waited >= WORTH_IT);
     long.map(|(function, waited)| {
         format!(
-            "insmod waits {waited} ms for {function}(), an asynchronous function that is no probe: \
-             the probe type does not change that."
+            "insmod waits {waited} ms for {function}. That is no probe: the probe type does not \
+             change it."
         )
     })
 }
@@ -365,7 +365,8 @@ fn predict(facts: &Facts<'_>, probes: &[&Probe], sum: Micros, advice: &mut Advic
         "All its devices are bound after {now} ms now. With PROBE_PREFER_ASYNCHRONOUS a simulation \
          of this load says {then} ms; a load with async_probe took {measured} ms."
     ));
-    if let Some(computes) = computes.filter(|computes| *computes >= 50) {
+    let matters = then + WORTH_IT <= in_turns;
+    if let Some(computes) = computes.filter(|_| matters) {
         let computed = Micros(sum.0 * computes / 1000);
         advice.why.push(format!(
             "{computed} ms of the {sum} ms its probes compute, and do not wait. In virtual time \
