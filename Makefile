@@ -16,7 +16,7 @@ SAYS = $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),--quiet
 
 KERNEL_FLAGS = $(call option,kernel,KERNEL)
 LAB_FLAGS = $(KERNEL_FLAGS) $(call option,time,TIME) $(call option,accel,ACCEL) \
-	$(call option,shift,SHIFT) $(call option,seed,SEED)
+	$(call option,shift,SHIFT) $(call option,seed,SEED) $(call option,snapshot,SNAPSHOT)
 
 DEVICE_FLAGS = $(call option,device,DEVICE) $(call option,qemu,QEMU)
 
@@ -209,7 +209,7 @@ help:
 	@echo '  make style              checks the style of all files'
 	@echo '  make kselftest-install  guest programs and modules as a kselftest, in INSTALL_PATH (out/kselftest)'
 	@echo '  make clean              removes out/'
-	@echo '  make clean-cache        removes downloads, root file system and kernels'
+	@echo '  make clean-cache        removes downloads, root file system, kernels and snapshots'
 	@echo
 	@echo 'Variables:'
 	@echo '  KERNEL=stock | stock:7.2 | DIR      newest stock kernel, one of a series, or a built tree'
@@ -219,6 +219,7 @@ help:
 	@echo '                                      debug and debug-remove twice that)'
 	@echo '  TIME=virtual | wall                 instructions as the clock (default), or real time'
 	@echo '  SEED=N                              what is random in the guest comes from it (default 1)'
+	@echo '  SNAPSHOT=0                          boots, and does not go on from a snapshot of a guest that has booted'
 	@echo '  SHIFT=N                             virtual time: 2^N ns per instruction (default 0)'
 	@echo '  ACCEL=tcg | kvm                     kvm needs TIME=wall'
 	@echo '  DEBIAN_MIRROR=URL                   where packages come from (default: as apt on this host)'

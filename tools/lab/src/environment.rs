@@ -41,6 +41,15 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// One for a test.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            fresh: false,
+        }
+    }
+
     /// The name of the cache entry.
     fn name(packages: &[&str]) -> String {
         let parts = [&[RECIPE], SUITES, packages, LEFT_OUT, MOUNT_POINTS];

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The guest's root file system: a cpio archive whose bytes depend on its contents only.
+//!
+//! There are two of them: the base, with which every guest boots, and what a run brings.
 
 use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -69,14 +71,16 @@ impl Initramfs {
         }
     }
 
-    /// busybox with its links, the mount points and /init.
-    pub fn new(env: &Environment) -> Result<Self> {
+    /// The base: busybox with its links, the mount points, /init, and the program that unpacks what
+    /// the run brings.
+    pub fn base(env: &Environment, late: &Path) -> Result<Self> {
         let mut archive = Self::default();
         for dir in DIRECTORIES {
             archive.directory(dir);
         }
         archive.put("dev/console", CHARACTER_DEVICE, Data::Bytes(vec![]), (5, 1));
         archive.bytes("init", INIT, true);
+        archive.file(&format!("bin/{}", name(late)), late, true);
         let busybox = env.root().join(BUSYBOX);
         archive.file("bin/busybox", &busybox, true);
         let output = env
@@ -146,11 +150,17 @@ impl Initramfs {
             .insert(path.to_owned(), Node { mode, data, device });
     }
 
-    /// Writes the archive. A file that is there by several names is written once; the other names are
-    /// links to the first.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let file = File::create(path).at(path, "write")?;
-        let mut out = BufWriter::new(file);
+    /// All of both; of a file that both have, the other's.
+    pub fn with(mut self, other: Self) -> Self {
+        self.nodes.extend(other.nodes);
+        self.rest = self.rest.or(other.rest);
+        self
+    }
+
+    /// The bytes of the archive. A file that is there by several names is written once; the other
+    /// names are links to the first.
+    pub fn archive(&self) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
         let mut written: BTreeMap<PathBuf, &str> = BTreeMap::new();
         for (number, (name, node)) in (1_u32..).zip(&self.nodes) {
             let (mode, bytes) = match &node.data {
@@ -167,18 +177,15 @@ impl Initramfs {
                     }
                 }
             };
-            entry(&mut out, number, name, node.device, mode, &bytes).at(path, "write")?;
+            entry(&mut out, number, name, node.device, mode, &bytes).at(Path::new(name), "pack")?;
         }
-        trailer(&mut out).at(path, "write")?;
+        trailer(&mut out).at(Path::new("the initramfs"), "pack")?;
         if let Some(rest) = &self.rest {
             // An archive begins at a multiple of four bytes (`init/initramfs.c`); zeros are skipped.
-            let length = out.stream_position().at(path, "write")?;
-            let aligned = length.next_multiple_of(512) - length;
-            out.write_all(&vec![0; usize::try_from(aligned).unwrap_or(0)])
-                .and_then(|()| out.write_all(&fs::read(rest)?))
-                .at(path, "write")?;
+            out.resize(out.len().next_multiple_of(512), 0);
+            out.extend(fs::read(rest).at(rest, "read")?);
         }
-        out.flush().at(path, "write")
+        Ok(out)
     }
 }
 
@@ -209,7 +216,6 @@ mod tests {
 
     #[test]
     fn the_order_of_adding_does_not_matter() {
-        let dir = tempfile::tempdir().unwrap();
         let images: Vec<Vec<u8>> = [["b/x", "a"], ["a", "b/x"]]
             .iter()
             .map(|names| {
@@ -217,9 +223,7 @@ mod tests {
                 for name in names {
                     archive.bytes(name, b"data", false);
                 }
-                let path = dir.path().join("image");
-                archive.write(&path).unwrap();
-                fs::read(path).unwrap()
+                archive.archive().unwrap()
             })
             .collect();
         assert_eq!(images[0], images[1]);
@@ -235,9 +239,8 @@ mod tests {
         let mut archive = Initramfs::default();
         archive.file("b", &link, true);
         archive.file("a", &file, true);
-        let path = dir.path().join("image");
-        archive.write(&path).unwrap();
-        let image = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        let image = archive.archive().unwrap();
+        let image = String::from_utf8_lossy(&image);
         assert_eq!(image.matches("data of the file").count(), 1);
         assert!(image.contains("/a"));
     }

@@ -3,6 +3,7 @@
 //! The lab: makes an environment and a kernel, builds the modules, runs them under QEMU.
 
 pub mod arch;
+pub mod base;
 pub mod cache;
 pub mod choice;
 pub mod cli;
@@ -37,5 +38,6 @@ pub mod qemu;
 pub mod qmp;
 pub mod recorded;
 pub mod session;
+pub mod snapshot;
 pub mod stock;
 pub mod vm;

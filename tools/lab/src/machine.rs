@@ -45,6 +45,10 @@ pub struct Machine {
     /// Memory in MiB
     #[arg(long, default_value_t = 1024)]
     pub memory: u32,
+    /// Virtual time: whether a guest may go on from a snapshot of one that has booted
+    #[arg(long, value_name = "0|1", default_value = "1", action = clap::ArgAction::Set,
+          value_parser = clap::builder::BoolishValueParser::new())]
+    pub snapshot: bool,
     /// What is random in the guest comes from it: the same seed gives the same run
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -96,12 +96,28 @@ fn links(project: &Project, file: &Path) -> Result<Vec<PathBuf>> {
     names(project)?.into_iter().map(make).collect()
 }
 
+/// The program of the base initramfs, which unpacks what a run brings.
+const LATE_INITRAMFS: &str = "late-initramfs";
+
 /// Builds the guest programs; returns them sorted by name.
 pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
+    let file = executable(project, arch, &[PACKAGE, PROBE_ANALYZE])?;
+    links(project, &file)
+}
+
+/// Builds the program of the base initramfs.
+pub fn late_initramfs(project: &Project, arch: &Arch) -> Result<PathBuf> {
+    executable(project, arch, &[LATE_INITRAMFS])
+}
+
+/// Builds static programs of these packages, of the same names; returns the first.
+fn executable(project: &Project, arch: &Arch, packages: &[&str]) -> Result<PathBuf> {
     let mut command = cargo(project);
+    command.args(["build", "--release"]);
+    for package in packages {
+        command.args(["--package", package, "--bin", package]);
+    }
     command
-        .args(["build", "--release", "--package", PACKAGE, "--bin", PACKAGE])
-        .args(["--package", PROBE_ANALYZE, "--bin", PROBE_ANALYZE])
         // Named explicitly, so that build scripts and macros are not built statically.
         .args(["--target", arch.rust])
         .args(["--message-format=json-render-diagnostics"])
@@ -119,27 +135,26 @@ pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
             Line::Error(line) => say(line),
         },
     )?;
+    let package = packages[0];
     if !status.success() {
         return Err(Error::new(
             Kind::Build,
             "the guest programs do not build",
             format!("cargo: {status}; its messages are above"),
-            format!("mend the package {PACKAGE}, then run the same command again"),
+            format!("mend the package {package}, then run the same command again"),
         ));
     }
     let mut files = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
-    let file = files.find(|file| file.ends_with(PACKAGE));
-    let Some(file) = file else {
-        return Err(Error::new(
+    files.find(|file| file.ends_with(package)).ok_or_else(|| {
+        Error::new(
             Kind::Build,
             "the guest programs are not there",
-            format!("cargo has built no executable of the package {PACKAGE}"),
+            format!("cargo has built no executable of the package {package}"),
             "this is a bug of the lab: report it",
-        ));
-    };
-    links(project, &file)
+        )
+    })
 }
 
 /// Runs the host's tests whose names contain the filter; hands on those that have passed as they

@@ -2,9 +2,13 @@
 
 //! The command line of QEMU.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::arch::Arch;
-use crate::environment::IMAGE;
+use crate::environment::{Environment, IMAGE};
 use crate::error::{Error, Kind, Result};
+use crate::kernel::Kernel;
 use crate::machine::{Accel, Machine, Time};
 use crate::qmp;
 
@@ -14,6 +18,45 @@ pub const OUT: &str = "/lab/out";
 /// The guest's root file system, in that directory.
 pub const INITRAMFS: &str = "initramfs.cpio";
 
+/// What the kernel prints, in that directory.
+pub const CONSOLE: &str = "console.log";
+
+/// What the job prints.
+pub const RESULTS: &str = "results.log";
+
+/// What QEMU says.
+pub const ERRORS: &str = "qemu.log";
+
+/// Where QEMU sees the directory of a snapshot: a mount point that is free while a guest runs.
+pub const SNAPSHOT: &str = "/lab/kernel";
+
+/// What the run brings, in the directory of the outputs. It is the memory of a device, whose slot
+/// the program late-initramfs knows.
+pub const LATE: &str = "late-initramfs";
+
+/// The size of that memory.
+pub const LATE_MIB: u64 = 256;
+const LATE_SLOT: &str = "1f";
+
+/// The state of the machine's devices, in that directory.
+pub const STATE: &str = "state";
+
+/// The memory of a node, before its number.
+pub const MEMORY: &str = "memory";
+
+/// What a guest starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The kernel's image, with all files in the initramfs.
+    Image,
+    /// The kernel's image; what the run brings comes late.
+    Late,
+    /// The same, and a snapshot is taken of it.
+    Save,
+    /// A snapshot.
+    Snapshot,
+}
+
 /// What to do where KVM does not work.
 pub const KVM_NEXT: &str = "run without ACCEL=kvm: QEMU's translator works everywhere";
 
@@ -22,8 +65,70 @@ pub const KVM_NEXT: &str = "run without ACCEL=kvm: QEMU's translator works every
 const COMMAND_LINE: &str =
     "rdinit=/init nokaslr oops=panic panic=-1 printk.devkmsg=on cryptomgr.notests";
 
+/// A character device that is a file of the output directory. What is in it stays.
+pub fn file(name: &str) -> String {
+    format!("file,path={OUT}/{name},append=on")
+}
+
+/// A machine with its kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Bootable<'a> {
+    /// Where QEMU is.
+    pub env: &'a Environment,
+    /// The kernel.
+    pub kernel: &'a Kernel,
+    /// The machine.
+    pub machine: &'a Machine,
+}
+
+impl Bootable<'_> {
+    /// QEMU's program and its arguments, with the two serial lines on these character devices.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] if there is no such machine.
+    pub fn arguments(&self, serials: [&str; 2], start: Start) -> Result<Vec<String>> {
+        arguments(self.kernel.arch(), self.machine, serials, start)
+    }
+
+    /// QEMU, with its files in `out`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`arguments()`](Self::arguments).
+    pub fn command(
+        &self,
+        out: &Path,
+        serials: [&str; 2],
+        start: Start,
+        snapshot: Option<&Path>,
+    ) -> Result<Command> {
+        let spec = self.env.enter(self.arguments(serials, start)?);
+        let spec = spec.bind(out, OUT).bind(&self.kernel.image(), IMAGE);
+        Ok(match snapshot {
+            Some(dir) => spec.bind(dir, SNAPSHOT),
+            None => spec,
+        }
+        .command())
+    }
+
+    /// The same with the serial lines in files.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`arguments()`](Self::arguments).
+    pub fn files(&self, out: &Path, start: Start, snapshot: Option<&Path>) -> Result<Command> {
+        self.command(out, [&file(CONSOLE), &file(RESULTS)], start, snapshot)
+    }
+}
+
 /// The program and its arguments, with the two serial lines on these character devices.
-pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<Vec<String>> {
+fn arguments(
+    arch: &Arch,
+    machine: &Machine,
+    serials: [&str; 2],
+    start: Start,
+) -> Result<Vec<String>> {
     if machine.accel == Accel::Kvm && machine.time == Time::Virtual {
         return Err(Error::new(
             Kind::Usage,
@@ -36,7 +141,13 @@ pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<V
     let mut add = |text: &str| args.extend(text.split(' ').map(str::to_owned));
     add(arch.qemu);
     add("-nodefaults -no-user-config -display none -no-reboot");
-    add(&format!("-machine {}", arch.machine));
+    // A machine with several nodes has each node's memory.
+    let whole = if machine.nodes == 1 {
+        format!(",memory-backend={MEMORY}0")
+    } else {
+        String::new()
+    };
+    add(&format!("-machine {}{whole}", arch.machine));
     let bytewise = if machine.exact { "" } else { arch.bytewise };
     add(&match (machine.accel, machine.time) {
         (Accel::Kvm, _) => "-accel kvm -cpu host".to_owned(),
@@ -47,7 +158,10 @@ pub fn arguments(arch: &Arch, machine: &Machine, serials: [&str; 2]) -> Result<V
         ),
     });
     add(&format!("-seed {} -m {}M", machine.seed, machine.memory));
-    add(&processors(machine));
+    add(&processors(machine, start));
+    if let Some(late) = late(start) {
+        add(&late);
+    }
     if !machine.qemu.is_empty() {
         add(&machine.qemu);
     }
@@ -81,10 +195,41 @@ pub fn command_line(arch: &Arch, machine: &Machine) -> String {
     words.join(" ")
 }
 
+/// The device with what the run brings. Its memory is no part of a snapshot: it is shared with a
+/// file when the snapshot is taken, and QEMU is told to leave such memory out. It is private to the
+/// machine that is restored, or QEMU would expect it at an address that it does not have yet.
+fn late(start: Start) -> Option<String> {
+    let (share, more) = match start {
+        Start::Image => return None,
+        Start::Late => ("off", String::new()),
+        Start::Save => ("on", format!(" {} -S", qmp::ARGUMENTS)),
+        Start::Snapshot => ("off", format!(" {} -S -incoming defer", qmp::ARGUMENTS)),
+    };
+    Some(format!(
+        "-object memory-backend-file,id=late,size={LATE_MIB}M,mem-path={OUT}/{LATE},share={share} \
+         -device ivshmem-plain,memdev=late,master=on,addr={LATE_SLOT}{more}"
+    ))
+}
+
+/// The memory of a node. A snapshot has it as a file, which is mapped and not read: guests share
+/// what they do not change.
+fn memory(start: Start, node: u8, mebibytes: u32) -> String {
+    let (kind, more) = match start {
+        Start::Image | Start::Late => ("ram", String::new()),
+        Start::Save => ("file", format!(",mem-path={OUT}/{MEMORY}{node},share=on")),
+        Start::Snapshot => (
+            "file",
+            format!(",mem-path={SNAPSHOT}/{MEMORY}{node},share=off,readonly=on,rom=off"),
+        ),
+    };
+    format!("-object memory-backend-{kind},id={MEMORY}{node},size={mebibytes}M{more}")
+}
+
 /// The processors, and the nodes that they and the memory are in.
-fn processors(machine: &Machine) -> String {
+fn processors(machine: &Machine, start: Start) -> String {
     if machine.nodes == 1 {
-        return format!("-smp {}", machine.smp);
+        let memory = memory(start, 0, machine.memory);
+        return format!("-smp {} {memory}", machine.smp);
     }
     let nodes = machine.nodes;
     // A socket a node, each with as many cores.
@@ -93,7 +238,7 @@ fn processors(machine: &Machine) -> String {
         "-smp {},sockets={nodes},cores={cores},threads=1",
         u16::from(cores) * u16::from(nodes)
     );
-    let memory = machine.memory / u32::from(nodes);
+    let share = machine.memory / u32::from(nodes);
     for node in 0..nodes {
         // The first one has the rest of the division.
         let rest = if node == 0 {
@@ -101,10 +246,10 @@ fn processors(machine: &Machine) -> String {
         } else {
             0
         };
+        let memory = memory(start, node, share + rest);
         text += &format!(
-            " -object memory-backend-ram,id=m{node},size={}M \
-             -numa node,nodeid={node},memdev=m{node} -numa cpu,node-id={node},socket-id={node}",
-            memory + rest
+            " {memory} -numa node,nodeid={node},memdev={MEMORY}{node} \
+             -numa cpu,node-id={node},socket-id={node}"
         );
     }
     text
@@ -122,10 +267,13 @@ mod tests {
         Machine::from_arg_matches(&command.get_matches_from(args)).unwrap()
     }
 
+    fn started(machine: &Machine, start: Start) -> Result<String> {
+        let serials = ["stdio", "file,path=x"];
+        arguments(&ARCHES[0], machine, serials, start).map(|line| line.join(" "))
+    }
+
     fn line(args: &[&str]) -> String {
-        arguments(&ARCHES[0], &machine(args), ["stdio", "file,path=x"])
-            .unwrap()
-            .join(" ")
+        started(&machine(args), Start::Image).unwrap()
     }
 
     #[test]
@@ -153,18 +301,14 @@ mod tests {
             "{line}"
         );
         let kvm = machine(&["--accel=kvm"]);
-        let error = arguments(&ARCHES[0], &kvm, ["a", "b"]).unwrap_err();
+        let error = started(&kvm, Start::Image).unwrap_err();
         assert_eq!(error.kind, Kind::Usage);
     }
 
     #[test]
     fn string_instructions_are_left_where_figures_are_compared() {
         let mut machine = machine(&[]);
-        let line = |machine: &Machine| {
-            arguments(&ARCHES[0], machine, ["a", "b"])
-                .unwrap()
-                .join(" ")
-        };
+        let line = |machine: &Machine| started(machine, Start::Image).unwrap();
         assert!(!line(&machine).contains("-erms"));
         machine.exact = false;
         assert!(line(&machine).contains("-rdseed,-erms,-fsrm "));
@@ -174,8 +318,16 @@ mod tests {
     fn nodes_share_all_memory() {
         let line = line(&["--nodes=3", "--memory=1000"]);
         assert!(
-            line.contains("id=m0,size=334M") && line.contains("id=m2,size=333M"),
+            line.contains("id=memory0,size=334M") && line.contains("id=memory2,size=333M"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_guest_cannot_change_its_snapshot() {
+        let line = started(&machine(&["--nodes=2"]), Start::Snapshot).unwrap();
+        let files = line.matches("memory-backend-file").count();
+        assert_eq!((files, line.matches("share=off").count()), (3, 3), "{line}");
+        assert_eq!(line.matches("readonly=on").count(), 2, "{line}");
     }
 }

@@ -15,9 +15,7 @@
 //! ```
 //!
 //! In virtual time a command that arrives while the guest runs arrives at a moment of the host's,
-//! and the run is not exact any more. A guest that writes [`PAUSE`] stops at that instruction
-//! instead (`-device pvpanic -action panic=pause`): wait for the event `STOP`, execute what is to be
-//! done, then execute `cont`.
+//! and the run is not exact any more, unless the guest does nothing that depends on the moment.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -33,9 +31,6 @@ use crate::process::check_interrupted;
 
 /// QEMU's arguments: its stdin is the socket.
 pub const ARGUMENTS: &str = "-chardev socket,id=qmp,fd=0 -mon chardev=qmp,mode=control";
-
-/// How the guest stops the machine: the byte 1 at this offset of `/dev/port` (hw/misc/pvpanic-isa.c).
-pub const PAUSE: u16 = 0x505;
 
 /// How long an answer may take. A machine that boots in virtual time may take this long to stop.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::Base;
 use crate::cache::{Cache, Lock};
 use crate::choice::Choice;
 use crate::devices::models::Qemu;
@@ -18,7 +19,7 @@ use crate::options::KernelOptions;
 use crate::paths::name;
 use crate::progress::{says, Verbosity};
 use crate::project::Project;
-use crate::vm::Boot;
+use crate::vm::{Boot, Brings};
 
 /// A checkout with an environment and a kernel.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct Session {
     pub kernel: Kernel,
     /// What the kernel needs beyond the usual.
     pub instruments: Instruments,
+    base: Base,
     /// Held until dropped.
     _in_use: Option<Lock>,
 }
@@ -70,11 +72,13 @@ impl Session {
         };
         let kernel = choice.ensure(refresh, &shop)?;
         let instruments = Instruments::of(&kernel)?;
+        let base = Base::new(&project, &env, arch);
         Ok(Self {
             project,
             env,
             kernel,
             instruments,
+            base,
             _in_use: in_use,
         })
     }
@@ -105,14 +109,14 @@ impl Session {
         Modules::build(&self.project, &self.kernel, &self.env, variables, shown)
     }
 
-    /// The guest's files that every job gets: the modules, and firmware for their devices.
+    /// What every job brings into its guest: the modules, and firmware for their devices.
     pub fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
         self.initramfs_with(&modules.files()?)
     }
 
     /// The same with these modules.
     pub fn initramfs_with(&self, modules: &[PathBuf]) -> Result<Initramfs> {
-        let mut initramfs = Initramfs::new(&self.env)?;
+        let mut initramfs = Initramfs::default();
         self.firmware(&mut initramfs);
         for file in modules {
             initramfs.file(&format!("modules/{}", name(file)), file, false);
@@ -133,8 +137,10 @@ impl Session {
         Boot {
             kernel: &self.kernel,
             env: &self.env,
+            base: &self.base,
             machine: self.instruments.machine(machine),
             out,
+            brings: Brings::Late,
         }
     }
 }

@@ -5,21 +5,22 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::arch::Arch;
+use crate::base::Base;
 use crate::cache::Lock;
 use crate::console::{Splat, Watcher};
-use crate::environment::{Environment, IMAGE};
+use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::initramfs::Initramfs;
 use crate::kernel::Kernel;
 use crate::machine::{Accel, Machine, Time};
 use crate::process::{check_interrupted, indent, tail, wait, Guarded};
-use crate::qemu::{self, INITRAMFS, KVM_NEXT, OUT};
+use crate::qemu::{file, Bootable, Start, CONSOLE, ERRORS, INITRAMFS, KVM_NEXT, LATE, RESULTS};
 use crate::qmp::{Pending, Qmp};
+use crate::snapshot::{self, Restored, Snapshot, BOOTED};
 
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);
@@ -31,21 +32,14 @@ const SETTLE: u32 = 5;
 /// How long a guest may take to power off after its job.
 const POWER_OFF: Duration = Duration::from_secs(60);
 
+/// What a kernel must have so that what the run brings can come after the boot: the memory of a
+/// device that is mapped.
+const LATE_NEEDS: &[&str] = &["CONFIG_PCI=y", "CONFIG_SYSFS=y"];
+
 const POLL: Duration = Duration::from_millis(10);
-
-/// What the kernel prints, in the output directory.
-const CONSOLE: &str = "console.log";
-
-/// What the job prints.
-const RESULTS: &str = "results.log";
 
 /// How a guest asks for a command of QMP's, before it stops: `device_del {"id": "x"}`.
 const ASKS: &str = "lab: qmp ";
-
-/// A character device that is a file of the output directory.
-fn file(name: &str) -> String {
-    format!("file,path={OUT}/{name}")
-}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,40 +138,146 @@ pub struct Boot<'a> {
     pub kernel: &'a Kernel,
     /// Where QEMU is.
     pub env: &'a Environment,
+    /// The base of its initramfs.
+    pub base: &'a Base,
     /// The machine.
     pub machine: Machine,
     /// Where the initramfs, the console and the results go.
     pub out: &'a Path,
+    /// When the guest gets what the run brings.
+    pub brings: Brings,
+}
+
+/// When a guest gets what the run brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brings {
+    /// After the boot, if it can be: then the guest may go on from a snapshot.
+    Late,
+    /// In the initramfs, as the kernel itself needs it while it boots.
+    Early,
+    /// The same without the base: the run brings its own `/init`.
+    Alone,
+}
+
+/// A guest that runs.
+struct Running {
+    qemu: Guarded,
+    /// Held as long as it runs: its end would wake QEMU, and be seen in the guest's time.
+    qmp: Option<Qmp>,
 }
 
 impl Boot<'_> {
-    /// Boots, runs `/job`, and hands each line of its output to `line` as it comes.
-    pub fn run(&self, mut initramfs: Initramfs, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
+    /// Boots, or goes on from a snapshot; runs `/job` of what the run brings, and hands each line of
+    /// its output to `line` as it comes.
+    pub fn run(&self, mut run: Initramfs, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
         let _lock = Lock::directory(self.out)?;
-        initramfs.bytes(
-            "etc/lab",
-            settings(self.kernel.arch(), &self.machine).as_bytes(),
-            false,
-        );
-        initramfs.write(&self.out.join(INITRAMFS))?;
-        let (console, results, errors) = (
-            self.out.join(CONSOLE),
-            self.out.join(RESULTS),
-            self.out.join("qemu.log"),
-        );
-        for path in [&console, &results] {
-            File::create(path).at(path, "write")?;
+        run.bytes("etc/run", settings(&self.machine).as_bytes(), false);
+        let archive = run.archive()?;
+        let running = if self.is_late()? && snapshot::late(self.out, &archive)? {
+            self.late()?
+        } else if self.brings == Brings::Alone {
+            self.write(INITRAMFS, &archive)?;
+            self.boot(Start::Image)?
+        } else {
+            self.write(INITRAMFS, &self.base()?.with(run).archive()?)?;
+            self.boot(Start::Image)?
+        };
+        self.follow(running, line)
+    }
+
+    fn bootable(&self) -> Bootable<'_> {
+        Bootable {
+            env: self.env,
+            kernel: self.kernel,
+            machine: &self.machine,
         }
+    }
+
+    /// The base of the initramfs, which knows the machine.
+    fn base(&self) -> Result<Initramfs> {
+        let mut base = self.base.files()?;
+        let [console, results] = self.kernel.arch().serials;
+        let mut text = format!("export CONSOLE={console} RESULTS={results}\n");
+        if self.machine.time == Time::Virtual {
+            text.push_str(&format!("SETTLE={SETTLE}\n"));
+        }
+        base.bytes("etc/lab", text.as_bytes(), false);
+        Ok(base)
+    }
+
+    /// Whether what the run brings can come after the boot.
+    fn is_late(&self) -> Result<bool> {
+        if self.brings != Brings::Late || self.machine.time == Time::Wall {
+            return Ok(false);
+        }
+        let config = self.kernel.config()?;
+        Ok(LATE_NEEDS.iter().all(|line| config.holds(line)))
+    }
+
+    /// Starts a guest that gets what the run brings after the boot.
+    fn late(&self) -> Result<Running> {
+        let base = self.base()?.archive()?;
+        self.write(INITRAMFS, &base)?;
+        // There are devices that QEMU cannot save.
+        let has_no_more = self.machine.qemu.is_empty() && !self.machine.hotplug;
+        if self.machine.snapshot && has_no_more {
+            if let Some(running) = self.go_on(&base)? {
+                return Ok(running);
+            }
+        }
+        self.boot(Start::Late)
+    }
+
+    /// Starts a guest from a snapshot, if there is one that is good.
+    fn go_on(&self, base: &[u8]) -> Result<Option<Running>> {
+        let guest = self.bootable();
+        let Some(snapshot) = Snapshot::ensure(&guest, base)? else {
+            return Ok(None);
+        };
+        let restored = snapshot.restore(&guest, self.out);
+        let Restored { qemu, qmp } = match restored {
+            Err(error) if error.kind == Kind::Interrupted => return Err(error),
+            Err(error) => {
+                let words = tail(&self.out.join(ERRORS), 1);
+                snapshot.discard(&format!("{}: {words}", error.why))?;
+                return Ok(None);
+            }
+            Ok(restored) => restored,
+        };
+        let qmp = Some(qmp);
+        Ok(Some(Running { qemu, qmp }))
+    }
+
+    /// Starts QEMU with the kernel.
+    fn boot(&self, start: Start) -> Result<Running> {
+        self.write(CONSOLE, &[])?;
+        self.write(RESULTS, &[])?;
+        let errors = self.out.join(ERRORS);
         let stderr = File::create(&errors).at(&errors, "write")?;
-        let mut command = self.command([&file(CONSOLE), &file(RESULTS)])?;
+        let mut command = self.bootable().files(self.out, start, None)?;
         let (qmp, stdin) = match self.machine.hotplug {
             true => Qmp::pair().map(|(qmp, stdin)| (Some(qmp), stdin))?,
             false => (None, Stdio::null()),
         };
         command.stdin(stdin).stdout(Stdio::null()).stderr(stderr);
+        let qemu = Guarded::spawn(&mut command)?;
+        let qmp = qmp.map(Pending::open).transpose()?;
+        Ok(Running { qemu, qmp })
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.out.join(name);
+        fs::write(&path, bytes).at(&path, "write")
+    }
+
+    /// Watches the guest until it ends.
+    fn follow(&self, mut running: Running, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
+        let (console, results, errors) = (
+            self.out.join(CONSOLE),
+            self.out.join(RESULTS),
+            self.out.join(ERRORS),
+        );
         let began = Instant::now();
-        let mut qemu = Guarded::spawn(&mut command)?;
-        let mut qmp = qmp.map(Pending::open).transpose()?;
         let mut asked = Vec::new();
         let mut watcher = Watcher::default();
         let mut ended = None;
@@ -187,7 +287,7 @@ impl Boot<'_> {
             (Follow::open(&console)?, Follow::open(&results)?);
         let status = loop {
             // Asked before the last read: whatever it wrote before it ended is read then.
-            let status = qemu.try_wait()?;
+            let status = running.qemu.try_wait()?;
             console_tail.lines(status.is_some(), &mut |text| watcher.line(text))?;
             results_tail.lines(status.is_some(), &mut |text| {
                 if let Some(request) = text.strip_prefix(ASKS) {
@@ -197,6 +297,9 @@ impl Boot<'_> {
                 if let Some(how) = closing(text) {
                     ended = Some(how);
                     deadline = deadline.min(Instant::now() + POWER_OFF);
+                    return;
+                }
+                if text == BOOTED {
                     return;
                 }
                 // An empty line may be init's own, before it says how the job ended.
@@ -211,7 +314,8 @@ impl Boot<'_> {
                 break Some(status);
             }
             for request in asked.drain(..) {
-                qmp.as_mut().map_or(Ok(()), |qmp| qmp.stopped(&request))?;
+                let qmp = running.qmp.as_mut();
+                qmp.map_or(Ok(()), |qmp| qmp.stopped(&request))?;
             }
             check_interrupted()?;
             if self.machine.accel == Accel::Kvm
@@ -230,7 +334,7 @@ impl Boot<'_> {
             }
             thread::sleep(POLL);
         };
-        drop(qemu);
+        drop(running);
         let ended = match (ended, status) {
             (Some(Ended::Exit(_)), None) => Ended::NoPowerOff,
             (Some(how), _) => how,
@@ -248,9 +352,13 @@ impl Boot<'_> {
             (None, Some(status)) => Ended::Died(died(status, &errors)),
         };
         if ended == Ended::Exit(0) {
-            // It is large, and the next run makes it anew.
-            let image = self.out.join(INITRAMFS);
-            fs::remove_file(&image).at(&image, "remove")?;
+            // They are large, and the next run makes them anew.
+            for name in [INITRAMFS, LATE] {
+                let path = self.out.join(name);
+                if path.exists() {
+                    fs::remove_file(&path).at(&path, "remove")?;
+                }
+            }
         }
         Ok(Outcome {
             ended,
@@ -263,15 +371,17 @@ impl Boot<'_> {
     }
 
     /// A shell on the guest's console, which is this terminal; returns its exit code.
-    pub fn shell(&self, mut initramfs: Initramfs) -> Result<u8> {
+    pub fn shell(&self, mut run: Initramfs) -> Result<u8> {
         let _lock = Lock::directory(self.out)?;
-        let interactive = format!("{}INTERACTIVE=1\n", serials(self.kernel.arch()));
-        initramfs.bytes("etc/lab", interactive.as_bytes(), false);
-        initramfs.write(&self.out.join(INITRAMFS))?;
-        let results = self.out.join(RESULTS);
-        File::create(&results).at(&results, "write")?;
-        let mut command = self.command(["stdio,signal=off", &file(RESULTS)])?;
+        run.bytes("etc/run", b"INTERACTIVE=1\n", false);
+        self.write(INITRAMFS, &self.base()?.with(run).archive()?)?;
+        self.write(RESULTS, &[])?;
+        let serials = ["stdio,signal=off", &file(RESULTS)];
+        let mut command = self
+            .bootable()
+            .command(self.out, serials, Start::Image, None)?;
         let status = wait(&mut Guarded::foreground(&mut command)?, || ())?;
+        let results = self.out.join(RESULTS);
         let text = fs::read_to_string(&results).at(&results, "read")?;
         match text.lines().rev().find_map(closing) {
             Some(Ended::Exit(code)) => Ok(code),
@@ -285,43 +395,24 @@ impl Boot<'_> {
             )),
         }
     }
-
-    /// QEMU, with its two serial lines on these character devices.
-    fn command(&self, serials: [&str; 2]) -> Result<Command> {
-        let argv = qemu::arguments(self.kernel.arch(), &self.machine, serials)?;
-        Ok(self
-            .env
-            .enter(argv)
-            .bind(self.out, OUT)
-            .bind(&self.kernel.image(), IMAGE)
-            .command())
-    }
 }
 
-/// What /init and the job know of the machine.
-fn settings(arch: &Arch, machine: &Machine) -> String {
+/// What the job knows of the machine, and init of the job.
+fn settings(machine: &Machine) -> String {
     let mut text = format!(
-        "{}DEADLINE={}\nexport ASYNC_PROBE_SEED={}\n",
-        serials(arch),
-        machine.deadline,
-        machine.seed
+        "DEADLINE={}\nexport ASYNC_PROBE_SEED={}\n",
+        machine.deadline, machine.seed
     );
     if machine.hotplug {
         text.push_str("export ASYNC_PROBE_HOTPLUG=1\n");
     }
     if machine.time == Time::Virtual {
         text.push_str(&format!(
-            "SETTLE={SETTLE}\nexport ASYNC_PROBE_ICOUNT_SHIFT={}\n",
+            "export ASYNC_PROBE_ICOUNT_SHIFT={}\n",
             machine.shift
         ));
     }
     text
-}
-
-/// The serial lines.
-fn serials(arch: &Arch) -> String {
-    let [console, results] = arch.serials;
-    format!("export CONSOLE={console} RESULTS={results}\n")
 }
 
 fn died(status: std::process::ExitStatus, errors: &Path) -> String {

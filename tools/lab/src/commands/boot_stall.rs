@@ -21,6 +21,7 @@ use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
+use crate::vm;
 
 const DEVICES: usize = 8;
 
@@ -225,7 +226,7 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
         ),
         ..machine.clone()
     };
-    let mut initramfs = Initramfs::new(&session.env)?;
+    let mut initramfs = Initramfs::default();
     session.firmware(&mut initramfs);
     // Until the slowest design is done, too.
     let all_ms = DEVICES as u64 * times.device;
@@ -233,7 +234,11 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
     let job = format!("sleep {wait}\ndmesg\n");
     initramfs.bytes("job", job.as_bytes(), true);
     let mut log = String::new();
-    let outcome = session.boot(&machine, &out).run(initramfs, &mut |line| {
+    let boot = vm::Boot {
+        brings: vm::Brings::Early,
+        ..session.boot(&machine, &out)
+    };
+    let outcome = boot.run(initramfs, &mut |line| {
         log.push_str(line);
         log.push('\n');
     })?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Removes the downloads, the root file system and the kernels.
+//! Removes the downloads, the root file system, the kernels and the snapshots.
 
 use crate::cache::{remove_tree, Cache};
 use crate::error::Result;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the demonstration is the same each time: its consoles are compared byte for byte.
+//! Whether the demonstration is the same each time: its consoles are compared byte for byte. The
+//! first run boots, and the others go on from a snapshot.
 
 use std::fs;
 use std::num::NonZero;
@@ -12,7 +13,7 @@ use crate::cache::digest;
 use crate::commands::run as demo;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
-use crate::machine::Time;
+use crate::machine::{Machine, Time};
 use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{result, Step};
@@ -55,7 +56,11 @@ pub fn run(args: &Args) -> Result<()> {
             if run > runs {
                 return Ok(());
             }
-            demo::boot(&session, &modules, &boot.machine, &dir(run))?;
+            let machine = Machine {
+                snapshot: boot.machine.snapshot && run > 1,
+                ..boot.machine.clone()
+            };
+            demo::boot(&session, &modules, &machine, &dir(run))?;
             step.message(&format!("run {run}"));
         }
     };

@@ -19,6 +19,7 @@ use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{result, Step};
 use crate::session::Session;
+use crate::vm;
 
 /// All that compilers can say.
 const STRICT: &str = "W=1 CLIPPY=1";
@@ -143,12 +144,16 @@ fn unit_tests(machine: &Machine, session: &Session) -> Result<()> {
         append: format!("kunit.enable=1 {}", machine.append),
         ..machine.clone()
     };
-    let mut initramfs = Initramfs::new(&session.env)?;
+    let mut initramfs = Initramfs::default();
     session.firmware(&mut initramfs);
     initramfs.bytes("job", b"dmesg\n", true);
     let mut log = Vec::new();
     let out = session.project.out(DIR).join("boot");
-    let outcome = session.boot(&machine, &out).run(initramfs, &mut |line| {
+    let boot = vm::Boot {
+        brings: vm::Brings::Early,
+        ..session.boot(&machine, &out)
+    };
+    let outcome = boot.run(initramfs, &mut |line| {
         log.extend(dmesg::message(line).map(str::to_owned));
     })?;
     step.done();

@@ -1,8 +1,10 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The first process of the lab's guest: mounts, runs /job with its output on
-# the second serial line, says how it ended, and powers off.
+# The first process of the lab's guest: mounts, lets the kernel settle, gets what
+# the run brings, runs /job with its output on the second serial line, says how it
+# ended, and powers off. A snapshot is taken in the middle: what comes before
+# late-initramfs depends on nothing that a run brings.
 
 export PATH=/bin HOME=/root
 mount -t proc proc /proc
@@ -24,13 +26,6 @@ if [ -w /sys/kernel/debug/kcsan ]; then
 fi
 . /etc/lab
 
-if [ -n "$INTERACTIVE" ]; then
-	echo "lab: modules are in /modules, programs in /selftests; exit powers off" >"/dev/$CONSOLE"
-	setsid cttyhack sh <"/dev/$CONSOLE" >"/dev/$CONSOLE" 2>&1
-	echo "lab: exit $?" >"/dev/$RESULTS"
-	poweroff -f
-fi
-
 # Waits until all output is out, too: whatever the job left behind may hold the line open.
 cat >/bin/drain <<-'END'
 	#!/bin/sh
@@ -38,6 +33,20 @@ cat >/bin/drain <<-'END'
 END
 chmod 755 /bin/drain
 drain
+
+[ -n "$SETTLE" ] && sleep "$SETTLE"
+# On the processor that QEMU lets go on first.
+taskset 1 late-initramfs >"/dev/$RESULTS"
+# The trial of a snapshot brings nothing, and so does a boot whose snapshot was missed.
+[ -f /etc/run ] || poweroff -f
+. /etc/run
+
+if [ -n "$INTERACTIVE" ]; then
+	echo "lab: modules are in /modules, programs in /selftests; exit powers off" >"/dev/$CONSOLE"
+	setsid cttyhack sh <"/dev/$CONSOLE" >"/dev/$CONSOLE" 2>&1
+	echo "lab: exit $?" >"/dev/$RESULTS"
+	poweroff -f
+fi
 
 # A job that hangs may hold locks that a clean power-off needs: reset instead.
 cat >/bin/deadline <<-'END'
@@ -51,7 +60,6 @@ END
 chmod 755 /bin/deadline
 
 deadline "$DEADLINE" &
-[ -n "$SETTLE" ] && sleep "$SETTLE"
 sh /job </dev/null >"/dev/$RESULTS" 2>&1
 code=$?
 

@@ -24,6 +24,7 @@ use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::recorded::{self, Program};
 use crate::session::{default_firmware, Session};
+use crate::vm;
 
 use image::{Image, Slow};
 
@@ -156,7 +157,11 @@ fn boot(
     let machine = program.recording(&session.kernel, machine)?;
     let step = Step::begin(&format!("booting the Debian {what} (1 to 4 minutes)"));
     let initramfs = Initramfs::of_distribution(&image.initrd);
-    let outcome = session.boot(&machine, &out).run(initramfs, &mut |_| ())?;
+    let boot = vm::Boot {
+        brings: vm::Brings::Alone,
+        ..session.boot(&machine, &out)
+    };
+    let outcome = boot.run(initramfs, &mut |_| ())?;
     outcome.verdict()?;
     step.done();
     recorded::read(&out.join("results.log"))
