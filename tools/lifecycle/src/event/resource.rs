@@ -233,7 +233,7 @@ pub const WATCHES: &[Definition] = &[
         &[("func", "+8($arg1):x64", Value::Function)],
     ),
     watch(R::Thread, Stops, "exit", ("do_exit", "kernel/exit.c"), &[]),
-    // `device` and `cont` of `struct firmware_work`.
+    // The callback runs within the work: `device` of `struct firmware_work`.
     watch(
         R::Firmware,
         Starts,
@@ -247,19 +247,19 @@ pub const WATCHES: &[Definition] = &[
             ("func", "$arg7:x64", Value::Function),
         ],
     ),
-    watch(
-        R::Firmware,
-        Runs,
-        "nowait_runs",
-        (
-            "request_firmware_work_func",
-            "drivers/base/firmware_loader/main.c",
-        ),
-        &[
-            ("at", "+64($arg1):x64", Value::At),
-            ("func", "+80($arg1):x64", Value::Function),
-        ],
-    ),
+    Definition {
+        returns: Returns::Nothing,
+        ..watch(
+            R::Firmware,
+            Runs,
+            "nowait_runs",
+            (
+                "request_firmware_work_func",
+                "drivers/base/firmware_loader/main.c",
+            ),
+            &[("at", "+64($arg1):x64", Value::At)],
+        )
+    },
     watch(
         R::Attribute,
         Starts,

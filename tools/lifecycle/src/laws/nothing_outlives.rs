@@ -88,7 +88,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let mut order: Vec<(usize, usize, bool)> = Vec::new();
     for (at, span) in life.spans.iter().enumerate() {
         order.push((span.began, at, false));
-        if let (Kind::Release, Some(ended)) = (span.kind, span.ended) {
+        if let (Kind::Release | CALLBACK, Some(ended)) = (span.kind, span.ended) {
             order.push((ended, at, true));
         }
     }
@@ -97,6 +97,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let span = &life.spans[at];
         match span.kind {
             Kind::Release if is_end => released(life, at, &mut there),
+            // It has to end.
+            CALLBACK if !is_end => {}
             Kind::Of(resource, step) => {
                 cases += usize::from(resource_step(court, at, (resource, step), &mut there)?);
             }
@@ -131,6 +133,9 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     }
     Ok(cases)
 }
+
+/// The work that calls the callback of `request_firmware_nowait()`.
+const CALLBACK: Kind = Kind::Of(Resource::Firmware, Step::Runs);
 
 /// Whether a device is one that the driver core adds for another one: a wake-up source, or a link
 /// between two devices.
@@ -177,7 +182,7 @@ fn resource_step(
                          after {device} has been unbound",
                         life.spans[start].on
                     ),
-                    &[places[0].began, places[1].end_place(), span.began],
+                    &[places[0].began, places[1].end_place(), span.end_place()],
                 )?;
             }
             there.resources.remove(&key);

@@ -24,8 +24,8 @@
 //!
 //! A recording is refused unless the kernel is of a series in which the points have been checked,
 //! each CPU's buffer was read to its end with nothing lost, each event is there as often as its
-//! kprobe was hit with no hit missed (of one with a filter, not more often), nothing is out of order, what returns has begun, and the
-//! checksum at its end is right.
+//! kprobe was hit with no hit missed (of one with a filter, not more often), nothing is out of
+//! order, what returns has begun, and the checksum at its end is right.
 //!
 //! No recording that is cut off, or has lines gone, added, changed or moved, is read: the checksum
 //! at its end tells. Behind a checksum that has been made again, events are still counted and the
@@ -781,11 +781,14 @@ impl Tally {
             count(&event, hits.unwrap_or(0), found)?;
         }
         // A recording of a checked driver has these too. A filter leaves some of the hits out.
-        for watch in WATCHES {
-            let found = trace.events_of.get(watch.event).copied().unwrap_or(0);
-            match self.hits.get(watch.event).copied() {
+        for (watch, event) in WATCHES
+            .iter()
+            .flat_map(|of| of.events().map(move |event| (of, event)))
+        {
+            let found = trace.events_of.get(&event).copied().unwrap_or(0);
+            match self.hits.get(&event).copied() {
                 Some(hits) if watch.is_filtered() && found < hits => {}
-                hits => count(watch.event, hits.unwrap_or(0), found)?,
+                hits => count(&event, hits.unwrap_or(0), found)?,
             }
         }
         let unknown = self.hits.keys().find(|event| definition(event).is_none());

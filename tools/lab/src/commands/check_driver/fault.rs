@@ -84,7 +84,8 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
         ("left", "left behind by the last rmmod"),
         ("gone", "taken away by the last rmmod"),
     ] {
-        let lines = of.told.all(how);
+        let mut lines = of.told.all(how);
+        lines.retain(|line| is_own(line, of));
         if !lines.is_empty() {
             let named = lines[..lines.len().min(NAMED)].join(", ");
             faults.push(Fault::new(format!("{what}: {named}"), vec![]));
@@ -94,6 +95,16 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     faults.extend(swallowed(of));
     faults.extend(early(of));
     faults
+}
+
+/// Whether what is left is the driver's. Subsystems start threads and make caches when they are
+/// used for the first time, and keep them: such a one counts if it has the driver's name.
+fn is_own(line: &str, of: &Evidence<'_>) -> bool {
+    let by_others = ["kernel thread ", "slab cache "];
+    let is_others = by_others.iter().any(|what| line.starts_with(what));
+    let is_others = is_others || line.ends_with(" on workqueue") || line.contains("/workqueue/");
+    let drivers = of.told.drivers.iter().map(|driver| driver.name.as_str());
+    !is_others || drivers.chain([of.module]).any(|name| line.contains(name))
 }
 
 /// A broken law.

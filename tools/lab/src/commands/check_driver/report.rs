@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use lifecycle::driver::Verdict::Forbidden;
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load, Named};
 use lifecycle::event::Call;
 use lifecycle::laws::{judge, Verdict};
@@ -246,18 +247,28 @@ impl Report {
             out += &wrapped(what, "  ");
             out.extend(seen.iter().map(|line| wrapped(line, "    ")));
         }
+        for Advised { driver, advice, .. } in &self.drivers {
+            // The first reason that is no figure.
+            let is_reason = |why: &&String| !why.starts_with(|first: char| first.is_ascii_digit());
+            if advice.verdict == Forbidden {
+                let why = advice.why.iter().find(is_reason).map_or("", String::as_str);
+                let (name, what) = (&driver.name, &advice.verdict);
+                out += &wrapped(&format!("{name} {what}: {why}"), "  ");
+            }
+        }
         out.extend(lines.iter().map(|line| wrapped(line, "")));
 
-        let rows: Vec<_> = self
+        let (of_use, others): (Vec<_>, Vec<_>) = self
             .laws
             .iter()
+            .partition(|law| law.broken.is_some() || law.cases > 0);
+        let rows: Vec<_> = of_use
+            .into_iter()
             .map(|law| (law.law, law.broken.is_none().then_some(law.cases)))
             .collect();
         out += &format!("\n{}", text::laws(&rows));
-        for broken in self.broken().filter_map(|law| law.broken.as_ref()) {
-            out.push('\n');
-            out.extend(broken.lines().map(|line| wrapped(line, "  ")));
-        }
+        let others: Vec<&str> = others.iter().map(|law| law.law).collect();
+        out += &wrapped(&format!("no case: {}", others.join(", ")), "");
         if let Some(plain) = &self.plain {
             let mut table = vec![("plain", plain)];
             table.extend(self.async_probe.iter().map(|load| ("async_probe", load)));
@@ -290,6 +301,10 @@ impl Report {
         if !self.notes.is_empty() {
             out += "\nSeen besides:\n";
             out.extend(self.notes.iter().map(|note| wrapped(note, "  ")));
+        }
+        for broken in self.broken().filter_map(|law| law.broken.as_ref()) {
+            out.push('\n');
+            out.extend(broken.lines().map(|line| wrapped(line, "  ")));
         }
         out
     }

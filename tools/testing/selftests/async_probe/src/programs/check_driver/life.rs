@@ -116,8 +116,8 @@ const PARTS: &[(&str, Part)] = &[
     ("load", Life::load),
     ("async_probe", Life::load_asynchronously),
     ("in_flight", Life::in_flight),
-    ("driver_first", Life::driver_first),
     ("hasty", Life::hasty),
+    ("driver_first", Life::driver_first),
 ];
 
 impl Life {
