@@ -38,6 +38,7 @@ fn all_laws_hold_on_a_real_kernel() {
         ("manual_bind_sync", 3),
         ("one_at_a_time", 11),
         ("probe_remove_probe", 11),
+        ("ready_before_probe", 7),
         ("register_returns", 2),
         ("rmmod_refused", 1),
         ("rmmod_waits", 1),
