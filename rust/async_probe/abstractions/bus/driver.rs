@@ -136,7 +136,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         let raw = unsafe {
             let raw = Opaque::cast_into(&raw const (*drv).raw);
 
-            (*drv).drives = Some(|dev| Self::id_info(dev).is_ok());
+            (*drv).drives = Some(Self::drives);
             (*drv).user = Some(user);
             (*raw).name = name.as_char_ptr();
             (*raw).bus = bus.as_raw();
@@ -187,6 +187,11 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 }
 
 impl<T: Driver> Adapter<T> {
+    /// Whether the table has the id of a device.
+    fn drives(dev: &Device<T::Bus>) -> bool {
+        T::ID_TABLE.iter().any(|(id, _)| T::Bus::matches(dev, id))
+    }
+
     /// Returns the information about a device.
     ///
     /// # Errors
