@@ -28,11 +28,12 @@ const HEAD: &str = "\
 Census
 ======
 
-Every module of the stock kernel that takes a device model of QEMU's has been checked on it
-by ``make check-driver`` (:doc:`check-driver`, :doc:`devices`). ``make census`` takes the rows
-that are missing in ``out/census``, a file each; ``make census WORD=nvme`` those of one
-device or module; ``PARTITION=2/3`` the second of three parts, for several machines. The
-findings are in :doc:`census-findings`.
+The census checks each module of the stock kernel that takes a device model of QEMU's on that
+model, by ``make check-driver`` (:doc:`check-driver`, :doc:`devices`). ``make census`` takes the
+rows that are missing in ``out/census``, a file each; ``make census WORD=nvme`` those of one
+device or module; ``PARTITION=2/3`` the second of three parts, for several machines
+(:doc:`fleet`). The table has the rows that have been taken so far. What was found is in
+:doc:`census-findings`.
 ";
 
 const COLUMN_WORDS: &str = "\
@@ -51,8 +52,8 @@ pub fn page(rows: &[Row], of: usize) -> String {
     if let Some(first) = rows.first() {
         let _ = write!(
             page,
-            "\nKernel {}, QEMU {}, two CPUs in virtual time of 1 ns per instruction: {} of {of} \
-             pairs of a\ndevice and a module, {bound} of them with a device bound. ",
+            "\nKernel {}, QEMU {}, two CPUs in virtual time of 1 ns per\ninstruction: {} of {of} \
+             pairs of a device and a module, {bound} of them with a device bound.\n\n",
             first.kernel,
             first.qemu,
             rows.len()
