@@ -11,6 +11,7 @@ use lifecycle::parse::log::{self, Log};
 use lifecycle::parse::refusal::Reason;
 use lifecycle::report;
 use lifecycle::report::log::Detail;
+use lifecycle::simulate::what_if;
 use lifecycle::summary::Summary;
 use lifecycle::{Event, Life, Micros, ProbeType, Probing, What};
 use proptest::prelude::*;
@@ -381,6 +382,15 @@ proptest! {
                 let widest = text.lines().map(|line| line.chars().count()).max();
                 prop_assert!(widest <= Some(80), "{}", text);
             }
+        }
+        for driver in [vec![], vec!["slow".to_owned()]] {
+            let answer = what_if(&summary.life, &driver);
+            for goal in &answer.goals {
+                prop_assert!(goal.then.least <= goal.then.likely && goal.then.likely <= goal.then.most);
+            }
+            let text = report::what_if::report(&summary, &answer, Detail::All);
+            let widest = text.lines().filter(|line| !line.contains("driver_async_probe="));
+            prop_assert!(widest.map(|line| line.chars().count()).max() <= Some(80), "{}", text);
         }
         let timeline = &summary.life;
         for (at, bar) in timeline.spans.iter().enumerate() {
