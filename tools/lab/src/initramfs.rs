@@ -41,21 +41,21 @@ const PLAIN: u32 = 0o100_644;
 const SYMLINK: u32 = 0o120_777;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Node {
     mode: u32,
     data: Data,
     device: (u32, u32),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Data {
     Bytes(Vec<u8>),
     Host(PathBuf),
 }
 
 /// An archive in the making. Sorted by path, times and owners zero.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Initramfs {
     nodes: BTreeMap<String, Node>,
     /// An archive that comes after it.

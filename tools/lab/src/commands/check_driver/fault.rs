@@ -72,7 +72,7 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
         faults.push(Fault::new(what, of.blocked.clone()));
     }
     faults.extend(of.laws.iter().filter_map(|law| broken(law, of.symbols)));
-    faults.extend(complaints(of.splats));
+    faults.extend(complaints(of.splats, of.symbols));
     let stays = of.told.first("stays");
     if let Some((error, line)) = stays.and_then(|words| words.split_once(' ')) {
         let mut seen = vec![format!("/proc/modules has: {line}")];
@@ -151,13 +151,16 @@ pub fn statics(told: &Told) -> Vec<String> {
 }
 
 /// Each kind of complaint once.
-fn complaints(splats: &[Splat]) -> Vec<Fault> {
+fn complaints(splats: &[Splat], symbols: &Symbols) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
     for splat in splats {
         let what = format!("the kernel complained: {}", splat.kind);
         if !faults.iter().any(|fault| fault.what == what) {
-            let lines = splat.lines().filter(|line| !is_ours(line));
-            faults.push(Fault::new(what, lines.take(NAMED).cloned().collect()));
+            let lines = splat
+                .lines()
+                .filter(|line| !is_ours(line) && !line.ends_with("] "));
+            let named = lines.take(NAMED).map(|line| symbols.name(line));
+            faults.push(Fault::new(what, named.collect()));
         }
     }
     faults

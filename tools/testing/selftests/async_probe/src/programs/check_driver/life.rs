@@ -25,8 +25,8 @@ const QUIET: Duration = Duration::from_millis(500);
 /// How often is looked whether it is.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// So long is waited for what may come late, where waiting costs nothing: after the first unbind of
-/// each driver, and after the last rmmod.
+/// So long is waited for what may come late, where waiting costs nothing. The recordings of other
+/// parts are out by then: what comes may be the end of the machine.
 const PATIENCE: Duration = Duration::from_secs(150);
 
 /// More probes than this without a rest are a loop.
@@ -364,21 +364,20 @@ impl Life {
                 say("fixed", format!("{bus} {name}"));
                 continue;
             }
-            for (number, device) in devices.into_iter().take(REBINDS).enumerate() {
-                self.rebind(driver, &device, number == 0)?;
+            for device in devices.into_iter().take(REBINDS) {
+                self.rebind(driver, &device)?;
             }
         }
         self.settle(recorder)?;
         self.suspend()?;
         self.settle(recorder)?;
         self.rmmod()?;
-        self.be_patient();
         self.compare("left", &self.before, true);
         Ok(())
     }
 
     /// Unbinds and binds a device; both are in the recording, with the kernel's answers.
-    fn rebind(&self, driver: &Driver, device: &str, patient: bool) -> Result<(), Stop> {
+    fn rebind(&self, driver: &Driver, device: &str) -> Result<(), Stop> {
         for call in [Call::Unbind, Call::Bind] {
             // One device may take another with it.
             if call == Call::Unbind && !driver.devices().iter().any(|there| there == device) {
@@ -386,9 +385,6 @@ impl Life {
             }
             if self.write(driver, call, device)?.is_err() {
                 return Ok(());
-            }
-            if call == Call::Unbind && patient {
-                self.be_patient();
             }
         }
         Ok(())
