@@ -28,7 +28,7 @@ PROBE_ANALYZE = out/target/$(HOST)/release/probe-analyze
 # Passed on to kbuild as they are.
 KBUILD_VARIABLES = $(foreach name,CLIPPY W V C,$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: all modules run report what-if diff check check-driver devices census fleet-demo bench bench-compare determinism boot-stall boot-demo boots in-tree patch-series timeline shell setup docs pages style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
+.PHONY: all modules run report what-if diff check check-driver devices census fleet-demo bench bench-compare determinism boot-stall boot-demo boots in-tree patch-series timeline shell setup docs pages fuzz style kselftest-install clean clean-cache help lab probe-analyze probe-analyze-data install-probe-analyze probe-analyze-deb
 
 all: modules
 
@@ -123,6 +123,16 @@ pages: lab
 	@cd tools && $(CARGO) test --quiet --package=lab --test=pages --target-dir=../out/target -- \
 		--include-ignored --nocapture
 
+# With cargo-fuzz: cargo install cargo-fuzz.
+fuzz:
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || \
+		{ echo 'cargo-fuzz is missing: cargo install cargo-fuzz' >&2; exit 1; }
+	@mkdir -p out/fuzz/corpus
+	@cp tools/lifecycle/tests/recordings/*.txt tools/lifecycle/tests/logs/*.txt out/fuzz/corpus
+	@cd tools/lifecycle && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --target-dir=$(CURDIR)/out/fuzz/target \
+		parse $(CURDIR)/out/fuzz/corpus -- -runs=$(or $(RUNS),10000000) -max_len=2048 \
+		-artifact_prefix=$(CURDIR)/out/fuzz/
+
 style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
 
@@ -206,6 +216,7 @@ help:
 	@echo '  make setup              the root file system and the kernel only'
 	@echo '  make docs               the documentation as HTML, with that of the crate, in out/docs'
 	@echo '  make pages              does all that Documentation/your-driver.rst shows, and compares the output'
+	@echo '  make fuzz               fuzzes what reads logs: RUNS=10000000 inputs (cargo-fuzz)'
 	@echo '  make style              checks the style of all files'
 	@echo '  make kselftest-install  guest programs and modules as a kselftest, in INSTALL_PATH (out/kselftest)'
 	@echo '  make clean              removes out/'

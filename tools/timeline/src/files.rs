@@ -14,21 +14,20 @@ use crate::{page::page, svg::svg, trace::trace, Heading};
 pub const NAMES: [&str; 3] = ["timeline.svg", "timeline.html", "timeline.trace.json"];
 
 /// The pictures of one timeline.
-#[derive(Clone, Debug)]
-pub struct Pictures([String; 3]);
+#[derive(Clone, Copy, Debug)]
+pub struct Pictures<'a> {
+    timeline: &'a Life,
+    heading: &'a Heading,
+}
 
-impl Pictures {
-    /// Draws a timeline.
-    pub fn of(timeline: &Life, heading: &Heading) -> Self {
-        Self([
-            svg(timeline, heading),
-            page(timeline, heading),
-            trace(timeline, heading),
-        ])
+impl<'a> Pictures<'a> {
+    /// Those of a timeline.
+    pub fn of(timeline: &'a Life, heading: &'a Heading) -> Self {
+        Self { timeline, heading }
     }
 
-    /// Writes the pictures into a directory, which is made if it is not there. Each has its name
-    /// only when it is complete.
+    /// Draws the pictures into a directory, which is made if it is not there: one after the other,
+    /// since each may take hundreds of megabytes. Each has its name only when it is complete.
     ///
     /// # Errors
     ///
@@ -36,9 +35,9 @@ impl Pictures {
     /// written.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
         fs::create_dir_all(directory)?;
-        for (name, picture) in NAMES.iter().zip(&self.0) {
+        for (name, draw) in NAMES.iter().zip([svg, page, trace]) {
             let partial = directory.join(format!(".{name}.partial"));
-            fs::write(&partial, picture)?;
+            fs::write(&partial, draw(self.timeline, self.heading))?;
             fs::rename(&partial, directory.join(name))?;
         }
         Ok(())

@@ -13,6 +13,7 @@ use lifecycle::Micros;
 
 pub mod files;
 pub mod fold;
+mod json;
 pub mod lane;
 pub mod look;
 pub mod page;

@@ -5,7 +5,9 @@
 use lifecycle::life::Life;
 use lifecycle::Micros;
 use serde::Serialize;
+use serde_json::json;
 
+use crate::json::list;
 use crate::lane::{lanes, Lane, Of, Size};
 use crate::look;
 use crate::svg;
@@ -15,20 +17,6 @@ use crate::Heading;
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
-
-/// All that the page shows.
-#[derive(Debug, Serialize)]
-struct Data {
-    begin: Micros,
-    end: Micros,
-    /// When each part begins, and its name.
-    parts: Vec<(Micros, String)>,
-    /// The text that stands in a chart without lanes.
-    nothing: &'static str,
-    lanes: Vec<LaneData>,
-    bars: Vec<BarData>,
-    waits: Vec<WaitData>,
-}
 
 /// A lane; none of them is folded.
 #[derive(Debug, Serialize)]
@@ -61,44 +49,6 @@ struct WaitData {
 
 /// Makes the page.
 pub fn page(timeline: &Life, heading: &Heading) -> String {
-    let data = Data {
-        begin: timeline.begin,
-        end: timeline.end,
-        parts: heading
-            .parts
-            .iter()
-            .map(|part| (part.begin, part.name.clone()))
-            .collect(),
-        nothing: words::NOTHING,
-        lanes: lanes(timeline)
-            .iter()
-            .map(|lane| lane_data(timeline, lane))
-            .collect(),
-        bars: (0..timeline.spans.len())
-            .map(|at| BarData {
-                class: look::classes(&timeline.spans[at]),
-                begin: timeline.spans[at].begin,
-                end: timeline.end_of(at),
-                details: words::details(timeline, at),
-            })
-            .collect(),
-        waits: timeline
-            .waits
-            .iter()
-            .map(|wait| WaitData {
-                bar: wait.span,
-                begin: wait.begin,
-                end: wait.end.unwrap_or(timeline.end),
-                on: wait.on.clone(),
-                inferred: wait.inferred,
-                details: words::wait_details(timeline, wait),
-            })
-            .collect(),
-    };
-    // No map in it has keys that are not strings, so that writing it cannot fail. No tag may begin
-    // within a script.
-    let data = serde_json::to_string(&data).unwrap_or_default();
-    let data = data.replace('<', "\\u003c");
     let style = format!("{}{STYLE}", svg::style());
     fill(
         PAGE,
@@ -110,10 +60,51 @@ pub fn page(timeline: &Life, heading: &Heading) -> String {
             ),
             ("style", style),
             ("legend", svg::legend(timeline)),
-            ("data", data),
+            ("data", data(timeline, heading)),
             ("script", SCRIPT.to_owned()),
         ],
     )
+}
+
+/// All that the page shows, as an object of JSON. No tag may begin within a script.
+fn data(timeline: &Life, heading: &Heading) -> String {
+    let parts = heading.parts.iter();
+    let bars = (0..timeline.spans.len()).map(|at| BarData {
+        class: look::classes(&timeline.spans[at]),
+        begin: timeline.spans[at].begin,
+        end: timeline.end_of(at),
+        details: words::details(timeline, at),
+    });
+    let waits = timeline.waits.iter().map(|wait| WaitData {
+        bar: wait.span,
+        begin: wait.begin,
+        end: wait.end.unwrap_or(timeline.end),
+        on: wait.on.clone(),
+        inferred: wait.inferred,
+        details: words::wait_details(timeline, wait),
+    });
+    let mut text = String::from("{");
+    let mut add = |name: &str, value: String| {
+        let comma = if text.len() > 1 { "," } else { "" };
+        text += &format!("{comma}\"{name}\":");
+        match value.contains('<') {
+            true => text += &value.replace('<', "\\u003c"),
+            false => text += &value,
+        }
+    };
+    add("begin", json!(timeline.begin).to_string());
+    add("end", json!(timeline.end).to_string());
+    // When each part begins, and its name.
+    add("parts", list(parts.map(|part| (part.begin, &part.name))));
+    // The text that stands in a chart without lanes.
+    add("nothing", json!(words::NOTHING).to_string());
+    add(
+        "lanes",
+        list(lanes(timeline).iter().map(|lane| lane_data(timeline, lane))),
+    );
+    add("bars", list(bars));
+    add("waits", list(waits));
+    text + "}"
 }
 
 fn lane_data(timeline: &Life, lane: &Lane) -> LaneData {
@@ -141,7 +132,8 @@ fn lane_data(timeline: &Life, lane: &Lane) -> LaneData {
 
 /// Replaces the `{{name}}`s of a template by values. A `{{name}}` within a value stays.
 fn fill(template: &str, values: &[(&str, String)]) -> String {
-    let mut filled = String::new();
+    let length: usize = values.iter().map(|(_, value)| value.len()).sum();
+    let mut filled = String::with_capacity(template.len() + length);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, after) = after.split_once("}}").unwrap_or((after, ""));

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use lifecycle::life::Life;
 use lifecycle::Micros;
 use serde::Serialize;
+use serde_json::json;
 
+use crate::json::List;
 use crate::lane::{lanes, Lane, Of};
 use crate::look::Look;
 use crate::words;
@@ -16,15 +18,6 @@ use crate::Heading;
 
 /// Tracks of devices are told apart by numbers that no task has: the kernel's `PID_MAX_LIMIT`.
 const ABOVE_ALL_PIDS: usize = 1 << 22;
-
-/// The file.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Trace<'a> {
-    display_time_unit: &'a str,
-    other_data: BTreeMap<&'a str, &'a str>,
-    trace_events: Vec<Event>,
-}
 
 /// One event of the format.
 #[derive(Debug, Serialize)]
@@ -101,15 +94,15 @@ impl Event {
 /// Writes a timeline.
 pub fn trace(timeline: &Life, heading: &Heading) -> String {
     let lanes = lanes(timeline);
-    let mut events = Vec::new();
+    let mut events = List::default();
     for of in [Of::Caller, Of::Device, Of::Worker] {
         let process = Track {
             pid: process(of),
             tid: 0,
         };
         let (name, place) = (of.heading().into(), process.pid.into());
-        events.push(Event::metadata("process_name", process, "name", name));
-        events.push(Event::metadata(
+        events.push(&Event::metadata("process_name", process, "name", name));
+        events.push(&Event::metadata(
             "process_sort_index",
             process,
             "sort_index",
@@ -125,36 +118,35 @@ pub fn trace(timeline: &Life, heading: &Heading) -> String {
                 0 => lane.name.clone(),
                 _ => format!("{} ({})", lane.name, number + 1),
             };
-            events.push(Event::metadata("thread_name", track, "name", name.into()));
+            events.push(&Event::metadata("thread_name", track, "name", name.into()));
             let index = place.into();
-            events.push(Event::metadata(
+            events.push(&Event::metadata(
                 "thread_sort_index",
                 track,
                 "sort_index",
                 index,
             ));
             for slice in slices {
-                events.extend(flows.slice(timeline, lane.of, slice, track));
+                for event in flows.slice(timeline, lane.of, slice, track) {
+                    events.push(&event);
+                }
             }
             for mark in lane.marks.iter().filter(|_| number == 0) {
                 let mark = &timeline.spans[*mark];
                 let name = words::mark(mark).unwrap_or_default();
                 let mut event = Event::new(name, Phase::Instant, mark.begin, track);
                 event.s = Some("t");
-                events.push(event);
+                events.push(&event);
             }
         }
     }
-    let trace = Trace {
-        display_time_unit: "ms",
-        other_data: BTreeMap::from([
-            ("title", heading.title.as_str()),
-            ("identity", heading.identity.as_str()),
-        ]),
-        trace_events: events,
-    };
-    // No map in it has keys that are not strings, so that writing it cannot fail.
-    serde_json::to_string(&trace).unwrap_or_default() + "\n"
+    let data = json!({ "identity": heading.identity, "title": heading.title });
+    let mut trace = events.end();
+    trace.insert_str(
+        0,
+        &format!("{{\"displayTimeUnit\":\"ms\",\"otherData\":{data},\"traceEvents\":"),
+    );
+    trace + "}\n"
 }
 
 fn process(of: Of) -> usize {

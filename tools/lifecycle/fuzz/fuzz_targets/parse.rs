@@ -2,12 +2,7 @@
 
 //! Fuzzes what reads files: bytes to text, text to events.
 //!
-//! With cargo-fuzz (`cargo install cargo-fuzz`), on a stable toolchain, in `tools/lifecycle`:
-//!
-//! ```sh
-//! mkdir -p fuzz/corpus/parse && cp tests/recordings/*.txt tests/logs/*.txt fuzz/corpus/parse
-//! RUSTC_BOOTSTRAP=1 cargo fuzz run parse -- -runs=10000000 -max_len=2048
-//! ```
+//! `make fuzz` runs it, with cargo-fuzz (`cargo install cargo-fuzz`) on a stable toolchain.
 //!
 //! Whatever is read has events, and reads the same with carriage returns; whatever is refused is
 //! refused at a line that is there, in words that a terminal can print.
