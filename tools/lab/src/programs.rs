@@ -105,6 +105,11 @@ pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
     links(project, &file)
 }
 
+/// Builds `probe-analyze` alone.
+pub fn probe_analyze(project: &Project, arch: &Arch) -> Result<PathBuf> {
+    executable(project, arch, &[PROBE_ANALYZE])
+}
+
 /// Builds the program of the base initramfs.
 pub fn late_initramfs(project: &Project, arch: &Arch) -> Result<PathBuf> {
     executable(project, arch, &[LATE_INITRAMFS])

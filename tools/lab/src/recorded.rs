@@ -17,7 +17,7 @@ use crate::machine::Machine;
 use crate::modules::with_extension;
 use crate::paths::name;
 use crate::process::Logged;
-use crate::programs::{self, PROBE_ANALYZE};
+use crate::programs;
 use crate::qemu;
 use crate::session::Session;
 
@@ -37,11 +37,7 @@ pub struct Program {
 impl Program {
     /// Builds it.
     pub fn build(session: &Session) -> Result<Self> {
-        let links = programs::build(&session.project, session.kernel.arch())?;
-        // Each guest program is a link to the file that has them all, which it is beside.
-        let of = links.first().cloned().unwrap_or_default();
-        let file = fs::canonicalize(&of).at(&of, "find")?;
-        let path = file.with_file_name(PROBE_ANALYZE);
+        let path = programs::probe_analyze(&session.project, session.kernel.arch())?;
         Ok(Self { path })
     }
 
