@@ -194,7 +194,7 @@ fn compare(advice: &WhatIf, then: &WhatIf) -> (String, Vec<String>) {
         // When the host has read the disk is not the guest's time: all that udev does after that
         // comes earlier or later.
         let is_judged = goal.short != "bound";
-        if is_judged && !is_near(predicted, measured) {
+        if is_judged && !is_near(predicted, measured, Micros(0)) {
             wrong.push(format!(
                 "{}: after {measured} ms, and not after {predicted} ms",
                 goal.what

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use lifecycle::event::Initcall;
+use lifecycle::life::Kind;
 use lifecycle::parse::dmesg;
 use lifecycle::simulate::{what_if, Goal, WhatIf};
 use lifecycle::summary::Summary;
@@ -18,7 +19,7 @@ use lifecycle::{Event, Life, Micros, What};
 
 use crate::cache::digest;
 use crate::commands::check_driver::stock::Stock;
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{self, Error, IoContext, Result};
 use crate::grafted;
 use crate::machine::Machine;
 use crate::options::{BootOptions, KernelOptions};
@@ -62,7 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
     if rows.is_empty() {
         let names: BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
         return Err(Error::new(
-            Kind::Usage,
+            error::Kind::Usage,
             format!("no boot has {} in its name", args.boots),
             format!(
                 "there are {}",
@@ -110,7 +111,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(
-        Kind::Failed,
+        error::Kind::Failed,
         format!("{} predictions are wrong", wrong.len()),
         format!("\n{}", indent(&wrong.join("\n"))),
         "compare the recordings in out/boots: probe-analyze diff A B",
@@ -295,9 +296,12 @@ fn goal<'a>(of: &'a WhatIf, short: &str) -> Option<&'a Goal> {
 
 fn compare(drivers: Vec<String>, predicted: &WhatIf, after: &Life) -> Compared {
     let predicted = ["init", "bound"].map(|short| goal(predicted, short).map(|goal| goal.then));
+    let mut loads = after.of(Kind::Init).map(|(_, span)| span);
+    let first = loads.find(|load| load.on == "slow_devices");
     Compared {
         drivers,
         predicted,
         measured: goals(&what_if(after, &[])),
+        from: first.map_or(Micros(0), |load| load.begin),
     }
 }
