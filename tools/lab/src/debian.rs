@@ -88,6 +88,9 @@ pub const DEMO: &[&str] = &[
     "e2fsprogs",
 ];
 
+/// What the kernels of backports need in a newer version than that of the release.
+pub const BACKPORTED: &str = "linux-base/trixie-backports";
+
 /// The package of the image of a kernel, with its modules.
 pub fn image(release: &str) -> String {
     format!("linux-image-{release}")

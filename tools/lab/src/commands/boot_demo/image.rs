@@ -106,7 +106,10 @@ fn root(session: &Session, cache: &Cache, release: &str) -> Result<PathBuf> {
     };
     let suites = debian::other_suites(&series).unwrap_or(SUITES);
     let image = debian::image(release);
-    let packages = [DEMO, &[image.as_str()]].concat();
+    let mut packages = [DEMO, &[image.as_str()]].concat();
+    if !session.kernel.is_without_rust() {
+        packages.push(debian::BACKPORTED);
+    }
     let key = digest(&[suites, &packages, debian::LEFT_OUT].concat());
     let entry = format!("demo/debian-{}-{release}-{key}", suites[0]);
     let dir = cache.path(&entry);

@@ -99,7 +99,11 @@ impl Measured {
 /// Whether a prediction is as near to the truth as it must be, of what took until then `from` a
 /// time on.
 pub fn is_near(predicted: Micros, measured: Micros, from: Micros) -> bool {
-    let took = if measured > from { measured - from } else { measured };
+    let took = if measured > from {
+        measured - from
+    } else {
+        measured
+    };
     let limit = LIMIT.0.max(took.0 * LIMIT_PERCENT / 100);
     predicted.0.abs_diff(measured.0) <= limit
 }
