@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle::event::point::{Definition, Returns, Value, DEFINITIONS};
+use lifecycle::event::definitions::DEFINITIONS;
+use lifecycle::event::point::{Definition, Returns, Value};
 use lifecycle::event::Call;
 use lifecycle::event::{Fetched, Recorded, Side, SmolStr};
 use lifecycle::laws::{convoy, judge, Verdict};

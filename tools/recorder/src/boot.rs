@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use lifecycle::event::point::{Definition, Point, DEFINITIONS};
+use lifecycle::event::definitions::DEFINITIONS;
+use lifecycle::event::point::{Definition, Point};
 
 use crate::config::probing;
 use crate::tracefs::{self, events_of, read, tracefs, Hits};

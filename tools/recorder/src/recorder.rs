@@ -14,8 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lifecycle::event::arch::Arch;
-use lifecycle::event::point::{Definition, Point, DEFINITIONS};
-use lifecycle::event::resource::WATCHES;
+use lifecycle::event::definitions::{DEFINITIONS, WATCHES};
+use lifecycle::event::point::{Definition, Point};
 use lifecycle::parse::recording::seal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};

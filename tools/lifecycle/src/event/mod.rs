@@ -3,6 +3,7 @@
 //! An event: what happened, to which device, and when.
 
 pub mod arch;
+pub mod definitions;
 mod initcall;
 pub mod point;
 mod recorded;

@@ -3,7 +3,8 @@
 //! Short logs for the tests of laws, and what laws say of them.
 
 use super::law::{Law, Verdict, Violation};
-use crate::event::point::{all, Value};
+use crate::event::definitions::all;
+use crate::event::point::Value;
 use crate::event::{Fetched, Point, Recorded, Side, SmolStr};
 use crate::parse::dmesg::parse;
 use crate::parse::recording as text;

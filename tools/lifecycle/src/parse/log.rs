@@ -208,7 +208,7 @@ fn check(boot: &Boot) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::point::DEFINITIONS;
+    use crate::event::definitions::DEFINITIONS;
     use crate::parse::recording::{header, seal};
     use crate::Probing;
 

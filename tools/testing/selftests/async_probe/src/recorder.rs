@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use lifecycle::event::point::{Definition, DEFINITIONS};
+use lifecycle::event::definitions::DEFINITIONS;
+use lifecycle::event::point::Definition;
 use lifecycle::laws::{judge, Verdict};
 use lifecycle::parse::recording;
 use lifecycle::{Event, Life};
