@@ -8,9 +8,10 @@
 #
 # A series is a directory of patches, and of a file `cover` whose first line is
 # the subject of the cover letter. It may name the series that it builds on in a
-# file `after`, and paths whose maintainers are addressed, too, in a file `of`. The kernel tree is only read. The patches are signed off by the
-# name in git's configuration; the cover letter has the addresses that
-# get_maintainer.pl finds. Then the kernel's checkpatch.pl judges them.
+# file `after`, and paths whose maintainers are addressed, too, in a file `of`.
+# The kernel tree is only read. The patches are signed off by the name in git's
+# configuration; the cover letter has the addresses that get_maintainer.pl finds.
+# Then the kernel's checkpatch.pl judges them.
 
 set -eu
 

@@ -80,8 +80,8 @@ pub trait Driver {
 
 /// Declares a module that exposes a single driver of a Rust bus.
 ///
-/// Takes the fields of [`kernel::module_platform_driver!`]. With `alias: ["<bus>:<id>"]`, udev loads
-/// the module for devices with that id.
+/// Takes the fields of [`kernel::module_platform_driver!`]. With `alias: ["<bus>:<id>"]`, udev
+/// loads the module for devices with that id.
 #[macro_export]
 macro_rules! module_bus_driver {
     ($($f:tt)*) => {

@@ -67,8 +67,8 @@ impl<'a> Registrations<'a> {
     }
 }
 
-/// The driver core's helper for the async probe of this probe's device, around it. A worker runs it,
-/// or the task that wanted to schedule it where memory is short (`kernel/async.c`,
+/// The driver core's helper for the async probe of this probe's device, around it. A worker runs
+/// it, or the task that wanted to schedule it where memory is short (`kernel/async.c`,
 /// `async_schedule_node_domain()`). A helper of another device is around a probe that is nested in
 /// the probe of that device.
 pub(super) fn in_helper(life: &Life, probe: usize) -> Option<usize> {

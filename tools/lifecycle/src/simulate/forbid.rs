@@ -184,7 +184,8 @@ fn added_by_init(life: &Life, probe: usize) -> Option<&str> {
         .then_some(span.on.as_str())
 }
 
-/// Whether a name is made of another one: `0000:00:03.0:wq` or `rig.1.sub` of a device of that name.
+/// Whether a name is made of another one: `0000:00:03.0:wq` or `rig.1.sub` of a device of that
+/// name.
 fn has_the_name_of(child: &str, parent: &str) -> bool {
     child.contains(parent)
 }

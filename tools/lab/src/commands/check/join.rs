@@ -24,8 +24,8 @@ pub(super) fn write(dir: &Path, results: &str) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Kind::Failed`] if a part is missing, if one test is in two parts, if the parts are of different
-/// runs, or if a test has failed.
+/// [`Kind::Failed`] if a part is missing, if one test is in two parts, if the parts are of
+/// different runs, or if a test has failed.
 pub(super) fn join(dir: &Path, of: usize) -> Result<()> {
     let mut missing = Vec::new();
     let mut tests: BTreeMap<String, String> = BTreeMap::new();

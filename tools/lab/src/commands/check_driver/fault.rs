@@ -10,8 +10,8 @@ use lifecycle::life::Kind;
 use lifecycle::{Life, Micros};
 use serde::Serialize;
 
-use super::life::Life as Told;
-use super::report::{negative, Law};
+use super::laws::Law;
+use super::life::{negative, Life as Told};
 use super::symbols::Symbols;
 use crate::console::Splat;
 

@@ -4,7 +4,7 @@
 
 use lifecycle::parse::log;
 use lifecycle::parse::refusal::Refusal;
-use lifecycle::Event;
+use lifecycle::{errno, Event};
 
 /// A part of the life.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +119,11 @@ impl Part {
     pub fn events(&self) -> Result<Vec<Event>, Refusal> {
         log::parse(&self.recording, None).map(|log| log.events)
     }
+}
+
+/// The name of an errno that the guest has written as a positive number.
+pub fn negative(errno: &str) -> String {
+    errno::name(errno.parse::<i32>().map_or(0, |errno| -errno))
 }
 
 #[cfg(test)]

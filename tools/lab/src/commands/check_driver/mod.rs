@@ -5,6 +5,7 @@
 pub mod blocked;
 pub mod fault;
 pub mod find;
+pub mod laws;
 pub mod life;
 pub mod module;
 pub mod report;
@@ -343,7 +344,7 @@ impl Checked {
         }
         if let Some((refused, errno)) = said("refused").and_then(|words| words.split_once(' ')) {
             return fails(
-                format!("insmod of {refused} fails: {}", report::negative(errno)),
+                format!("insmod of {refused} fails: {}", life::negative(errno)),
                 format!("the kernel's last lines:\n{}", self.quote()),
                 "mend that, or its parameters (PARAMS, WITH), or give it what it needs (WITH, BEFORE)",
             );

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use lifecycle::driver::Verdict::Forbidden;
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load, Named};
 use lifecycle::event::Call;
-use lifecycle::laws::{judge, Verdict};
 use lifecycle::parse::recording;
 use lifecycle::{errno, Event, Micros, What};
 use serde::Serialize;
 
 use super::fault::{faults, statics, Evidence, Fault};
-use super::life::{Driver, Life};
+use super::laws::{judge_all, Law};
+use super::life::{negative, Driver, Life};
 use super::symbols::Symbols;
 use crate::console::Splat;
 
@@ -37,17 +37,6 @@ pub struct Subject {
     pub kernel: String,
     /// The machine, in words.
     pub machine: String,
-}
-
-/// A law.
-#[derive(Clone, Debug, Serialize)]
-pub struct Law {
-    /// Its name.
-    pub law: &'static str,
-    /// How many cases there were in which it was kept.
-    pub cases: usize,
-    /// How it was broken, with the events, and in which recording.
-    pub broken: Option<String>,
 }
 
 /// What one driver is advised.
@@ -328,29 +317,6 @@ fn named(driver: &Driver, plain: &Load, others: &[Advised]) -> Named {
         .unwrap_or_else(|| Named::the_first(&driver.name))
 }
 
-/// Holds each part against all laws, and adds up.
-fn judge_all(lives: &BTreeMap<&str, lifecycle::Life>) -> Vec<Law> {
-    let mut laws: BTreeMap<&'static str, Law> = BTreeMap::new();
-    for (part, life) in lives {
-        for (law, verdict) in judge(life) {
-            let of = laws.entry(law).or_insert(Law {
-                law,
-                cases: 0,
-                broken: None,
-            });
-            match verdict {
-                Verdict::Kept(cases) => of.cases += cases,
-                Verdict::NoCase | Verdict::CannotBeSeen(_) => {}
-                Verdict::Broken(violation) => {
-                    let broken = format!("in {part}.txt: {violation}");
-                    of.broken.get_or_insert(broken);
-                }
-            }
-        }
-    }
-    laws.into_values().collect()
-}
-
 /// What else was seen, in sentences.
 fn notes(life: &Life, parts: &Parts) -> Vec<String> {
     let mut notes = Vec::new();
@@ -384,11 +350,6 @@ fn notes(life: &Life, parts: &Parts) -> Vec<String> {
     }
     notes.dedup();
     notes
-}
-
-/// The name of an errno that the guest has written as a positive number.
-pub fn negative(errno: &str) -> String {
-    errno::name(errno.parse::<i32>().map_or(0, |errno| -errno))
 }
 
 /// Lines of at most 80 columns, all but the first further in.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Several devices of one driver are plugged in and out while they are probed: each that is unplugged
-//! is removed once, after its probe, and the others are left alone.
+//! Several devices of one driver are plugged in and out while they are probed: each that is
+//! unplugged is removed once, after its probe, and the others are left alone.
 
 //@ boots: hotplug
 
