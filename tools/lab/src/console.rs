@@ -224,6 +224,7 @@ impl Splat {
             "Hardware name: ",
             "Call Trace:",
             "TASK>",
+            "-----",
         ];
         let lines = self.context.iter().skip_while(move |line| !is_it(line));
         lines.filter(move |line| is_it(line) || !noise.iter().any(|noise| line.contains(noise)))
