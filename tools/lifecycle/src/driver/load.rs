@@ -145,7 +145,7 @@ pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
             .take_while(|span| span.began < until)
             .find(by_hand);
         let place = touched.map_or(until, |touched| touched.began);
-        let (added, gone) = devices(life, insmod.began..place);
+        let (added, gone) = devices(life, insmod.began..place, insmod.task);
         let registered = life.of(Kind::Register).map(|(_, span)| span);
         let flush = life
             .inside(Kind::Init, *at)
@@ -177,11 +177,12 @@ pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
     loads
 }
 
-/// The devices that are added between these places and stay, with those whose probes add them, and
-/// the devices that go.
+/// The devices that the loader or a probe adds between these places and that stay, with those whose
+/// probes add them, and the devices that go.
 fn devices(
     life: &Life,
     places: std::ops::Range<usize>,
+    loader: Option<usize>,
 ) -> (BTreeMap<String, Option<String>>, BTreeSet<String>) {
     let mut added = BTreeMap::new();
     let mut gone = BTreeSet::new();
@@ -193,6 +194,10 @@ fn devices(
         match span.kind {
             Kind::Add if span.ret.is_none_or(|ret| ret == 0) => {
                 let probe = life.within(at, |outer| outer.kind == Kind::Probe);
+                // Other tasks add devices, too: those of consoles, for one.
+                if probe.is_none() && span.task != loader {
+                    continue;
+                }
                 gone.remove(&span.on);
                 let by = probe.map(|probe| life.spans[probe].on.clone());
                 added.insert(span.on.clone(), by);

@@ -308,6 +308,14 @@ impl<'l> Simulation<'l> {
                 format!("No probe of a driver {name} is in the log.")
             });
         }
+        for (aim, was) in self.aims.iter().zip(&self.as_it_was[0]) {
+            if was.is_none() {
+                let what = &aim.what;
+                notes.push(format!(
+                    "No prediction: the log does not show all that \"{what}\" waits for."
+                ));
+            }
+        }
         if life.of(Kind::Probe).any(|(_, span)| span.driver.is_none()) {
             notes.push(
                 "The log does not name the drivers of some probes: before Linux 7.3 the lines of \
