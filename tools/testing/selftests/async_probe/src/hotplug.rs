@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{stdout, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use lifecycle::event::Call;
 use nix::errno::Errno;
@@ -17,6 +19,10 @@ use crate::{kmsg, sysfs, Failure};
 /// The port at which the guest stops the machine (`-device pvpanic -action panic=pause`), so that
 /// the lab acts at this instruction.
 const PAUSE: u64 = 0x505;
+
+/// The kernel removes a device first, and then ejects it (drivers/pci/hotplug/acpiphp_glue.c,
+/// acpiphp_disable_and_eject_slot()): QEMU knows it until then.
+const EJECT: Duration = Duration::from_millis(100);
 
 /// The devices of PCI.
 const DEVICES: &str = "/sys/bus/pci/devices";
@@ -62,7 +68,9 @@ impl Slot {
             });
             gone.map_err(|_| Errno::ETIMEDOUT)
         })?;
-        gone.map_err(|errno| Failure::assertion("a device that is unplugged to go", errno))
+        gone.map_err(|errno| Failure::assertion("a device that is unplugged to go", errno))?;
+        sleep(EJECT);
+        Ok(())
     }
 
     fn id(self) -> String {
