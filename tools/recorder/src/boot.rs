@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use lifecycle::event::definitions::DEFINITIONS;
+use lifecycle::event::definitions::all;
 use lifecycle::event::point::{Definition, Point};
 
 use crate::config::probing;
@@ -43,11 +43,30 @@ pub fn recording() -> Result<String, Error> {
 
 /// The points all of whose events are there.
 pub(crate) fn points() -> Vec<Definition> {
-    let there = events_of(GROUP);
+    among(&events_of(GROUP))
+}
+
+/// All of `kprobe_event=` are counted: the parser refuses an event that has no count.
+fn among(there: &[String]) -> Vec<Definition> {
     let is_there = |event: String| there.contains(&format!("{GROUP}/{event}"));
-    DEFINITIONS
-        .iter()
+    all()
         .filter(|point| point.events().all(is_there))
         .copied()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_command_line_made() {
+        let of = |events: &[&str]| -> Vec<Point> {
+            let there: Vec<_> = events.iter().map(|of| format!("{GROUP}/{of}")).collect();
+            among(&there).iter().map(|of| of.point).collect()
+        };
+        assert_eq!(of(&["probe", "probe_end"]), [Point::Probe]);
+        assert_eq!(of(&["probe"]), []);
+        assert_eq!(of(&["request_module"]), [Point::RequestModule]);
+    }
 }
