@@ -215,21 +215,42 @@ pub struct Splat {
 }
 
 impl Splat {
-    /// The line that is the complaint, and those after it that say more.
+    /// The line that is the complaint, and those after it that say more: after one without a
+    /// WARNING only a stack does.
     pub fn lines(&self) -> impl Iterator<Item = &String> {
         let is_it = |line: &&String| alarm(line).or_else(|| word(line)) == Some(self.kind);
-        let noise = [
-            "CPU: ",
-            "Tainted: ",
-            "Hardware name: ",
-            "Call Trace:",
-            "TASK>",
-            "-----",
-        ];
+        let tells = |line: &&String| match alarm(&self.alarm) {
+            Some(_) => !NOISE.iter().any(|noise| line.contains(noise)),
+            None => line.contains("+0x"),
+        };
         let lines = self.context.iter().skip_while(move |line| !is_it(line));
-        lines.filter(move |line| is_it(line) || !noise.iter().any(|noise| line.contains(noise)))
+        lines.filter(move |line| is_it(line) || tells(line))
     }
 }
+
+/// What lines of a complaint have that say nothing of its cause, registers among them.
+const NOISE: &[&str] = &[
+    "CPU: ",
+    "Tainted: ",
+    "Hardware name: ",
+    "Call Trace:",
+    "TASK>",
+    "-----",
+    "Modules linked in: ",
+    "Code: ",
+    " RSP: ",
+    " RAX: ",
+    " RDX: ",
+    " RBP: ",
+    " R10: ",
+    " R13: ",
+    " FS: ",
+    " CS: ",
+    " CR2: ",
+    "PGD ",
+    "#PF: ",
+    "PKRU: ",
+];
 
 /// A complaint that a test provokes on purpose.
 #[derive(Debug)]

@@ -232,6 +232,15 @@ impl Recorder {
     /// [`Error::Io`] if tracefs does not give it, [`Error::Unexpected`] if it never stands still
     /// while it is read.
     pub fn stop(self) -> Result<String, Error> {
+        self.so_far()
+    }
+
+    /// What is recorded so far, sealed; the recording goes on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Recorder::stop()`].
+    pub fn so_far(&self) -> Result<String, Error> {
         recording(&self.instance, &self.points, &self.before, probing()).map(seal)
     }
 

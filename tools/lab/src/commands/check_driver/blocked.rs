@@ -40,53 +40,81 @@ pub fn tasks(console: &str) -> Vec<String> {
         }
     }
     tasks.sort_by_key(|(_, stack)| !stack.iter().any(|frame| frame.ends_with(']')));
-    let mut said = Vec::new();
-    for (name, stack) in tasks.into_iter().take(TASKS) {
+    let mut said: Vec<String> = Vec::new();
+    let mut known: Vec<Vec<String>> = Vec::new();
+    for (name, stack) in tasks {
+        if known.contains(&stack) || known.len() == TASKS {
+            continue;
+        }
         said.push(format!("{name}: {}", words(&stack)));
-        let frames = stack.into_iter().skip_while(|frame| is_waiting(frame));
+        let frames = stack.iter().skip_while(|frame| is_waiting(frame));
         said.extend(frames.take(QUOTED).map(|frame| format!("  {frame}")));
+        known.push(stack);
     }
     said
 }
 
-/// Whether it is a line of a stack that is certain.
+/// What the tasks wait for, in one line.
+pub fn summary(tasks: &[String]) -> String {
+    let tasks = tasks.iter().filter(|line| !line.starts_with(' '));
+    let words = tasks.filter_map(|line| line.split(": ").last());
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// Whether it is a line of a stack that is certain. An address at the very end of a function is that
+/// of the code behind it, which has no name: there the recorder's probes return to.
 fn is_frame(text: &str) -> bool {
-    text.starts_with(' ') && text.contains("+0x") && !text.contains(" ? ") && !text.contains("RIP:")
+    let place = text.split_once("+0x").map(|(_, place)| place);
+    let place = place.and_then(|place| place.split(' ').next()?.split_once("/0x"));
+    text.starts_with(' ')
+        && place.is_some_and(|(offset, length)| offset != length)
+        && !text.contains(" ? ")
+        && !text.contains("RIP:")
+}
+
+/// The function of a frame, as its source has it: the compiler appends to its name.
+fn function(frame: &str) -> &str {
+    frame.split(['+', '.']).next().unwrap_or(frame)
 }
 
 fn is_waiting(frame: &str) -> bool {
-    let function = frame.split('+').next().unwrap_or(frame);
+    let function = function(frame);
     WAITING.iter().any(|waiting| function.starts_with(waiting))
 }
 
+/// What runs in a task, by the function of the kernel that has called it.
+const CALLED: &[(&str, &str)] = &[
+    ("really_probe", "a probe"),
+    ("device_release_driver_internal", "a remove"),
+    ("do_one_initcall", "an init function"),
+    ("__do_sys_delete_module", "an exit function"),
+    ("__x64_sys_delete_module", "an exit function"),
+];
+
 /// For what a task waits.
 fn words(stack: &[String]) -> String {
-    let has = |functions: &[&str]| {
-        let function = |frame: &String| frame.split('+').next().unwrap_or(frame).to_owned();
-        stack
-            .iter()
-            .map(function)
-            .any(|of| functions.contains(&of.as_str()))
-    };
+    let functions: Vec<&str> = stack.iter().map(|frame| function(frame)).collect();
+    let has = |of: &[&str]| of.iter().any(|of| functions.contains(of));
+    let who = functions.iter().find_map(|function| {
+        let mut called = CALLED.iter();
+        called.find_map(|(by, what)| (by == function).then_some(*what))
+    });
     let own = stack.iter().find(|frame| frame.ends_with(']'));
     let by = own.map_or(String::new(), |frame| format!(", called by {frame}"));
-    let flushes = ["wait_for_device_probe", "async_synchronize_cookie_domain"];
-    let what = if has(&flushes) && has(&["really_probe"]) {
-        "a probe waits for all asynchronous probes, of which it may be one itself"
-    } else if has(&flushes) {
-        "waits for asynchronous probes"
-    } else if has(&["mutex_lock", "__mutex_lock_slowpath", "mutex_lock_killable"]) {
+    let what = if has(&["wait_for_device_probe", "async_synchronize_cookie_domain"]) {
+        match who {
+            Some("a probe") => "waits for all asynchronous probes, of which it may be one itself",
+            _ => "waits for asynchronous probes",
+        }
+    } else if functions.iter().any(|of| of.contains("mutex_lock")) {
         "waits for a mutex"
-    } else if has(&[
-        "wait_for_completion",
-        "__wait_for_common",
-        "wait_for_common",
-    ]) {
+    } else if functions.iter().any(|of| of.contains("wait_for_common")) {
         "waits for a completion"
     } else {
         "is blocked"
     };
-    format!("{what}{by}")
+    let who = who.map_or(String::new(), |who| format!("{who} "));
+    format!("{who}{what}{by}")
 }
 
 #[cfg(test)]
@@ -101,6 +129,7 @@ mod tests {
 [  107.5]  __schedule+0x52a/0x1080
 [  107.5]  schedule+0x28/0xa0
 [  107.5]  ? stale+0x1/0x2
+[  107.5]  end_of_another+0x20/0x20
 [  107.5]  async_synchronize_cookie_domain+0x1/0x2
 [  107.5]  wait_for_device_probe+0x1/0x2
 [  107.5]  mut_probe+0x1/0x2 [mut]
@@ -109,6 +138,12 @@ mod tests {
 [  107.5]  __schedule+0x52a/0x1080
 [  107.5]  __wait_for_common+0x1/0x2
 [  107.5]  mut_exit+0x1/0x2 [mut]
+[  107.5] task:echo state:D stack:0     pid:13    tgid:13
+[  107.5]  __mutex_lock.constprop.0+0x1/0x2
+[  107.5]  device_release_driver_internal+0x1/0x2
+[  107.5] task:echo state:D stack:0     pid:14    tgid:14
+[  107.5]  __mutex_lock.constprop.0+0x1/0x2
+[  107.5]  device_release_driver_internal+0x1/0x2
 ";
         let said = tasks(console);
         assert_eq!(
@@ -120,6 +155,14 @@ mod tests {
         assert!(said.contains(
             &"insmod: waits for a completion, called by mut_exit+0x1/0x2 [mut]".to_owned()
         ));
-        assert!(!said.iter().any(|line| line.contains("stale")));
+        for line in ["stale", "end_of_another"] {
+            assert!(!said.iter().any(|of| of.contains(line)));
+        }
+        let echo = said.iter().filter(|line| line.starts_with("echo"));
+        assert_eq!(
+            echo.collect::<Vec<_>>(),
+            ["echo: a remove waits for a mutex"]
+        );
+        assert_eq!(said.len(), 9, "{said:?}");
     }
 }

@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use lifecycle::driver::Load;
 use lifecycle::event::resource::{Resource, Step};
 use lifecycle::event::Call;
 use lifecycle::life::Kind;
 use lifecycle::{Life, Micros};
 use serde::Serialize;
 
+use super::blocked::summary;
 use super::laws::Law;
 use super::life::{negative, Life as Told};
 use super::symbols::Symbols;
@@ -68,7 +70,7 @@ pub struct Evidence<'a> {
 pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     if let Some(step) = of.told.first("stuck") {
-        let what = format!("{step} after its deadline");
+        let what = stuck(step, &of.blocked);
         faults.push(Fault::new(what, of.blocked.clone()));
     }
     faults.extend(of.laws.iter().filter_map(|law| broken(law, of.symbols)));
@@ -95,6 +97,15 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     faults.extend(swallowed(of));
     faults.extend(early(of));
     faults
+}
+
+/// A step that has not ended, and what it waits for.
+pub fn stuck(step: &str, blocked: &[String]) -> String {
+    let step = step.replace(" :", ":");
+    match summary(blocked).as_str() {
+        "" => format!("{step} after its deadline"),
+        why => format!("{step} after its deadline: {why}"),
+    }
 }
 
 /// Whether what is left is the driver's. Subsystems start threads and make caches when they are
@@ -128,8 +139,13 @@ fn broken(law: &Law, symbols: &Symbols) -> Option<Fault> {
     })
 }
 
-/// The static variables that two plain loads have left alike, and one with `async_probe` otherwise.
-pub fn statics(told: &Told) -> Vec<String> {
+/// The static variables that two plain loads have left alike, and one with `async_probe` otherwise,
+/// with as many probes in each of them.
+pub fn statics(told: &Told, loads: [Option<&Load>; 3]) -> Vec<String> {
+    let [plain, again, other] = loads.map(|load| load.map(|load| load.initial().count()));
+    if plain != again || plain != other {
+        return vec![];
+    }
     let mut values: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for line in told.all("static") {
         let mut words = line.splitn(3, ' ').map(str::to_owned);
@@ -142,8 +158,8 @@ pub fn statics(told: &Told) -> Vec<String> {
         let other = of.get("async_probe")?;
         (plain == again && plain != other).then(|| {
             format!(
-                "the static variable {name} is {plain} after a plain insmod and {other} with \
-                 async_probe: probes that run at once overwrite it, or it depends on their order"
+                "The static variable {name} is {plain} after a plain insmod and {other} with \
+                 async_probe: probes that run at once overwrite it, or it depends on their order."
             )
         })
     };
@@ -154,7 +170,14 @@ pub fn statics(told: &Told) -> Vec<String> {
 fn complaints(splats: &[Splat], symbols: &Symbols) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
     for splat in splats {
-        let what = format!("the kernel complained: {}", splat.kind);
+        let mut what = format!("the kernel complained: {}", splat.kind);
+        // The kernel itself names the functions of a module that is loaded.
+        let places = splat.lines().filter(|line| line.contains("RIP: 0010:0xff"));
+        let mut named = places.map(|line| (line, symbols.name(line)));
+        if let Some((_, named)) = named.find(|(line, named)| *line != named) {
+            let place = named.split("0010:").last().unwrap_or_default();
+            what += &format!(" in {place}, after rmmod");
+        }
         if !faults.iter().any(|fault| fault.what == what) {
             let lines = splat
                 .lines()

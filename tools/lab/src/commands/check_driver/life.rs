@@ -53,6 +53,7 @@ impl Life {
                 .map(|rest| rest.trim_end().split_once(' ').unwrap_or((rest, "")));
             match (&mut recording, said) {
                 (Some(part), Some(("recorded", name))) if part.name == name => {
+                    life.parts.retain(|earlier| earlier.name != name);
                     life.parts.extend(recording.take());
                 }
                 (Some(part), _) => part.recording.push_str(line),
@@ -134,7 +135,7 @@ mod tests {
     fn reads_what_the_guest_says() {
         let life = Life::read(
             "noise\ncheck: part load\ncheck: driver 2 platform a driver\ncheck: has a.0 platform a driver\ncheck: fixed platform a driver\n\
-             check: recording load\n# one\ncheck: driver 1 no driver\n trailing \ncheck: recorded load\n\
+             check: recording load\n# of before\ncheck: recorded load\ncheck: recording load\n# one\ncheck: driver 1 no driver\n trailing \ncheck: recorded load\n\
              check: stays -11 x\n",
         );
         assert_eq!(life.parts.len(), 1);

@@ -331,13 +331,11 @@ impl Checked {
         let fails =
             |what: String, why: String, next: &str| Err(Error::new(Kind::Failed, what, why, next));
         if let Some(step) = said("stuck") {
+            let blocked = self.blocked();
             return Err(Error::new(
                 Kind::Vm,
-                format!("{step} after its deadline"),
-                format!(
-                    "the kernel is blocked in:\n{}",
-                    indent(&self.blocked().join("\n"))
-                ),
+                fault::stuck(step, &blocked),
+                format!("the kernel is blocked in:\n{}", indent(&blocked.join("\n"))),
                 "read out/check-driver/console.log; for a driver that takes its time: \
                  DEADLINE=<seconds>",
             ));
@@ -374,7 +372,10 @@ impl Checked {
         if let Some(fault) = report.faults.first() {
             return fails(
                 format!("{module} is wrong: {}", fault.what),
-                format!("\n{}", indent(&fault.seen.join("\n"))),
+                match fault.seen.is_empty() {
+                    true => format!("it is the first of {} in the report", report.faults.len()),
+                    false => format!("\n{}", indent(&fault.seen.join("\n"))),
+                },
                 "the report above begins with all faults; Documentation/laws.rst explains the laws, \
                  out/check-driver/console.log has what the kernel says",
             );

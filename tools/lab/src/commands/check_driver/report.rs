@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle::driver::Verdict::Forbidden;
+use lifecycle::driver::Verdict::{Already, Forbidden};
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load, Named};
 use lifecycle::event::Call;
 use lifecycle::parse::recording;
@@ -113,7 +113,7 @@ impl Report {
         // What breaks a law is told apart.
         let others = faults.iter().filter(|fault| fault.law.is_none());
         let others = others.map(|fault| fault.what.clone());
-        let complaints: Vec<String> = others.chain(statics(life)).collect();
+        let complaints: Vec<String> = others.collect();
         let broken: Vec<_> = laws
             .iter()
             .filter(|law| law.broken.is_some())
@@ -141,13 +141,14 @@ impl Report {
         let computed = life
             .first("computed")
             .and_then(|micros| micros.parse().ok());
+        let shared = statics(life, [&plain, &again, &async_probe].map(Option::as_ref));
         let mut drivers = Vec::new();
         for driver in &life.drivers {
             let (Some(plain), Some(recorded)) = (plain.as_ref(), lives.get("load")) else {
                 continue;
             };
             let named = named(driver, plain, &drivers);
-            let advice = advise(&Facts {
+            let mut advice = advise(&Facts {
                 driver: &named,
                 devices: driver.devices,
                 plain,
@@ -161,6 +162,10 @@ impl Report {
                 cpus,
                 turns,
             });
+            if !shared.is_empty() && advice.verdict != Already {
+                advice.verdict = Forbidden;
+                advice.why.extend(shared.iter().cloned());
+            }
             drivers.push(Advised {
                 driver: driver.clone(),
                 named,
@@ -237,10 +242,17 @@ impl Report {
             out.extend(seen.iter().map(|line| wrapped(line, "    ")));
         }
         for Advised { driver, advice, .. } in &self.drivers {
-            // The first reason that is no figure.
-            let is_reason = |why: &&String| !why.starts_with(|first: char| first.is_ascii_digit());
+            // The first reason that is no figure, and rather one that is not above already.
+            let is_reason = |why: &&String| {
+                let mut words = why.split(' ');
+                words.next() != Some("insmod") && words.nth(1) != Some("took")
+            };
+            let is_above = |why: &&String| {
+                why.starts_with("A fault was seen") || why.starts_with("A law is broken")
+            };
             if advice.verdict == Forbidden {
-                let why = advice.why.iter().find(is_reason).map_or("", String::as_str);
+                let reasons = advice.why.iter().filter(is_reason);
+                let why = reasons.min_by_key(is_above).map_or("", String::as_str);
                 let (name, what) = (&driver.name, &advice.verdict);
                 out += &wrapped(&format!("{name} {what}: {why}"), "  ");
             }

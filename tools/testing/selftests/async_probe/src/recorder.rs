@@ -87,6 +87,15 @@ impl Recorder {
         Ok(self.0.stop()?)
     }
 
+    /// What is recorded so far, sealed; the recording goes on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`stop()`](Self::stop).
+    pub fn so_far(&self) -> Result<String, Failure> {
+        Ok(self.0.so_far()?)
+    }
+
     /// How often each event has come since the recording began.
     ///
     /// # Errors

@@ -65,6 +65,13 @@ pub(crate) fn say(what: &str, text: impl Display) {
     println!("check: {what} {text}");
 }
 
+/// Gives the lab a recording, in place of an earlier one of this part.
+fn tell(part: &str, recording: &str) {
+    say("recording", part);
+    print!("{recording}");
+    say("recorded", part);
+}
+
 /// Work in a thread of its own.
 struct Pending<T> {
     what: String,
@@ -136,15 +143,17 @@ impl Life {
             say("part", name);
             let recorder = Recorder::watch()?;
             let done = part(&mut self, &recorder);
-            let recording = recorder.stop()?;
-            say("recording", name);
-            print!("{recording}");
-            say("recorded", name);
+            tell(name, &recorder.stop()?);
             done?;
         }
         Recorder::take_back()?;
         // The machine is switched off with the driver loaded.
         say("part", "power_off");
+        // The part before may have unloaded them.
+        for module in &self.plan.with {
+            self.insmod(module)?;
+        }
+        self.before()?;
         self.load_driver("").map(drop)
     }
 
@@ -174,6 +183,8 @@ impl Life {
 
     /// Suspends all devices, and resumes them.
     fn suspend(&self) -> Result<(), Stop> {
+        // A console that sleeps too does not tell of an oops (kernel/printk/printk.c).
+        let _ = std::fs::write("/sys/module/printk/parameters/console_suspend", "N");
         if std::fs::write("/sys/power/pm_test", "devices").is_err() {
             say("untried", "suspend");
             return Ok(());
@@ -369,6 +380,8 @@ impl Life {
             }
         }
         self.settle(recorder)?;
+        // Suspend or rmmod may be the end of the machine, if something outlives a remove.
+        tell("load", &recorder.so_far()?);
         self.suspend()?;
         self.settle(recorder)?;
         self.rmmod()?;
