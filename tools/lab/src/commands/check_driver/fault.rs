@@ -181,7 +181,7 @@ fn complaints(splats: &[Splat], symbols: &Symbols) -> Vec<Fault> {
         if !faults.iter().any(|fault| fault.what == what) {
             let lines = splat
                 .lines()
-                .filter(|line| !is_ours(line) && !line.ends_with("] "));
+                .filter(|line| !is_ours(line) && line.trim_end().contains("] "));
             let named = lines.take(NAMED).map(|line| symbols.name(line));
             faults.push(Fault::new(what, named.collect()));
         }
