@@ -163,6 +163,10 @@ impl Report {
                 turns,
             });
             if !shared.is_empty() && advice.verdict != Already {
+                if advice.verdict != Forbidden {
+                    // How long its probes take stays true, and no prediction does.
+                    advice.why.truncate(1);
+                }
                 advice.verdict = Forbidden;
                 advice.why.extend(shared.iter().cloned());
             }
