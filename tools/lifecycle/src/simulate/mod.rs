@@ -566,6 +566,21 @@ mod tests {
         assert!(saved(&answer)[0] > 15_000, "{answer:?}");
     }
 
+    /// Two devices that wait for the same one need not wait for each other.
+    #[test]
+    fn consumers_of_one_supplier() {
+        let begins = "9 register type=default drv=c\n9 probe 0 drv=c\n9 probe_end 517\n\
+             9 probe 2 drv=c\n9 probe_end 517\n9 register_end 0\n\
+             9 register type=default drv=s\n9 probe 1 drv=s\n9 bound 1\n9 probe_end 0\n\
+             9 register_end 0\n";
+        let long = "7 uevent 5 x\n".repeat(20);
+        let retry =
+            |device| format!("7 probe {device} drv=c\n{long}7 bound {device}\n7 probe_end 0\n");
+        let life = crate::laws::test_life::life(&(begins.to_owned() + &retry(0) + &retry(2)));
+        let answer = what_if(&life, &["c".to_owned()]);
+        assert!(saved(&answer)[0] > 15_000, "{answer:?}");
+    }
+
     #[test]
     fn what_must_not_be() {
         let nested = "9 init m\n9 register type=default mod=m\n9 probe 0\n9 request_module x\n9 add 8\n9 probe 8 drv=f\n\
