@@ -88,21 +88,21 @@ pub fn run(args: &Args) -> Result<()> {
         measured.push(kernels[row.kernel].measure(row, &step)?);
         step.done();
     }
-    let mut text = table::text(&measured);
+    let mut costs = Vec::new();
     for (kernel, booter) in &kernels {
         let mut with = rows.iter().zip(&measured);
         if let Some((row, of)) = with.find(|(row, _)| row.kernel == *kernel) {
-            text += &booter.cost(row, of.now[0].unwrap_or_default())?;
+            costs.push(booter.cost(row, of.now[0].unwrap_or_default())?);
         }
     }
-    result(text.trim_end());
+    result((table::text(&measured) + &costs.join("\n")).trim_end());
     if args.document {
         let path = kernels
             .values()
             .next()
             .map(|of| of.session.project.top().join(DOCUMENT));
         if let Some(path) = path {
-            fs::write(&path, table::document(&measured)).at(&path, "write")?;
+            fs::write(&path, table::document(&measured, &costs)).at(&path, "write")?;
         }
     }
     note("recordings: out/boots/<kernel>/<boot>; probe-analyze report and what-if read each boot.txt");
@@ -207,7 +207,7 @@ impl Booter {
         let without = events.iter().find(runs).map_or(with, |event| event.time);
         Ok(format!(
             "The recorder, Linux {}: init runs after {with} ms, and after {without} ms without it: \
-             {} ms\n",
+             {} ms",
             self.session.kernel.release()?,
             with - without
         ))

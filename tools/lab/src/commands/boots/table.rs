@@ -181,8 +181,8 @@ pub(super) fn text(all: &[Measured]) -> String {
     rows.iter().map(|row| line(row, widths)).collect()
 }
 
-/// For the documentation: the same, as a table of reStructuredText.
-pub(super) fn document(all: &[Measured]) -> String {
+/// For the documentation: the same, as a table of reStructuredText, and what the recorder costs.
+pub(super) fn document(all: &[Measured], costs: &[String]) -> String {
     let mut rows = cells(all);
     // An empty first cell would continue the row before it.
     for row in &mut rows {
@@ -196,9 +196,10 @@ pub(super) fn document(all: &[Measured]) -> String {
     let (heading, body) = lines.split_at(1);
     format!(
         ".. SPDX-License-Identifier: GPL-2.0\n.. make boots DOCUMENT=1 writes this file.\n\n\
-         {rule}{}{rule}{}{rule}",
+         {rule}{}{rule}{}{rule}\n- {}\n",
         heading.concat(),
-        body.concat()
+        body.concat(),
+        costs.join("\n- ")
     )
 }
 
