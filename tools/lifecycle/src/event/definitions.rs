@@ -3,8 +3,8 @@
 //! The table of all points.
 //!
 //! [`WATCHES`] are recorded where a driver is checked, and only if the function that is to run is
-//! in a module: `func` is compared with where modules begin. They are passed so often that all of them
-//! would fill the buffers.
+//! in a module: `func` is compared with where modules begin. They are passed so often that all of
+//! them would fill the buffers.
 
 use std::fmt;
 

@@ -61,8 +61,8 @@ pub fn summary(tasks: &[String]) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// Whether it is a line of a stack that is certain. An address at the very end of a function is that
-/// of the code behind it, which has no name: there the recorder's probes return to.
+/// Whether it is a line of a stack that is certain. An address at the very end of a function is
+/// that of the code behind it, which has no name: there the recorder's probes return to.
 fn is_frame(text: &str) -> bool {
     let place = text.split_once("+0x").map(|(_, place)| place);
     let place = place.and_then(|place| place.split(' ').next()?.split_once("/0x"));
