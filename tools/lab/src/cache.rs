@@ -128,6 +128,29 @@ impl Cache {
         Ok(())
     }
 
+    /// The directory of an entry. If it is missing, `make` makes it aside, for which so much room is
+    /// needed, with the lock of the cache held.
+    pub fn ensure(
+        &self,
+        name: &str,
+        mebibytes: u64,
+        make: impl FnOnce(&Path, &Lock) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let dir = self.path(name);
+        if dir.is_dir() {
+            return Ok(dir);
+        }
+        let lock = self.lock()?;
+        if dir.is_dir() {
+            // Another run has made it meanwhile.
+            return Ok(dir);
+        }
+        self.need(mebibytes)?;
+        let partial = self.begin(name, &lock)?;
+        make(partial.path(), &lock)?;
+        partial.finish()
+    }
+
     /// Begins an entry aside. The lock is the proof that no other run does.
     pub fn begin(&self, name: &str, _lock: &Lock) -> Result<Partial> {
         let target = self.path(name);
@@ -291,6 +314,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path());
         (dir, cache)
+    }
+
+    #[test]
+    fn an_entry_is_made_once() {
+        let (_dir, cache) = cache();
+        let failed = cache.ensure("some/entry", 1, |dir, _| {
+            fs::write(dir.join("half"), "").unwrap();
+            Err(Error::interrupted())
+        });
+        assert!(failed.is_err() && !cache.path("some/entry").exists());
+        let made = cache.ensure("some/entry", 1, |dir, _| {
+            fs::write(dir.join("whole"), "").at(dir, "write")
+        });
+        let again = cache.ensure("some/entry", 1, |_, _| Err(Error::interrupted()));
+        assert_eq!(made.unwrap(), again.unwrap());
+        assert!(cache.path("some/entry/whole").exists());
+        assert!(!cache.path("some/entry/half").exists());
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 //! The root file system that everything is built and run in.
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -60,23 +59,15 @@ impl Environment {
     pub fn ensure(arch: &Arch, more: &[&str], cache: &Cache, project: &Project) -> Result<Self> {
         let packages = packages(arch, more);
         let name = Self::name(&packages);
-        let root = cache.path(&name);
-        if root.is_dir() {
-            return Ok(Self { root, fresh: false });
-        }
-        let lock = cache.lock()?;
-        if root.is_dir() {
-            // Another run has made it meanwhile.
-            return Ok(Self { root, fresh: false });
-        }
-        cache.need(2600)?;
-        let mirror = Mirror::find()?;
-        let partial = cache.begin(&name, &lock)?;
-        let what = "making the root file system (300 MB to download)";
-        make(what, SUITES, &packages, partial.path(), project)?;
-        complete(partial.path(), &mirror)?;
-        let root = partial.finish()?;
-        Ok(Self { root, fresh: true })
+        let mut fresh = false;
+        let root = cache.ensure(&name, 2600, |dir, _| {
+            fresh = true;
+            let mirror = Mirror::find()?;
+            let what = "making the root file system (300 MB to download)";
+            make(what, SUITES, &packages, dir, project)?;
+            complete(dir, &mirror)
+        })?;
+        Ok(Self { root, fresh })
     }
 
     /// A command inside.
@@ -115,15 +106,6 @@ fn prerequisites(project: &Project, logs: &Path) -> Result<()> {
         next: "do as the last line says, then run the same command again",
     }
     .run(command)
-}
-
-/// Whether the host has a program.
-pub fn in_path(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| {
-        env::split_paths(&path)
-            .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
-            .any(|dir| dir.join(program).is_file())
-    })
 }
 
 /// Makes a root file system of these suites, the first of which is the release.

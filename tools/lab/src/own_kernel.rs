@@ -225,17 +225,11 @@ fn source_entry(base: &Prepared) -> String {
 
 /// The source of the stock kernel, unpacked as far as our kernels need it.
 fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
-    let entry = source_entry(base);
-    let dir = shop.cache.path(&entry);
-    if dir.is_dir() {
-        return Ok(dir);
-    }
-    let lock = shop.cache.lock()?;
-    if dir.is_dir() {
-        // Another run has unpacked it meanwhile.
-        return Ok(dir);
-    }
-    shop.cache.need(800)?;
+    let unpack = |dir: &Path, lock: &Lock| unpack(base, shop, dir, lock);
+    shop.cache.ensure(&source_entry(base), 800, unpack)
+}
+
+fn unpack(base: &Prepared, shop: &Workshop<'_>, dir: &Path, lock: &Lock) -> Result<()> {
     let series =
         Release::parse(&base.meta.release, base.arch).map_or(String::new(), |one| one.series());
     let file = format!("{}{series}_{}_all.deb", debian::SOURCE, base.meta.version);
@@ -252,9 +246,8 @@ fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
                 "out/target/debug/lab setup --refresh, then run the same command again",
             ));
         }
-        archive.download(source, shop.cache, &lock)?;
+        archive.download(source, shop.cache, lock)?;
     }
-    let partial = shop.cache.begin(&entry, &lock)?;
     let globs = |option: &str, globs: &[&str]| -> String {
         globs
             .iter()
@@ -280,11 +273,10 @@ fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
     .run(
         shop.env
             .script(&script)
-            .bind(partial.path(), "/lab/kernel")
+            .bind(dir, "/lab/kernel")
             .bind(&debs, "/lab/debs")
             .command(),
-    )?;
-    partial.finish()
+    )
 }
 
 fn build(

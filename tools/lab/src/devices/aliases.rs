@@ -41,10 +41,7 @@ impl Aliases {
         let cache = Cache::locate()?;
         let release = &kernel.meta.release;
         let entry = format!("modules/alias-{release}");
-        let file = cache.path(&entry).join("modules.alias");
-        if !file.is_file() {
-            let lock = cache.lock()?;
-            let partial = cache.begin(&entry, &lock)?;
+        let dir = cache.ensure(&entry, 10, |dir, _| {
             Logged {
                 what: "reading the aliases of the kernel's modules",
                 log: logs.join("depmod.log"),
@@ -61,11 +58,11 @@ impl Aliases {
                          cp /tmp/out/lib/modules/{release}/modules.alias /lab/out"
                     ))
                     .bind(&modules, "/lab/debs")
-                    .bind(partial.path(), "/lab/out")
+                    .bind(dir, "/lab/out")
                     .command(),
-            )?;
-            partial.finish()?;
-        }
+            )
+        })?;
+        let file = dir.join("modules.alias");
         let text = fs::read_to_string(&file).at(&file, "read")?;
         Ok(Self::read(&text))
     }

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::cache::{digest, Cache, Lock};
+use crate::cache::{digest, Cache};
 use crate::debian::{self, DEMO, SUITES};
 use crate::enter::tethered;
 use crate::environment::{self, quote, Environment};
@@ -83,19 +83,13 @@ pub(super) fn ensure(session: &Session, slow: &Slow, program: &Path) -> Result<I
     let of_root = name(&root);
     let key = digest(&[&[RECIPE, SIZE, of_root.as_str()], parts.as_slice()].concat());
     let entry = format!("demo/image-{release}-{key}");
-    let dir = cache.path(&entry);
-    let image = Image {
+    let dir = cache.ensure(&entry, 1500, |dir, _| {
+        make(session, dir, &root, &release, &files)
+    })?;
+    Ok(Image {
         disk: dir.join(DISK),
         initrd: dir.join(INITRD),
-    };
-    if dir.is_dir() {
-        return Ok(image);
-    }
-    let lock = cache.lock()?;
-    if !dir.is_dir() {
-        make(session, &cache, &lock, &entry, &root, &release, &files)?;
-    }
-    Ok(image)
+    })
 }
 
 /// Debian, as mmdebstrap makes it.
@@ -112,24 +106,10 @@ fn root(session: &Session, cache: &Cache, release: &str) -> Result<PathBuf> {
     }
     let key = digest(&[suites, &packages, debian::LEFT_OUT].concat());
     let entry = format!("demo/debian-{}-{release}-{key}", suites[0]);
-    let dir = cache.path(&entry);
-    if dir.is_dir() {
-        return Ok(dir);
-    }
-    let lock = cache.lock()?;
-    if dir.is_dir() {
-        return Ok(dir);
-    }
-    cache.need(2000)?;
-    let partial = cache.begin(&entry, &lock)?;
-    environment::make(
-        "making a Debian with systemd (250 MB to download)",
-        suites,
-        &packages,
-        partial.path(),
-        &session.project,
-    )?;
-    partial.finish()
+    let what = "making a Debian with systemd (250 MB to download)";
+    cache.ensure(&entry, 2000, |dir, _| {
+        environment::make(what, suites, &packages, dir, &session.project)
+    })
 }
 
 /// The files that are added.
@@ -176,17 +156,12 @@ fn added(
 
 fn make(
     session: &Session,
-    cache: &Cache,
-    lock: &Lock,
-    entry: &str,
+    dir: &Path,
     root: &Path,
     release: &str,
     files: &[(String, Vec<u8>)],
 ) -> Result<()> {
-    cache.need(1500)?;
     let Session { project, env, .. } = session;
-    let partial = cache.begin(entry, lock)?;
-    let dir = partial.path();
     let tree = dir.join("tree");
     // Links to the files of the cache: what is changed below is replaced, not written into.
     let mut copy = tethered("cp");
@@ -214,8 +189,7 @@ fn make(
         "making a disk of the Debian",
         disk(env, session, dir, release),
     )?;
-    fs::remove_dir_all(&tree).at(&tree, "remove")?;
-    partial.finish().map(drop)
+    fs::remove_dir_all(&tree).at(&tree, "remove")
 }
 
 /// mke2fs is that of the tree, with the tree's own loader: the lab's root file system has none.

@@ -121,40 +121,30 @@ fn add(path: PathBuf, files: &mut BTreeMap<String, PathBuf>) {
 pub fn unpacked(meta: &Meta, env: &Environment, logs: &Path) -> Result<PathBuf> {
     let cache = Cache::locate()?;
     let entry = format!("modules/stock-{}", meta.release);
-    let dir = cache.path(&entry);
-    if dir.is_dir() {
-        return Ok(dir);
-    }
-    let lock = cache.lock()?;
-    if dir.is_dir() {
-        return Ok(dir);
-    }
-    cache.need(300)?;
-    let archive = Archive::own(env, logs);
-    let package = archive.package(&debian::modules(&meta.release), &meta.version)?;
-    archive.download(std::slice::from_ref(&package), &cache, &lock)?;
-    let partial = cache.begin(&entry, &lock)?;
-    let debs = cache.path("debs");
-    Logged {
-        what: "unpacking the kernel's modules",
-        log: logs.join("modules-unpack.log"),
-        kind: Kind::Kernel,
-        next: "read the log; then run the same command again",
-    }
-    .run(
-        env.script(&format!(
-            "dpkg-deb --fsys-tarfile /lab/debs/{} | \
-             tar -x --no-same-owner -C /lab/out --strip-components=5 ./{}",
-            quote(package.file()),
-            quote(&debian::modules_dir(&meta.release))
-        ))
-        .bind(&debs, "/lab/debs")
-        .bind(partial.path(), "/lab/out")
-        .command(),
-    )?;
-    let dir = partial.finish()?;
-    // It is as large as what came out of it, and of no more use.
-    let deb = debs.join(package.file());
-    fs::remove_file(&deb).at(&deb, "remove")?;
-    Ok(dir)
+    cache.ensure(&entry, 300, |dir, lock| {
+        let archive = Archive::own(env, logs);
+        let package = archive.package(&debian::modules(&meta.release), &meta.version)?;
+        archive.download(std::slice::from_ref(&package), &cache, lock)?;
+        let debs = cache.path("debs");
+        Logged {
+            what: "unpacking the kernel's modules",
+            log: logs.join("modules-unpack.log"),
+            kind: Kind::Kernel,
+            next: "read the log; then run the same command again",
+        }
+        .run(
+            env.script(&format!(
+                "dpkg-deb --fsys-tarfile /lab/debs/{} | \
+                 tar -x --no-same-owner -C /lab/out --strip-components=5 ./{}",
+                quote(package.file()),
+                quote(&debian::modules_dir(&meta.release))
+            ))
+            .bind(&debs, "/lab/debs")
+            .bind(dir, "/lab/out")
+            .command(),
+        )?;
+        // It is as large as what came out of it, and of no more use.
+        let deb = debs.join(package.file());
+        fs::remove_file(&deb).at(&deb, "remove")
+    })
 }
