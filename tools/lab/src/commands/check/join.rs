@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::tally::Tally;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::partition::Partition;
 use crate::progress::result;
@@ -62,21 +63,16 @@ pub(super) fn join(dir: &Path, of: usize) -> Result<()> {
     }
     let count = |status: &str| tests.values().filter(|of| *of == status).count();
     let [passed, failed, skipped] = ["passed", "failed", "skipped"].map(count);
+    let tally = Tally {
+        passed,
+        failed,
+        skipped,
+    };
     for (name, _) in tests.iter().filter(|(_, status)| *status == "failed") {
         result(&format!("FAIL  {name}"));
     }
-    result(&format!(
-        "total: {passed} passed, {failed} failed, {skipped} skipped"
-    ));
-    if failed == 0 {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Failed,
-        format!("{failed} of {} tests failed", tests.len()),
-        "see the lines that begin with FAIL",
-        "make check TESTS=<part of a name> runs some of them",
-    ))
+    result(&tally.to_string());
+    tally.verdict("make check TESTS=<part of a name> runs some of them")
 }
 
 fn wrong(why: String, of: usize) -> Error {

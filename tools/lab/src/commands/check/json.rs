@@ -8,15 +8,16 @@ use bench::Identity;
 use lifecycle::ktap::{Status, Test};
 use serde::Serialize;
 
+use super::tally::Tally;
+
 /// All results of a run.
 #[derive(Debug, Serialize)]
 pub(super) struct Results<'a> {
     identity: &'a Identity,
     wall_seconds: f64,
     guest_seconds: f64,
-    passed: usize,
-    failed: usize,
-    skipped: usize,
+    #[serde(flatten)]
+    tally: Tally,
     tests: Vec<Row<'a>>,
 }
 
@@ -40,16 +41,12 @@ impl<'a> Results<'a> {
         wall: Duration,
         guest: Duration,
     ) -> Self {
-        let tests: Vec<_> = tests.iter().map(row).collect();
-        let count = |status| tests.iter().filter(|row| row.status == status).count();
         Self {
             identity,
             wall_seconds: wall.as_secs_f64(),
             guest_seconds: guest.as_secs_f64(),
-            passed: count("passed"),
-            failed: count("failed"),
-            skipped: count("skipped"),
-            tests,
+            tally: Tally::of(tests),
+            tests: tests.iter().map(row).collect(),
         }
     }
 }

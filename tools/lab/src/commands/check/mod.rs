@@ -11,6 +11,7 @@ mod junit;
 mod kselftest;
 mod names;
 mod readers;
+mod tally;
 
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
@@ -36,9 +37,13 @@ use board::Board;
 use boots::BOOTS;
 use guest::{Guest, Results, Took, What};
 use junit::Group;
+use tally::Tally;
 
 /// Guest seconds that a wall second is to cover, at least, where nothing else runs on the host.
 const GUEST_PER_WALL: f64 = 10.0;
+
+/// What to do about tests that have failed.
+const NEXT: &str = "make check TESTS=<part of a name> runs some of them; consoles are in out/check";
 
 /// Which tests to run, and on what.
 #[derive(Debug, clap::Args)]
@@ -147,7 +152,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.json {
         let results = json::Results::new(&identity, &tests, began.elapsed(), guest_time);
         result(&serde_json::to_string(&results).unwrap_or_default());
-        return verdict(&tests);
+        return Tally::of(&tests).verdict(NEXT);
     }
     if says(Verbosity::Normal) {
         programs_took(took);
@@ -156,8 +161,9 @@ pub fn run(args: &Args) -> Result<()> {
             left_out(args);
         }
     }
-    result(&total(&tests));
-    verdict(&tests)
+    let tally = Tally::of(&tests);
+    result(&tally.to_string());
+    tally.verdict(NEXT)
 }
 
 /// Runs the guest's tests whose names contain the filter, with these modules.
@@ -190,8 +196,9 @@ pub fn in_guest(
         return Err(names::none(&names, filter));
     }
     board.rest(&tests);
-    result(&total(&tests));
-    verdict(&tests)
+    let tally = Tally::of(&tests);
+    result(&tally.to_string());
+    tally.verdict(NEXT)
 }
 
 /// All programs of the guest.
@@ -366,30 +373,6 @@ fn left_out(args: &Args) {
     for other in time.iter().chain(ELSEWHERE) {
         result(&format!("              {other}"));
     }
-}
-
-fn count(tests: &[Test], wanted: u8) -> usize {
-    tests.iter().filter(|test| rank(test) == wanted).count()
-}
-
-/// The last line of a run.
-fn total(tests: &[Test]) -> String {
-    let [skipped, passed, failed] = [0, 1, 2].map(|rank| count(tests, rank));
-    format!("total: {passed} passed, {failed} failed, {skipped} skipped")
-}
-
-/// Success, or how many have failed.
-fn verdict(tests: &[Test]) -> Result<()> {
-    let failed = count(tests, rank(&Test::failed("", vec![])));
-    if failed == 0 {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Failed,
-        format!("{failed} of {} tests failed", tests.len()),
-        "see the lines that begin with FAIL",
-        "make check TESTS=<part of a name> runs some of them; consoles are in out/check",
-    ))
 }
 
 #[cfg(test)]
