@@ -70,7 +70,8 @@ const SOME: &str = " points=some";
 
 /// The first line of a recording of these points.
 pub fn header(kernel: &str, probing: Probing, points: &[Definition]) -> String {
-    let some = if points.len() < DEFINITIONS.len() {
+    let is_there = |of: &Definition| points.iter().any(|one| one.point == of.point);
+    let some = if !DEFINITIONS.iter().all(is_there) {
         SOME
     } else {
         ""
@@ -905,6 +906,15 @@ mod tests {
             with("timing: probe_began", "timing: probe_begun"),
             Reason::UnknownEvent(_)
         ));
+    }
+
+    #[test]
+    fn points_of_another_table_do_not_count() {
+        let mut points = [DEFINITIONS, WATCHES].concat();
+        let head = |points: &[Definition]| header("7.3.4", Probing::Once, points);
+        assert!(!head(&points).contains(SOME));
+        points.remove(0);
+        assert!(head(&points).contains(SOME));
     }
 
     #[test]
