@@ -68,3 +68,14 @@ pub struct Machine {
     #[arg(long, default_value_t = 600)]
     pub wall_deadline: u32,
 }
+
+impl Machine {
+    /// The same machine, with more on the kernel's command line behind what is there.
+    #[must_use]
+    pub fn with_parameters(&self, more: &str) -> Self {
+        Self {
+            append: format!("{} {more}", self.append).trim().to_owned(),
+            ..self.clone()
+        }
+    }
+}

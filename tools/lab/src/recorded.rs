@@ -56,11 +56,7 @@ impl Program {
             "--command-line",
             &qemu::command_line(kernel.arch(), machine),
         ])?;
-        let append = format!("{} {line}", machine.append).trim().to_owned();
-        Ok(Machine {
-            append,
-            ..machine.clone()
-        })
+        Ok(machine.with_parameters(&line))
     }
 
     fn boot_line(&self, args: &[&str]) -> Result<String> {

@@ -423,6 +423,28 @@ pub(crate) fn difference(one: Micros, other: Micros) -> i64 {
     one - other
 }
 
+/// Something that is waited for, and when it was there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// What, in words.
+    pub what: String,
+    /// In one word.
+    pub short: &'static str,
+    /// When: since boot, or how long a load took.
+    pub now: Micros,
+}
+
+/// What [`what_if()`] has for goals, as it was.
+pub fn reached(life: &Life) -> Vec<Reached> {
+    let aims = aims(life).into_iter();
+    aims.map(
+        |Aim {
+             what, short, now, ..
+         }| Reached { what, short, now },
+    )
+    .collect()
+}
+
 /// What is waited for.
 fn aims(life: &Life) -> Vec<Aim> {
     let mut aims = Vec::new();

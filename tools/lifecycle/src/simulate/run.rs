@@ -40,7 +40,7 @@ struct Running {
 /// Who goes on when a strand has ended.
 #[derive(Clone, Copy)]
 enum Caller {
-    Nobody,
+    Nothing,
     Running(usize),
     /// The worker that tries the deferred devices.
     Worker,
@@ -209,7 +209,7 @@ impl Run<'_> {
             }
             self.active += 1;
         }
-        let running = self.begin(strand, Caller::Nobody);
+        let running = self.begin(strand, Caller::Nothing);
         self.go_on(running);
     }
 
@@ -241,7 +241,7 @@ impl Run<'_> {
             let Some(step) = self.script.strands[strand].steps.get(next) else {
                 self.end(strand);
                 match caller {
-                    Caller::Nobody => return,
+                    Caller::Nothing => return,
                     Caller::Running(caller) => running = caller,
                     Caller::Worker => return self.wake(self.now, Wake::Retries),
                 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use lifecycle::report::log::Detail;
 use lifecycle::report::what_if::report;
-use lifecycle::simulate::{what_if, Goal, WhatIf};
+use lifecycle::simulate::{reached, what_if, Goal, Reached, WhatIf};
 use lifecycle::summary::Summary;
 use lifecycle::Micros;
 
@@ -55,19 +55,13 @@ pub fn run(args: &Args) -> Result<()> {
     let program = Program::build(&session)?;
     let image = image::ensure(&session, &slow, program.path())?;
     let machine = Machine {
-        append: format!("{} {COMMAND_LINE}", args.boot.machine.append)
-            .trim()
-            .to_owned(),
         qemu: QEMU.to_owned(),
         exact: false,
         wall_deadline: args.boot.machine.wall_deadline.max(WALL_DEADLINE),
-        ..args.boot.machine.clone()
+        ..args.boot.machine.with_parameters(COMMAND_LINE)
     };
     let boot = |what: &str, parameter: &str| {
-        let machine = Machine {
-            append: format!("{} {parameter}", machine.append).trim().to_owned(),
-            ..machine.clone()
-        };
+        let machine = machine.with_parameters(parameter);
         let out = session.project.out(&format!("boot-demo/{what}"));
         boot(&session, &program, &image, &machine, &out, what)
     };
@@ -84,8 +78,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let parameter = format!("driver_async_probe={}", advice.drivers.join(","));
     let after = boot("as advised", &parameter)?;
-    let then = what_if(&after.life, &[]);
-    let (text, wrong) = compare(&advice, &then);
+    let (text, wrong) = compare(&advice, &reached(&after.life));
     result(&format!("{parameter}\n\n{text}"));
     note("recordings: out/boot-demo/*/boot.txt, for probe-analyze report, what-if and timeline");
     if wrong.is_empty() {
@@ -168,7 +161,7 @@ fn boot(
 }
 
 /// Prediction and measurement of each goal, and where they differ.
-fn compare(advice: &WhatIf, then: &WhatIf) -> (String, Vec<String>) {
+fn compare(advice: &WhatIf, then: &[Reached]) -> (String, Vec<String>) {
     let mut text = format!(
         "{:<28} {:>12} {:>12} {:>12} {:>12}\n",
         "", "as it is", "predicted", "as advised", "off by"
@@ -176,8 +169,8 @@ fn compare(advice: &WhatIf, then: &WhatIf) -> (String, Vec<String>) {
     let mut wrong = Vec::new();
     let is_shown = |goal: &&Goal| goal.short != "insmod" || goal.what.contains("slow");
     for goal in advice.goals.iter().filter(is_shown) {
-        let measured = then.goals.iter().find(|other| other.what == goal.what);
-        let Some(measured) = measured.map(|goal| goal.now) else {
+        let measured = then.iter().find(|other| other.what == goal.what);
+        let Some(measured) = measured.map(|of| of.now) else {
             wrong.push(format!("{}: not in the second boot", goal.what));
             continue;
         };

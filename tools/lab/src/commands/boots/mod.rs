@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use lifecycle::event::Initcall;
 use lifecycle::life::Kind;
 use lifecycle::parse::dmesg;
-use lifecycle::simulate::{what_if, Goal, WhatIf};
+use lifecycle::simulate::{reached, what_if, WhatIf};
 use lifecycle::summary::Summary;
 use lifecycle::{Event, Life, Micros, What};
 
@@ -92,7 +92,9 @@ pub fn run(args: &Args) -> Result<()> {
     for (kernel, booter) in &kernels {
         let mut with = rows.iter().zip(&measured);
         if let Some((row, of)) = with.find(|(row, _)| row.kernel == *kernel) {
-            costs.push(booter.cost(row, of.now[0].unwrap_or_default())?);
+            if let Some(with) = of.now[0] {
+                costs.push(booter.cost(row, with)?);
+            }
         }
     }
     result((table::text(&measured) + &costs.join("\n")).trim_end());
@@ -172,7 +174,7 @@ impl Booter {
         Ok(Measured {
             name: row.name,
             kernel: self.session.kernel.release()?,
-            now: goals(&advice),
+            now: times(&before.life),
             advised: advice.drivers,
             compared,
         })
@@ -190,9 +192,8 @@ impl Booter {
         initramfs.file("selftests/probe-analyze", self.program.path(), true);
         initramfs.bytes("job", b"dmesg\n", true);
         let machine = Machine {
-            append: format!("{} {}", self.machine.append, row.append),
             exact: false,
-            ..self.machine.clone()
+            ..self.machine.with_parameters(row.append)
         };
         let mut log = String::new();
         let boot = self.session.boot(&machine, &out);
@@ -204,7 +205,13 @@ impl Booter {
         step.done();
         let events = dmesg::parse(&log).unwrap_or_default();
         let runs = |event: &&Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
-        let without = events.iter().find(runs).map_or(with, |event| event.time);
+        let Some(without) = events.iter().find(runs).map(|event| event.time) else {
+            return Ok(format!(
+                "The recorder, Linux {}: not known, the log of a boot without it has no line of when \
+                 init runs",
+                self.session.kernel.release()?
+            ));
+        };
         Ok(format!(
             "The recorder, Linux {}: init runs after {with} ms, and after {without} ms without it: \
              {} ms",
@@ -229,10 +236,12 @@ impl Booter {
             drivers => format!("driver_async_probe={}", drivers.join(",")),
         };
         let machine = Machine {
-            append: format!("{} {} {parameter}", self.machine.append, row.append),
             qemu: row.qemu.to_owned(),
             exact: false,
-            ..self.machine.clone()
+            ..self
+                .machine
+                .with_parameters(row.append)
+                .with_parameters(&parameter)
         };
         let machine = self.program.recording(&self.session.kernel, &machine)?;
         let job = format!("{JOB}{}sleep {BOUND}\n{COLLECT}\n", row.job);
@@ -285,23 +294,24 @@ impl Booter {
     }
 }
 
-/// When init ran and when all devices were bound.
-fn goals(of: &WhatIf) -> [Option<Micros>; 2] {
-    ["init", "bound"].map(|short| goal(of, short).map(|goal| goal.now))
-}
+/// What is waited for: that init runs, and that all devices are bound.
+const GOALS: [&str; 2] = ["init", "bound"];
 
-fn goal<'a>(of: &'a WhatIf, short: &str) -> Option<&'a Goal> {
-    of.goals.iter().find(|goal| goal.short == short)
+/// When these were reached.
+fn times(life: &Life) -> [Option<Micros>; 2] {
+    let reached = reached(life);
+    GOALS.map(|short| reached.iter().find(|of| of.short == short).map(|of| of.now))
 }
 
 fn compare(drivers: Vec<String>, predicted: &WhatIf, after: &Life) -> Compared {
-    let predicted = ["init", "bound"].map(|short| goal(predicted, short).map(|goal| goal.then));
+    let goals = &predicted.goals;
+    let predicted = GOALS.map(|short| Some(goals.iter().find(|goal| goal.short == short)?.then));
     let mut loads = after.of(Kind::Init).map(|(_, span)| span);
     let first = loads.find(|load| load.on == "slow_devices");
     Compared {
         drivers,
         predicted,
-        measured: goals(&what_if(after, &[])),
+        measured: times(after),
         from: first.map_or(Micros(0), |load| load.begin),
     }
 }
