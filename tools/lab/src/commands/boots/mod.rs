@@ -148,7 +148,13 @@ impl Booter {
         Ok(Self {
             session,
             program,
-            machine: args.boot.machine.clone(),
+            machine: Machine {
+                // Each of these boots has a command line of its own, so none could go on from the
+                // snapshot of another.
+                snapshot: false,
+                exact: false,
+                ..args.boot.machine.clone()
+            },
             modules,
         })
     }
@@ -191,10 +197,7 @@ impl Booter {
         let mut initramfs = self.session.initramfs_with(&self.modules)?;
         initramfs.file("selftests/probe-analyze", self.program.path(), true);
         initramfs.bytes("job", b"dmesg\n", true);
-        let machine = Machine {
-            exact: false,
-            ..self.machine.with_parameters(row.append)
-        };
+        let machine = self.machine.with_parameters(row.append);
         let mut log = String::new();
         let boot = self.session.boot(&machine, &out);
         let outcome = boot.run(initramfs, &mut |line| {
@@ -237,7 +240,6 @@ impl Booter {
         };
         let machine = Machine {
             qemu: row.qemu.to_owned(),
-            exact: false,
             ..self
                 .machine
                 .with_parameters(row.append)
