@@ -42,6 +42,10 @@ impl Life {
         timing::causes(&mut builder);
         waiting(&mut builder);
         builder.sort();
+        for span in &mut builder.life.spans {
+            // The clocks of two CPUs may differ, and lines may be out of order.
+            span.end = span.end.map(|end| end.max(span.begin));
+        }
         builder.lanes();
         let mut life = builder.life;
         // The first line of a log may tell of something that began before it.

@@ -2,7 +2,7 @@
 
 //! Timelines of real logs.
 
-use lifecycle::life::Kind;
+use lifecycle::life::{Kind, Span};
 use lifecycle::parse::dmesg;
 use lifecycle::{Event, Life, Micros, Probing};
 
@@ -206,4 +206,18 @@ fn waits_that_only_fit_are_inferred() {
     assert!(waits(&timeline)
         .iter()
         .all(|wait| !wait.contains("unrelated")));
+}
+
+#[test]
+fn times_that_go_back() {
+    // The probe ends inside a call that has returned before it began.
+    let log = "\
+[    1.000000] lifecycle: call_began call=insmod on=m0 pid=1
+[    0.999997] lifecycle: call_returned call=insmod on=m0 pid=1 ret=0
+[    1.000004] async_probe: timing: probe_began dev=d.1 driver=d async=1 cpu=0 pid=101 task=kworker/u8:1
+[    1.000004] async_probe: timing: probe_ended dev=d.1 driver=d ret=0 ms=0.000
+";
+    let life = Life::new(dmesg::parse(log).unwrap(), Probing::Once);
+    let backwards = |span: &&Span| span.end.is_some_and(|end| end < span.begin);
+    assert_eq!(life.spans.iter().find(backwards), None);
 }
