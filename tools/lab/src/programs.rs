@@ -163,10 +163,18 @@ fn executable(project: &Project, arch: &Arch, packages: &[&str]) -> Result<PathB
 }
 
 /// Runs the host's tests whose names contain the filter; hands on those that have passed as they
-/// come.
-pub fn host_tests(project: &Project, filter: &str, passed: &dyn Fn(&Test)) -> Result<Vec<Test>> {
+/// come. Tests that do something at random do the same for the same seed.
+pub fn host_tests(
+    project: &Project,
+    filter: &str,
+    seed: u64,
+    passed: &dyn Fn(&Test),
+) -> Result<Vec<Test>> {
     let mut shown = 0;
-    let (status, text) = cargo_test(project, &["--no-fail-fast", "--", filter], &mut |text| {
+    let mut command = cargo(project);
+    command.env("PROPTEST_RNG_SEED", seed.to_string());
+    command.args(["test", "--workspace", "--no-fail-fast", "--", filter]);
+    let (status, text) = logged(project, command, &mut |text| {
         let tests = results(text);
         let new = tests.get(shown..).unwrap_or_default();
         new.iter()
@@ -194,7 +202,9 @@ pub fn host_tests(project: &Project, filter: &str, passed: &dyn Fn(&Test)) -> Re
 
 /// The names of the host's tests.
 pub fn host_names(project: &Project) -> Result<Vec<String>> {
-    let (status, text) = cargo_test(project, &["--", "--list", "--format=terse"], &mut |_| ())?;
+    let mut command = cargo(project);
+    command.args(["test", "--workspace", "--", "--list", "--format=terse"]);
+    let (status, text) = logged(project, command, &mut |_| ())?;
     if !status.success() {
         return Err(Error::new(
             Kind::Build,
@@ -206,11 +216,11 @@ pub fn host_names(project: &Project) -> Result<Vec<String>> {
     Ok(listed(&text))
 }
 
-/// Runs `cargo test` for all packages, with its output in a log; returns that. What has come of it
-/// so far is handed on about once a second.
-fn cargo_test(
+/// Runs `cargo test` with its output in a log; returns that. What has come of it so far is handed
+/// on about once a second.
+fn logged(
     project: &Project,
-    args: &[&str],
+    mut command: Command,
     so_far: &mut dyn FnMut(&str),
 ) -> Result<(ExitStatus, String)> {
     let log = project.out("log/host-tests.log");
@@ -219,12 +229,7 @@ fn cargo_test(
     }
     let file = fs::File::create(&log).at(&log, "write")?;
     let copy = file.try_clone().at(&log, "write")?;
-    let mut command = cargo(project);
-    command
-        .args(["test", "--workspace"])
-        .args(args)
-        .stdout(file)
-        .stderr(copy);
+    command.stdout(file).stderr(copy);
     let read = || fs::read(&log).at(&log, "read");
     let mut last = Instant::now();
     let status = wait(&mut Guarded::spawn(&mut command)?, || {

@@ -110,7 +110,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let (host, guests) = thread::scope(|scope| {
         let host = scope.spawn(|| match part.is_first() {
-            true => programs::host_tests(&session.project, filter, &|test| board.show(test)),
+            true => programs::host_tests(&session.project, filter, machine.seed, &|test| {
+                board.show(test);
+            }),
             false => Ok(vec![]),
         });
         let guests = guests_of.run(What::Tests);
