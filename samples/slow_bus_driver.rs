@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver for the devices of `slow_bus.ko`, in six designs.
+//! A driver for the devices of `slow_bus.ko`, in seven designs.
 //!
 //! ```sh
 //! insmod async_probe.ko
@@ -28,6 +28,7 @@ use async_probe::{
     probe_type::{
         self,
         ForceSynchronous,
+        PreferAsyncDomain,
         PreferAsynchronous, //
     },
     timing, //
@@ -86,6 +87,8 @@ enum Design {
     ModuleInit,
     /// A worker for each device, in a domain of the driver's own.
     ExclusiveAttach,
+    /// The same, by the driver core of a kernel that has such a probe type.
+    DriverDomain,
 }
 
 impl Choice for Design {
@@ -96,6 +99,7 @@ impl Choice for Design {
         Self::DeviceRegister,
         Self::ModuleInit,
         Self::ExclusiveAttach,
+        Self::DriverDomain,
     ];
     const NAMES: &'static [&'static str] = &[
         "sync",
@@ -104,6 +108,7 @@ impl Choice for Design {
         "device_register",
         "module_init",
         "exclusive_attach",
+        "driver_domain",
     ];
 }
 
@@ -149,6 +154,7 @@ type Synchronous = probe_type::Adapter<Plain, ForceSynchronous>;
 type PreferAsync = probe_type::Adapter<Plain, PreferAsynchronous>;
 type DriverAttach = driver_attach::Adapter<Plain, SlowBus>;
 type ExclusiveAttach = exclusive_attach::Adapter<Plain, SlowBus>;
+type DriverDomain = probe_type::Adapter<Plain, PreferAsyncDomain>;
 
 /// The registration of the driver, as the adapter `A` does it.
 #[pin_data]
@@ -184,6 +190,9 @@ enum SlowBusDriverModule {
     ExclusiveAttach {
         _driver: Pin<KBox<Registered<ExclusiveAttach>>>,
     },
+    DriverDomain {
+        _driver: Pin<KBox<Registered<DriverDomain>>>,
+    },
 }
 
 /// Registers the driver as the adapter `A` does it.
@@ -212,6 +221,9 @@ impl kernel::Module for SlowBusDriverModule {
             Design::ExclusiveAttach => Self::ExclusiveAttach {
                 _driver: register(module)?,
             },
+            Design::DriverDomain => Self::DriverDomain {
+                _driver: register(module)?,
+            },
         })
     }
 }
@@ -220,7 +232,7 @@ module! {
     type: SlowBusDriverModule,
     name: "slow_bus_driver",
     authors: ["The async_probe authors"],
-    description: "Driver that loads firmware slowly, in six designs",
+    description: "Driver that loads firmware slowly, in seven designs",
     license: "GPL",
     alias: ["slow_bus:slow"],
     firmware: ["async_probe/slow.fw"],

@@ -12,6 +12,13 @@
 #include <linux/device.h>
 #include <linux/module.h>
 
+/* The probe type of the series driver_domain (scripts/series), or -1 without it. */
+#ifdef ASYNC_PROBE_DRIVER_DOMAIN
+enum { ASYNC_PROBE_PREFER_ASYNC_DOMAIN = PROBE_PREFER_ASYNC_DOMAIN };
+#else
+enum { ASYNC_PROBE_PREFER_ASYNC_DOMAIN = -1 };
+#endif
+
 void async_probe_list_del(struct list_head *entry);
 bool async_probe_within_module(unsigned long address, const struct module *mod);
 bool async_probe_node_online(int node);

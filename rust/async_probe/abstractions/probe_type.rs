@@ -29,6 +29,9 @@ use super::{
     module_param::Choice, //
 };
 
+/// `PROBE_PREFER_ASYNC_DOMAIN`, or -1 if this kernel does not have it.
+const DOMAIN: i32 = crate::bindings::ASYNC_PROBE_PREFER_ASYNC_DOMAIN as i32;
+
 /// When the driver core calls the probe function of a driver: `enum probe_type`.
 ///
 /// The type is a preference. It only concerns the initial binding, which follows the registration
@@ -47,15 +50,23 @@ pub enum ProbeType {
     /// `PROBE_FORCE_SYNCHRONOUS`: the registering task probes one device after the other, and
     /// registration returns after the last one, whatever the user asks for.
     ForceSynchronous,
+    /// `PROBE_PREFER_ASYNC_DOMAIN`: as [`Self::PreferAsynchronous`], in a domain of the driver.
+    ///
+    /// Loading a module does not wait for these probes, not even loading the driver's own module.
+    /// Unregistering the driver waits for them. It needs a kernel with the patches in
+    /// `scripts/series/driver_domain`.
+    PreferAsyncDomain,
 }
 
 impl ProbeType {
-    /// Returns the value of `enum probe_type`.
-    const fn into_raw(self) -> bindings::probe_type {
+    /// Returns the value of `enum probe_type`, if this kernel has the type.
+    const fn into_raw(self) -> Option<bindings::probe_type> {
         match self {
-            Self::DefaultStrategy => bindings::probe_type_PROBE_DEFAULT_STRATEGY,
-            Self::PreferAsynchronous => bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS,
-            Self::ForceSynchronous => bindings::probe_type_PROBE_FORCE_SYNCHRONOUS,
+            Self::DefaultStrategy => Some(bindings::probe_type_PROBE_DEFAULT_STRATEGY),
+            Self::PreferAsynchronous => Some(bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS),
+            Self::ForceSynchronous => Some(bindings::probe_type_PROBE_FORCE_SYNCHRONOUS),
+            Self::PreferAsyncDomain if DOMAIN < 0 => None,
+            Self::PreferAsyncDomain => Some(DOMAIN as bindings::probe_type),
         }
     }
 
@@ -65,6 +76,9 @@ impl ProbeType {
             bindings::probe_type_PROBE_DEFAULT_STRATEGY => Some(Self::DefaultStrategy),
             bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS => Some(Self::PreferAsynchronous),
             bindings::probe_type_PROBE_FORCE_SYNCHRONOUS => Some(Self::ForceSynchronous),
+            _ if DOMAIN >= 0 && raw == DOMAIN as bindings::probe_type => {
+                Some(Self::PreferAsyncDomain)
+            }
             _ => None,
         }
     }
@@ -75,6 +89,7 @@ impl ProbeType {
             Self::DefaultStrategy => "default_strategy",
             Self::PreferAsynchronous => "prefer_asynchronous",
             Self::ForceSynchronous => "force_synchronous",
+            Self::PreferAsyncDomain => "prefer_async_domain",
         }
     }
 }
@@ -84,11 +99,13 @@ impl Choice for ProbeType {
         Self::DefaultStrategy,
         Self::PreferAsynchronous,
         Self::ForceSynchronous,
+        Self::PreferAsyncDomain,
     ];
     const NAMES: &'static [&'static str] = &[
         Self::DefaultStrategy.name(),
         Self::PreferAsynchronous.name(),
         Self::ForceSynchronous.name(),
+        Self::PreferAsyncDomain.name(),
     ];
 }
 
@@ -112,6 +129,9 @@ pub struct PreferAsynchronous;
 /// [`ProbeType::ForceSynchronous`] as a [`Strategy`].
 pub struct ForceSynchronous;
 
+/// [`ProbeType::PreferAsyncDomain`] as a [`Strategy`].
+pub struct PreferAsyncDomain;
+
 impl Strategy for DefaultStrategy {
     fn probe_type() -> ProbeType {
         ProbeType::DefaultStrategy
@@ -130,7 +150,15 @@ impl Strategy for ForceSynchronous {
     }
 }
 
+impl Strategy for PreferAsyncDomain {
+    fn probe_type() -> ProbeType {
+        ProbeType::PreferAsyncDomain
+    }
+}
+
 /// An adapter that sets the probe type and leaves all else to `A`, the adapter of a bus.
+///
+/// Registration fails with [`EOPNOTSUPP`] if the kernel does not have the type.
 pub type Adapter<A, S> = adapter::Adapter<A, SetProbeType<S>>;
 
 /// The hooks of [`Adapter`].
@@ -139,7 +167,7 @@ pub struct SetProbeType<S>(PhantomData<S>);
 impl<A: RegistrationOps, S: Strategy> Hooks<A> for SetProbeType<S> {
     #[inline]
     fn register(mut driver: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
-        driver.set_probe_type(S::probe_type().into_raw());
+        driver.set_probe_type(S::probe_type().into_raw().ok_or(EOPNOTSUPP)?);
         driver.register()
     }
 }
@@ -181,9 +209,10 @@ mod tests {
     #[test]
     fn raw_values_are_those_of_c() {
         for probe_type in ProbeType::CHOICES {
+            let raw = probe_type.into_raw();
             assert_eq!(
-                ProbeType::from_raw(probe_type.into_raw()),
-                Some(*probe_type)
+                raw.and_then(ProbeType::from_raw),
+                raw.and(Some(*probe_type))
             );
         }
         assert_eq!(ProbeType::from_raw(bindings::probe_type::MAX), None);

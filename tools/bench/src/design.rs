@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use lifecycle::designs::Design as Bus;
+use lifecycle::designs::{Design as Bus, DRIVER_DOMAIN};
 use serde::{Deserialize, Serialize};
 
 /// A way to measure: a design of the sample bus, or another way to have devices probed.
@@ -43,10 +43,9 @@ const PLATFORM: Modules = Modules {
 };
 
 impl Design {
-    /// All of them, in the order of the tables.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Bus::ALL
-            .into_iter()
+    /// Those that a kernel of this release has, in the order of the tables.
+    pub fn of(release: &str) -> impl Iterator<Item = Self> {
+        Bus::of(release)
             .flat_map(|bus| {
                 let parameter = (bus == Bus::PreferAsync).then_some(Self::PreferAsyncParameter);
                 [Self::Bus(bus)].into_iter().chain(parameter)
@@ -121,7 +120,7 @@ impl FromStr for Design {
     type Err = Unknown;
 
     fn from_str(text: &str) -> Result<Self, Unknown> {
-        Self::all()
+        Self::of(DRIVER_DOMAIN)
             .find(|design| design.name() == text)
             .ok_or_else(|| Unknown(text.to_owned()))
     }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use lifecycle::designs::DRIVER_DOMAIN;
+
 use crate::benchmark::Group;
 use crate::cost::{pairs, Call, Cost, Twins};
 use crate::measured::{Bind, Idle, Row};
@@ -175,7 +177,7 @@ fn waits(row: &Row, idle: Idle) -> [(&'static str, u64); 2] {
 /// Judges the cost of each device, of many against few.
 fn growths(bind: &[Bind]) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    for design in Design::all() {
+    for design in Design::of(DRIVER_DOMAIN) {
         let mut counts: Vec<&Bind> = bind.iter().filter(|bind| bind.design == design).collect();
         counts.sort_by_key(|bind| bind.devices);
         let [few, .., many] = counts.as_slice() else {

@@ -10,8 +10,8 @@ use crate::machine::Machine;
 /// The kernel that modules are built for.
 #[derive(Clone, Debug, Args)]
 pub struct KernelOptions {
-    /// The kernel: stock, stock:<series>, custom, debug, debug-remove, debug-kcsan, or the path of
-    /// a built tree
+    /// The kernel: stock, stock:<series>, custom, debug, debug-remove, debug-kcsan, driver-domain,
+    /// debug-driver-domain, or the path of a built tree
     #[arg(long, default_value = "stock")]
     pub kernel: String,
     /// Its architecture

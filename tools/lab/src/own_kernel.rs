@@ -27,6 +27,8 @@ pub struct Flavour {
     pub packages: &'static [&'static str],
     /// The configurations in `scripts/kernel`, which are merged into tinyconfig in this order.
     fragments: &'static [&'static str],
+    /// The series in `scripts/series` that are applied to the source, in this order.
+    series: &'static [&'static str],
     /// One more, of which only the image is kept: it must not change what modules are built
     /// against.
     variant: Option<&'static str>,
@@ -39,10 +41,14 @@ pub struct Flavour {
 /// those that are marked so. For gcc there is `CONFIG_READABLE_ASM`.
 const APART: &str = "CFLAGS_dd.o=-finline-hint-functions";
 
+/// The series with which the driver core probes in a domain of the driver.
+const DRIVER_DOMAIN: &[&str] = &["probe_type", "driver_domain"];
+
 const DEBUG: Flavour = Flavour {
     name: "debug",
     packages: &[CLANG],
     fragments: &["custom", "debug"],
+    series: &[],
     variant: Some("debug-remove"),
     boots_variant: false,
     compiler: CLANG,
@@ -56,6 +62,14 @@ impl Flavour {
         } else {
             ""
         }
+    }
+
+    /// The name of the kernel. A variant has that of the kernel that it is one of.
+    fn kernel(&self) -> &'static str {
+        let of = FLAVOURS
+            .iter()
+            .find(|of| of.fragments == self.fragments && of.series == self.series);
+        of.unwrap_or(self).name
     }
 
     /// How it is compiled, for the name of the entry.
@@ -72,6 +86,7 @@ pub const FLAVOURS: &[Flavour] = &[
         name: "custom",
         packages: &[],
         fragments: &["custom"],
+        series: &[],
         variant: None,
         boots_variant: false,
         compiler: GCC,
@@ -86,9 +101,25 @@ pub const FLAVOURS: &[Flavour] = &[
         name: "debug-kcsan",
         packages: &[],
         fragments: &["custom", "debug-kcsan"],
+        series: &[],
         variant: None,
         boots_variant: false,
         compiler: GCC,
+    },
+    Flavour {
+        name: "driver-domain",
+        packages: &[],
+        fragments: &["custom"],
+        series: DRIVER_DOMAIN,
+        variant: None,
+        boots_variant: false,
+        compiler: GCC,
+    },
+    Flavour {
+        name: "debug-driver-domain",
+        series: DRIVER_DOMAIN,
+        variant: None,
+        ..DEBUG
     },
 ];
 
@@ -137,14 +168,14 @@ pub fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared> {
         shop.arch,
         &shop.project.top().join("scripts/kernel"),
     )?;
-    // The variant has the entry of the kernel that it is one of.
-    let name = flavour.fragments.last().unwrap_or(&flavour.name);
+    let series = Series::read(flavour, &shop.project.top().join("scripts/series"))?;
     let entry = format!(
-        "{DIR}/{name}-{}-{}",
+        "{DIR}/{}-{}-{}",
+        flavour.kernel(),
         base.meta.release,
         digest(&[
             RECIPE,
-            &source_recipe(shop.arch),
+            &series.recipe(shop.arch),
             &flavour.compilation(),
             &fragments.all(),
             &fragments.variant
@@ -153,7 +184,7 @@ pub fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared> {
     let cache = shop.cache;
     let dir = cache.path(&entry);
     if !dir.is_dir() {
-        let source = source(&base, shop)?;
+        let source = source(&base, &series, shop)?;
         // The lock of the whole cache is free again: it is for what takes minutes.
         let lock = cache.lock_part(DIR)?;
         if !dir.is_dir() {
@@ -163,7 +194,7 @@ pub fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared> {
         }
     }
     Ok(Prepared {
-        source: cache.path(&source_entry(&base)),
+        source: cache.path(&series.source(&base)),
         image: dir.join(if flavour.boots_variant {
             "vmlinuz-variant"
         } else {
@@ -211,22 +242,69 @@ impl Fragments {
     }
 }
 
-fn source_recipe(arch: &Arch) -> String {
-    digest(&[arch.others, LEFT_OUT, KEPT].concat())
+/// The patches of a flavour, as text.
+struct Series(Vec<String>);
+
+impl Series {
+    fn read(flavour: &Flavour, dir: &Path) -> Result<Self> {
+        let mut paths = Vec::new();
+        for name in flavour.series {
+            let dir = dir.join(name);
+            let patches = fs::read_dir(&dir).at(&dir, "read")?.flatten();
+            let patches = patches.map(|entry| entry.path());
+            let start = paths.len();
+            paths.extend(patches.filter(|path| path.extension().is_some_and(|is| is == "patch")));
+            paths[start..].sort();
+        }
+        let read = |path: &PathBuf| fs::read_to_string(path).at(path, "read");
+        paths.iter().map(read).collect::<Result<_>>().map(Self)
+    }
+
+    /// What the source is made of, for its name.
+    fn recipe(&self, arch: &Arch) -> String {
+        let mut parts = [arch.others, LEFT_OUT, KEPT].concat();
+        parts.extend(self.0.iter().map(String::as_str));
+        digest(&parts)
+    }
+
+    /// The entry of the cache that has the source.
+    fn source(&self, base: &Prepared) -> String {
+        format!(
+            "kernels/source-{}-{}",
+            base.meta.release,
+            self.recipe(base.arch)
+        )
+    }
 }
 
-fn source_entry(base: &Prepared) -> String {
-    format!(
-        "kernels/source-{}-{}",
-        base.meta.release,
-        source_recipe(base.arch)
+/// The source of the stock kernel, unpacked as far as our kernels need it, and patched.
+fn source(base: &Prepared, series: &Series, shop: &Workshop<'_>) -> Result<PathBuf> {
+    let make = |dir: &Path, lock: &Lock| {
+        unpack(base, shop, dir, lock)?;
+        series
+            .0
+            .iter()
+            .try_for_each(|patch| apply(patch, dir, shop))
+    };
+    shop.cache.ensure(&series.source(base), 800, make)
+}
+
+/// Applies a patch to a source.
+fn apply(patch: &str, dir: &Path, shop: &Workshop<'_>) -> Result<()> {
+    let path = dir.join("series.patch");
+    fs::write(&path, patch).at(&path, "write")?;
+    Logged {
+        what: "patching the source",
+        log: shop.logs.join("source-patch.log"),
+        kind: Kind::Kernel,
+        next: "mend the patch in scripts/series; then run the same command again",
+    }
+    .run(
+        shop.env
+            .script("cd /lab/kernel\npatch -p1 --no-backup-if-mismatch <series.patch\nrm series.patch\n")
+            .bind(dir, "/lab/kernel")
+            .command(),
     )
-}
-
-/// The source of the stock kernel, unpacked as far as our kernels need it.
-fn source(base: &Prepared, shop: &Workshop<'_>) -> Result<PathBuf> {
-    let unpack = |dir: &Path, lock: &Lock| unpack(base, shop, dir, lock);
-    shop.cache.ensure(&source_entry(base), 800, unpack)
 }
 
 fn unpack(base: &Prepared, shop: &Workshop<'_>, dir: &Path, lock: &Lock) -> Result<()> {
@@ -291,10 +369,7 @@ fn build(
     shop.cache.need(3000)?;
     let number = base.release.split('+').next().unwrap_or(&base.release);
     let meta = Meta {
-        release: format!(
-            "{number}-{}",
-            flavour.fragments.last().unwrap_or(&flavour.name)
-        ),
+        release: format!("{number}-{}", flavour.kernel()),
         version: base.version.clone(),
         rust_symbols: 0,
     };

@@ -12,6 +12,9 @@ use crate::laws::boot_waits::Boot;
 use crate::laws::designs::Insmod;
 use crate::laws::designs::{Probes, Promise};
 
+/// What the names of kernels end with that have the series `driver_domain` of `scripts/series`.
+pub const DRIVER_DOMAIN: &str = "driver-domain";
+
 /// A design: a value of the parameter `design=` of `slow_bus_driver.ko`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -28,6 +31,8 @@ pub enum Design {
     DeviceRegister,
     /// A worker for each device, in a domain of the driver's own.
     ExclusiveAttach,
+    /// The same, by a driver core with the series `driver_domain`.
+    DriverDomain,
 }
 
 /// The properties of a design.
@@ -47,14 +52,22 @@ pub struct Row {
 
 impl Design {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Sync,
         Self::ModuleInit,
         Self::DriverAttach,
         Self::PreferAsync,
         Self::DeviceRegister,
         Self::ExclusiveAttach,
+        Self::DriverDomain,
     ];
+
+    /// Those that a kernel of this release has.
+    pub fn of(release: &str) -> impl Iterator<Item = Self> {
+        let has_domain = release.ends_with(DRIVER_DOMAIN);
+        let all = Self::ALL.into_iter();
+        all.filter(move |design| has_domain || *design != Self::DriverDomain)
+    }
 
     /// The row of the table.
     pub const fn row(self) -> Row {
@@ -100,6 +113,10 @@ impl Design {
                 driver_first: promise(Insmod::Returns, Probes::InParallel),
                 registers_devices: false,
                 boot: Boot::GoesOn,
+            },
+            Self::DriverDomain => Row {
+                name: "driver_domain",
+                ..Self::ExclusiveAttach.row()
             },
         }
     }

@@ -17,14 +17,18 @@ pub enum ProbeType {
     PreferAsynchronous,
     /// `PROBE_FORCE_SYNCHRONOUS`.
     ForceSynchronous,
+    /// `PROBE_PREFER_ASYNC_DOMAIN` of the series `driver_domain`: asynchronous, in a domain of the
+    /// driver.
+    PreferAsyncDomain,
 }
 
 impl ProbeType {
     /// All of them, in the kernel's order.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 4] = [
         Self::DefaultStrategy,
         Self::PreferAsynchronous,
         Self::ForceSynchronous,
+        Self::PreferAsyncDomain,
     ];
 
     /// Its name, as the value of the module parameter `probe_type`.
@@ -33,6 +37,7 @@ impl ProbeType {
             Self::DefaultStrategy => "default_strategy",
             Self::PreferAsynchronous => "prefer_asynchronous",
             Self::ForceSynchronous => "force_synchronous",
+            Self::PreferAsyncDomain => "prefer_async_domain",
         }
     }
 }

@@ -133,14 +133,14 @@ const PLATFORMS: &[(&str, &str, Boot)] = &[
 
 /// All boots. The devices of the sample bus are registered synchronously, so that a design whose
 /// registration of devices is asynchronous would be another one.
-fn scenarios() -> Vec<Scenario> {
+fn scenarios(release: &str) -> Vec<Scenario> {
     let platform = PLATFORMS.iter().map(|(name, append, boot)| Scenario {
         name: format!("platform: {name}"),
         driver: PLATFORM,
         append: (*append).to_owned(),
         boot: *boot,
     });
-    let designs = Design::ALL.into_iter().map(Design::row);
+    let designs = Design::of(release).map(Design::row);
     let bus = designs
         .filter(|row| !row.registers_devices)
         .map(|row| Scenario {
@@ -166,7 +166,7 @@ pub fn run(args: &Args) -> Result<()> {
     grafted::build_in(&mut session)?;
     let step = Step::begin("booting each design");
     let mut rows = Vec::new();
-    for (number, scenario) in scenarios().iter().enumerate() {
+    for (number, scenario) in scenarios(&session.kernel.release()?).iter().enumerate() {
         if scenario.waits_in_trials() && session.instruments.probing == Probing::Twice {
             note(&format!(
                 "{}: left out, since on this kernel each probe has a trial, whose remove waits for both phases",

@@ -78,7 +78,7 @@ fn asked(life: &Life, register: usize) -> Option<bool> {
     let recorded = of.facts.by.is_some();
     match of.facts.probe_type? {
         // The dmesg interface does not show whether the driver core or a match callback probes.
-        ProbeType::PreferAsynchronous => recorded.then_some(true),
+        ProbeType::PreferAsynchronous | ProbeType::PreferAsyncDomain => recorded.then_some(true),
         ProbeType::DefaultStrategy if named(of) => Some(true),
         ProbeType::DefaultStrategy if recorded => by_recorded_init(life, of),
         // It does not show the command line either.

@@ -347,7 +347,7 @@ impl Runner<'_> {
             initramfs.bytes(&path, &firmware, false);
         }
         initramfs.file(&format!("bin/{MEASURE}"), self.measure, true);
-        initramfs.bytes("job", self.job(boot).as_bytes(), true);
+        initramfs.bytes("job", self.job(boot)?.as_bytes(), true);
         let machine = self.machine(boot);
 
         let mut measured = Vec::new();
@@ -390,7 +390,7 @@ impl Runner<'_> {
         machine
     }
 
-    fn job(&self, boot: &Boots) -> String {
+    fn job(&self, boot: &Boots) -> Result<String> {
         let mut job = "set -e\n".to_owned();
         match boot {
             Boots::Boot => job += "measure boot\n",
@@ -398,7 +398,9 @@ impl Runner<'_> {
             Boots::Costs(devices) => job += &format!("measure costs {devices}\n"),
             Boots::Designs(devices) => {
                 job += &format!("measure designs {devices} {}", self.args.firmware_ms);
-                for design in Design::all().filter(|design| is_shown(*design, *devices)) {
+                for design in Design::of(&self.session.kernel.release()?)
+                    .filter(|design| is_shown(*design, *devices))
+                {
                     job += &format!(" '{design}'");
                 }
                 job.push('\n');
@@ -414,7 +416,7 @@ impl Runner<'_> {
                 }
             }
         }
-        job
+        Ok(job)
     }
 }
 

@@ -3,8 +3,8 @@
 //! The sample drivers: the bus on which each is, its modules and parameters, and its devices in
 //! sysfs.
 
-use std::fmt;
 use std::path::Path;
+use std::{fmt, fs};
 
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
@@ -215,8 +215,13 @@ impl fmt::Display for Sample {
 impl Sample {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        let platform = ProbeType::ALL.into_iter().map(Self::Platform);
-        platform.chain(Design::ALL.into_iter().map(Self::Bus))
+        let designs = designs();
+        let has_domain = designs.contains(&Design::DriverDomain);
+        let types = ProbeType::ALL.into_iter();
+        let types = types.filter(move |one| has_domain || *one != ProbeType::PreferAsyncDomain);
+        types
+            .map(Self::Platform)
+            .chain(designs.into_iter().map(Self::Bus))
     }
 
     /// The bus.
@@ -255,7 +260,12 @@ impl Sample {
     /// Whether the task that makes this call probes.
     pub fn probes_in_caller(self, order: Order) -> bool {
         match self {
-            Self::Platform(probe_type) => probe_type != ProbeType::PreferAsynchronous,
+            Self::Platform(probe_type) => {
+                matches!(
+                    probe_type,
+                    ProbeType::DefaultStrategy | ProbeType::ForceSynchronous
+                )
+            }
             Self::Bus(design) => promise(design, order).probes == Probes::InCaller,
         }
     }
@@ -268,6 +278,12 @@ impl Sample {
             _ => Order::DevicesFirst,
         }
     }
+}
+
+/// The designs that the running kernel has.
+pub fn designs() -> Vec<Design> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    Design::of(release.trim()).collect()
 }
 
 /// The promise of the call that brings what comes second, in a design.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::autoprobe_off;
-use selftests::samples::{Driver, Sample, BUS};
+use selftests::samples::{designs, Driver, Sample, BUS};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
@@ -38,10 +38,10 @@ fn autoprobe_off(bench: &mut Bench, design: Design) -> Result<(), Failure> {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let tests = Design::ALL.map(|design| {
+    let tests = designs().into_iter().map(|design| {
         Test::new(format!("autoprobe_off: {design}"), move |bench| {
             autoprobe_off(bench, design)
         })
     });
-    ktap::run(tests.into())
+    ktap::run(tests.collect())
 }

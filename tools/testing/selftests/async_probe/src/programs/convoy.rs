@@ -18,7 +18,7 @@ use lifecycle::laws::convoy;
 use lifecycle::laws::designs::Insmod;
 use lifecycle::life::Kind;
 use lifecycle::{Micros, ProbeType};
-use selftests::samples::{Driver, Sample};
+use selftests::samples::{designs, Driver, Sample};
 use selftests::slow::slow_ms;
 use selftests::{kernel, ktap, modules, Bench, Failure, Order, Test};
 
@@ -125,7 +125,7 @@ pub(crate) fn main() -> ExitCode {
     let one_phase = Driver::slow(ProbeType::PreferAsynchronous);
     let platform = [("1", one_phase), ("2", one_phase.two_phases())];
     let platform = platform.map(|(phases, driver)| (format!("platform, phases={phases}"), driver));
-    let designs = Design::ALL.into_iter().filter(|one| *one != Design::Sync);
+    let designs = designs().into_iter().filter(|one| *one != Design::Sync);
     let bus = designs.map(|design| (design.to_string(), Driver::slow(design)));
     let mut tests: Vec<Test> = bus
         .chain(platform)

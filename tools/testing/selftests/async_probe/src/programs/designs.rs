@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::designs;
+use nix::errno::Errno;
 use selftests::kernel::probing;
-use selftests::samples::{promise, Driver, Sample, BUS};
+use selftests::samples::{designs, promise, Driver, Sample, BUS};
 use selftests::slow::slow_ms;
 use selftests::test_modules::DRIVER_TEST;
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
@@ -85,6 +86,17 @@ fn uevent(bench: &mut Bench) -> Result<(), Failure> {
     ensure("whether the driver has the alias", &has_alias, &true)
 }
 
+/// A kernel without the series `driver_domain` refuses the design; no device is probed otherwise
+/// than was asked for.
+fn lacks_the_domain(bench: &mut Bench) -> Result<(), Failure> {
+    bench.insmod(BUS.devices, "devices=1")?;
+    ensure(
+        "insmod",
+        &bench.try_insmod(BUS.module, "design=driver_domain")?,
+        &Err(Errno::EOPNOTSUPP),
+    )
+}
+
 pub(crate) fn main() -> ExitCode {
     let mut tests = vec![
         Test::new("designs: driver_attach says how long", says_how_long),
@@ -96,7 +108,12 @@ pub(crate) fn main() -> ExitCode {
             move |bench| stands_above_a_probe_type(bench, design),
         ));
     }
-    for design in Design::ALL {
+    let designs = designs();
+    if !designs.contains(&Design::DriverDomain) {
+        let name = "designs: driver_domain, on a kernel that lacks it";
+        tests.push(Test::new(name, lacks_the_domain));
+    }
+    for design in designs {
         for order in Order::BOTH {
             tests.push(Test::new(
                 format!("designs: {design}, {order}"),

@@ -46,7 +46,8 @@ static PARAMETERS: [Parameter; 5] = [
         module: PLATFORM.module,
         name: "probe_type",
         default: "prefer_asynchronous",
-        expected: "one of default_strategy|prefer_asynchronous|force_synchronous",
+        expected: "one of default_strategy|prefer_asynchronous|force_synchronous|\
+                   prefer_async_domain",
         good: &[
             "default_strategy",
             "prefer_asynchronous",

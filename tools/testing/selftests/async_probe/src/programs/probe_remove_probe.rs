@@ -6,13 +6,12 @@
 
 use std::process::ExitCode;
 
-use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::probe_remove_probe::{second_succeeds, LAW};
 use lifecycle::{Event, ProbeType, Probing, What};
 use selftests::firmware_dir::FirmwareDir;
 use selftests::kernel::probing;
-use selftests::samples::{Driver, Sample, PLATFORM};
+use selftests::samples::{designs, Driver, Sample, PLATFORM};
 use selftests::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
@@ -112,7 +111,7 @@ fn with() -> Vec<Test> {
     let platform = platform
         .into_iter()
         .flat_map(|one| Order::BOTH.map(|order| (one, order)));
-    let bus = Design::ALL.map(|design| (design.into(), Order::DevicesFirst));
+    let bus = designs().into_iter().map(|design| (design.into(), Order::DevicesFirst));
     for (sample, order) in platform.chain(bus) {
         tests.push(Test::new(
             format!("probe_remove_probe: {sample}, {order}"),

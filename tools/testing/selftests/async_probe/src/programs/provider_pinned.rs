@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use lifecycle::designs::Design;
 use nix::errno::Errno;
 use selftests::modules::ASYNC_PROBE;
-use selftests::samples::{Driver, BUS, PLATFORM};
+use selftests::samples::{designs, Driver, BUS, PLATFORM};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 /// No other module uses the crate's.
@@ -48,7 +48,7 @@ fn platform(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let tests = Design::ALL.map(|design| {
+    let tests = designs().into_iter().map(|design| {
         Test::new(format!("provider_pinned: bus, {design}"), move |bench| {
             bus(bench, design)
         })

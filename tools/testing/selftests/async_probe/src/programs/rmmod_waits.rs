@@ -8,7 +8,7 @@ use lifecycle::designs::Design;
 use lifecycle::laws::rmmod_waits;
 use lifecycle::ProbeType;
 use selftests::modules::is_loaded;
-use selftests::samples::{Driver, Sample};
+use selftests::samples::{designs, Driver, Sample};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
@@ -64,7 +64,7 @@ fn at_once(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
 
 pub(crate) fn main() -> ExitCode {
     let platform = Sample::from(ProbeType::PreferAsynchronous);
-    let samples = || [platform].into_iter().chain(Design::ALL.map(Sample::from));
+    let samples = || [platform].into_iter().chain(designs().into_iter().map(Sample::from));
     let in_order = samples().map(|sample| (sample, sample.order()));
     let mut tests: Vec<Test> = in_order
         .chain([(platform, Order::DriverFirst)])

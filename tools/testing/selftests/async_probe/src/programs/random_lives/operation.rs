@@ -6,12 +6,11 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use nix::errno::Errno;
 use selftests::firmware_dir::FirmwareDir;
 use selftests::random::Random;
-use selftests::samples::{self, BUS, PLATFORM};
+use selftests::samples::{self, designs, BUS, PLATFORM};
 use selftests::test_modules::DRIVER_TEST;
 use selftests::{modules, Failure};
 
@@ -83,7 +82,8 @@ fn parameters(module: &str, random: &mut Random) -> String {
         let registration = random.of(&["sync", "async"]);
         format!("devices={} registration={registration}", random.below(5))
     } else if module == BUS.module {
-        let design = random.of(&Design::ALL);
+        let designs = designs();
+        let design = random.of(&designs);
         format!("design={design} firmware_ms={ms}")
     } else if module == DRIVER_TEST {
         let scenario = random.of(&["deferral", "platform_deferral", "single_slot"]);

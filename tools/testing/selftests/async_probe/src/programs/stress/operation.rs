@@ -6,11 +6,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use nix::errno::Errno::{self, EBUSY, EEXIST, ENODEV, ENOENT};
 use selftests::modules;
-use selftests::samples::{Bus, BUS, PLATFORM};
+use selftests::samples::{designs, Bus, BUS, PLATFORM};
 
 use super::machine::{self, MODULES};
 use super::shared::{Kind, Shared};
@@ -124,7 +123,7 @@ fn parameters(module: &str, random: &mut Random) -> String {
             format!("devices={} registration={registration}", random.below(8))
         }
         "slow_bus_driver" => {
-            let design = *random.of(&Design::ALL);
+            let design = *random.of(&designs());
             let ms = if design.is_parallel() { slow } else { quick };
             format!("design={design} firmware_ms={ms}")
         }

@@ -10,13 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lifecycle::designs::Design;
 use lifecycle::laws::{one_at_a_time, probe_remove_probe, Verdict};
 use lifecycle::{Event, Life, Micros, What};
 use nix::errno::Errno;
 use selftests::kernel::probing;
 use selftests::kmsg::Log;
-use selftests::samples::BUS;
+use selftests::samples::{designs, BUS};
 use selftests::{modules, Failure};
 
 use super::machine;
@@ -318,7 +317,8 @@ impl Round<'_> {
             say(format!("bound without a driver: {bound:?}"));
         }
 
-        let design = Design::ALL[self.number as usize % Design::ALL.len()];
+        let designs = designs();
+        let design = designs[self.number as usize % designs.len()];
         self.load("slow_bus_driver", &format!("design={design} firmware_ms=1"))?;
         if !wait_for(|| machine::devices_bound(false).is_empty()) {
             say(format!(
