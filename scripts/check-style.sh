@@ -40,7 +40,8 @@ roots()
 # Every file names its licence at its top, but those that cannot.
 check_licence()
 {
-	files ':!COPYING' ':!*.lock' ':!*.json' ':!scripts/series' | {
+	files ':!COPYING' ':!*.lock' ':!*.json' ':!scripts/series' \
+		':!tools/lifecycle/tests/posted' | {
 		status=0
 		while IFS= read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' && continue
@@ -65,10 +66,11 @@ check_portable()
 	return $status
 }
 
-# No trailing blanks, and a newline at the end. Patches have blanks before what does not change.
+# No trailing blanks, and a newline at the end. Patches have blanks before what does not change, and
+# posted logs are as they were posted.
 check_whitespace()
 {
-	files ':!*.patch' | {
+	files ':!*.patch' ':!tools/lifecycle/tests/posted' | {
 		status=0
 		while IFS= read -r file; do
 			grep -nHIE '[[:blank:]]+$' "$file" && status=1

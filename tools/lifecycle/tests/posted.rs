@@ -1142,3 +1142,108 @@ fn results_in_a_report() {
     );
     assert!(!unknown.contains("running"), "{unknown}");
 }
+
+/// What is to come out of a file of `tests/posted`, as its `EXPECTED` has it.
+#[derive(Default)]
+struct Expected<'a> {
+    files: Vec<&'a str>,
+    kernel: Option<&'a str>,
+    notes: Vec<&'a str>,
+    events: Vec<&'a str>,
+    refused: Option<&'a str>,
+}
+
+const EXPECTED: &str = include_str!("posted/EXPECTED");
+
+fn expected() -> Vec<Expected<'static>> {
+    const PLAIN: [&str; 7] = [
+        "1.000000 calling  foo_init+0x0/0x10 @ 1",
+        "1.250000 probe of foo.0 returned 0 after 249000 usecs => Bound",
+        "1.251000 initcall foo_init+0x0/0x10 returned 0 after 251000 usecs",
+        "1.252000 calling  bar_init+0x0/0x10 @ 1",
+        "1.253000 probe of bar.0 returned 517 after 900 usecs => Failed(Some(-517))",
+        "1.254000 initcall bar_init+0x0/0x10 returned 0 after 2000 usecs",
+        "2.000000 Run /sbin/init as init process",
+    ];
+    let mut all: Vec<Expected<'_>> = Vec::new();
+    for line in EXPECTED.lines().filter(|line| !line.starts_with('#')) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if word == "==" {
+            all.push(Expected {
+                files: rest.split(' ').collect(),
+                kernel: Some("6.9.1-test"),
+                ..Expected::default()
+            });
+            continue;
+        }
+        let Some(of) = all.last_mut() else { continue };
+        match word {
+            "plain" => of.events.extend(PLAIN),
+            "kernel" => of.kernel = Some(rest).filter(|kernel| *kernel != "none"),
+            "note" => of.notes.push(rest),
+            "refused" => of.refused = Some(rest),
+            "+" => of.events.push(rest),
+            "-" => {
+                let at = of.events.iter().position(|event| *event == rest);
+                of.events.remove(at.unwrap_or_else(|| panic!("{line}")));
+            }
+            _ => assert_eq!(line, ""),
+        }
+    }
+    all
+}
+
+/// An event as `EXPECTED` has it.
+fn written(event: &Event) -> String {
+    let (seconds, micros) = (event.time.seconds(), event.time.subsec_micros());
+    let What::Initcall(initcall) = &event.what else {
+        panic!("{event:?}");
+    };
+    let text = format!("{seconds}.{micros:06} {initcall}");
+    match initcall {
+        Initcall::Probed { outcome, .. } => format!("{text} => {outcome:?}"),
+        _ => text,
+    }
+}
+
+#[test]
+fn files() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/posted");
+    let mut files = 0;
+    for mut of in expected() {
+        of.events.sort_by(|a, b| {
+            let time = |event: &str| event.split(' ').next().unwrap().parse::<f64>().unwrap();
+            time(a).total_cmp(&time(b))
+        });
+        for name in &of.files {
+            files += 1;
+            let read = std::fs::read(format!("{directory}/{name}")).unwrap();
+            let log = bytes::text(read).and_then(|text| log::parse(&text, None));
+            match (log, of.refused) {
+                (Ok(log), None) => {
+                    let events: Vec<String> = log.events.iter().map(written).collect();
+                    assert_eq!(events, of.events, "{name}");
+                    assert_eq!(log.kernel.as_deref(), of.kernel, "{name}");
+                    let notes: Vec<String> = log.notes.iter().map(Note::to_string).collect();
+                    let as_expected = notes.len() == of.notes.len()
+                        && notes.iter().zip(&of.notes).all(|(is, of)| is.contains(of));
+                    assert!(as_expected, "{name}: {notes:?}");
+                }
+                (Err(refusal), Some(words)) => {
+                    let said = format!("{refusal}\n{}", refusal.next());
+                    let (line, words) = match words.strip_prefix("line ") {
+                        Some(words) => words.split_once(": ").unwrap(),
+                        None => ("", words),
+                    };
+                    let of = refusal.line.map(|line| line.to_string());
+                    assert_eq!(of.unwrap_or_default(), line, "{name}: {said}");
+                    assert!(said.contains(words), "{name}: {said}");
+                }
+                (Ok(log), Some(_)) => panic!("{name} is read: {:#?}", log.events),
+                (Err(refusal), None) => panic!("{name}: {refusal}"),
+            }
+        }
+    }
+    let there = std::fs::read_dir(directory).unwrap().count();
+    assert_eq!(files + 1, there, "a file is not in EXPECTED");
+}

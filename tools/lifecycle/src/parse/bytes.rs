@@ -31,6 +31,11 @@ pub fn text(bytes: Vec<u8>) -> Result<String, Refusal> {
     if let Some(text) = utf_16(&bytes) {
         return Ok(text);
     }
+    if is_diff(&bytes) {
+        return not_text(
+            "it is the difference of two logs; name one of these: `probe-analyze diff A B`",
+        );
+    }
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         // A serial line may have had noise, and old programs wrote one byte a character.
@@ -56,7 +61,23 @@ pub fn text(bytes: Vec<u8>) -> Result<String, Refusal> {
 }
 
 /// What is no text, by its first bytes.
-const BINARY: [(&[u8], &str); 12] = [
+const BINARY: [(&[u8], &str); 16] = [
+    (
+        b"\x1f\x9d",
+        "it is compressed with compress; `zcat <FILE >LOG` decompresses it",
+    ),
+    (
+        b"LZIP",
+        "it is compressed with lzip; `lzip -cd FILE >LOG` decompresses it",
+    ),
+    (
+        b"\x89LZO",
+        "it is compressed with lzop; `lzop -cd FILE >LOG` decompresses it",
+    ),
+    (
+        b"\xff\xfe\0\0",
+        "its characters are in UTF-32; `iconv -f UTF-32 -t UTF-8 FILE >LOG`",
+    ),
     (
         b"LPKSHHRH",
         "it is a file of the journal; `journalctl --file FILE -k -o json >LOG` prints it",
@@ -88,6 +109,33 @@ const BINARY: [(&[u8], &str); 12] = [
     (b"\xff\xd8\xff", "it is a picture"),
     (b"GIF8", "it is a picture"),
 ];
+
+/// Whether it is what diff prints in one of its forms, of whatever programs or plain.
+fn is_diff(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let (first, second) = (
+        lines.next().unwrap_or_default(),
+        lines.next().unwrap_or_default(),
+    );
+    // `3,4c3`
+    let is_command = || {
+        let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let parts: Vec<&[u8]> = first.split(|byte| b"acd".contains(byte)).collect();
+        let is_range = |part: &&[u8]| {
+            digit(part.first())
+                && part
+                    .iter()
+                    .all(|byte| byte.is_ascii_digit() || *byte == b',')
+        };
+        parts.len() == 2
+            && parts.iter().all(is_range)
+            && second.first().is_some_and(|sign| b"<>".contains(sign))
+    };
+    first.starts_with(b"diff -")
+        || first.starts_with(b"--- ") && second.starts_with(b"+++ ")
+        || first.starts_with(b"*** ") && second.starts_with(b"--- ")
+        || is_command()
+}
 
 /// The compressions, by the first bytes.
 fn decompressed(bytes: Vec<u8>) -> Result<Vec<u8>, Reason> {
@@ -354,6 +402,12 @@ mod tests {
             (b"LPKSHHRHrest".to_vec(), "journalctl --file"),
             (b"\x7fELFrest".to_vec(), "program"),
             (b"<!DOCTYPE html>\n<pre>".to_vec(), "web page"),
+            (b"\x1f\x9d\x90rest".to_vec(), "zcat"),
+            (b"\xff\xfe\0\0[\0\0\0".to_vec(), "UTF-32"),
+            (b"--- a\n+++ b\n@@ -1 +1 @@\n".to_vec(), "difference"),
+            (b"*** a\n--- b\n".to_vec(), "difference"),
+            (b"diff -u a b\n".to_vec(), "difference"),
+            (b"3,4c3\n< [    1.0".to_vec(), "difference"),
         ] {
             let error = text(bytes).unwrap_err().to_string();
             assert!(error.contains(why), "{why}: {error}");

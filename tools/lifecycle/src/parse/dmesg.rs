@@ -34,7 +34,7 @@ use super::order::Order;
 use super::prefix;
 use super::refusal::{Clock, Reason, Refusal};
 use super::scan::{Given, Scan, Stamp};
-use crate::event::{Event, KERNEL_PREFIX, USER_PREFIX};
+use crate::event::{Event, What, KERNEL_PREFIX, USER_PREFIX};
 use crate::micros::Micros;
 
 pub use super::order::SKEW;
@@ -71,7 +71,7 @@ impl Parser {
                 let time = record.time;
                 what(message::read(&record.text, record.caller)?)?.map(|what| Event { time, what })
             }
-            Line::Timed { line, message } => {
+            Line::Timed { line, message, .. } => {
                 let time = line.time;
                 what(message)?.map(|what| Event { time, what })
             }
@@ -124,6 +124,7 @@ fn part(line: &str) -> Option<(&str, u32)> {
 pub(super) fn read(log: &str, scan: &mut Scan) {
     let mut records = Records::default();
     let mut last = None;
+    let mut previous = "";
     for (number, whole) in (1..).zip(log.split_inclusive('\n')) {
         let line = whole.strip_suffix('\n').unwrap_or(whole);
         let part = part(line);
@@ -142,8 +143,47 @@ pub(super) fn read(log: &str, scan: &mut Scan) {
             }
             scan.note(Note::OpenEnd);
         }
-        take(number, line, &mut records, scan);
+        if is_of_another_boot(line) {
+            scan.another();
+        } else if let Some((times, again)) = repeated(line, previous) {
+            for _ in 0..times {
+                take(number, again, &mut records, scan);
+            }
+        } else {
+            take(number, line, &mut records, scan);
+            previous = line;
+        }
     }
+}
+
+/// Whether journalctl says so: `-- Boot 0123456789abcdef0123456789abcdef --`, before systemd 242
+/// `-- Reboot --`.
+fn is_of_another_boot(line: &str) -> bool {
+    let of =
+        |line: &str| Some(line.trim_end().strip_prefix("-- ")?.strip_suffix(" --")? == "Reboot");
+    let is_id = |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = || {
+        line.trim_end()
+            .strip_prefix("-- Boot ")?
+            .strip_suffix(" --")
+    };
+    of(line) == Some(true) || id().is_some_and(is_id)
+}
+
+/// What a syslog daemon has left out, and how often: `message repeated 2 times: [ text]` of
+/// rsyslog, `last message repeated 2 times` of others. No boot repeats a line more often.
+fn repeated<'a>(line: &'a str, previous: &'a str) -> Option<(usize, &'a str)> {
+    const MOST: usize = 1000;
+    let (before, rest) = line.split_once("message repeated ")?;
+    let (times, rest) = rest.split_once(" times")?;
+    let times = digits::<usize>(times)?.min(MOST);
+    if before.ends_with("last ") {
+        return Some((times, previous));
+    }
+    Some((
+        times,
+        rest.strip_prefix(": [")?.trim_end().strip_suffix(']')?,
+    ))
 }
 
 /// Where a line of the console ends that lost its line feed, behind a text of ours that is whole,
@@ -187,7 +227,14 @@ pub(super) fn take(number: usize, line: &str, records: &mut Records, scan: &mut 
             }
             Err(reason) => scan.refuse(number, reason, line),
         },
-        Ok(Line::Timed { line: of, message }) => {
+        Ok(Line::Timed {
+            line: of,
+            message,
+            garbled,
+        }) => {
+            if garbled {
+                scan.garbled(number);
+            }
             let stamp = match of.journal {
                 true => Stamp::Journal(of.time),
                 false => Stamp::Printk(of.time),
@@ -216,24 +263,41 @@ fn cleaned(line: &str) -> Cow<'_, str> {
     let line = line
         .trim_end_matches(['\r', '\0'])
         .trim_start_matches(['\r', '\0']);
-    if !line.contains('\u{1b}') {
+    if !line.contains(['\u{1b}', '\u{9b}']) {
         return Cow::Borrowed(line);
     }
     let mut plain = String::with_capacity(line.len());
     let mut rest = line;
-    while let Some((before, sequence)) = rest.split_once('\u{1b}') {
-        plain += before;
-        rest = match sequence.strip_prefix('[') {
-            // A control sequence ends with a letter.
-            Some(sequence) => sequence.trim_start_matches(|c: char| !c.is_ascii_alphabetic()),
-            None => sequence,
-        };
-        let mut letters = rest.chars();
-        letters.next();
-        rest = letters.as_str();
+    while let Some(at) = rest.find(['\u{1b}', '\u{9b}']) {
+        plain += &rest[..at];
+        rest = behind(&rest[at..]);
     }
     plain += rest;
     Cow::Owned(plain)
+}
+
+/// What is behind an escape sequence (ECMA-48).
+fn behind(sequence: &str) -> &str {
+    let mut characters = sequence.chars();
+    let first = match characters.next() {
+        Some('\u{9b}') => Some('['),
+        _ => characters.next(),
+    };
+    let rest = characters.as_str();
+    // How much of the rest belongs to it.
+    let length = match first {
+        // A control sequence ends with a letter, the choice of a character set one later.
+        Some('[') => rest
+            .find(|c: char| c.is_ascii_alphabetic())
+            .map(|at| at + 1),
+        Some('(' | ')' | '*' | '+') => rest.chars().next().map(char::len_utf8),
+        // A command for the terminal's own ends with a bell or another sequence.
+        Some(']' | '_' | 'P' | '^') => rest
+            .find(['\u{7}', '\u{1b}'])
+            .map(|at| at + usize::from(rest[at..].starts_with('\u{7}'))),
+        _ => Some(0),
+    };
+    length.map_or("", |length| &rest[length..])
 }
 
 /// What a line is.
@@ -244,6 +308,8 @@ enum Line<'a> {
     Timed {
         line: prefix::Line<'a>,
         message: Message<'a>,
+        /// Before it in the same line is the head of another.
+        garbled: bool,
     },
     /// A message, right behind the time of a calendar.
     Calendar {
@@ -279,24 +345,47 @@ impl<'a> Line<'a> {
             };
         }
         let mut first = None;
+        let mut garbled = false;
         for line in prefix::lines(line) {
             if first.is_none() && !line.before.is_empty() && message::is_loss(line.before) {
                 return Ok(Self::Lost);
             }
             match message::read(line.text, line.caller)? {
                 Message::Other => first = first.or(Some(line)),
-                message => return Ok(Self::Timed { line, message }),
+                // No name of the kernel's has a time in it.
+                message
+                    if matches!(message, Message::Garbled)
+                        || matches!(message, Message::Event(What::Initcall(_)))
+                            && prefix::lines(line.text).next().is_some() =>
+                {
+                    garbled = true;
+                    first = first.or(Some(line));
+                }
+                message => {
+                    return Ok(Self::Timed {
+                        line,
+                        message,
+                        garbled,
+                    })
+                }
             }
         }
         if let Some(first) = first {
+            if garbled {
+                return Ok(Self::Timed {
+                    line: first,
+                    message: Message::Other,
+                    garbled,
+                });
+            }
             let behind = message::find(first.text).filter(|at| *at > 0);
             return Ok(match behind {
                 Some(at) => Self::Behind(&first.text[..at]),
                 None => Self::Other(first),
             });
         }
-        if let Some((time, text)) = prefix::iso(line) {
-            let message = message::read(text, None)?;
+        if let Some((time, caller, text)) = prefix::iso(line) {
+            let message = message::read(text, caller)?;
             return Ok(Self::Calendar {
                 time,
                 message,
@@ -326,7 +415,7 @@ fn is_cut(line: &str, records: &Records) -> bool {
     let text = match prefix::lines(&line).last() {
         Some(line) => line.text,
         None => match prefix::iso(&line) {
-            Some((_, text)) => text,
+            Some((_, _, text)) => text,
             // Perhaps a time that is cut.
             None => {
                 let time = line.rsplit_once('[').map_or("", |(_, time)| time);
@@ -343,7 +432,6 @@ fn is_cut(line: &str, records: &Records) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::What;
 
     fn one(line: &str) -> Result<Option<Event>, Reason> {
         Parser::default().line(line).map_err(|error| error.reason)

@@ -151,6 +151,15 @@ pub(super) fn is_cut(text: &str) -> bool {
     is_head_of(&rest, form)
 }
 
+/// Whether the text begins as one of these lines does, and is neither one nor another line of the
+/// kernel's: a program has written to the port in the middle of it.
+pub(super) fn is_garbled(text: &str) -> bool {
+    let is_other = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    text.starts_with("calling  ") && !is_other(&["+ @ "])
+        || text.starts_with(RETURNED) && !is_other(&[" returned with ", "blacklist"])
+        || text.starts_with(PROBED) && !is_other(&[" failed with ", " rejects match "])
+}
+
 /// Whether the text is the head of something of the form, in which `#` stands for a number, without
 /// being all of it.
 fn is_head_of(text: &str, form: &str) -> bool {
@@ -342,11 +351,6 @@ mod tests {
         for text in [
             "",
             "calling home",
-            "calling  home",
-            "calling  a b @ 9",
-            "calling   @ 9",
-            "calling  init @ -1",
-            "calling  init [] @ 9",
             "initcall blacklisted",
             // Suspend and resume, of old kernels and new ones.
             "calling  usb1+ @ 1234",
@@ -357,20 +361,29 @@ mod tests {
             "usb usb1: calling usb_dev_suspend @ 1234, parent: 0000:00:14.0",
             "usb usb1: usb_dev_suspend returned 0 after 12 usecs",
             "initcall foo+0x0/0x10 returned with preemption imbalance ",
-            "initcall foo+0x0/0x10 returned 0 after 7 msecs",
-            "initcall foo+0x0/0x10 returned 0 after -7 usecs",
             "probe of slow.0 failed with error -2",
             "probe of slow.0 rejects match -19",
-            "probe of slow.0 returned 0 after 99999999999999999999 usecs",
             "async_waiting @ everybody",
             "async_continuing @ 9",
         ] {
             assert_eq!(parse(text, None), None, "{text}");
             assert_eq!(find(text), None, "{text}");
-            assert!(
-                !is_cut(text) || text.starts_with("initcall foo+0x0/0x10 returned 0 after"),
-                "{text}"
-            );
+            assert!(!is_cut(text) && !is_garbled(text), "{text}");
+        }
+        for text in [
+            "calling  home",
+            "calling  a b @ 9",
+            "calling   @ 9",
+            "calling  init @ -1",
+            "calling  init [] @ 9",
+            "initcall foo+0x0/0x10 returned 0 after 7 msecs",
+            "initcall foo+0x0/0x10 returned 0 after -7 usecs",
+            "probe of slow.0 retu[  OK  ] Started x.",
+            "probe of slow.0 returned 0 af[  OK  ] Started x.",
+            "probe of slow.0 returned 0 after 99999999999999999999 usecs",
+        ] {
+            assert_eq!(parse(text, None), None, "{text}");
+            assert!(is_garbled(text), "{text}");
         }
     }
 }

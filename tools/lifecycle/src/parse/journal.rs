@@ -87,12 +87,13 @@ pub(super) fn is_verbose(text: &str) -> bool {
     head && lines.next().is_some_and(|line| line.starts_with("    "))
 }
 
-/// Hands out the entries. A field whose value has a line feed comes with its length in binary,
-/// which text does not survive: of such a field the first line is skipped.
+/// Hands out the entries. A field whose value has a line feed or a control character comes with its
+/// length in binary, eight bytes of which most are zero.
 pub(super) fn export(text: &str, mut take: impl FnMut(Entry)) {
     let mut fields = Fields::default();
     let mut first = None;
-    for (number, line) in (1..).zip(text.lines()) {
+    let mut lines = (1..).zip(text.lines());
+    while let Some((number, line)) = lines.next() {
         if line.is_empty() {
             if let Some(first) = first.take() {
                 take(std::mem::take(&mut fields).entry(first));
@@ -102,6 +103,12 @@ pub(super) fn export(text: &str, mut take: impl FnMut(Entry)) {
         first.get_or_insert(number);
         if let Some((name, value)) = line.split_once('=') {
             fields.set(name, value.to_owned());
+        } else if line == "MESSAGE" {
+            // The zeros in the length have become the end of a line.
+            lines.next();
+            if let Some((_, value)) = lines.next() {
+                fields.set(line, value.to_owned());
+            }
         }
     }
     if let Some(first) = first {

@@ -83,20 +83,14 @@ pub(super) fn read(text: &str, mut take: impl FnMut(Item<'_>)) -> Result<(), Ref
             value => vec![value],
         };
         for value in &values {
-            // A collector of logs keeps the whole line of the console in the same field.
-            let message = value.get("MESSAGE").and_then(Value::as_str);
-            let is_line = message.is_some_and(|text| prefix::message(text).is_some());
-            match value.get("MESSAGE") {
-                Some(_) if !is_line => take(Item::Entry(journal(value, line))),
-                _ => console(value, line, &mut take),
-            }
+            items(value, line, &mut take);
         }
     }
 }
 
 /// What the output of a console is called: by Docker and collectors of logs for each line, by
 /// clouds for all of it.
-const OUTPUT: [&str; 11] = [
+const OUTPUT: [&str; 13] = [
     "log",
     "Output",
     "output",
@@ -108,19 +102,34 @@ const OUTPUT: [&str; 11] = [
     "line",
     "_raw",
     "text",
+    "textPayload",
+    "log_excerpt",
 ];
 
-/// Hands out the lines of an object that has the output of a console in it.
-fn console(value: &Value, line: usize, take: &mut impl FnMut(Item<'_>)) {
-    // Splunk has it in an object within.
-    let value = value
-        .get("result")
-        .filter(|of| of.is_object())
-        .unwrap_or(value);
+/// Hands out what an object has: an entry of the journal, the output of a console, or other objects
+/// in which it may be.
+fn items(value: &Value, line: usize, take: &mut dyn FnMut(Item<'_>)) {
+    // A collector of logs keeps the whole line of the console in the journal's field.
+    let message = value.get("MESSAGE").and_then(Value::as_str);
+    let is_line = message.is_some_and(|text| prefix::message(text).is_some());
+    if value.get("MESSAGE").is_some() && !is_line {
+        return take(Item::Entry(journal(value, line)));
+    }
     let field = || OUTPUT.iter().find_map(|name| value.get(name)?.as_str());
-    let output = value.as_str().or_else(field);
-    for text in output.unwrap_or_default().split('\n') {
-        take(Item::Line(line, text));
+    if let Some(output) = value.as_str().or_else(field) {
+        for text in output.split('\n') {
+            take(Item::Line(line, text));
+        }
+        return;
+    }
+    match value {
+        Value::Object(of) => {
+            for value in of.values().filter(|value| !value.is_string()) {
+                items(value, line, take);
+            }
+        }
+        Value::Array(of) => of.iter().for_each(|value| items(value, line, take)),
+        _ => {}
     }
 }
 
@@ -157,7 +166,7 @@ fn dmesg(message: &Value, line: usize) -> Entry {
         // Six decimals, and fewer digits in all than a double has.
         Value::Number(number) => number.as_f64().and_then(from_seconds).ok_or(Clock::None),
         Value::String(time) => prefix::iso(&format!("{time} "))
-            .map(|(time, _)| time)
+            .map(|(time, ..)| time)
             .or_else(|| seconds(time.trim()))
             .ok_or(Clock::Wall),
         _ => Err(Clock::None),
@@ -187,6 +196,7 @@ fn from_seconds(seconds: f64) -> Option<Micros> {
 fn journal(entry: &Value, line: usize) -> Entry {
     let bytes = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
         // What is not UTF-8 comes as numbers.
         Value::Array(bytes) => {
             let bytes = bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok());
@@ -221,7 +231,8 @@ pub(super) fn lava(text: &str, mut take: impl FnMut(usize, &str)) -> Result<(), 
         let record: Record = serde_json::from_str(record)
             .or_else(|error| serde_json::from_str(&requoted(record)).map_err(|_| error))
             .map_err(|error| Refusal::of_line(number, Reason::Json(error.to_string()), line))?;
-        if let ("target", Value::String(msg)) = (record.lvl.as_str(), &record.msg) {
+        // Feedback is what the device prints while LAVA is about another one.
+        if let ("target" | "feedback", Value::String(msg)) = (record.lvl.as_str(), &record.msg) {
             for line in msg.split('\n') {
                 take(number, line);
             }

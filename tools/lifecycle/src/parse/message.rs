@@ -22,6 +22,8 @@ pub(super) enum Message<'a> {
     Dropped,
     /// The next line is the last one once more.
     Replay,
+    /// It begins as one of ours does, and another text is in it.
+    Garbled,
     /// Something else.
     Other,
 }
@@ -56,6 +58,9 @@ pub(super) fn read(text: &str, caller: Option<u32>) -> Result<Message<'_>, Reaso
     }
     if is_loss(text) {
         return Ok(Message::Dropped);
+    }
+    if initcall_debug::is_garbled(text) {
+        return Ok(Message::Garbled);
     }
     Ok(banner(text)
         .map(Message::Banner)
@@ -140,7 +145,7 @@ pub(super) fn is_replay(text: &str) -> bool {
 /// Where in a line the text of an event begins, whatever is before it.
 pub(super) fn find(line: &str) -> Option<usize> {
     line.find(KERNEL_PREFIX)
-        .or_else(|| initcall_debug::find(line))
+        .or_else(|| initcall_debug::find(unwrapped(line)))
 }
 
 #[cfg(test)]

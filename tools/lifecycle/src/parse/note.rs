@@ -35,6 +35,13 @@ pub enum Note {
         /// The number of the first.
         first: usize,
     },
+    /// Lines begin as those of `initcall_debug` do, and another text is in them.
+    Garbled {
+        /// How many.
+        lines: usize,
+        /// The number of the first.
+        first: usize,
+    },
 }
 
 impl fmt::Display for Note {
@@ -71,6 +78,11 @@ impl fmt::Display for Note {
                 f,
                 "{lines} lines are not read, line {first} first: another text stands between the \
                  time and the kernel's message"
+            ),
+            Self::Garbled { lines, first } => write!(
+                f,
+                "{lines} lines are not read, line {first} first: they begin as a line of \
+                 initcall_debug and do not end as one, so that a probe or an initcall is missing"
             ),
         }
     }

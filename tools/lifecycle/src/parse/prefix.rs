@@ -50,24 +50,27 @@ pub(super) fn lines(line: &str) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// The line if `dmesg --time-format iso` has printed it: `2026-11-22T06:43:01,123456+00:00 text`,
-/// after `kern  :info  : ` or not. All its times are printk's, with the same added to each.
-pub(super) fn iso(line: &str) -> Option<(Micros, &str)> {
+/// A time of `dmesg --time-format iso`, and what follows: `2026-11-22T06:43:01,123456+00:00 text`.
+fn calendar(text: &str) -> Option<(&str, &str)> {
     const FORM: &[u8] = b"dddd-dd-ddTdd:dd:dd,dddddd?dd:dd ";
+    let (time, rest) = text.split_at_checked(FORM.len())?;
+    let mut bytes = FORM.iter().zip(time.bytes());
+    let is_form = bytes.all(|(form, byte)| match form {
+        b'd' => byte.is_ascii_digit(),
+        b'?' => matches!(byte, b'+' | b'-'),
+        form => *form == byte,
+    });
+    is_form.then_some((time, rest))
+}
+
+/// The time, the caller and the text of a line of `dmesg --time-format iso`, which may have
+/// `kern  :info  : ` before it. All its times are printk's, with the same added to each.
+pub(super) fn iso(line: &str) -> Option<(Micros, Option<u32>, &str)> {
     let from = line.find(|c: char| c.is_ascii_digit())?;
-    let (time, text) = line.get(from..)?.split_at_checked(FORM.len())?;
-    let is_form = FORM
-        .iter()
-        .zip(time.bytes())
-        .all(|(form, byte)| match form {
-            b'd' => byte.is_ascii_digit(),
-            b'?' => matches!(byte, b'+' | b'-'),
-            form => *form == byte,
-        });
-    if !is_form
-        || line[..from]
-            .chars()
-            .any(|c| !matches!(c, 'a'..='z' | ' ' | ':'))
+    let (time, rest) = calendar(line.get(from..)?)?;
+    if line[..from]
+        .chars()
+        .any(|c| !matches!(c, 'a'..='z' | ' ' | ':'))
     {
         return None;
     }
@@ -86,7 +89,9 @@ pub(super) fn iso(line: &str) -> Option<(Micros, &str)> {
     let micros = seconds
         .checked_mul(1_000_000)?
         .checked_add(number(20, 6)?)?;
-    Some((Micros(u64::try_from(micros).ok()?), text))
+    let mut columns = Columns::default();
+    let text = columns.take_off(rest);
+    Some((Micros(u64::try_from(micros).ok()?), columns.caller, text))
 }
 
 /// The text of a line that begins with its time, without what is before it.
@@ -97,8 +102,8 @@ pub(super) fn message(line: &str) -> Option<&str> {
 
 /// The time in a bracket that has been opened, and what follows.
 ///
-/// `12.345678]`; `12.345678 <    0.000012>]` of `dmesg --show-delta`; `12.345678@0]` and
-/// `12.345678s]` of vendors' kernels.
+/// `12.345678]`; `12.345678 <    0.000012>]` of `dmesg --show-delta`; `12.345678@0]`,
+/// `12.345678,0]`, `12.345678s]` and `12.345678 / 01-01 00:00:12.345]` of vendors' kernels.
 fn bracket(opened: &str) -> Option<(Micros, &str)> {
     let opened = opened.trim_start_matches(' ');
     let length = opened
@@ -119,8 +124,9 @@ fn bracket(opened: &str) -> Option<(Micros, &str)> {
         let delta = delta.trim_end_matches(' ').strip_suffix('>')?;
         delta.trim().parse::<f64>().ok()
     };
-    let is_cpu = || digits::<u32>(column.strip_prefix('@')?.trim_end_matches('d'));
-    (is_delta().is_some() || is_cpu().is_some()).then_some((time, rest))
+    let is_cpu = || digits::<u32>(column.strip_prefix(['@', ','])?.trim_end_matches('d'));
+    let is_date = || column.starts_with(" / ") && column.contains(':');
+    (is_delta().is_some() || is_cpu().is_some() || is_date()).then_some((time, rest))
 }
 
 /// The columns between the time and the text.
@@ -137,6 +143,7 @@ impl Columns {
             self.caller = caller.or(self.caller);
             rest = behind.strip_prefix(' ').unwrap_or(behind);
         }
+        rest = located(rest).unwrap_or(rest);
         let from_kernel = |text: &'a str| text.strip_prefix("kernel: ");
         let behind_host = || from_kernel(rest.split_once(' ')?.1);
         if let Some(text) = from_kernel(rest).or_else(behind_host) {
@@ -147,15 +154,35 @@ impl Columns {
     }
 }
 
-/// Takes a column off: the caller's, or one that a vendor's kernel has.
+/// The text of a line of `kernel/async.c` behind what the flags of dynamic debug put before it:
+/// `async:async_run_entry_fn:121: ` with all of them (`lib/dynamic_debug.c`).
+fn located(text: &str) -> Option<&str> {
+    let (place, text) = text.split_once(": ")?;
+    let is_place =
+        !place.contains(' ') && (place.contains("async") || digits::<u32>(place).is_some());
+    let is_its =
+        text.starts_with("async_") || text.starts_with("calling ") || text.starts_with("initcall ");
+    (is_place && is_its).then_some(text)
+}
+
+/// Takes a column off: the caller's, one that a vendor's kernel has, or the time in another form,
+/// which dmesg prints if it is given several.
 fn column(rest: &str) -> Option<(Option<u32>, &str)> {
     // Before the kernel had a caller's column, several vendors' had two blanks here.
     let rest = rest.trim_start_matches(' ');
+    if let Some((_, rest)) = calendar(rest) {
+        return Some((None, rest));
+    }
     // MediaTek's `<0>.(1)[23:kworker/1:1]`, with a mark for interrupts.
     let marked = rest
         .strip_prefix(['.', '-'])
         .filter(|rest| rest.starts_with('('));
     let rest = marked.unwrap_or(rest);
+    // Samsung's mark.
+    let rest = rest
+        .strip_prefix('I')
+        .filter(|rest| rest.starts_with('['))
+        .unwrap_or(rest);
     match rest.bytes().next()? {
         b'<' => {
             let (level, rest) = rest[1..].split_once('>')?;
@@ -172,12 +199,13 @@ fn column(rest: &str) -> Option<(Option<u32>, &str)> {
             let (column, rest) = rest[1..].split_once(']')?;
             Some((caller(column)?, rest))
         }
-        // Qualcomm's `c0    123 `.
+        // Qualcomm's `c0    123 `, and Spreadtrum's, without the task.
         b'c' => {
             let (cpu, rest) = rest[1..].split_once(' ')?;
             digits::<u32>(cpu)?;
-            let (task, rest) = rest.trim_start_matches(' ').split_once(' ')?;
-            Some((Some(digits(task)?), rest))
+            let task = rest.trim_start_matches(' ').split_once(' ');
+            let task = task.and_then(|(task, rest)| Some((Some(digits(task)?), rest)));
+            Some(task.unwrap_or((None, rest)))
         }
         _ => None,
     }
@@ -185,10 +213,16 @@ fn column(rest: &str) -> Option<(Option<u32>, &str)> {
 
 /// Who has printed the line, if the column says it: `  T123` a task, `    C0` an interrupt on a
 /// CPU; `1:swapper/0` MediaTek's, `0:  swapper/0:    1` Samsung's, `pid:1,cpu0,swapper/0` Huawei's.
+/// `c0`, `cpu0` and a mere number do not say it, nor does a date.
 fn caller(column: &str) -> Option<Option<u32>> {
     let column = column.trim_matches(' ');
-    if let Some(number) = column.strip_prefix(['T', 'C']) {
-        return digits::<u32>(number).map(|_| task(column));
+    let number = column.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let name = &column[..column.len() - number.len()];
+    if matches!(name, "" | "T" | "C" | "c" | "cpu" | "CPU") && digits::<u32>(number).is_some() {
+        return Some(task(column));
+    }
+    if is_date(column) {
+        return Some(None);
     }
     if let Some(task) = column.strip_prefix("pid:") {
         return digits(task.split_once(",cpu")?.0).map(Some);
@@ -201,6 +235,14 @@ fn caller(column: &str) -> Option<Option<u32>> {
         _ if rest.is_empty() => None,
         _ => Some(Some(first)),
     }
+}
+
+/// `Sun Nov 22 06:43:01 2026` of `dmesg --ctime`.
+fn is_date(column: &str) -> bool {
+    let mut words = column.split_whitespace();
+    let (year, time) = (words.next_back(), words.next_back());
+    let is_year = year.is_some_and(|year| year.len() == 4 && digits::<u32>(year).is_some());
+    is_year && time.is_some_and(|time| time.split(':').count() == 3) && words.count() == 3
 }
 
 /// The number of the task, if the caller is one.
@@ -250,6 +292,21 @@ mod tests {
             ("[   12.345678s][pid:1,cpu0,swapper/0]", Some(1)),
             ("[   12.345678] c0      1 ", Some(1)),
             ("[   12.345678]<6>", None),
+            ("[   12.345678,0] ", None),
+            ("[   12.345678 / 01-01 00:00:12.345] ", None),
+            ("[   12.345678 / 01-01 00:00:12.345][0] ", None),
+            ("[   12.345678] c0 ", None),
+            ("[   12.345678] [c0] ", None),
+            ("[   12.345678][CPU0] ", None),
+            ("[   12.345678] I[0:      swapper/0:    1] ", Some(1)),
+            ("[   12.345678] [Sun Nov 22 06:43:01 2026] ", None),
+            (
+                "[   12.345678] [Sun Nov 22 06:43:01 2026] [    T7] ",
+                Some(7),
+            ),
+            ("[   12.345678] 2026-11-22T06:43:01,123456+00:00 ", None),
+            ("[   12.345678] [66] async:async_run_entry_fn:121: ", None),
+            ("[   12.345678] kernel/async.c:121: ", None),
         ] {
             let line = format!("{prefix}{TEXT}");
             let read = lines(&line).last().unwrap();
@@ -267,7 +324,7 @@ mod tests {
 
     #[test]
     fn iso_times() {
-        let time = |line: &str| iso(line).map(|(time, text)| (time.0, text.to_owned()));
+        let time = |line: &str| iso(line).map(|(time, _, text)| (time.0, text.to_owned()));
         let first = time("2024-02-29T23:59:59,999999+00:00 x").unwrap();
         assert_eq!(first.1, "x");
         let after = |line: &str| time(line).unwrap().0 - first.0;
@@ -277,6 +334,11 @@ mod tests {
             1
         );
         assert_eq!(after("2024-02-29T18:30:00,000000-05:30 x"), 1);
+        let caller = iso("2024-03-01T00:00:00,000000+00:00 [Fri Mar  1 00:00:00 2024] [  T12] x");
+        assert_eq!(
+            caller.map(|(_, caller, text)| (caller, text)),
+            Some((Some(12), "x"))
+        );
         assert_eq!(
             after("2025-01-01T00:00:00,000000+00:00 x"),
             306 * 86_400_000_000 + 1

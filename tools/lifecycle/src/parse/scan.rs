@@ -65,6 +65,8 @@ pub(super) struct Boot {
     untimed: Option<Refusal>,
     /// Lines of ours that something is in front of, and the first of them.
     behind: Option<(usize, Refusal)>,
+    /// Lines of ours that another text is in, and the first of them.
+    garbled: Option<(usize, usize)>,
     pub(super) notes: Vec<Note>,
     pub(super) refusal: Option<Refusal>,
 }
@@ -115,6 +117,13 @@ impl Scan {
         }
     }
 
+    /// What prints the log says that another boot begins.
+    pub(super) fn another(&mut self) {
+        if self.boot().began.is_some() {
+            self.boots.push(Boot::default());
+        }
+    }
+
     /// The next line is the last one once more.
     pub(super) fn again(&mut self) {
         self.boot().again = true;
@@ -138,6 +147,11 @@ impl Scan {
         let reason = || Refusal::of_line(number, Reason::Between(prefix.to_owned()), line);
         let (count, _) = boot.behind.get_or_insert_with(|| (0, reason()));
         *count += 1;
+    }
+
+    /// A line of ours that another text is in.
+    pub(super) fn garbled(&mut self, number: usize) {
+        self.boot().garbled.get_or_insert((0, number)).0 += 1;
     }
 
     /// A line that has a time and no text of ours.
@@ -176,6 +190,7 @@ impl Scan {
             }
             Message::Dropped => self.refuse(given.number, Reason::Dropped, given.line),
             Message::Replay => self.again(),
+            Message::Garbled => self.garbled(given.number),
             Message::Banner(_) | Message::Other => {}
         }
     }
@@ -289,6 +304,9 @@ impl Boot {
                 });
             }
             _ => {}
+        }
+        if let Some((lines, first)) = self.garbled {
+            self.notes.push(Note::Garbled { lines, first });
         }
         let unknown = self.kernel.outcomes(&mut self.events);
         if unknown > 0 {
