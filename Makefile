@@ -123,15 +123,16 @@ pages: lab
 	@cd tools && $(CARGO) test --quiet --package=lab --test=pages --target-dir=../out/target -- \
 		--include-ignored --nocapture
 
-# With cargo-fuzz: cargo install cargo-fuzz.
+# With cargo-fuzz: cargo install cargo-fuzz. There is no unsafe code that a sanitizer would watch.
 fuzz:
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || \
 		{ echo 'cargo-fuzz is missing: cargo install cargo-fuzz' >&2; exit 1; }
 	@mkdir -p out/fuzz/corpus
-	@cp tools/lifecycle/tests/recordings/*.txt tools/lifecycle/tests/logs/*.txt out/fuzz/corpus
-	@cd tools/lifecycle && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --target-dir=$(CURDIR)/out/fuzz/target \
-		parse $(CURDIR)/out/fuzz/corpus -- -runs=$(or $(RUNS),10000000) -max_len=2048 \
-		-artifact_prefix=$(CURDIR)/out/fuzz/
+	@cp tools/lifecycle/tests/recordings/*.txt tools/lifecycle/tests/logs/*.txt \
+		tools/lifecycle/tests/posted/* out/fuzz/corpus
+	@cd tools/lifecycle && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer=none \
+		--target-dir=$(CURDIR)/out/fuzz/target logs $(CURDIR)/out/fuzz/corpus -- \
+		-runs=$(or $(RUNS),10000000) -max_len=4096 -timeout=10 -artifact_prefix=$(CURDIR)/out/fuzz/
 
 style: lab
 	@CARGO='$(CARGO)' LAB='$(LAB)' scripts/check-style.sh
@@ -216,7 +217,7 @@ help:
 	@echo '  make setup              the root file system and the kernel only'
 	@echo '  make docs               the documentation as HTML, with that of the crate, in out/docs'
 	@echo '  make pages              does all that Documentation/your-driver.rst shows, and compares the output'
-	@echo '  make fuzz               fuzzes what reads logs: RUNS=10000000 inputs (cargo-fuzz)'
+	@echo '  make fuzz               fuzzes what reads logs, and the reports: RUNS=10000000 inputs (cargo-fuzz)'
 	@echo '  make style              checks the style of all files'
 	@echo '  make kselftest-install  guest programs and modules as a kselftest, in INSTALL_PATH (out/kselftest)'
 	@echo '  make clean              removes out/'

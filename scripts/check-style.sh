@@ -40,7 +40,7 @@ roots()
 # Every file names its licence at its top, but those that cannot.
 check_licence()
 {
-	files ':!COPYING' ':!*.lock' ':!*.json' ':!scripts/series' \
+	files ':!COPYING' ':!*.lock' ':!*.json' ':!*.gz' ':!scripts/series' \
 		':!tools/lifecycle/tests/posted' | {
 		status=0
 		while IFS= read -r file; do
@@ -70,7 +70,7 @@ check_portable()
 # posted logs are as they were posted.
 check_whitespace()
 {
-	files ':!*.patch' ':!tools/lifecycle/tests/posted' | {
+	files ':!*.patch' ':!*.gz' ':!tools/lifecycle/tests/posted' | {
 		status=0
 		while IFS= read -r file; do
 			grep -nHIE '[[:blank:]]+$' "$file" && status=1

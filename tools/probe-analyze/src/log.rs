@@ -65,6 +65,9 @@ pub fn read(path: &Path, boot: Option<usize>, quiet: bool) -> Result<Summary> {
     };
     let text = bytes::text(read).map_err(refused)?;
     let log = log::parse(&text, boot).map_err(refused)?;
+    // A log may have hundreds of megabytes.
+    let lines = text.lines().count();
+    drop(text);
     for note in log.notes.iter().filter(|_| !quiet) {
         output::note(&format!("{name}: {note}"));
     }
@@ -74,9 +77,8 @@ pub fn read(path: &Path, boot: Option<usize>, quiet: bool) -> Result<Summary> {
         return Err(nothing(
             &name,
             format!(
-                "none of its {} lines is of a probe or of an initcall: a kernel prints none without \
-                 initcall_debug",
-                text.lines().count()
+                "none of its {lines} lines is of a probe or of an initcall: a kernel prints none \
+                 without initcall_debug"
             ),
         ));
     }

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use lifecycle::event::Point;
+use lifecycle::parse::bytes;
 use lifecycle::parse::recording::{part, parts, points, seal};
 
 use crate::run::{expect, probe_analyze};
@@ -76,6 +77,55 @@ fn what_if() {
     // None saves as much as it costs to start a worker.
     assert_eq!(expect(&["what-if", "--quiet", &boot()], 0).stdout, "\n");
     assert!(json["drivers"].as_array().unwrap().is_empty());
+}
+
+/// `make boots` has recorded the boot of each of Debian's kernels with four slow devices, and has
+/// measured the boot that what-if advised.
+#[test]
+fn each_kernel() {
+    for (series, release, init, bound, load) in [
+        ("6.1", "6.1.0-50-amd64", 1_315_620, 6_569_563, 206_023),
+        (
+            "6.12",
+            "6.12.117+deb13-amd64",
+            1_573_719,
+            6_827_464,
+            202_881,
+        ),
+        ("7.2", "7.2.12+deb13-amd64", 1_521_847, 6_776_137, 203_778),
+        ("7.3", "7.3.4+deb13-amd64", 1_544_425, 6_797_703, 201_439),
+    ] {
+        let name = format!("tests/logs/four_devices_{series}.txt.gz");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let path = path.to_str().unwrap();
+        let report = expect(&["report", path], 0).stdout;
+        assert!(report.contains(&format!("Linux {release}")), "{report}");
+        let answer = expect(&["what-if", "--json", path], 0).stdout;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["drivers"], serde_json::json!(["slow_a"]), "{series}");
+        for (short, measured) in [("init", init), ("bound", bound), ("insmod", load)] {
+            let goals = answer["goals"].as_array().unwrap();
+            let goal = goals.iter().find(|goal| goal["short"] == short).unwrap();
+            let predicted = goal["then"]["likely"].as_u64().unwrap();
+            assert!(predicted.abs_diff(measured) < 10_000, "{series}: {goal}");
+        }
+        // The kernel has taken what boot-line prints for it.
+        let recorded = bytes::text(fs::read(path).unwrap()).unwrap();
+        let parts = parts(&recorded).unwrap();
+        let line = parts.iter().find(|(name, _)| *name == "cmdline").unwrap().1;
+        let (own, _) = line.split_once(" kprobe_event=").unwrap();
+        let args = [
+            "--kernel",
+            release,
+            "--arch",
+            "x86_64",
+            "--command-line",
+            own,
+        ];
+        let args = [&["boot-line", "--quiet"][..], &args].concat();
+        let printed = expect(&args, 0).stdout;
+        assert_eq!(format!("{own} {}", printed.trim_end()), line.trim_end());
+    }
 }
 
 /// What `collect` has put beside the recording.
