@@ -55,6 +55,9 @@ pub struct Machine {
     /// More arguments of QEMU's
     #[arg(skip)]
     pub qemu: String,
+    /// Whether these are devices that can be plugged in after the boot, and what they need
+    #[arg(skip)]
+    pub plugs: bool,
     /// More for the kernel's command line
     #[arg(long, default_value = "")]
     pub append: String,

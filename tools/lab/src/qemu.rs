@@ -3,7 +3,8 @@
 //! The command line of QEMU.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{self, Command};
+use std::thread::available_parallelism;
 
 use crate::arch::Arch;
 use crate::environment::{Environment, IMAGE};
@@ -103,7 +104,11 @@ impl Bootable<'_> {
         start: Start,
         snapshot: Option<&Path>,
     ) -> Result<Command> {
-        let spec = self.env.enter(self.arguments(serials, start)?);
+        let mut argv = self.arguments(serials, start)?;
+        if self.machine.time == Time::Virtual && !self.machine.qemu.is_empty() {
+            argv.splice(0..0, at_once());
+        }
+        let spec = self.env.enter(argv);
         let spec = spec.bind(out, OUT).bind(&self.kernel.image(), IMAGE);
         Ok(match snapshot {
             Some(dir) => spec.bind(dir, SNAPSHOT),
@@ -138,7 +143,7 @@ fn arguments(
         ));
     }
     let mut args: Vec<String> = Vec::new();
-    let mut add = |text: &str| args.extend(text.split(' ').map(str::to_owned));
+    let mut add = |text: &str| args.extend(text.split_whitespace().map(str::to_owned));
     add(arch.qemu);
     add("-nodefaults -no-user-config -display none -no-reboot");
     // A machine with several nodes has each node's memory.
@@ -163,7 +168,11 @@ fn arguments(
         add(&late);
     }
     if !machine.qemu.is_empty() {
-        add(&machine.qemu);
+        match start {
+            // The devices are plugged in when the guest has come to where it was saved.
+            Start::Snapshot => add(&split_devices(&machine.qemu).0),
+            _ => add(&machine.qemu),
+        }
     }
     if machine.hotplug {
         add(qmp::ARGUMENTS);
@@ -181,6 +190,30 @@ fn arguments(
     ));
     args.push(command_line(arch, machine));
     Ok(args)
+}
+
+/// The beginning of a command that lets QEMU's devices answer at once. They do their work in QEMU's
+/// main thread, and guest time passes meanwhile, in another thread: how much, the host decides. On
+/// the processor of that other thread, and before it, the main thread takes no guest time. What a
+/// guest prints is the same each time then. The kernel of the host must allow it.
+fn at_once() -> impl Iterator<Item = String> {
+    let processors = available_parallelism().map_or(1, usize::from);
+    let one = process::id() as usize % processors;
+    let script = format!(
+        "chrt --reset-on-fork --fifo --pid 1 $$ && taskset --pid --cpu-list {one} $$ >/dev/null || \
+         echo 'no real-time scheduling: the times of devices are not the same each time' >&2\n\
+         exec \"$@\""
+    );
+    ["sh", "-c", &script, "sh"].map(str::to_owned).into_iter()
+}
+
+/// Arguments without the devices, and the devices.
+pub fn split_devices(args: &str) -> (String, Vec<&str>) {
+    let words: Vec<&str> = args.split(' ').collect();
+    let pairs = words.chunks(2);
+    let (devices, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair[0] == "-device");
+    let devices = devices.into_iter().filter_map(|pair| pair.get(1).copied());
+    (others.concat().join(" "), devices.collect())
 }
 
 /// The command line of the kernel.
@@ -321,6 +354,18 @@ mod tests {
             line.contains("id=memory0,size=334M") && line.contains("id=memory2,size=333M"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn devices_that_are_plugged_in_are_no_arguments() {
+        let args = "-drive id=d -device nvme,drive=d -netdev id=n -device e1000,netdev=n";
+        let (others, devices) = split_devices(args);
+        assert_eq!(others, "-drive id=d -netdev id=n");
+        assert_eq!(devices, ["nvme,drive=d", "e1000,netdev=n"]);
+        let mut machine = machine(&[]);
+        machine.qemu = args.to_owned();
+        let has = |start| started(&machine, start).unwrap().contains("-device nvme");
+        assert!(has(Start::Late) && !has(Start::Snapshot));
     }
 
     #[test]

@@ -90,6 +90,16 @@ impl Qmp {
         }
     }
 
+    /// Executes a command of QEMU's monitor for people; returns what it prints.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`execute()`](Self::execute).
+    pub fn human(&mut self, line: &str) -> Result<String> {
+        let printed = self.execute("human-monitor-command", json!({ "command-line": line }))?;
+        Ok(printed.as_str().unwrap_or_default().to_owned())
+    }
+
     /// Executes what a guest has asked for that stops itself, and lets it go on.
     ///
     /// # Errors

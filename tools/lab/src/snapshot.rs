@@ -167,7 +167,8 @@ impl Snapshot {
         remove_tree(&self.dir)
     }
 
-    /// Lets a guest go on from it, with its files in `out`. What the boot has printed comes first.
+    /// A guest that has come to where it was saved, with its files in `out`. What the boot has
+    /// printed comes first.
     ///
     /// # Errors
     ///
@@ -181,11 +182,21 @@ impl Snapshot {
         let state = json!({ "uri": format!("file:{SNAPSHOT}/{STATE}") });
         qmp.execute("migrate-incoming", state)?;
         migrated(&mut qmp)?;
+        Ok(Restored { qemu, qmp })
+    }
+}
+
+impl Restored {
+    /// Lets it go on.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Vm`] if QEMU does not.
+    pub fn go_on(&mut self) -> Result<()> {
         // That this fails is known. QEMU frees what the restoring has left behind before it says so
         // (system/qdev-monitor.c, drain_call_rcu()), and not while the guest runs.
-        let _ = qmp.execute("device_add", json!({ "driver": "none" }));
-        qmp.execute("cont", json!({}))?;
-        Ok(Restored { qemu, qmp })
+        let _ = self.qmp.execute("device_add", json!({ "driver": "none" }));
+        self.qmp.execute("cont", json!({})).map(drop)
     }
 }
 
@@ -273,10 +284,9 @@ fn save(guest: &Bootable<'_>, initramfs: &[u8], dir: &Path) -> Result<bool> {
     qmp.execute("stop", json!({}))?;
     let results = dir.join(RESULTS);
     let text = fs::read_to_string(&results).at(&results, "read")?;
-    let registers = json!({ "command-line": "info registers -a" });
-    let registers = qmp.execute("human-monitor-command", registers)?;
-    let asleep = registers.to_string().matches("HLT=1").count();
-    if text.contains(NOTHING) || asleep + 1 < processors(&registers.to_string()) {
+    let registers = qmp.human("info registers -a")?;
+    let asleep = registers.matches("HLT=1").count();
+    if text.contains(NOTHING) || asleep + 1 < processors(&registers) {
         return Ok(false);
     }
     qmp.execute(MIGRATE, json!({ "uri": format!("file:{OUT}/{STATE}") }))?;
@@ -327,6 +337,7 @@ fn tried(guest: &Bootable<'_>, snapshot: &Snapshot) -> Result<()> {
     fs::write(out.join(INITRAMFS), []).at(out, "write to")?;
     late(out, &[])?;
     let mut restored = snapshot.restore(guest, out)?;
+    restored.go_on()?;
     wait_for(&mut restored.qemu, &out.join(RESULTS), NOTHING, PATIENCE)
 }
 

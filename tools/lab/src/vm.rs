@@ -18,7 +18,10 @@ use crate::initramfs::Initramfs;
 use crate::kernel::Kernel;
 use crate::machine::{Accel, Machine, Time};
 use crate::process::{check_interrupted, indent, tail, wait, Guarded};
-use crate::qemu::{file, Bootable, Start, CONSOLE, ERRORS, INITRAMFS, KVM_NEXT, LATE, RESULTS};
+use crate::progress::note;
+use crate::qemu::{
+    file, split_devices, Bootable, Start, CONSOLE, ERRORS, INITRAMFS, KVM_NEXT, LATE, RESULTS,
+};
 use crate::qmp::{Pending, Qmp};
 use crate::snapshot::{self, Restored, Snapshot, BOOTED};
 
@@ -218,9 +221,8 @@ impl Boot<'_> {
     fn late(&self) -> Result<Running> {
         let base = self.base()?.archive()?;
         self.write(INITRAMFS, &base)?;
-        // There are devices that QEMU cannot save.
-        let has_no_more = self.machine.qemu.is_empty() && !self.machine.hotplug;
-        if self.machine.snapshot && has_no_more {
+        let has_no_more = self.machine.qemu.is_empty() || self.machine.plugs;
+        if self.machine.snapshot && has_no_more && !self.machine.hotplug {
             if let Some(running) = self.go_on(&base)? {
                 return Ok(running);
             }
@@ -228,14 +230,23 @@ impl Boot<'_> {
         self.boot(Start::Late)
     }
 
-    /// Starts a guest from a snapshot, if there is one that is good.
+    /// Starts a guest from a snapshot, if there is one that is good, and if its devices can be
+    /// plugged in afterwards.
     fn go_on(&self, base: &[u8]) -> Result<Option<Running>> {
-        let guest = self.bootable();
-        let Some(snapshot) = Snapshot::ensure(&guest, base)? else {
+        // There are devices that QEMU cannot save.
+        let machine = Machine {
+            qemu: String::new(),
+            ..self.machine.clone()
+        };
+        let empty = Bootable {
+            machine: &machine,
+            ..self.bootable()
+        };
+        let Some(snapshot) = Snapshot::ensure(&empty, base)? else {
             return Ok(None);
         };
-        let restored = snapshot.restore(&guest, self.out);
-        let Restored { qemu, qmp } = match restored {
+        let restored = snapshot.restore(&self.bootable(), self.out);
+        let mut restored = match restored {
             Err(error) if error.kind == Kind::Interrupted => return Err(error),
             Err(error) => {
                 let words = tail(&self.out.join(ERRORS), 1);
@@ -244,6 +255,19 @@ impl Boot<'_> {
             }
             Ok(restored) => restored,
         };
+        for device in split_devices(&self.machine.qemu).1 {
+            // QEMU's own words are empty if it has done it.
+            let words = restored.qmp.human(&format!("device_add {device}"))?;
+            if !words.is_empty() {
+                note(&format!(
+                    "the guest boots with its devices: {}",
+                    words.trim_end()
+                ));
+                return Ok(None);
+            }
+        }
+        restored.go_on()?;
+        let Restored { qemu, qmp } = restored;
         let qmp = Some(qmp);
         Ok(Some(Running { qemu, qmp }))
     }
@@ -403,6 +427,9 @@ fn settings(machine: &Machine) -> String {
         "DEADLINE={}\nexport ASYNC_PROBE_SEED={}\n",
         machine.deadline, machine.seed
     );
+    if !machine.qemu.is_empty() {
+        text.push_str("DEVICES=1\n");
+    }
     if machine.hotplug {
         text.push_str("export ASYNC_PROBE_HOTPLUG=1\n");
     }

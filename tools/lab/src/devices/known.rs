@@ -22,7 +22,7 @@ use crate::progress::Step;
 use crate::session::Session;
 
 /// The slots of the root bus that the machine itself leaves free.
-const SLOTS: std::ops::RangeInclusive<usize> = 2..=31;
+pub const SLOTS: std::ops::RangeInclusive<usize> = 2..=31;
 
 /// Root hubs (`drivers/usb/core/hcd.c`): the controller's own, and not of what is plugged in.
 const ROOT_HUB: &str = "usb:v1D6B";

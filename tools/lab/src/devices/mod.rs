@@ -11,6 +11,7 @@ pub mod models;
 use std::process::{Output, Stdio};
 
 use backends::{Controller, BACK_ENDS, CONTROLLERS};
+use known::SLOTS;
 use models::{like, Model, Qemu};
 
 use crate::error::{Error, Kind, Result};
@@ -252,6 +253,22 @@ impl Devices {
         each.chain(&self.raw).cloned().collect()
     }
 
+    /// Whether they can be plugged into a machine that runs.
+    fn plugs(&self) -> bool {
+        self.raw.is_empty() && self.devices.iter().all(Device::is_on_pci)
+    }
+
+    /// The same arguments, with the slots if QEMU would choose them: of a device that is plugged
+    /// into a machine that runs, it looks at slot 31 instead (`hw/pci/pci.c`,
+    /// `pci_get_function_0()` before the number is known).
+    fn placed(&self) -> Vec<String> {
+        if !self.plugs() {
+            return self.args();
+        }
+        let slots = (*SLOTS.start()..).zip(&self.devices);
+        slots.flat_map(|(slot, device)| device.at(slot)).collect()
+    }
+
     /// As they were asked for.
     pub fn words(&self) -> String {
         let words: Vec<_> = self
@@ -265,7 +282,8 @@ impl Devices {
     /// This machine, with the devices.
     pub fn machine(&self, machine: &Machine) -> Machine {
         Machine {
-            qemu: self.args().join(" "),
+            qemu: self.placed().join(" "),
+            plugs: self.plugs(),
             ..machine.clone()
         }
     }

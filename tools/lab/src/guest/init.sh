@@ -40,6 +40,8 @@ taskset 1 late-initramfs >"/dev/$RESULTS"
 # The trial of a snapshot brings nothing, and so does a boot whose snapshot was missed.
 [ -f /etc/run ] || poweroff -f
 . /etc/run
+# Devices that were plugged in since are found meanwhile.
+[ -n "$DEVICES" ] && sleep "$SETTLE"
 
 if [ -n "$INTERACTIVE" ]; then
 	echo "lab: modules are in /modules, programs in /selftests; exit powers off" >"/dev/$CONSOLE"
