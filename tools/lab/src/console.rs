@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use lifecycle::parse::dump::Printed;
+
 /// What the kernel prints when something is wrong, and what it means. Of several that a line has,
 /// the first counts.
 const ALARMS: &[(&str, &str)] = &[
@@ -270,6 +272,8 @@ pub struct Watcher {
     during: Option<String>,
     /// Whether a driver is checked: [`WORDS`] count too.
     strict: bool,
+    /// A recording has lines that have been on the console before.
+    recording: Printed,
     clock: Duration,
 }
 
@@ -279,6 +283,9 @@ impl Watcher {
         self.clock = timestamp(line).unwrap_or(self.clock);
         if let Some((_, words)) = line.split_once("] lab: ") {
             self.announcement(words);
+        }
+        if self.recording.has(line) {
+            return;
         }
         if self.open > 0 {
             self.open -= 1;
@@ -552,6 +559,14 @@ mod tests {
         ] {
             assert!(kinds(&[line]).is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_recording_says_nothing_new() {
+        let dump = include_str!("../../lifecycle/tests/consoles/dump.txt");
+        assert!(kinds(&dump.lines().collect::<Vec<_>>()).is_empty());
+        let lines: Vec<_> = dump.lines().chain(["[    8.5] Oops: 0"]).collect();
+        assert_eq!(kinds(&lines), ["oops"]);
     }
 
     #[test]

@@ -29,6 +29,9 @@ use crate::Error;
 
 const GROUP: &str = "life";
 
+/// The instances that the kernel prints when it dies (`kernel/trace/trace.c`).
+const DUMPED: &str = "/proc/sys/kernel/ftrace_dump_on_oops";
+
 /// Above the kernel's own text, and below that of every module, where that is known.
 const MODULES: Option<u64> = if cfg!(target_arch = "x86_64") {
     // `MODULES_VADDR` is this or 512 MiB more (`arch/x86/include/asm/pgtable_64_types.h`).
@@ -126,6 +129,10 @@ impl Recorder {
                 recorder.make(point)?;
             }
             recorder.arm()?;
+        }
+        if watches {
+            // A machine that dies prints what is recorded; kernels before 6.10 print all or nothing.
+            let _ = put(Path::new(DUMPED), GROUP);
         }
         // A recorder that does not come as far as this takes back what has been done.
         recorder.stays = true;

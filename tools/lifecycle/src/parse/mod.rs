@@ -10,6 +10,7 @@ pub mod collected;
 mod consistent;
 mod copies;
 pub mod dmesg;
+pub mod dump;
 pub mod initcall_debug;
 mod journal;
 mod json;

@@ -216,6 +216,15 @@ pub fn parse(text: &str) -> Result<Vec<Event>, Refusal> {
     Ok(trace.events)
 }
 
+/// The events of a trace that is not sealed. What is not understood is left out.
+pub(super) fn cut(lines: impl Iterator<Item = String>) -> Vec<Event> {
+    let mut trace = Trace::default();
+    for line in lines {
+        let _ = trace.line(&line);
+    }
+    trace.events
+}
+
 /// Hands out lines.
 struct Reader<'a> {
     line: usize,
@@ -649,10 +658,16 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Writes events as a recording, sealed. For tests, and for recordings that are to be doctored.
+/// Writes events as a recording of a kernel that probes once, sealed. For tests, and for recordings
+/// that are to be doctored.
 pub fn write(kernel: &str, events: &[Event]) -> String {
+    write_of(kernel, Probing::Once, events)
+}
+
+/// Writes events as a recording of a kernel that probes so often, sealed.
+pub fn write_of(kernel: &str, probing: Probing, events: &[Event]) -> String {
     let entries = events.len();
-    let mut text = header(kernel, Probing::Once, DEFINITIONS);
+    let mut text = header(kernel, probing, DEFINITIONS);
     text += &format!(
         "# tracer: nop\n#\n# entries-in-buffer/entries-written: {entries}/{entries}   #P:1\n#\n"
     );
