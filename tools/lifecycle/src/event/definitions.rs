@@ -341,6 +341,8 @@ const ATTRIBUTE: Fetch = &[
 const SYSFS_FILE: &str = "fs/sysfs/file.c";
 const SYSFS_GROUP: &str = "fs/sysfs/group.c";
 
+const CHAR_DEV: &str = "fs/char_dev.c";
+
 /// A module, and the function that has called.
 const REFERENCE: Fetch = &[
     ("name", "+24($arg1):string", Value::Name),
@@ -476,6 +478,55 @@ pub const WATCHES: &[Definition] = &[
             &[("at", "+64($arg1):x64", Value::At)],
         )
     },
+    // Known by its work item; what is scheduled comes just before.
+    watch(
+        R::Async,
+        Starts,
+        "async",
+        ("queue_work_node", WORKQUEUE),
+        &[("at", "$arg3:x64", Value::At)],
+    ),
+    Definition {
+        returns: Returns::Nothing,
+        ..watch(
+            R::Async,
+            Runs,
+            "async_runs",
+            ("async_run_entry_fn", "kernel/async.c"),
+            &[("at", "$arg1:x64", Value::At)],
+        )
+    },
+    Definition {
+        returns: Returns::Result,
+        ..watch(
+            R::Memory,
+            Starts,
+            "devm",
+            ("devm_kmalloc", "drivers/base/devres.c"),
+            &[
+                ("size", "$arg2:s32", Value::Node),
+                ("at", "$arg1:x64", Value::At),
+            ],
+        )
+    },
+    // A probe may end with the call; the stack does not have it then.
+    watch(
+        R::Character,
+        Starts,
+        "cdev",
+        ("cdev_add", CHAR_DEV),
+        &[
+            ("number", "$arg2:s32", Value::Node),
+            ("at", "$arg1:x64", Value::At),
+        ],
+    ),
+    watch(
+        R::Character,
+        Stops,
+        "cdev_stops",
+        ("cdev_del", CHAR_DEV),
+        &[("at", "$arg1:x64", Value::At)],
+    ),
     watch(
         R::Attribute,
         Starts,

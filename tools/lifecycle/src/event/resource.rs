@@ -21,6 +21,13 @@ pub enum Resource {
     Thread,
     /// The callback of `request_firmware_nowait()`.
     Firmware,
+    /// An async function, from when it is scheduled until it returns.
+    Async,
+    /// A character device, known by its `struct cdev`.
+    Character,
+    /// Memory of devres, which goes at the end of its device's binding. What is recorded is the lower
+    /// half of its address, as the result.
+    Memory,
     /// A region of memory or ports, known by its first address. What is compared is its name.
     Region,
     /// A file of a device in sysfs. What is compared is where its description is.
@@ -50,6 +57,9 @@ impl fmt::Display for Resource {
             Self::Notifier => "notifier",
             Self::Thread => "kernel thread",
             Self::Firmware => "firmware callback",
+            Self::Async => "async function",
+            Self::Character => "character device",
+            Self::Memory => "memory of devres",
             Self::Region => "region",
             Self::Attribute => "sysfs file",
             Self::Reference => "reference to the module",

@@ -9,7 +9,7 @@ use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
 use crate::event::resource::{Resource, Step};
 use crate::life::{Kind, Life, Sight, Span};
-use crate::Event;
+use crate::{Event, Micros};
 
 /// The law.
 pub static LAW: Law = Law {
@@ -33,7 +33,10 @@ pub static LAW: Law = Law {
         Sight::Devices,
     ],
     check,
-    mutants: &[Mutant::doctored("child_is_left", child_is_left)],
+    mutants: &[
+        Mutant::live("device_is_held"),
+        Mutant::doctored("child_is_left", child_is_left),
+    ],
 };
 
 /// What a resource is known by: where it is, and of an interrupt its number. A thread is known by
@@ -46,30 +49,57 @@ fn key(resource: Resource, span: &Span) -> Key {
         Resource::Attribute => function(span),
         _ => None,
     };
-    (resource, span.facts.at, span.facts.node, more)
+    let number = match resource {
+        Resource::Interrupt => span.facts.node,
+        _ => None,
+    };
+    (resource, span.facts.at, number, more)
+}
+
+/// What is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Late {
+    /// Where it has been started.
+    start: usize,
+    /// The release of its device, or the failed probe.
+    release: usize,
+    /// Its memory has gone with the device. Other memory may have an owner that waits for it.
+    is_freed: bool,
 }
 
 /// What is there at a place of the log.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct There {
     /// The text of each module, as last seen.
     texts: BTreeMap<u64, (String, u64)>,
     /// What has been started, and by which span.
     resources: HashMap<Key, usize>,
-    /// What was pending when its device had been unbound, and the release of that device.
-    late: HashMap<Key, (usize, usize)>,
+    /// What was pending when its device had been unbound or its probe had failed, and the release of
+    /// that device or the probe.
+    late: HashMap<Key, Late>,
     /// The devices that a probe has added, by where they are: the addition and the probe.
     children: HashMap<u64, (usize, usize)>,
     /// The module of each driver, by where that is.
     drivers: HashMap<u64, String>,
+    /// The devices that these have bound, by where they are, and how each was deleted.
+    bound: HashMap<u64, Option<usize>>,
 }
 
 impl There {
-    /// The module that has this function.
-    fn module(&self, function: Option<u64>) -> Option<&str> {
-        let function = function?;
+    /// The module that has the function of a resource.
+    fn module<'a>(&'a self, span: &'a Span) -> Option<&'a str> {
+        let Some(function) = function(span) else {
+            // While the module is loaded, the kernel has a name for it.
+            let (_, module) = span.facts.caller.as_deref()?.split_once(" [")?;
+            return module.strip_suffix(']');
+        };
         let (at, (module, bytes)) = self.texts.range(..=function).next_back()?;
         (function - at < *bytes).then_some(module)
+    }
+
+    /// The module of the driver that a probe is of.
+    fn driver(&self, probe: &Span) -> Option<&str> {
+        self.drivers.get(&probe.facts.by?).map(String::as_str)
     }
 }
 
@@ -80,14 +110,50 @@ fn function(span: &Span) -> Option<u64> {
 
 /// Judges every resource and every child; the cases are those that were taken back.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
-    let life = court.life;
+    judge(court, &mut There::default())
+}
+
+/// What was pending in memory that had gone, when the machine died. A machine that lives shows
+/// whether it runs.
+pub fn at_death(life: &Life) -> Option<Violation> {
+    let court = Court {
+        law: LAW.name,
+        life,
+    };
     let mut there = There::default();
+    // If that breaks the law, it says so itself.
+    judge(&court, &mut there).ok()?;
+    let (key, late) = there.late.iter().min_by_key(|(_, late)| **late)?;
+    let (start, release) = (&life.spans[late.start], &life.spans[late.release]);
+    let expected = format!(
+        "the {} {}, which the probe of {} has started, not to be pending {}: the machine has died",
+        key.0,
+        start.on,
+        life.device_of(release),
+        since(release),
+    );
+    let places = [start.began, release.end_place()];
+    court.demand(false, expected, &places).err()
+}
+
+/// Since when nothing of a probe may be pending.
+fn since(release: &Span) -> &'static str {
+    match release.kind {
+        Kind::Probe => "after that probe has failed",
+        _ => "after the device has been unbound",
+    }
+}
+
+/// Judges, and leaves what is there at the end.
+fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
+    let life = court.life;
     let mut cases = 0;
-    // What begins, and at their ends the releases of devices.
+    // What begins, and at their ends the releases of devices and the probes.
     let mut order: Vec<(usize, usize, bool)> = Vec::new();
     for (at, span) in life.spans.iter().enumerate() {
         order.push((span.began, at, false));
-        if let (Kind::Release | CALLBACK, Some(ended)) = (span.kind, span.ended) {
+        let ends = matches!(span.kind, Kind::Release | Kind::Probe) || has_to_end(span.kind);
+        if let (true, Some(ended)) = (ends, span.ended) {
             order.push((ended, at, true));
         }
     }
@@ -95,11 +161,12 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     for (_, at, is_end) in order {
         let span = &life.spans[at];
         match span.kind {
-            Kind::Release if is_end => released(life, at, &mut there),
-            // It has to end.
-            CALLBACK if !is_end => {}
+            Kind::Release if is_end => released(life, at, there),
+            Kind::Probe if is_end && span.ret != Some(0) => late(life, (at, at), there),
+            Kind::Probe if is_end => {}
+            kind if has_to_end(kind) && !is_end => {}
             Kind::Of(resource, step) => {
-                cases += usize::from(resource_step(court, at, (resource, step), &mut there)?);
+                cases += usize::from(resource_step(court, at, (resource, step), there)?);
             }
             Kind::Loaded => {
                 let text = (span.on.clone(), span.facts.bytes.unwrap_or(0));
@@ -110,9 +177,18 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
                     there.drivers.insert(by, module.clone());
                 }
             }
-            Kind::Probe => there
-                .late
-                .retain(|_, (_, release)| !life.spans[*release].same_device(span)),
+            Kind::Probe => {
+                let is_another = |release: &usize| !life.spans[*release].same_device(span);
+                there.late.retain(|_, late| is_another(&late.release));
+                if let (Some(device), Some(_), Some(0)) =
+                    (span.facts.at, there.driver(span), span.ret)
+                {
+                    there.bound.insert(device, None);
+                }
+            }
+            Kind::Freed => {
+                there.bound.remove(&span.facts.at.unwrap_or(0));
+            }
             Kind::Add if span.ret == Some(0) && !is_the_cores(&span.on) => {
                 let probe = life.within(at, |outer| outer.kind == Kind::Probe);
                 if let (Some(device), Some(probe)) = (span.facts.at, probe) {
@@ -125,16 +201,47 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
                 there.resources.retain(|key, _| !of(key));
                 let child = span.facts.at.and_then(|at| there.children.remove(&at));
                 cases += usize::from(child.is_some());
+                let bound = span.facts.at.and_then(|at| there.bound.get_mut(&at));
+                bound.into_iter().for_each(|deleted| *deleted = Some(at));
             }
-            Kind::ModuleFreed => freed(court, at, &mut there)?,
+            Kind::ModuleFreed => freed(court, at, there)?,
             _ => {}
         }
     }
+    held(court, there)?;
     Ok(cases)
 }
 
-/// The work that calls the callback of `request_firmware_nowait()`.
-const CALLBACK: Kind = Kind::Of(Resource::Firmware, Step::Runs);
+/// The release of a device that nothing refers to follows its deletion. With
+/// `CONFIG_DEBUG_KOBJECT_RELEASE` it comes up to 4 s later (`lib/kobject.c`).
+const RELEASED: Micros = Micros(5_000_000);
+
+/// A device that a driver has bound is released when it has been deleted.
+fn held(court: &Court<'_>, there: &There) -> Result<(), Violation> {
+    let life = court.life;
+    let deleted = there.bound.values().flatten();
+    let held = deleted.filter(|del| life.spans[**del].begin + RELEASED < life.end);
+    if let Some(del) = held.min() {
+        let del = &life.spans[*del];
+        court.demand(
+            false,
+            format!(
+                "the device {} to be released after its deletion: a reference to it is left \
+                 (get_device() without put_device(), or a child of it)",
+                life.device_of(del)
+            ),
+            &[del.began],
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether a function is pending until it returns: an async one, and the callback of
+/// `request_firmware_nowait()`.
+fn has_to_end(kind: Kind) -> bool {
+    let of = [Resource::Firmware, Resource::Async];
+    of.map(|of| Kind::Of(of, Step::Runs)).contains(&kind)
+}
 
 /// Whether a device is one that the driver core adds for another one: a wake-up source, or a link
 /// between two devices.
@@ -153,7 +260,7 @@ fn resource_step(
     let life = court.life;
     let span = &life.spans[at];
     let key = key(resource, span);
-    if resource == Resource::Reference {
+    if matches!(resource, Resource::Reference | Resource::Memory) {
         return Ok(false);
     }
     let late = there.late.remove(&key);
@@ -167,21 +274,25 @@ fn resource_step(
             Ok(false)
         }
         Step::Starts => {
-            there.resources.insert(key, at);
+            let of = match resource {
+                Resource::Async => scheduled(life, at),
+                _ => Some(at),
+            };
+            there.resources.extend(of.map(|of| (key, of)));
             Ok(false)
         }
         Step::Runs => {
-            if let Some((start, release)) = late {
-                let device = life.device_of(&life.spans[release]);
-                let places = [&life.spans[start], &life.spans[release]];
+            if let Some(late) = late.filter(|late| late.is_freed) {
+                let (start, release) = (&life.spans[late.start], &life.spans[late.release]);
                 court.demand(
                     false,
                     format!(
-                        "the {resource} that the probe of {device} has started, {}, not to run \
-                         after {device} has been unbound",
-                        life.spans[start].on
+                        "the {resource} {}, which the probe of {} has started, not to run {}",
+                        start.on,
+                        life.device_of(release),
+                        since(release),
                     ),
-                    &[places[0].began, places[1].end_place(), span.end_place()],
+                    &[start.began, release.end_place(), span.end_place()],
                 )?;
             }
             there.resources.remove(&key);
@@ -203,30 +314,78 @@ fn released(life: &Life, release: usize, there: &mut There) {
     let probes = life.of_device(of).filter(|(_, probe)| {
         probe.kind == Kind::Probe && probe.ret == Some(0) && probe.began < removed.began
     });
-    let Some((probe, _)) = probes.last() else {
-        return;
-    };
-    for (key, start) in &there.resources {
-        let waits = matches!(key.0, Resource::Work | Resource::Timer | Resource::Firmware);
-        let is_own = key.1.is_some_and(|at| at < MODULES);
-        let by = life.within(*start, |outer| outer.kind == Kind::Probe);
-        if waits && is_own && by == Some(probe) {
-            there.late.insert(*key, (*start, release));
-        }
+    if let Some((probe, _)) = probes.last() {
+        late(life, (probe, release), there);
     }
 }
 
+/// What a probe has started and is pending at the end of this release or failed probe is late. Other
+/// modules that it calls start what is theirs.
+fn late(life: &Life, (probe, release): (usize, usize), there: &mut There) {
+    let mut late = Vec::new();
+    for (key, start) in &there.resources {
+        let span = &life.spans[*start];
+        let waits = matches!(
+            key.0,
+            Resource::Work | Resource::Timer | Resource::Firmware | Resource::Async
+        );
+        let is_data = span.facts.at.is_some_and(|at| (1..MODULES).contains(&at));
+        let by = life.within(*start, |outer| outer.kind == Kind::Probe);
+        let module = there.module(span);
+        let is_own = module.is_some() && module == there.driver(&life.spans[probe]);
+        if waits && is_data && is_own && by == Some(probe) {
+            let late_one = Late {
+                start: *start,
+                release,
+                is_freed: is_devres(life, probe, span.facts.at),
+            };
+            late.push((*key, late_one));
+        }
+    }
+    there.late.extend(late);
+}
+
+/// The half of an address that is recorded.
+const LOWER: u64 = 0xffff_ffff;
+
+/// Whether a place in memory is in what a probe has got from devres for its device.
+fn is_devres(life: &Life, probe: usize, at: Option<u64>) -> bool {
+    let device = life.spans[probe].facts.at;
+    let memory = Kind::Of(Resource::Memory, Step::Starts);
+    let mut own = life.inside(memory, probe).map(|(_, of)| of);
+    own.any(|of| {
+        let unsigned = |of: Option<i32>| of.map(|of| u32::from_ne_bytes(of.to_ne_bytes()).into());
+        let (begin, size): (Option<u64>, Option<u64>) = (unsigned(of.ret), unsigned(of.facts.node));
+        let begin = begin.filter(|begin| *begin > 0 && of.facts.at == device);
+        let offset = at
+            .zip(begin)
+            .and_then(|(at, begin)| (at & LOWER).checked_sub(begin));
+        offset.is_some_and(|offset| size.is_some_and(|size| offset < size))
+    })
+}
+
+/// Where the async function was scheduled whose work is queued here: just before, by this task.
+fn scheduled(life: &Life, queued: usize) -> Option<usize> {
+    let task = life.spans[queued].task;
+    let before = (0..queued).rev().take(NEAR);
+    let mut own = before.filter(|at| life.spans[*at].task == task);
+    own.find(|at| life.spans[*at].kind == Kind::Scheduled)
+}
+
+/// So many spans of other tasks may come between two of one task that follow each other at once.
+const NEAR: usize = 64;
+
 /// The module that has started a resource: that of its function. What is not text is of the module
 /// whose driver's probe has started it.
-fn of_module<'a>(life: &Life, start: usize, there: &'a There) -> Option<&'a str> {
+fn of_module<'a>(life: &'a Life, start: usize, there: &'a There) -> Option<&'a str> {
     let span = &life.spans[start];
-    let data = [Resource::Attribute, Resource::Region].map(|of| Kind::Of(of, Step::Starts));
+    let data = [Resource::Attribute, Resource::Region, Resource::Character];
+    let data = data.map(|of| Kind::Of(of, Step::Starts));
     if !data.contains(&span.kind) {
-        return there.module(function(span));
+        return there.module(span);
     }
     let probe = life.within(start, |outer| outer.kind == Kind::Probe)?;
-    let by = life.spans[probe].facts.by?;
-    there.drivers.get(&by).map(String::as_str)
+    there.driver(&life.spans[probe])
 }
 
 /// A module's memory goes: nothing of it may be there.
@@ -243,26 +402,22 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
     left.sort_unstable();
     if let Some((start, resource)) = left.first() {
         let of = &life.spans[*start];
+        let what = format!("{resource} {}", of.on);
+        let what = what.trim_end();
         let by = life.within(*start, |outer| outer.kind == Kind::Probe);
         let by = by.map_or(String::new(), |probe| {
             format!(", which the probe of {} has started,", life.spans[probe].on)
         });
         court.demand(
             false,
-            format!(
-                "the {resource} {}{by} to be gone before {module} is unloaded",
-                of.on
-            ),
+            format!("the {what}{by} to be gone before {module} is unloaded"),
             &[of.began, span.began],
         )?;
     }
     let mut children: Vec<(usize, usize)> = there
         .children
         .values()
-        .filter(|(_, probe)| {
-            let by = life.spans[*probe].facts.by;
-            by.and_then(|by| there.drivers.get(&by)).map(String::as_str) == Some(module)
-        })
+        .filter(|(_, probe)| there.driver(&life.spans[*probe]) == Some(module))
         .copied()
         .collect();
     children.sort_unstable();
@@ -298,7 +453,8 @@ fn child_is_left(life: &Life) -> Option<Vec<Event>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_life::{altered, assert_broken, assert_kept};
+    use super::super::law::Verdict;
+    use super::super::test_life::{altered, assert_broken, assert_kept, kept_in, life};
     use super::*;
 
     /// A probe that queues a work item and adds a device; both go with the driver.
@@ -306,6 +462,8 @@ mod tests {
         7 register mod=m
         7 register_end 0
         7 probe 0
+        7 devm 256 0
+        7 devm_end 3328
         7 delayed_work 1 0xf0
         7 add 5
         7 add_end 0
@@ -348,9 +506,83 @@ mod tests {
         // It has run, and the end of the device has not waited for it.
         let late = altered(&left, "8 rmmod m", "9 work_runs 1 0xf0\n8 rmmod m");
         assert_broken(&LAW, &late, "work_runs");
+        // That of memory which others own.
+        let owned = altered(&late, "7 devm_end 3328", "7 devm_end 4096");
+        assert_kept(&LAW, &owned, 1);
         // That of a module which stays.
         let other = altered(&left, "loaded m 0xe0 4096", "loaded m 0xe0 1");
         assert_kept(&LAW, &other, 1);
+    }
+
+    #[test]
+    fn an_error_path_leaves_work() {
+        let failed = altered(
+            &altered(RIGHT, "7 probe_end 0", "7 probe_end 5"),
+            "7 add 5",
+            "",
+        );
+        let failed = altered(&altered(&failed, "7 add_end 0", ""), "7 release 0", "");
+        let failed = altered(&altered(&failed, "7 remove 0", ""), "7 del 5", "");
+        let failed = altered(&altered(&failed, "7 del_end", ""), "7 release_end", "");
+        let late = altered(&failed, "7 work_stops 1 0xf0", "9 work_runs 1 0xf0");
+        // Where the module is has to be known before.
+        let loaded = |lines: &str| {
+            let lines = altered(lines, "loaded m 0xe0 4096", "");
+            altered(&lines, "7 init m", "loaded m 0xe0 4096\n7 init m")
+        };
+        assert_broken(&LAW, &loaded(&late), "work_runs");
+        assert_kept(&LAW, &late, 0);
+        let cut: Vec<&str> = failed.lines().take(14).collect();
+        let died = |lines: &str| at_death(&life(lines)).map(|of| of.expected);
+        let expected = died(&loaded(&cut.join("\n"))).unwrap();
+        assert!(
+            expected
+                .contains("0xf0, which the probe of d.0 has started, not to be pending after that"),
+            "{expected}"
+        );
+        assert_eq!(died(&loaded(RIGHT)), None);
+    }
+
+    #[test]
+    fn an_async_function_is_left() {
+        let scheduled = "7 schedule 3 0 func=0xf0\n7 async 4";
+        let left = altered(RIGHT, "7 delayed_work 1 0xf0", scheduled);
+        let left = altered(&left, "7 work_stops 1 0xf0", "");
+        assert_broken(&LAW, &left, "schedule func=0xf0");
+        // It has begun, and ends after the device has been unbound.
+        let runs = altered(&left, "7 release 0", "9 async_runs 4\n7 release 0");
+        let late = altered(&runs, "8 rmmod m", "9 async_runs_end\n8 rmmod m");
+        assert_broken(&LAW, &late, "async_runs_end");
+        let ended = altered(&runs, "7 release 0", "9 async_runs_end\n7 release 0");
+        assert_kept(&LAW, &ended, 1);
+        // The driver core's own is no concern of the module's.
+        let cores = altered(&left, "7 schedule 3 0 func=0xf0", "7 schedule 3 0");
+        assert_kept(&LAW, &cores, 1);
+    }
+
+    #[test]
+    fn a_character_device_is_left() {
+        let added = "7 devm_end 3328\n7 cdev 5 6";
+        let left = altered(RIGHT, "7 devm_end 3328", added);
+        assert_broken(&LAW, &left, "cdev number=5");
+        let gone = altered(&left, "7 remove 0", "7 remove 0\n7 cdev_stops 6");
+        assert_kept(&LAW, &gone, 3);
+    }
+
+    #[test]
+    fn a_device_is_held() {
+        let gone = "7 del 0\n7 del_end\n8 free_module m";
+        let deleted = altered(RIGHT, "8 free_module m", gone);
+        let is_held = "a reference to it is left";
+        let late = super::super::test_life::late(&deleted, "8 rmmod_end 0", 6);
+        match LAW.verdict(&late) {
+            Verdict::Broken(violation) => assert!(violation.expected.contains(is_held)),
+            other => panic!("{other:?}"),
+        }
+        assert_kept(&LAW, &deleted, 2);
+        let freed = altered(&deleted, "8 rmmod_end 0", "7 freed 0\n8 rmmod_end 0");
+        let late = super::super::test_life::late(&freed, "8 rmmod_end 0", 6);
+        kept_in(&LAW, &late, 2);
     }
 
     #[test]

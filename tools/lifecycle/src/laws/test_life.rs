@@ -94,7 +94,7 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
                         "schedule" => "__driver_attach_async_helper+0x0/0xf0",
                         _ => "__device_attach_async_helper+0x0/0x110",
                     };
-                    fetched.function = Some(helper.into());
+                    fetched.function = unusual("func").or(Some(helper.into()));
                 }
                 Value::Domain => {
                     fetched.domain = Some(words.next().map_or(0, |n| n.parse().unwrap()));

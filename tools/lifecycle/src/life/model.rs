@@ -142,7 +142,8 @@ pub struct Facts {
     pub by_core: bool,
     /// Of a registration: the module of the driver.
     pub module: Option<String>,
-    /// The function that called, or to which it returned: a symbol. Of a resource: its function.
+    /// The function that called, or to which it returned: a symbol. Of a resource and of
+    /// scheduled work: its function.
     pub caller: Option<String>,
     /// The async domain; 0 for all that are registered.
     pub domain: Option<u64>,

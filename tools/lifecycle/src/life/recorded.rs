@@ -153,7 +153,7 @@ fn begins<'a>(
             .then(|| fetched.name.as_ref().map(ToString::to_string))
             .flatten(),
         caller: match point {
-            Point::Of(..) => &fetched.function,
+            Point::Of(..) | Point::Schedule | Point::ScheduleDevice => &fetched.function,
             _ => &fetched.caller,
         }
         .as_ref()

@@ -356,7 +356,7 @@ static void remove(struct mutant_device *m)
 	if (!m->added)
 		return;
 	m->added = false;
-	m->held = is("held");
+	m->held = is("held") || is("device_is_held");
 	if (m->held)
 		get_device(&m->dev);
 	device_unregister(&m->dev);

@@ -3,6 +3,8 @@
  * A driver with one fault at a time, for check-driver. Beside it, expected.txt
  * has the words that the report must have of each.
  */
+#include <linux/async.h>
+#include <linux/cdev.h>
 #include <linux/delay.h>
 #include <linux/device/class.h>
 #include <linux/interrupt.h>
@@ -29,11 +31,14 @@ struct wrong {
 	struct miscdevice misc;
 	struct task_struct *thread;
 	struct platform_device *child;
+	struct cdev *cdev;
 };
 
 static struct platform_device *devices[2];
 static struct class *class;
 static int slots;
+static bool bound;
+static ASYNC_DOMAIN_EXCLUSIVE(domain);
 
 static bool is(const char *name)
 {
@@ -46,6 +51,11 @@ static void wrong_work(struct work_struct *work)
 
 static void wrong_timer(struct timer_list *timer)
 {
+}
+
+static void wrong_async(void *data, async_cookie_t cookie)
+{
+	msleep(400);
 }
 
 static irqreturn_t wrong_handler(int irq, void *data)
@@ -91,6 +101,22 @@ static int wrong_misc(struct wrong *wrong, struct platform_device *pdev)
 	return ret;
 }
 
+static int wrong_cdev(struct wrong *wrong, struct platform_device *pdev)
+{
+	/* A major number for local use. */
+	dev_t number = MKDEV(240, pdev->id);
+	int ret;
+
+	wrong->cdev = cdev_alloc();
+	if (!wrong->cdev)
+		return -ENOMEM;
+	wrong->cdev->ops = &wrong_fops;
+	ret = cdev_add(wrong->cdev, number, 1);
+	if (ret)
+		kobject_put(&wrong->cdev->kobj);
+	return ret;
+}
+
 static int wrong_probe(struct platform_device *pdev)
 {
 	struct wrong *wrong = devm_kzalloc(&pdev->dev, sizeof(*wrong), GFP_KERNEL);
@@ -125,6 +151,17 @@ static int wrong_probe(struct platform_device *pdev)
 		return pdev->id;
 	if (is("defer") && pdev->id)
 		return -EPROBE_DEFER;
+	if (is("again") && bound && !pdev->id)
+		return -EBUSY;
+	bound = true;
+	if (is("cdev"))
+		return wrong_cdev(wrong, pdev);
+	if (is("device"))
+		get_device(&pdev->dev);
+	if (is("async"))
+		async_schedule_domain(wrong_async, wrong, &domain);
+	if (is("usage"))
+		pm_runtime_get_noresume(&pdev->dev);
 	if (is("runtime_pm"))
 		pm_runtime_enable(&pdev->dev);
 	if (is("early"))
@@ -134,8 +171,12 @@ static int wrong_probe(struct platform_device *pdev)
 		slots = slot + 1;
 	}
 	/* This is right, and remove takes it back. */
-	schedule_delayed_work(&wrong->work, 60 * HZ);
+	schedule_delayed_work(&wrong->work, is("error_path") ? HZ : 60 * HZ);
 	mod_timer(&wrong->timer, jiffies + 60 * HZ);
+	if (is("error_path") && pdev->id) {
+		timer_delete_sync(&wrong->timer);
+		return -EIO;
+	}
 	return 0;
 }
 
@@ -194,6 +235,7 @@ module_init(wrong_init);
 static void __exit wrong_exit(void)
 {
 	platform_driver_unregister(&wrong_driver);
+	async_synchronize_full_domain(&domain);
 	wrong_gone();
 }
 module_exit(wrong_exit);

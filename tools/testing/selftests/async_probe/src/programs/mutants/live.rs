@@ -243,6 +243,13 @@ pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
             judge: Some(|log| says(probe_remove_probe::second_succeeds(log.life, NAME).map(drop))),
         },
         ("uevent_order", _) => life("", load_and_unload),
+        ("nothing_outlives", _) => life("devices=1", |bench| {
+            load_and_unload(bench)?;
+            write(Call::Remove, DEVICE)?;
+            // Longer than a kernel takes that releases objects late.
+            sleep(Duration::from_secs(6));
+            write(Call::Add, "mutant.1")
+        }),
         ("firmware_in_probe", "firmware_ignored") => {
             life("devices=1 firmware=async_probe/missing.fw", load)
         }
