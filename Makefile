@@ -54,8 +54,8 @@ check: lab
 
 check-driver: lab
 	@$(LAB) $(SAYS) check-driver $(LAB_FLAGS) $(DEVICE_FLAGS) $(call option,src,SRC) $(call option,with,WITH) \
-		$(call option,params,PARAMS) $(call option,before,BEFORE) $(call option,after,AFTER) $(call option,firmware,FIRMWARE) \
-		$(call option,step-deadline,DEADLINE) -- $(call quoted,MODULE)
+		$(call option,params,PARAMS) $(call option,before,BEFORE) $(call option,after,AFTER) $(call option,undo,UNDO) $(call option,kernels,KERNELS) \
+		$(call option,firmware,FIRMWARE) $(call option,step-deadline,DEADLINE) -- $(call quoted,MODULE)
 
 devices: lab
 	@$(LAB) $(SAYS) devices $(LAB_FLAGS) -- $(call quoted,WORD)

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use lifecycle::driver::Load;
 use lifecycle::event::resource::{Resource, Step};
 use lifecycle::event::Call;
+use lifecycle::laws::nothing_outlives;
 use lifecycle::life::Kind;
-use lifecycle::{Life, Micros};
+use lifecycle::{errno, Life, Micros};
 use serde::Serialize;
 
 use super::blocked::summary;
@@ -74,7 +75,8 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
         faults.push(Fault::new(what, of.blocked.clone()));
     }
     faults.extend(of.laws.iter().filter_map(|law| broken(law, of.symbols)));
-    faults.extend(complaints(of.splats, of.symbols));
+    faults.extend(pending(of));
+    faults.extend(complaints(of));
     let stays = of.told.first("stays");
     if let Some((error, line)) = stays.and_then(|words| words.split_once(' ')) {
         let mut seen = vec![format!("/proc/modules has: {line}")];
@@ -93,6 +95,8 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
             faults.push(Fault::new(format!("{what}: {named}"), vec![]));
         }
     }
+    faults.extend(of.told.all("usage").iter().filter_map(|words| usage(words)));
+    faults.extend(not_again(of));
     faults.extend(deferrals(of));
     faults.extend(swallowed(of));
     faults.extend(early(of));
@@ -120,21 +124,26 @@ fn is_own(line: &str, of: &Evidence<'_>) -> bool {
 
 /// A broken law.
 fn broken(law: &Law, symbols: &Symbols) -> Option<Fault> {
-    let said = |key: &str| {
-        law.broken
-            .as_ref()?
-            .lines()
-            .find_map(|line| line.strip_prefix(key))
-    };
-    let what = format!(
-        "{}: expected {}",
-        law.law,
-        symbols.name(said("expected: ")?)
-    );
+    violated(law.law, law.broken.as_ref()?, symbols)
+}
+
+/// What was pending when the machine has died, where no law has seen it run.
+fn pending(of: &Evidence<'_>) -> Option<Fault> {
+    let mut deaths = of.told.deaths.iter();
+    deaths.find_map(|part| {
+        let violation = nothing_outlives::at_death(of.parts.get(part.as_str())?)?;
+        violated(violation.law, &violation.to_string(), of.symbols)
+    })
+}
+
+/// A law is broken, as it is printed.
+fn violated(law: &'static str, violation: &str, symbols: &Symbols) -> Option<Fault> {
+    let said = |key: &str| violation.lines().find_map(|line| line.strip_prefix(key));
+    let what = format!("{law}: expected {}", symbols.name(said("expected: ")?));
     let seen = said("seen: ").unwrap_or_default().split("; ");
     let seen = seen.map(|line| symbols.name(line)).collect();
     Some(Fault {
-        law: Some(law.law),
+        law: Some(law),
         ..Fault::new(what, seen)
     })
 }
@@ -172,26 +181,70 @@ pub fn statics(told: &Told, loads: [Option<&Load>; 3]) -> Vec<String> {
 }
 
 /// Each kind of complaint once.
-fn complaints(splats: &[Splat], symbols: &Symbols) -> Vec<Fault> {
+fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
-    for splat in splats {
+    for splat in of.splats {
+        let lines: Vec<String> = splat
+            .lines()
+            .filter(|line| !is_ours(line) && line.trim_end().contains("] "))
+            .map(|line| of.symbols.name(line))
+            .collect();
         let mut what = format!("the kernel complained: {}", splat.kind);
         // The kernel itself names the functions of a module that is loaded.
-        let places = splat.lines().filter(|line| line.contains("RIP: 0010:0xff"));
-        let mut named = places.map(|line| (line, symbols.name(line)));
-        if let Some((_, named)) = named.find(|(line, named)| *line != named) {
-            let place = named.split("0010:").last().unwrap_or_default();
+        let mut places = splat.lines().filter(|line| line.contains("RIP: 0010:0xff"));
+        let gone = places.find_map(|line| {
+            let named = of.symbols.name(line);
+            (named != *line).then(|| named.split("0010:").last().unwrap_or_default().to_owned())
+        });
+        if let Some(place) = gone {
             what += &format!(" in {place}, after rmmod");
+        } else if let Some(place) = place(&lines, of.module) {
+            what += &format!(" {place}");
+        }
+        // What comes of an oops is no other fault.
+        if splat.kind == "panic" && !faults.is_empty() {
+            continue;
         }
         if !faults.iter().any(|fault| fault.what == what) {
-            let lines = splat
-                .lines()
-                .filter(|line| !is_ours(line) && line.trim_end().contains("] "));
-            let named = lines.take(NAMED).map(|line| symbols.name(line));
-            faults.push(Fault::new(what, named.collect()));
+            // The first lines say what, and those about the driver where.
+            let is_own = |line: &&String| line.contains(&format!("[{}]", of.module));
+            let own = lines.iter().skip(FIRST).filter(is_own);
+            let mut seen: Vec<String> = lines.iter().take(FIRST).chain(own).cloned().collect();
+            if seen.len() <= FIRST {
+                seen.clone_from(&lines);
+            }
+            seen.truncate(NAMED);
+            faults.push(Fault::new(what, seen));
         }
     }
     faults
+}
+
+/// So many lines of a complaint are told whatever they say.
+const FIRST: usize = 2;
+
+/// The function of the driver that a complaint names: the one that has freed the memory which it is
+/// about, or the innermost of the stack.
+fn place(lines: &[String], module: &str) -> Option<String> {
+    let tag = format!("[{module}]");
+    let own = |line: &str| {
+        let before = line.split(&tag).next().filter(|before| *before != line)?;
+        let symbol = before.split_whitespace().last()?;
+        let function = symbol.split('/').next()?;
+        Some(format!("{function} {tag}"))
+    };
+    let freed = lines.iter().filter(|line| line.contains("Freed in "));
+    let freed = freed.filter_map(|line| own(line)).next();
+    if let Some(function) = freed {
+        return Some(format!("about memory that {function} has freed"));
+    }
+    let stack = lines.iter().filter(|line| {
+        !["] ? ", "  ? ", "Allocated in ", "Modules linked in"]
+            .iter()
+            .any(|not| line.contains(not))
+    });
+    let mut stack = stack.filter_map(|line| own(line));
+    stack.next().map(|function| format!("in {function}"))
 }
 
 /// Whether the lab itself has written a line of the console.
@@ -254,6 +307,42 @@ fn deferrals(of: &Evidence<'_>) -> Vec<Fault> {
         Fault::new(what, vec![])
     }));
     faults
+}
+
+/// What each bind leaves of runtime PM.
+fn usage(words: &str) -> Option<Fault> {
+    let (device, counts) = words.split_once(' ')?;
+    let (first, last) = counts.split_once(' ')?;
+    let what = format!(
+        "the runtime PM usage count of {device} is {first} after it has been unbound once, and \
+         {last} after it has been unbound again: its probe gets what its remove does not put \
+         (pm_runtime_get_sync() without pm_runtime_put())"
+    );
+    Some(Fault::new(what, vec![]))
+}
+
+/// The devices that have been bound and unbound, and whose next probe fails.
+fn not_again(of: &Evidence<'_>) -> Vec<Fault> {
+    let life = of.parts.get("load");
+    let binds = life.into_iter().flat_map(|life| {
+        let binds = life.of(Kind::Bind);
+        binds.filter_map(|(at, _)| {
+            let (_, probe) = life.inside(Kind::Probe, at).last()?;
+            let mut before = life.of_device(probe);
+            let was_bound = before.any(|(_, of)| of.kind == Kind::Remove && of.began < probe.began);
+            let failed = probe.ret.filter(|ret| *ret < 0 && *ret != EPROBE_DEFER)?;
+            // What the driver core refuses breaks a law.
+            let is_own = was_bound && !probe.facts.by_core;
+            is_own.then(|| {
+                let error = errno::name(failed);
+                Fault::new(
+                    format!("{} cannot be bound again: {error}", probe.on),
+                    vec![],
+                )
+            })
+        })
+    });
+    binds.take(NAMED).collect()
 }
 
 /// A probe that has failed, of which the bus has not told the driver core.

@@ -2,9 +2,9 @@
 
 //! What the guest tells of a driver's life: lines that begin with `check:`, and recordings.
 
-use lifecycle::parse::log;
 use lifecycle::parse::refusal::Refusal;
-use lifecycle::{errno, Event};
+use lifecycle::parse::{dump, log, recording};
+use lifecycle::{errno, Event, Probing};
 
 /// A part of the life.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,8 @@ pub struct Life {
     pub drivers: Vec<Driver>,
     /// The rest: what, and its words.
     pub said: Vec<(String, String)>,
+    /// The parts in which the machine has died.
+    pub deaths: Vec<String>,
 }
 
 impl Life {
@@ -100,6 +102,36 @@ impl Life {
         }
     }
 
+    /// Takes up the recording that is on the console of a machine that has died, in place of what
+    /// the guest has told of the last part.
+    pub fn died(&mut self, console: &str, kernel: &str, probing: Probing) {
+        let events = dump::events(console);
+        let last = self.all("part").pop();
+        let Some(name) = last.filter(|_| !events.is_empty()) else {
+            return;
+        };
+        self.parts.retain(|part| part.name != name);
+        self.deaths.push(name.clone());
+        self.parts.push(Part {
+            name,
+            recording: recording::write_of(kernel, probing, &events),
+        });
+    }
+
+    /// Takes up the part in which another boot of the same life has died.
+    pub fn add_death(&mut self, boot: &str, mut of: Self) {
+        let name = of.deaths.pop();
+        let part = of
+            .parts
+            .into_iter()
+            .find(|part| Some(&part.name) == name.as_ref());
+        self.parts.extend(part.map(|part| {
+            let name = format!("{boot}_{}", part.name);
+            self.deaths.push(name.clone());
+            Part { name, ..part }
+        }));
+    }
+
     /// All that was said of this.
     pub fn all(&self, what: &str) -> Vec<String> {
         let said = self.said.iter().filter(|(key, _)| key == what);
@@ -155,5 +187,21 @@ mod tests {
         );
         assert_eq!(life.first("stays"), Some("-11 x"));
         assert_eq!(life.first("stuck"), None);
+    }
+
+    #[test]
+    fn a_machine_that_dies_tells_the_rest() {
+        let console = include_str!("../../../../lifecycle/tests/consoles/dump.txt");
+        let told = "check: part load\ncheck: recording load\n# cut\ncheck: recorded load\n";
+        let mut life = Life::read(told);
+        life.died("[    1.0] all is well\n", "7.3.4", Probing::Once);
+        assert!(life.deaths.is_empty());
+        life.died(console, "7.3.4", Probing::Once);
+        assert_eq!((life.parts.len(), life.deaths.len()), (1, 1));
+        assert_eq!(life.parts[0].events().unwrap().len(), 7);
+        let mut first = Life::default();
+        first.add_death("slab_debug", life);
+        assert_eq!(first.parts[0].name, "slab_debug_load");
+        assert_eq!(first.deaths, ["slab_debug_load"]);
     }
 }

@@ -86,6 +86,12 @@ pub struct Args {
     /// A command for the guest's shell each time after the driver has been loaded
     #[arg(long, default_value = "")]
     pub after: String,
+    /// A command for the guest's shell each time before the driver is unloaded
+    #[arg(long, default_value = "")]
+    pub undo: String,
+    /// Kernels to check it on, one after the other, in place of one
+    #[arg(long, default_value = "")]
+    pub kernels: String,
     /// What the guest sees in /lib/firmware
     #[arg(long)]
     pub firmware: Option<PathBuf>,
@@ -106,6 +112,8 @@ impl Args {
             params: String::new(),
             before: String::new(),
             after: String::new(),
+            undo: String::new(),
+            kernels: String::new(),
             firmware: None,
             step_deadline: STEP_DEADLINE,
         }
@@ -135,18 +143,61 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(dir) = &args.firmware {
         directory("FIRMWARE=", dir)?;
     }
+    let kernels: Vec<&str> = args.kernels.split_whitespace().collect();
+    let kernels = match kernels[..] {
+        [] => vec![args.boot.kernel.kernel.as_str()],
+        _ => kernels,
+    };
+    let mut checks = Vec::new();
+    for kernel in &kernels {
+        check_interrupted()?;
+        checks.push((*kernel, check_on(args, kernel, kernels.len() > 1)));
+    }
+    let reports = || {
+        let checks = checks.iter();
+        checks.filter_map(|(kernel, check)| Some((*kernel, check.as_ref().ok()?.told()?)))
+    };
+    if kernels.len() > 1 {
+        for (kernel, report) in reports() {
+            result(&format!("{kernel}: {}", report.faulty().trim_end()));
+        }
+    }
+    for (_, report) in reports() {
+        result(report.text().trim_end());
+    }
+    if reports().next().is_some() {
+        let out = kernels
+            .iter()
+            .map(|kernel| out_of(kernel, kernels.len() > 1));
+        let out: Vec<String> = out.map(|out| format!("out/{out}/report.json")).collect();
+        note(&format!("report and recordings: {}", out.join(", ")));
+    }
+    let verdicts = checks.into_iter().map(|(_, check)| check?.verdict());
+    // Each is on the terminal; the first one counts.
+    verdicts.fold(Ok(()), Result::and)
+}
+
+/// Where the files of a check go, below `out/`.
+fn out_of(kernel: &str, is_one_of_many: bool) -> String {
+    let of = kernel.replace(|part| !char::is_alphanumeric(part), "-");
+    match is_one_of_many {
+        true => format!("check-driver-{of}"),
+        false => "check-driver".to_owned(),
+    }
+}
+
+/// Checks the driver on one kernel.
+fn check_on(args: &Args, kernel: &str, is_one_of_many: bool) -> Result<Checked> {
+    let mut args = args.clone();
+    kernel.clone_into(&mut args.boot.kernel.kernel);
     let session = Session::of_any(&args.boot.kernel)?;
     let devices = args.devices.devices(&session)?;
     let modules = session.modules()?;
-    let args = &Args {
-        module: match args.module.is_empty() && args.src.is_none() {
-            true => choose::module(&devices, &session, &modules, &args.boot.machine)?,
-            false => args.module.clone(),
-        },
-        ..args.clone()
-    };
+    if args.module.is_empty() && args.src.is_none() {
+        args.module = choose::module(&devices, &session, &modules, &args.boot.machine)?;
+    }
     let programs = programs::build(&session.project, session.kernel.arch())?;
-    let out = session.project.out("check-driver");
+    let out = session.project.out(&out_of(kernel, is_one_of_many));
     // If a step may take longer, so may all together.
     let times = args.step_deadline.div_ceil(STEP_DEADLINE);
     let machine = Machine {
@@ -154,17 +205,9 @@ pub fn run(args: &Args) -> Result<()> {
         wall_deadline: args.boot.machine.wall_deadline.saturating_mul(times),
         ..devices.machine(&args.boot.machine)
     };
-    let checked = check(
-        &session, &modules, &programs, &machine, args, &devices, &out,
-    )?;
-    if let Some(report) = checked.report.as_ref().filter(|report| report.tells()) {
-        result(report.text().trim_end());
-        note(&format!(
-            "report and recordings: {}",
-            out.join("report.json").display()
-        ));
-    }
-    checked.verdict()
+    check(
+        &session, &modules, &programs, &machine, &args, &devices, &out,
+    )
 }
 
 /// What came of a check.
@@ -230,22 +273,20 @@ pub fn check(
     let mut outcome = session
         .boot(machine, out)
         .run(initramfs.clone(), &mut told)?;
-    if outcome.splats.is_empty() && outcome.ended == Ended::Exit(0) {
-        // Once more: the laws have seen what they see, and a use after free may end the machine.
+    let mut life = lived(session, out, &outcome)?;
+    if outcome.ended == Ended::Exit(0) || !outcome.splats.is_empty() {
+        // Once more: where memory is poisoned, a use after free is told with who has freed it.
         let machine = Machine {
             append: format!("{SLAB_DEBUG} {}", machine.append),
             ..machine.clone()
         };
         let again = out.join("slab_debug");
         let poisoned = session.boot(&machine, &again).run(initramfs, &mut told)?;
+        life.add_death("slab_debug", lived(session, &again, &poisoned)?);
         outcome.splats.extend(poisoned.splats);
     }
     step.done();
 
-    let results = out.join("results.log");
-    // As the guest has written it: recordings are sealed.
-    let output = fs::read(&results).at(&results, "read")?;
-    let life = Life::read(&String::from_utf8_lossy(&output));
     let subject = Subject {
         module: files.driver.module.name.clone(),
         parameters: args.params.clone(),
@@ -253,6 +294,7 @@ pub fn check(
         devices: devices.words(),
         kernel: session.kernel.release()?,
         machine: words(machine),
+        unseen: report::unseen(&session.kernel.config()?),
     };
     let symbols = Symbols::read(&files.driver.module.name, &files.driver.module.path);
     let turns = machine.time == Time::Virtual;
@@ -265,6 +307,19 @@ pub fn check(
         life,
         outcome,
     })
+}
+
+/// What the guest of a boot has told.
+fn lived(session: &Session, out: &Path, outcome: &Outcome) -> Result<Life> {
+    let results = out.join("results.log");
+    // As the guest has written it: recordings are sealed.
+    let output = fs::read(&results).at(&results, "read")?;
+    let mut life = Life::read(&String::from_utf8_lossy(&output));
+    let console = fs::read(&outcome.console).unwrap_or_default();
+    let kernel = session.kernel.release()?;
+    let probing = session.instruments.probing;
+    life.died(&String::from_utf8_lossy(&console), &kernel, probing);
+    Ok(life)
 }
 
 /// Judges, and writes the files.
@@ -319,6 +374,11 @@ fn report(
 }
 
 impl Checked {
+    /// The report, if it says more than that nothing came of it.
+    fn told(&self) -> Option<&Report> {
+        self.report.as_ref().filter(|report| report.tells())
+    }
+
     /// What the kernel has complained about.
     pub fn complaints(&self) -> &[Splat] {
         &self.outcome.splats
@@ -512,7 +572,11 @@ fn plan(args: &Args, devices: &Devices, files: &Files) -> Result<String> {
         true => args.before.clone(),
         false => format!("sleep {ENUMERATED}; {}", args.before),
     };
-    for (what, command) in [("before", &before), ("after", &args.after)] {
+    for (what, command) in [
+        ("before", &before),
+        ("after", &args.after),
+        ("undo", &args.undo),
+    ] {
         if command.contains('\n') {
             return Err(Error::new(
                 Kind::Usage,

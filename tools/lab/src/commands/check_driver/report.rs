@@ -15,6 +15,7 @@ use super::fault::{faults, statics, Evidence, Fault};
 use super::laws::{judge_all, Law};
 use super::life::{negative, Driver, Life};
 use super::symbols::Symbols;
+use crate::config::Config;
 use crate::console::Splat;
 
 /// The version of `report.json`. It changes when a reader of the one before would go wrong.
@@ -37,6 +38,43 @@ pub struct Subject {
     pub kernel: String,
     /// The machine, in words.
     pub machine: String,
+    /// The kinds of faults that this kernel does not see, and the kernel that does.
+    pub unseen: Vec<(&'static str, &'static str)>,
+}
+
+/// What an option of the kernel lets one see, and the lab's kernel that has it.
+const SEES: &[(&str, &str, &str)] = &[
+    (
+        "CONFIG_KASAN=y",
+        "accesses to freed memory that leave no trace in it",
+        "debug",
+    ),
+    (
+        "CONFIG_PROVE_LOCKING=y",
+        "locks that a probe still holds when it returns, or takes in the wrong order",
+        "debug",
+    ),
+    (
+        "CONFIG_DEBUG_KMEMLEAK=y",
+        "memory, work queues and IDAs that are left",
+        "debug",
+    ),
+    (
+        "CONFIG_DEBUG_OBJECTS_TIMERS=y",
+        "hrtimers that are left",
+        "debug",
+    ),
+    (
+        "CONFIG_KCSAN=y",
+        "accesses without a lock that leave the same values",
+        "debug-kcsan",
+    ),
+];
+
+/// What a kernel of this configuration does not see.
+pub fn unseen(config: &Config) -> Vec<(&'static str, &'static str)> {
+    let others = SEES.iter().filter(|(option, ..)| !config.holds(option));
+    others.map(|(_, what, kernel)| (*what, *kernel)).collect()
 }
 
 /// What one driver is advised.
@@ -216,23 +254,36 @@ impl Report {
             || self.broken().count() > 0
     }
 
-    /// The report for a terminal of 80 columns. Ends with a line feed.
-    pub fn text(&self) -> String {
+    /// How many faults there are, and which.
+    pub fn faulty(&self) -> String {
         let Subject {
-            module,
-            parameters,
-            with,
-            devices,
-            kernel,
-            machine,
+            module, parameters, ..
         } = &self.subject;
         let verdict = match self.faults.len() {
             0 => "no fault was seen".to_owned(),
             1 => "one fault".to_owned(),
             count => format!("{count} faults"),
         };
-        let mut lines =
-            vec![format!("{module} {parameters}").trim_end().to_owned() + ": " + &verdict];
+        let first = format!("{module} {parameters}").trim_end().to_owned() + ": " + &verdict;
+        let mut out = wrapped(&first, "");
+        for Fault { what, seen, .. } in &self.faults {
+            out += &wrapped(what, "  ");
+            out.extend(seen.iter().map(|line| wrapped(line, "    ")));
+        }
+        out
+    }
+
+    /// The report for a terminal of 80 columns. Ends with a line feed.
+    pub fn text(&self) -> String {
+        let Subject {
+            with,
+            devices,
+            kernel,
+            machine,
+            unseen,
+            ..
+        } = &self.subject;
+        let mut lines = Vec::new();
         if !with.is_empty() {
             lines.push(format!("with {with}"));
         }
@@ -240,11 +291,7 @@ impl Report {
             lines.push(format!("on {devices}"));
         }
         lines.push(format!("Linux {kernel}, {machine}"));
-        let mut out = wrapped(&lines.remove(0), "");
-        for Fault { what, seen, .. } in &self.faults {
-            out += &wrapped(what, "  ");
-            out.extend(seen.iter().map(|line| wrapped(line, "    ")));
-        }
+        let mut out = self.faulty();
         for Advised { driver, advice, .. } in &self.drivers {
             // The first reason that is no figure, and rather one that is not above already.
             let is_reason = |why: &&String| {
@@ -306,6 +353,14 @@ impl Report {
         if !self.notes.is_empty() {
             out += "\nSeen besides:\n";
             out.extend(self.notes.iter().map(|note| wrapped(note, "  ")));
+        }
+        for kernel in ["debug", "debug-kcsan"] {
+            let of = unseen.iter().filter(|(_, sees)| *sees == kernel);
+            let what: Vec<&str> = of.map(|(what, _)| *what).collect();
+            if !what.is_empty() {
+                let what = format!("Seen with KERNELS={kernel} only: {}.", what.join("; "));
+                out += &format!("\n{}", wrapped(&what, ""));
+            }
         }
         for broken in self.broken().filter_map(|law| law.broken.as_ref()) {
             out.push('\n');

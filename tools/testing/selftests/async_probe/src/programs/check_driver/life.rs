@@ -29,6 +29,15 @@ const LOOK: Duration = Duration::from_millis(20);
 /// parts are out by then: what comes may be the end of the machine.
 const PATIENCE: Duration = Duration::from_secs(150);
 
+/// So often a device is unbound and bound while the driver is loaded.
+const RACES: usize = 3;
+
+/// After so long a device that is deleted has been released (`nothing_outlives`).
+const RELEASED: Duration = Duration::from_secs(6);
+
+/// So often is looked whether a module is being loaded.
+const TRIES: usize = 100;
+
 /// More probes than this without a rest are a loop.
 const ENDLESS: u64 = 500;
 
@@ -114,6 +123,8 @@ pub(crate) struct Life {
     asynchronous: bool,
     /// What was there before it was loaded.
     before: BTreeSet<String>,
+    /// The devices that it binds, as many of each driver as are bound again.
+    devices: Vec<(Driver, String)>,
 }
 
 /// A part of the life.
@@ -123,6 +134,7 @@ const PARTS: &[(&str, Part)] = &[
     ("load", Life::load),
     ("async_probe", Life::load_asynchronously),
     ("in_flight", Life::in_flight),
+    ("two_loaders", Life::two_loaders),
     ("hasty", Life::hasty),
     ("driver_first", Life::driver_first),
 ];
@@ -134,6 +146,7 @@ impl Life {
             drivers: Vec::new(),
             asynchronous: true,
             before: BTreeSet::new(),
+            devices: Vec::new(),
         }
     }
 
@@ -159,7 +172,7 @@ impl Life {
 
     /// Waits for what may come late; in virtual time only.
     fn be_patient(&self) {
-        if std::env::var_os("ASYNC_PROBE_ICOUNT_SHIFT").is_some() {
+        if is_virtual() {
             thread::sleep(PATIENCE);
         }
     }
@@ -230,6 +243,15 @@ impl Life {
         } = self.plan.driver.clone();
         let parameters = format!("{parameters} {more}").trim().to_owned();
         let after = self.plan.after.clone();
+        let known = name.clone();
+        // A machine that dies in its init has not told where it was.
+        thread::spawn(move || {
+            let mut tries = 0..TRIES;
+            while tries.next().is_some() && !modules::is_loaded(&known) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            kmsg::loaded(&known)
+        });
         Pending::begin(format!("insmod {name} {parameters}"), move || {
             let answer = modules::insmod(&path, &name, &parameters)?;
             // That of this thread, which has done nothing else.
@@ -273,8 +295,18 @@ impl Life {
         Ok(answer?)
     }
 
+    /// Takes back what the user's command has done.
+    fn undo(&self) -> Result<(), Stop> {
+        let undo = self.plan.undo.clone();
+        self.step("the command that undoes", move || {
+            shell("undo", undo.as_deref())
+        })?
+        .map_err(Stop::Failed)
+    }
+
     /// Unloads the driver, which must be possible.
     fn rmmod(&self) -> Result<(), Stop> {
+        self.undo()?;
         let name = &self.plan.driver.name;
         self.try_rmmod(name)?.map_err(|errno| {
             say(
@@ -375,8 +407,10 @@ impl Life {
                 say("fixed", format!("{bus} {name}"));
                 continue;
             }
-            for device in devices.into_iter().take(REBINDS) {
-                self.rebind(driver, &device)?;
+            for (number, device) in devices.into_iter().take(REBINDS).enumerate() {
+                self.devices.push((driver.clone(), device.clone()));
+                // The first one twice: what is left each time adds up.
+                self.rebind(driver, &device, if number == 0 { 2 } else { 1 })?;
             }
         }
         self.settle(recorder)?;
@@ -385,19 +419,32 @@ impl Life {
         self.suspend()?;
         self.settle(recorder)?;
         self.rmmod()?;
+        if is_virtual() {
+            // The end of the thread is in the recording.
+            self.step("rest", || thread::sleep(RELEASED))?;
+        }
         self.compare("left", &self.before, true);
         Ok(())
     }
 
     /// Unbinds and binds a device; both are in the recording, with the kernel's answers.
-    fn rebind(&self, driver: &Driver, device: &str) -> Result<(), Stop> {
-        for call in [Call::Unbind, Call::Bind] {
+    fn rebind(&self, driver: &Driver, device: &str, times: usize) -> Result<(), Stop> {
+        let mut usage = Vec::new();
+        for call in [Call::Unbind, Call::Bind].repeat(times) {
             // One device may take another with it.
             if call == Call::Unbind && !driver.devices().iter().any(|there| there == device) {
                 return Ok(());
             }
             if self.write(driver, call, device)?.is_err() {
                 return Ok(());
+            }
+            if call == Call::Unbind {
+                usage.extend(driver.usage(device));
+            }
+        }
+        if let [first, .., last] = usage[..] {
+            if first < last {
+                say("usage", format!("{device} {first} {last}"));
             }
         }
         Ok(())
@@ -428,15 +475,8 @@ impl Life {
     /// they are bound again: what a probe has begun may still be under way.
     fn hasty(&mut self, recorder: &Recorder) -> Result<(), Stop> {
         self.load_driver("")?;
-        let drivers = self.drivers.iter();
-        let drivers = drivers.filter(|driver| driver.file("unbind").exists());
-        let devices = drivers.flat_map(|driver| {
-            let devices = driver.devices().into_iter().take(REBINDS);
-            devices.map(move |device| (driver, device))
-        });
-        let devices: Vec<(&Driver, String)> = devices.collect();
         for call in [Call::Unbind, Call::Bind] {
-            for (driver, device) in &devices {
+            for (driver, device) in &self.devices {
                 // The kernel's answer is in the recording.
                 let _ = self.write(driver, call, device)?;
             }
@@ -445,6 +485,7 @@ impl Life {
                 thread::sleep(2 * QUIET);
             }
         }
+        self.undo()?;
         let _ = self.try_rmmod(&self.plan.driver.name)?;
         self.settle(recorder)?;
         thread::sleep(2 * QUIET);
@@ -463,6 +504,35 @@ impl Life {
             self.unload_in_flight(recorder, "async_probe")?;
         }
         self.unload_in_flight(recorder, "")
+    }
+
+    /// Two tasks load the driver at once, and a third one unbinds and binds its devices meanwhile.
+    fn two_loaders(&mut self, recorder: &Recorder) -> Result<(), Stop> {
+        let first = self.begin_load("");
+        let Module {
+            path,
+            name,
+            parameters,
+        } = self.plan.driver.clone();
+        let second = Pending::begin(format!("a second insmod {name}"), move || {
+            modules::insmod(&path, &name, &parameters)
+        });
+        let mut loaded = None;
+        for _ in 0..RACES {
+            for (driver, device) in &self.devices {
+                for call in [Call::Unbind, Call::Bind] {
+                    if driver.file(&call.to_string()).exists() {
+                        // The kernel's answer is in the recording.
+                        let _ = self.write(driver, call, device)?;
+                    }
+                }
+            }
+            loaded = loaded.or_else(|| first.is_done());
+            thread::sleep(LOOK);
+        }
+        // It may come too late, and fail.
+        let _ = second.finish(self.plan.deadline)?;
+        self.land(recorder, (first, loaded), "")
     }
 
     /// Begins to load the driver and waits until a probe begins.
@@ -565,6 +635,11 @@ impl Life {
         self.settle(recorder)?;
         self.rmmod()
     }
+}
+
+/// Whether waiting costs nothing.
+fn is_virtual() -> bool {
+    std::env::var_os("ASYNC_PROBE_ICOUNT_SHIFT").is_some()
 }
 
 /// How many probes have begun.

@@ -45,6 +45,13 @@ impl Driver {
             .join(name)
     }
 
+    /// The usage count of a device's runtime PM (`CONFIG_PM_ADVANCED_DEBUG`).
+    pub(crate) fn usage(&self, device: &str) -> Option<i32> {
+        let of = Path::new("/sys/bus").join(&self.bus).join("devices");
+        let file = of.join(device).join("power/runtime_usage");
+        fs::read_to_string(file).ok()?.trim().parse().ok()
+    }
+
     /// The devices that it has, those among them that it is probing, too.
     pub(crate) fn devices(&self) -> Vec<String> {
         let mut devices = names(self.file(""));
@@ -94,6 +101,7 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
         ("file /dev/", "/dev"),
         ("file /proc/", "/proc"),
         ("file /proc/driver/", "/proc/driver"),
+        ("directory /sys/kernel/", "/sys/kernel"),
         ("directory of debugfs ", "/sys/kernel/debug"),
         ("slab cache ", "/sys/kernel/slab"),
     ] {

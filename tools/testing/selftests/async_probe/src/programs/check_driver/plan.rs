@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) before: Option<String>,
     /// A shell command each time after the driver has been loaded.
     pub(crate) after: Option<String>,
+    /// A shell command each time before the driver is unloaded.
+    pub(crate) undo: Option<String>,
     /// The driver's static variables.
     pub(crate) statics: Vec<Static>,
     /// The driver's own probe functions.
@@ -94,6 +96,7 @@ impl Plan {
             driver: Module::default(),
             before: None,
             after: None,
+            undo: None,
             statics: Vec::new(),
             probes: Vec::new(),
         };
@@ -117,6 +120,7 @@ impl Plan {
             "probe" => self.probes.push(rest.to_owned()),
             "static" => self.statics.push(Static::parse(rest)?),
             "after" => self.after = Some(rest.to_owned()),
+            "undo" => self.undo = Some(rest.to_owned()),
             _ => return None,
         }
         Some(())
@@ -129,12 +133,13 @@ mod tests {
 
     #[test]
     fn reads_a_plan() {
-        let text = "deadline 7\nwith /m/a.ko a\ndriver /m/d.ko d x=1 y=2\nafter echo 1 >/x\n";
+        let text = "deadline 7\nwith /m/a.ko a\ndriver /m/d.ko d x=1 y=2\nafter echo 1 >/x\nundo rm /x\n";
         let plan = Plan::parse(text).unwrap();
         assert_eq!(plan.deadline, Duration::from_secs(7));
         assert_eq!(plan.with[0].name, "a");
         assert_eq!(plan.driver.parameters, "x=1 y=2");
         assert_eq!(plan.after.as_deref(), Some("echo 1 >/x"));
+        assert_eq!(plan.undo.as_deref(), Some("rm /x"));
         assert_eq!(plan.before, None);
     }
 
