@@ -388,6 +388,21 @@ fn of_module<'a>(life: &'a Life, start: usize, there: &'a There) -> Option<&'a s
     there.driver(&life.spans[probe])
 }
 
+/// The probe that has started a resource. A thread begins in a task of its own, while the one that
+/// creates it waits for that (`kernel/kthread.c`, `__kthread_create_on_node()`).
+fn probe_of(life: &Life, start: usize) -> Option<usize> {
+    let mut by = start;
+    if life.spans[start].kind == Kind::Of(Resource::Thread, Step::Starts) {
+        let creating = life.of(Kind::Thread);
+        let mut creating = creating.filter(|(_, of)| of.spans(life.spans[start].began));
+        by = creating.next()?.0;
+        if creating.next().is_some() {
+            return None;
+        }
+    }
+    life.within(by, |outer| outer.kind == Kind::Probe)
+}
+
 /// A module's memory goes: nothing of it may be there.
 fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violation> {
     let life = court.life;
@@ -404,8 +419,7 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
         let of = &life.spans[*start];
         let what = format!("{resource} {}", of.on);
         let what = what.trim_end();
-        let by = life.within(*start, |outer| outer.kind == Kind::Probe);
-        let by = by.map_or(String::new(), |probe| {
+        let by = probe_of(life, *start).map_or(String::new(), |probe| {
             format!(", which the probe of {} has started,", life.spans[probe].on)
         });
         court.demand(
@@ -558,6 +572,26 @@ mod tests {
         // The driver core's own is no concern of the module's.
         let cores = altered(&left, "7 schedule 3 0 func=0xf0", "7 schedule 3 0");
         assert_kept(&LAW, &cores, 1);
+    }
+
+    #[test]
+    fn a_thread_is_left() {
+        let created = "7 thread\n9 kthread 0xf0\n7 thread_end 0";
+        let left = altered(
+            RIGHT,
+            "7 devm_end 3328",
+            &format!("7 devm_end 3328\n{created}"),
+        );
+        let said = match LAW.verdict(&life(&left)) {
+            Verdict::Broken(violation) => violation.expected,
+            other => panic!("{other:?}"),
+        };
+        assert!(
+            said.contains("thread 0xf0, which the probe of d.0"),
+            "{said}"
+        );
+        let ended = altered(&left, "7 remove 0", "7 remove 0\n9 exit");
+        assert_kept(&LAW, &ended, 3);
     }
 
     #[test]

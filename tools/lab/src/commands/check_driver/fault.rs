@@ -230,7 +230,7 @@ fn place(lines: &[String], module: &str) -> Option<String> {
     let own = |line: &str| {
         let before = line.split(&tag).next().filter(|before| *before != line)?;
         let symbol = before.split_whitespace().last()?;
-        let function = symbol.split('/').next()?;
+        let function = symbol.split('/').next()?.rsplit(':').next()?;
         Some(format!("{function} {tag}"))
     };
     let freed = lines.iter().filter(|line| line.contains("Freed in "));
