@@ -10,7 +10,7 @@ fleet=/lab/project/out/fleet
 root=$fleet/root
 work=$fleet/demo
 node=$(uname -n)
-word=ehci
+word=virtio-9p
 export SLURM_CONF=$work/slurm.conf
 
 # Slurm is not part of the root file system: 20 MB, unpacked beside it.
@@ -79,7 +79,7 @@ rm -f "$fleet"/census/*.log /lab/project/out/census/*"$word"*.json
 		sleep 1
 	done
 	sleep 5
-	pid=$(pgrep -f "census --partition=1/2" | head -n 1)
+	pid=$(grep -l -e '[-]-partition=1/2' /proc/[0-9]*/cmdline 2>/dev/null | cut -d / -f 3 | head -n 1)
 	echo "fleet: killing the worker of part 1 (process $pid)"
 	kill -KILL "$pid"
 ) &

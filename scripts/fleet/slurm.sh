@@ -52,4 +52,4 @@ done
 part=$(left)
 [ -z "$part" ] || echo "fleet: not done after $((round - 1)) rounds: parts ${part%,}; read $logs/*.log"
 # Says what is missing, and fails then.
-${MAKE:-make} -s "$what" JOIN="$join" "$@"
+${MAKE:-make} -s "$what" JOIN="$join" "$@" || exit 1
