@@ -3,6 +3,8 @@
 //! The documents that show what was measured: the tables stand between markers, and all else is
 //! left as it is.
 
+use lifecycle::designs::DRIVER_DOMAIN;
+
 use crate::tables::{self, Style};
 use crate::Benchmark;
 
@@ -16,7 +18,17 @@ pub const JSON: &str = "benchmark.json";
 type Tables = fn(&Benchmark, Style) -> String;
 
 /// All tables, by the names of their places.
-const TABLES: [(&str, Tables); 2] = [("designs", tables::designs), ("costs", tables::costs)];
+const TABLES: [(&str, Tables); 3] = [
+    ("designs", tables::designs),
+    ("costs", tables::costs),
+    (DRIVER_DOMAIN, tables::designs),
+];
+
+/// Whether these are figures of a kernel with one more design, whose tables have a place of their
+/// own.
+pub fn has_domain(benchmark: &Benchmark) -> bool {
+    benchmark.identity.kernel.ends_with(DRIVER_DOMAIN)
+}
 
 /// A document has no place for tables.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +44,9 @@ pub fn insert(text: &str, benchmark: &Benchmark) -> Result<String, NoPlace> {
     let mut text = text.to_owned();
     let mut found = false;
     for (name, tables) in TABLES {
+        if (name == DRIVER_DOMAIN) != has_domain(benchmark) {
+            continue;
+        }
         let (begin, end) = (
             format!(".. bench {name}: begin\n"),
             format!(".. bench {name}: end\n"),
@@ -66,5 +81,9 @@ mod tests {
         assert!(!new.contains("old"));
         assert_eq!(insert(&new, &benchmark).unwrap(), new);
         assert_eq!(insert("a\n", &benchmark), Err(NoPlace));
+        let mut other = benchmark;
+        other.identity.kernel = format!("7.3-{DRIVER_DOMAIN}");
+        assert_eq!(insert(text, &other), Err(NoPlace));
+        assert!(insert(&text.replace("costs", DRIVER_DOMAIN), &other).is_ok());
     }
 }

@@ -450,7 +450,12 @@ fn last(measured: &Measured) -> String {
 /// Puts the tables into the documents, and what they are from beside them.
 fn documents(benchmark: &Benchmark) -> Result<()> {
     let dir = Project::locate()?.top().join("Documentation");
-    for document in document::DOCUMENTS {
+    let all = if document::has_domain(benchmark) {
+        &document::DOCUMENTS[..1]
+    } else {
+        &document::DOCUMENTS[..]
+    };
+    for document in all {
         let path = dir.join(document);
         let text = fs::read_to_string(&path).at(&path, "read")?;
         let text = document::insert(&text, benchmark).map_err(|error| {
@@ -462,6 +467,9 @@ fn documents(benchmark: &Benchmark) -> Result<()> {
             )
         })?;
         write(&path, &text)?;
+    }
+    if document::has_domain(benchmark) {
+        return Ok(());
     }
     let path = dir.join(document::JSON);
     write(&path, &benchmark.to_json().map_err(bug)?)
