@@ -21,7 +21,8 @@ pub(super) const BOOTS: &[Boot] = &[
     Boot {
         name: "two_nodes",
         needs: None,
-        append: "driver_async_probe=slow_platform",
+        // With 1100 devices, kernels that tell of each kobject write more than a small log holds.
+        append: "driver_async_probe=slow_platform log_buf_len=4M",
         nodes: Some(2),
         qemu: "-device pci-testdev -device pci-testdev",
         hotplug: false,
