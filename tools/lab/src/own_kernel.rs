@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use lifecycle::series::SERIES;
 
@@ -293,18 +294,19 @@ fn source(base: &Prepared, series: &Series, shop: &Workshop<'_>) -> Result<PathB
 fn apply(patch: &str, dir: &Path, shop: &Workshop<'_>) -> Result<()> {
     let path = dir.join("series.patch");
     fs::write(&path, patch).at(&path, "write")?;
+    // A checkout that the cache is in would have git look for the files there.
+    let mut git = Command::new("git");
+    git.current_dir(dir)
+        .env("GIT_CEILING_DIRECTORIES", dir.parent().unwrap_or(dir))
+        .args(["apply", "series.patch"]);
     Logged {
         what: "patching the source",
         log: shop.logs.join("source-patch.log"),
         kind: Kind::Kernel,
         next: "mend the patch in scripts/series; then run the same command again",
     }
-    .run(
-        shop.env
-            .script("cd /lab/kernel\npatch -p1 --no-backup-if-mismatch <series.patch\nrm series.patch\n")
-            .bind(dir, "/lab/kernel")
-            .command(),
-    )
+    .run(git)?;
+    fs::remove_file(&path).at(&path, "remove")
 }
 
 fn unpack(base: &Prepared, shop: &Workshop<'_>, dir: &Path, lock: &Lock) -> Result<()> {

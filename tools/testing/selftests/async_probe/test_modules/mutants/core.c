@@ -471,14 +471,18 @@ static int register_driver(struct device_driver *driver, struct module *owner)
 	static const char *const names[] = {
 		"default_strategy", "prefer_asynchronous", "force_synchronous",
 	};
+	ktime_t began;
 	int ret;
+	u64 us;
 
 	driver->owner = is("driver_is_left") ? NULL : owner;
 	driver->probe_type = probe_type;
 	driver->suppress_bind_attrs = false;
+	began = ktime_get();
 	ret = driver_register(driver);
-	say("registered driver=%s probe_type=%s ret=%d ms=0.000\n",
-	    driver->name, names[probe_type], ret);
+	us = ktime_us_delta(ktime_get(), began);
+	say("registered driver=%s probe_type=%s ret=%d ms=%llu.%03llu\n",
+	    driver->name, names[probe_type], ret, us / 1000, us % 1000);
 	return ret;
 }
 

@@ -263,6 +263,7 @@ pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
         ("convoy", _) => Life {
             parameters: "probe_type=2 exclusive slow_ms=500",
             act: |bench| {
+                modules::wait_until_gone(UNRELATED);
                 load_in_flight(bench)?;
                 bench.insmod(UNRELATED, "")?;
                 bench.rmmod(UNRELATED)?;
