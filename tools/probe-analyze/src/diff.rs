@@ -27,9 +27,9 @@ pub fn run(args: &cli::Diff) -> Result<u8> {
         &log::read(&args.b, args.boot_b, args.quiet)?,
     );
     if args.form.json {
-        output::json(&diff);
+        output::json(&diff)?;
     } else if !args.quiet {
-        output::report(&report(&diff, detail(args.form)));
+        output::report(&report(&diff, detail(args.form)))?;
     }
     Ok(if diff.changes.is_empty() {
         0

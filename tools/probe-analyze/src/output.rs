@@ -2,14 +2,15 @@
 
 //! What the program prints: results on standard output, all else on standard error.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 
 use anstream::{eprintln, stdout, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 const BOLD: Style = Style::new().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -37,23 +38,39 @@ impl Color {
     }
 }
 
-/// Prints a result. The reader may go away early: `probe-analyze report FILE | head`.
-pub fn result(text: &str) {
-    let _ = writeln!(stdout().lock(), "{}", text.trim_end());
+/// Prints a result.
+///
+/// # Errors
+///
+/// [`Kind::Storage`](crate::error::Kind::Storage) if standard output cannot be written.
+pub fn result(text: &str) -> Result<()> {
+    printed(writeln!(stdout().lock(), "{}", text.trim_end()))
 }
 
 /// Prints a report: its headings, which end with a colon, in bold.
-pub fn report(text: &str) {
+///
+/// # Errors
+///
+/// [`Kind::Storage`](crate::error::Kind::Storage) if standard output cannot be written.
+pub fn report(text: &str) -> Result<()> {
     let mut stdout = stdout().lock();
-    for line in text.trim_end().lines() {
-        let printed = if line.ends_with(':') && !line.starts_with(' ') {
+    let mut lines = text.trim_end().lines();
+    printed(lines.try_for_each(|line| {
+        if line.ends_with(':') && !line.starts_with(' ') {
             writeln!(stdout, "{BOLD}{line}{BOLD:#}")
         } else {
             writeln!(stdout, "{line}")
-        };
-        if printed.is_err() {
-            return;
         }
+    }))
+}
+
+/// The reader may go away early: `probe-analyze report FILE | head`.
+fn printed(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::storage(Path::new("standard output"), &error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -63,9 +80,13 @@ pub fn note(text: &str) {
 }
 
 /// Prints a value as one line of JSON.
-pub fn json(value: &impl Serialize) {
+///
+/// # Errors
+///
+/// [`Kind::Storage`](crate::error::Kind::Storage) if standard output cannot be written.
+pub fn json(value: &impl Serialize) -> Result<()> {
     // None of the values has a map whose keys are not strings, which is all that could fail.
-    result(&serde_json::to_string(value).unwrap_or_default());
+    result(&serde_json::to_string(value).unwrap_or_default())
 }
 
 /// Prints why the program fails.

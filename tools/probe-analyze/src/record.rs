@@ -61,7 +61,7 @@ pub fn run(args: &Record) -> Result<u8> {
     if args.json {
         output::json(&serde_json::json!({
             "recording": args.out, "events": events.len(), "exit_code": code,
-        }));
+        }))?;
     } else if !args.quiet {
         output::note(&format!(
             "{} events in {out}; probe-analyze report {out} shows them",

@@ -26,9 +26,9 @@ pub fn run(args: &Report) -> Result<()> {
         return Ok(());
     }
     if args.form.json {
-        output::json(&summary);
+        output::json(&summary)?;
     } else {
-        output::report(&report(&summary, detail(args.form)));
+        output::report(&report(&summary, detail(args.form)))?;
     }
     Ok(())
 }

@@ -25,10 +25,10 @@ pub fn run(args: &cli::Timeline) -> Result<()> {
         .map_err(|error| Error::storage(&args.out, &error))?;
     let files: Vec<PathBuf> = NAMES.iter().map(|name| args.out.join(name)).collect();
     if args.json {
-        output::json(&files);
+        output::json(&files)?;
     } else if !args.quiet {
         let names = NAMES.join(", ");
-        output::result(&format!("the timeline: {names} in {}", args.out.display()));
+        output::result(&format!("the timeline: {names} in {}", args.out.display()))?;
     }
     Ok(())
 }

@@ -23,11 +23,11 @@ pub fn run(args: &WhatIf) -> Result<()> {
     }
     let answer = what_if(&summary.life, &args.driver);
     if args.form.json {
-        output::json(&answer);
+        output::json(&answer)?;
     } else if args.quiet {
-        output::result(&answer.drivers.join(","));
+        output::result(&answer.drivers.join(","))?;
     } else {
-        output::report(&report(&summary, &answer, detail(args.form)));
+        output::report(&report(&summary, &answer, detail(args.form)))?;
     }
     Ok(())
 }

@@ -131,13 +131,13 @@ struct Answer {
 pub fn run(args: &BootLine) -> Result<()> {
     let answer = answer(args)?;
     if args.json {
-        output::json(&answer);
+        output::json(&answer)?;
     } else if let Some(loader) = args.loader {
-        output::result(&loader.quote(&answer.line));
+        output::result(&loader.quote(&answer.line))?;
     } else if args.quiet {
-        output::result(&answer.line);
+        output::result(&answer.line)?;
     } else {
-        output::report(&text(&answer));
+        output::report(&text(&answer))?;
     }
     Ok(())
 }

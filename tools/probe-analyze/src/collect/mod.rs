@@ -115,7 +115,7 @@ pub fn run(args: &Collect) -> Result<()> {
     if args.json {
         output::json(&serde_json::json!({
             "file": args.output, "events": events.len(), "parts": names,
-        }));
+        }))?;
     } else if !args.quiet {
         output::note(&format!(
             "{} events, and {}, in {out}; probe-analyze report {out} shows them",

@@ -185,6 +185,20 @@ fn an_early_end_of_the_reader_is_no_error() {
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
 }
 
+#[test]
+fn a_full_disk_is_an_error() {
+    let log = sample("c_driver_convoy.txt");
+    for args in [
+        &["report", &log][..],
+        &["report", "--json", &log],
+        &["what-if", &log],
+    ] {
+        let output = probe_analyze(args).full_stdout().run();
+        assert_eq!(output.code, Some(7), "{args:?}");
+        assert!(output.stderr.contains("cannot write standard output"));
+    }
+}
+
 /// The names in a directory, sorted.
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory)

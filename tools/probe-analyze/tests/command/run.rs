@@ -29,6 +29,7 @@ enum To {
     Pipe,
     Terminal,
     Closed,
+    Full,
 }
 
 /// The program with these arguments, without what the environment says of colours.
@@ -85,6 +86,12 @@ impl Run {
         self
     }
 
+    /// Standard output is a device that has no room.
+    pub(crate) fn full_stdout(mut self) -> Self {
+        self.stdout = To::Full;
+        self
+    }
+
     /// Starts the program with pipes on standard input and standard output.
     pub(crate) fn start(mut self) -> Child {
         self.command
@@ -100,6 +107,11 @@ impl Run {
                 let pty = openpty(None, None).unwrap();
                 self.command.stdout(pty.slave);
                 Some(File::from(pty.master))
+            }
+            To::Full => {
+                let full = File::options().write(true).open("/dev/full").unwrap();
+                self.command.stdout(full);
+                None
             }
             To::Pipe | To::Closed => {
                 self.command.stdout(Stdio::piped());
