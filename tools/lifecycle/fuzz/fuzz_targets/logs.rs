@@ -5,7 +5,8 @@
 //! Whatever is refused is refused at a line that is there, in words that a terminal can print.
 //! Whatever is read has events and reads the same with carriage returns. There are a report, a
 //! what-if and pictures of it, the laws judge it, it has no difference to itself, and a recording
-//! that is written again reads the same.
+//! that is written again reads the same. The pictures, which take most of the time, are drawn of
+//! one log in eight.
 
 #![no_main]
 
@@ -60,6 +61,7 @@ fn read(text: &str) {
 
 fn commands(summary: &Summary) {
     let _ = of_log::report(summary, Detail::All);
+    assert_eq!(Diff::of(summary, summary).changes, []);
     let answer = what_if(&summary.life, &[]);
     let _ = of_what_if::report(summary, &answer, Detail::All);
     let drivers: Vec<String> = summary
@@ -70,11 +72,13 @@ fn commands(summary: &Summary) {
         .take(4)
         .collect();
     let _ = what_if(&summary.life, &drivers);
+    if summary.life.spans.len() % 8 != 1 {
+        return;
+    }
     let heading = Heading::default();
     for draw in [svg::svg, page::page, trace::trace] {
         let _ = draw(&summary.life, &heading);
     }
-    assert_eq!(Diff::of(summary, summary).changes, []);
 }
 
 /// Reads a dmesg as a whole, and line by line.

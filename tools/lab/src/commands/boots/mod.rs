@@ -8,7 +8,7 @@ pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lifecycle::event::Initcall;
 use lifecycle::life::Kind;
@@ -28,6 +28,7 @@ use crate::process::indent;
 use crate::progress::{note, result, Step};
 use crate::recorded::{self, Program, COLLECT};
 use crate::session::Session;
+use crate::vm;
 
 use rows::{Row, ROWS};
 use table::{Compared, Measured};
@@ -163,6 +164,19 @@ impl Booter {
     fn measure(&self, row: &Row, step: &Step) -> Result<Measured> {
         step.message("as it is");
         let before = self.boot(row, &[])?;
+        let probes = before.life.probes();
+        let binds = |driver: &&&str| {
+            let mut probes = probes.iter();
+            probes.any(|probe| probe.has_bound() && probe.driver.as_deref() == Some(**driver))
+        };
+        if let Some(driver) = row.drivers.iter().find(|driver| !binds(driver)) {
+            return Err(Error::new(
+                error::Kind::Failed,
+                format!("{driver} has bound no device"),
+                format!("the boot `{}` is about how long that takes", row.name),
+                format!("probe-analyze report {}", before.name),
+            ));
+        }
         let advice = what_if(&before.life, &[]);
         let mut sets: Vec<Vec<String>> = vec![advice.drivers.clone()];
         sets.extend(row.drivers.iter().map(|driver| vec![(*driver).to_owned()]));
@@ -199,7 +213,7 @@ impl Booter {
         initramfs.bytes("job", b"dmesg\n", true);
         let machine = self.machine.with_parameters(row.append);
         let mut log = String::new();
-        let boot = self.session.boot(&machine, &out);
+        let boot = self.boots_on(&machine, &out);
         let outcome = boot.run(initramfs, &mut |line| {
             log.push_str(line);
             log.push('\n');
@@ -267,11 +281,23 @@ impl Booter {
             }
         }
         initramfs.bytes("job", job.as_bytes(), true);
-        let boot = self.session.boot(&machine, &out);
+        let boot = self.boots_on(&machine, &out);
         boot.run(initramfs, &mut |_| ())?.verdict()?;
         let read = recorded::read(&results)?;
         fs::write(&stamp, stamped).at(&stamp, "write")?;
         Ok(read)
+    }
+
+    /// The drivers that are built in ask for their firmware before the guest has what comes late.
+    fn boots_on<'a>(&'a self, machine: &'a Machine, out: &'a Path) -> vm::Boot<'a> {
+        let brings = match self.modules.is_empty() {
+            true => vm::Brings::Early,
+            false => vm::Brings::Late,
+        };
+        vm::Boot {
+            brings,
+            ..self.session.boot(machine, out)
+        }
     }
 
     /// What a boot depends on. probe-analyze is not a part of it, which records nothing itself.
