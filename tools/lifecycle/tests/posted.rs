@@ -552,6 +552,36 @@ fn glued_to_each_other() {
     }
 }
 
+/// Others' lines have calendar times among printk's: those of ours have the one or the other.
+#[test]
+fn clocks_of_two_kinds() {
+    let iso = "2026-11-22T06:43:05,000000+00:00 ";
+    let other = read(&format!("{iso}x\n{BOOT}"));
+    assert_eq!(other.events, read(BOOT).events);
+    let both = refused(&format!(
+        "{BOOT}{iso}probe of x.0 returned 0 after 1 usecs\n"
+    ));
+    assert_eq!(both.line, Some(9));
+    assert_eq!(both.reason, Reason::NoTime(Clock::Wall));
+    // No kernel runs for so long.
+    for line in [
+        "7,1,1000000000000000,-;probe of x.0 returned 0 after 1 usecs\n",
+        "[1000000000.000000] probe of x.0 returned 0 after 1 usecs\n",
+    ] {
+        assert!(log::parse(line, None).is_err(), "{line}");
+    }
+}
+
+/// A console that has lost all of them.
+#[test]
+fn a_line_of_many() {
+    let lines = |many: usize| -> String {
+        let line = |at: usize| format!("[    1.{at:06}] probe of d{at} returned 0 after 1 usecs");
+        (0..many).map(line).collect()
+    };
+    assert_eq!(read(&(lines(20_000) + "\n")).events.len(), 20_000);
+}
+
 /// pstore has the end of a log in its first part.
 #[test]
 fn parts_of_pstore() {

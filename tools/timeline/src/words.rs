@@ -125,19 +125,19 @@ pub fn awaited(timeline: &Life, wait: &Wait) -> String {
     }
 }
 
-/// The name and number of a task. A task whose name the log does not have, and which made one call,
-/// has the name of that: insmod or rmmod.
+/// The name and number of a task. A task whose name the log does not have, and which begins with a
+/// call and made no other, has the name of that: insmod or rmmod.
 pub fn task(timeline: &Life, task: usize) -> String {
     let task = &timeline.tasks[task];
-    let mut calls = task.spans.iter().filter_map(|at| {
-        let kind = timeline.spans[*at].kind;
-        matches!(kind, Kind::Call(_)).then_some(kind)
-    });
-    let only = match (calls.next(), calls.next()) {
-        (Some(call @ Kind::Call(Call::Insmod | Call::Rmmod)), None) => Some(call.to_string()),
-        _ => None,
+    let only = || {
+        let mut kinds = task.spans.iter().map(|at| timeline.spans[*at].kind);
+        let call = kinds
+            .next()
+            .filter(|kind| matches!(kind, Kind::Call(Call::Insmod | Call::Rmmod)))?;
+        let another = kinds.any(|kind| matches!(kind, Kind::Call(_)));
+        (!another).then(|| call.to_string())
     };
-    match (task.name.clone().or(only), task.pid) {
+    match (task.name.clone().or_else(only), task.pid) {
         (Some(name), Some(pid)) => format!("{name} {pid}"),
         (Some(name), None) => name,
         (None, Some(pid)) => format!("task {pid}"),

@@ -208,17 +208,23 @@ fn glued(line: &str) -> Option<(usize, usize)> {
 /// Reads one line.
 pub(super) fn take(number: usize, line: &str, records: &mut Records, scan: &mut Scan) {
     let clean = cleaned(line);
-    if let Some((end, at)) = glued(&clean) {
-        take(number, &clean[..end], records, scan);
-        return take(number, &clean[at..], records, scan);
+    let mut rest: &str = &clean;
+    while let Some((end, at)) = glued(rest) {
+        take_one(number, &rest[..end], records, scan);
+        rest = &rest[at..];
     }
+    take_one(number, rest, records, scan);
+}
+
+/// Takes a line that is one.
+fn take_one(number: usize, line: &str, records: &mut Records, scan: &mut Scan) {
     let given = |stamp, console| Given {
         number,
         line,
         stamp,
         console,
     };
-    match Line::read(&clean, records) {
+    match Line::read(line, records) {
         Err(reason) => scan.refuse(number, reason, line),
         Ok(Line::Record(record)) => match message::read(&record.text, record.caller) {
             Ok(message) => {

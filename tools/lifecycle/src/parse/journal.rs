@@ -6,7 +6,7 @@
 //! takes it from `/dev/kmsg`). All other times are of when journald read the line: many lines of an
 //! early boot at once.
 
-use super::number::digits;
+use super::number::{digits, since_boot};
 use super::refusal::Clock;
 use crate::micros::Micros;
 
@@ -50,7 +50,7 @@ impl Fields {
             time: self
                 .source
                 .and_then(|source| digits(&source))
-                .map(Micros)
+                .and_then(|time| since_boot(Micros(time)))
                 .ok_or(Clock::Journal),
             caller: None,
             text: text.unwrap_or_default(),

@@ -184,9 +184,9 @@ fn dmesg(message: &Value, line: usize) -> Entry {
 
 fn from_seconds(seconds: f64) -> Option<Micros> {
     let micros = (seconds * 1e6).round();
-    // Any time that printk can print is below 2^53 microseconds.
+    // Any time since boot is below 2^53 microseconds.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let time = (0.0..9e15)
+    let time = (0.0..1e15)
         .contains(&micros)
         .then_some(Micros(micros as u64));
     time

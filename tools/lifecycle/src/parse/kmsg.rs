@@ -3,7 +3,7 @@
 //! The records of `/dev/kmsg` (`Documentation/ABI/testing/dev-kmsg`), and of netconsole's extended
 //! form (`Documentation/networking/netconsole.rst`).
 
-use super::number::number;
+use super::number::{number, since_boot};
 use super::prefix::task;
 use super::refusal::Reason;
 use crate::micros::Micros;
@@ -34,7 +34,7 @@ impl<'a> Record<'a> {
         number::<u32>(fields.next()?)?;
         let mut record = Self {
             number: number(fields.next()?)?,
-            time: Micros(number(fields.next()?)?),
+            time: since_boot(Micros(number(fields.next()?)?))?,
             caller: None,
             fragment: None,
             text,

@@ -19,7 +19,12 @@ pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
         .flatten()
 }
 
-/// Seconds with six decimals.
+/// A time since boot: no kernel has run for 30 years.
+pub(super) fn since_boot(time: Micros) -> Option<Micros> {
+    (time.seconds() < 1_000_000_000).then_some(time)
+}
+
+/// Seconds since boot, with six decimals.
 pub(super) fn seconds(text: &str) -> Option<Micros> {
     let (seconds, micros) = text.split_once('.')?;
     let seconds: u64 = digits(seconds)?;
@@ -28,4 +33,5 @@ pub(super) fn seconds(text: &str) -> Option<Micros> {
         .checked_mul(1_000_000)?
         .checked_add(micros)
         .map(Micros)
+        .and_then(since_boot)
 }

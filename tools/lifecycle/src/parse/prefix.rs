@@ -28,6 +28,8 @@ pub(super) struct Line<'a> {
 
 /// The line at each time of printk's form in this line, from the left.
 pub(super) fn lines(line: &str) -> impl Iterator<Item = Line<'_>> {
+    // No console loses the ends of so many lines.
+    const MOST: usize = 100;
     let mut from = 0;
     std::iter::from_fn(move || loop {
         let at = from + line[from..].find('[')?;
@@ -36,6 +38,7 @@ pub(super) fn lines(line: &str) -> impl Iterator<Item = Line<'_>> {
             return Some((at, time, rest));
         }
     })
+    .take(MOST)
     .map(|(at, time, rest)| {
         let mut columns = Columns::default();
         let text = columns.take_off(rest);
@@ -110,8 +113,8 @@ fn bracket(opened: &str) -> Option<(Micros, &str)> {
         .bytes()
         .position(|byte| !byte.is_ascii_digit() && byte != b'.')?;
     let (time, rest) = opened.split_at(length);
-    // Since 1970, and not since boot: `ts '[%.s]'` has put it there.
-    let time = seconds(time).filter(|time| time.seconds() < 1_000_000_000)?;
+    // A time since 1970, and not since boot, is of `ts '[%.s]'`.
+    let time = seconds(time)?;
     if let Some(rest) = rest.strip_prefix(']') {
         return Some((time, rest));
     }
@@ -157,9 +160,9 @@ impl Columns {
 /// The text of a line of `kernel/async.c` behind what the flags of dynamic debug put before it:
 /// `async:async_run_entry_fn:121: ` with all of them (`lib/dynamic_debug.c`).
 fn located(text: &str) -> Option<&str> {
-    let (place, text) = text.split_once(": ")?;
-    let is_place =
-        !place.contains(' ') && (place.contains("async") || digits::<u32>(place).is_some());
+    let (place, text) = text.split_once(' ')?;
+    let place = place.strip_suffix(':')?;
+    let is_place = place.contains("async") || digits::<u32>(place).is_some();
     let is_its =
         text.starts_with("async_") || text.starts_with("calling ") || text.starts_with("initcall ");
     (is_place && is_its).then_some(text)

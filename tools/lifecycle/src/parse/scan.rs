@@ -175,7 +175,14 @@ impl Scan {
         if boot.refusal.is_some() {
             return;
         }
-        boot.began.get_or_insert(given.stamp);
+        let is_calendar = |stamp: Stamp| matches!(stamp, Stamp::Calendar(_));
+        let began = *boot.began.get_or_insert(given.stamp);
+        if matches!(message, Message::Event(_)) && is_calendar(began) != is_calendar(given.stamp) {
+            if !boot.events.is_empty() {
+                return self.without_time(given.number, Clock::Wall, given.line);
+            }
+            boot.began = Some(given.stamp);
+        }
         let run = match given.console {
             true => boot.runs.take(given.stamp.time(), rest) + 1,
             false => 0,

@@ -160,8 +160,11 @@ pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
         so_far = gains;
         candidates.push(of);
     }
-    let gains =
-        |of: &&Candidate| of.adds.iter().take(2).sum::<i64>() >= difference(WORTH_IT, Micros(0));
+    // Not the sum: a probe before init that comes earlier lets all that follows come earlier.
+    let gains = |of: &&Candidate| {
+        let of_both = || of.adds.iter().take(2).copied();
+        of_both().sum::<i64>() > 0 && of_both().max() >= Some(difference(WORTH_IT, Micros(0)))
+    };
     let drivers: Vec<String> = match named {
         [] => candidates
             .iter()

@@ -49,14 +49,14 @@ enum Caller {
 /// The state of a run.
 struct Run<'s> {
     script: &'s Script,
-    cpus: u64,
+    cpus: u128,
     now: Micros,
     /// The time of a processor, in nanoseconds: it passes more slowly if more strands compute than
     /// there are processors.
-    processor: u64,
+    processor: u128,
     /// Strands that wait for a time, and strands that are to start.
     waiting: BinaryHeap<Reverse<(Micros, usize, Wake)>>,
-    computing: BinaryHeap<Reverse<(u64, usize, usize)>>,
+    computing: BinaryHeap<Reverse<(u128, usize, usize)>>,
     /// The number of the next wake: of those at one time, the first comes first.
     number: usize,
     running: Vec<Running>,
@@ -97,7 +97,7 @@ struct Retries {
 pub(super) fn run(script: &Script, cpus: u64) -> Vec<Option<Micros>> {
     let mut run = Run {
         script,
-        cpus: cpus.max(1),
+        cpus: cpus.max(1).into(),
         now: Micros(0),
         processor: 0,
         waiting: BinaryHeap::new(),
@@ -157,8 +157,8 @@ impl Run<'_> {
     }
 
     /// How many nanoseconds pass while a processor's time passes by as many.
-    fn slowed(&self, nanoseconds: u64) -> u64 {
-        let strands = self.computing.len() as u64;
+    fn slowed(&self, nanoseconds: u128) -> u128 {
+        let strands = self.computing.len() as u128;
         nanoseconds * strands.max(self.cpus) / self.cpus
     }
 
@@ -167,11 +167,8 @@ impl Run<'_> {
         let first = self.waiting.peek().map(|Reverse((time, ..))| *time);
         let computed = self.computing.peek().map(|Reverse((until, ..))| *until);
         let computed = computed.map(|until| {
-            self.now
-                + Micros(
-                    self.slowed(until.saturating_sub(self.processor))
-                        .div_ceil(1000),
-                )
+            let nanoseconds = self.slowed(until.saturating_sub(self.processor));
+            self.now + Micros(u64::try_from(nanoseconds.div_ceil(1000)).unwrap_or(u64::MAX))
         });
         let time = match (first, computed) {
             (Some(first), Some(computed)) => first.min(computed),
@@ -179,9 +176,10 @@ impl Run<'_> {
             (None, None) => return false,
         };
         // Once for all that compute.
-        let strands = self.computing.len() as u64;
+        let strands = self.computing.len() as u128;
         if strands > 0 {
-            self.processor += (time - self.now).0 * 1000 * self.cpus / strands.max(self.cpus);
+            let passed = u128::from((time - self.now).0) * 1000;
+            self.processor += passed * self.cpus / strands.max(self.cpus);
         }
         self.now = time;
         if computed == Some(time) {
@@ -251,7 +249,7 @@ impl Run<'_> {
             match *step {
                 Step::Compute(time) => {
                     self.number += 1;
-                    let until = self.processor + time.0 * 1000;
+                    let until = self.processor + u128::from(time.0) * 1000;
                     self.computing.push(Reverse((until, self.number, running)));
                     return;
                 }

@@ -668,7 +668,7 @@ impl<'l> Build<'l> {
         if time > Micros(0) {
             let moved = self.moved.contains(&cursor.strand);
             let computes = if moved { self.choice.computes } else { 0 };
-            let computes = Micros(time.0 * computes / 1000);
+            let computes = Micros(time.0.saturating_mul(computes) / 1000);
             for step in [Step::Wait(time - computes), Step::Compute(computes)] {
                 if !matches!(step, Step::Wait(Micros(0)) | Step::Compute(Micros(0))) {
                     self.push(cursor.strand, step);
