@@ -189,7 +189,16 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
             .filter(|line| !is_ours(line) && line.trim_end().contains("] "))
             .map(|line| of.symbols.name(line))
             .collect();
+        // A complaint about a slab is followed by a WARNING of its own (`mm/slub.c`).
+        if splat.kind == "WARNING" && splat.alarm.contains("mm/slub.c") && !faults.is_empty() {
+            continue;
+        }
         let mut what = format!("the kernel complained: {}", splat.kind);
+        // `BUG kmalloc-512 (Tainted: G OE): Object already free`
+        if let Some((_, slab)) = splat.alarm.split_once("] BUG ") {
+            let about = slab.trim_end().rsplit_once("): ").map(|(_, about)| about);
+            what += &about.map_or(String::new(), |about| format!(": {about},"));
+        }
         // The kernel itself names the functions of a module that is loaded.
         let mut places = splat.lines().filter(|line| line.contains("RIP: 0010:0xff"));
         let gone = places.find_map(|line| {
@@ -198,7 +207,7 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
         });
         if let Some(place) = gone {
             what += &format!(" in {place}, after rmmod");
-        } else if let Some(place) = place(&lines, of.module) {
+        } else if let Some(place) = place(&lines, of.module).or_else(|| doing(of, splat)) {
             what += &format!(" {place}");
         }
         // What comes of an oops is no other fault.
@@ -218,6 +227,27 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// In which probe or remove a task was that has died.
+fn doing(of: &Evidence<'_>, splat: &Splat) -> Option<String> {
+    // `CPU: 0 UID: 0 PID: 123 Comm: check_driver Not tainted`
+    let after = |line: &String| line.split_once(" PID: ")?.1.split(' ').next()?.parse().ok();
+    let pid: u32 = splat.context.iter().find_map(after)?;
+    let time = splat.alarm.trim_start_matches(['[', ' ']);
+    let time: f64 = time.split(']').next()?.trim().parse().ok()?;
+    let lives = of.told.deaths.iter();
+    let mut lives = lives.filter_map(|part| of.parts.get(part.as_str()));
+    lives.find_map(|life| {
+        let is_near = (time - life.end.as_f64() / 1e6).abs() < 1.0;
+        let mut spans = life.spans.iter().rev();
+        let span = spans.find(|span| {
+            let calls = matches!(span.kind, Kind::Probe | Kind::Remove);
+            calls && span.ended.is_none() && life.pid_of(span) == Some(pid)
+        });
+        let span = span.filter(|_| is_near)?;
+        Some(format!("in the {} of {}", span.kind, span.on))
+    })
 }
 
 /// So many lines of a complaint are told whatever they say.
