@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -573,9 +574,14 @@ impl Life {
 
     /// An unrelated module comes and goes.
     fn beside(&self, recorder: &Recorder) -> Result<(), Stop> {
+        let path = PathBuf::from(format!("/modules/{UNRELATED}.ko"));
+        if !path.exists() {
+            // It is built for kernels with Rust only.
+            return Ok(());
+        }
         let flight = self.take_off(recorder, "async_probe")?;
         self.insmod(&Module {
-            path: format!("/modules/{UNRELATED}.ko").into(),
+            path,
             name: UNRELATED.to_owned(),
             parameters: String::new(),
         })?;
