@@ -135,7 +135,7 @@ pub(crate) fn recording(
     let kernel = read(Path::new("/proc/sys/kernel/osrelease"))?;
 
     let mut log = recording::header(kernel.trim(), probing, points);
-    log += &trace;
+    log += &one_line_each(&trace);
     for (cpu, buffer) in buffers {
         log += &recording::buffer_line(cpu, buffer);
     }
@@ -144,6 +144,13 @@ pub(crate) fn recording(
         log += &recording::kprobe_line(&event, hits - hits_before, missed - missed_before);
     }
     Ok(log)
+}
+
+/// The events, a line each. A name that a program wrote may end with a line feed, as that of a
+/// module that udev reads from a file in sysfs. The quotation mark after it is then on a line of
+/// its own.
+fn one_line_each(trace: &str) -> String {
+    trace.replace("\n\"", "\"")
 }
 
 /// Does something while `count` stands still, and returns what that is.
@@ -181,4 +188,21 @@ pub(crate) fn append(path: &Path, line: &str) -> io::Result<()> {
         .append(true)
         .open(path)?
         .write_all(format!("{line}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_ends_with_a_line_feed() {
+        let trace =
+            "k-9 [000] 1.0: request_module: (f) name=\"hdaudio:v1\n\"\nk-9 [000] 1.1: run:\n";
+        let lines = one_line_each(trace);
+        assert_eq!(lines.lines().count(), 2);
+        assert!(lines
+            .lines()
+            .next()
+            .is_some_and(|line| line.ends_with("hdaudio:v1\"")));
+    }
 }

@@ -38,7 +38,7 @@ runs_one_test() {
 	runner -t async_probe:force_sync
 	[ "$code" = 0 ] &&
 		says '1\.\.1' &&
-		says '# timeout set to 300' &&
+		says '# timeout set to 900' &&
 		says '# ok 1 force_sync: .*' &&
 		says 'ok 1 selftests: async_probe: force_sync'
 }

@@ -74,8 +74,8 @@ struct There {
     texts: BTreeMap<u64, (String, u64)>,
     /// What has been started, and by which span.
     resources: HashMap<Key, usize>,
-    /// What was pending when its device had been unbound or its probe had failed, and the release of
-    /// that device or the probe.
+    /// What was pending when its device had been unbound or its probe had failed, and the release
+    /// of that device or the probe.
     late: HashMap<Key, Late>,
     /// The devices that a probe has added, by where they are: the addition and the probe.
     children: HashMap<u64, (usize, usize)>,
@@ -319,8 +319,8 @@ fn released(life: &Life, release: usize, there: &mut There) {
     }
 }
 
-/// What a probe has started and is pending at the end of this release or failed probe is late. Other
-/// modules that it calls start what is theirs.
+/// What a probe has started and is pending at the end of this release or failed probe is late.
+/// Other modules that it calls start what is theirs.
 fn late(life: &Life, (probe, release): (usize, usize), there: &mut There) {
     let mut late = Vec::new();
     for (key, start) in &there.resources {
