@@ -12,12 +12,15 @@
 #include <linux/device.h>
 #include <linux/module.h>
 
-/* The probe type of the series driver_domain (scripts/series), or -1 without it. */
+/* The probe type of the series driver_domain (scripts/series), if the kernel has it. */
+enum {
+	ASYNC_PROBE_NO_TYPE = -1,
 #ifdef ASYNC_PROBE_DRIVER_DOMAIN
-enum { ASYNC_PROBE_PREFER_ASYNC_DOMAIN = PROBE_PREFER_ASYNC_DOMAIN };
+	ASYNC_PROBE_PREFER_ASYNC_DOMAIN = PROBE_PREFER_ASYNC_DOMAIN,
 #else
-enum { ASYNC_PROBE_PREFER_ASYNC_DOMAIN = -1 };
+	ASYNC_PROBE_PREFER_ASYNC_DOMAIN = ASYNC_PROBE_NO_TYPE,
 #endif
+};
 
 void async_probe_list_del(struct list_head *entry);
 bool async_probe_within_module(unsigned long address, const struct module *mod);

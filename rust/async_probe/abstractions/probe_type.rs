@@ -30,7 +30,7 @@ use super::{
 };
 
 /// `PROBE_PREFER_ASYNC_DOMAIN`, or -1 if this kernel does not have it.
-const DOMAIN: i32 = crate::bindings::ASYNC_PROBE_PREFER_ASYNC_DOMAIN as i32;
+const DOMAIN: i32 = crate::bindings::ASYNC_PROBE_PREFER_ASYNC_DOMAIN;
 
 /// When the driver core calls the probe function of a driver: `enum probe_type`.
 ///

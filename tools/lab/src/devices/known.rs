@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::backends::{BACK_ENDS, CONTROLLERS};
+use super::backends::{BACK_ENDS, CONTROLLERS, SLOTS};
 use super::{blamed, tried, Device};
 use crate::cache::{digest, Cache, Lock};
 use crate::commands::check_driver::find::Finder;
@@ -20,9 +20,6 @@ use crate::modules::Modules;
 use crate::paths::name;
 use crate::progress::Step;
 use crate::session::Session;
-
-/// The slots of the root bus that the machine itself leaves free.
-pub const SLOTS: std::ops::RangeInclusive<usize> = 2..=31;
 
 /// Root hubs (`drivers/usb/core/hcd.c`): the controller's own, and not of what is plugged in.
 const ROOT_HUB: &str = "usb:v1D6B";

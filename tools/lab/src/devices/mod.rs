@@ -10,8 +10,7 @@ pub mod models;
 
 use std::process::{Output, Stdio};
 
-use backends::{Controller, BACK_ENDS, CONTROLLERS};
-use known::SLOTS;
+use backends::{Controller, BACK_ENDS, CONTROLLERS, SLOTS};
 use models::{like, Model, Qemu};
 
 use crate::error::{Error, Kind, Result};
