@@ -46,7 +46,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         if probe.facts.at.is_some() {
             recorded(court, at)?;
         }
-        let next = life.of_device(probe).find(|(_, next)| {
+        // By name: the lines `removing` and `unbound` do not say which device of that name it is.
+        let next = life.named(&probe.on).find(|(_, next)| {
             matches!(next.kind, Kind::Probe | Kind::Bound) && probe.end_place() < next.began
         });
         let next = next.map_or(usize::MAX, |(_, next)| next.began);
