@@ -527,6 +527,14 @@ pub const WATCHES: &[Definition] = &[
         ("cdev_del", CHAR_DEV),
         &[("at", "$arg1:x64", Value::At)],
     ),
+    // The compiler puts cdev_del() into it.
+    watch(
+        R::Character,
+        Stops,
+        "cdev_device_stops",
+        ("cdev_device_del", CHAR_DEV),
+        &[("at", "$arg1:x64", Value::At)],
+    ),
     watch(
         R::Attribute,
         Starts,
