@@ -345,7 +345,7 @@ fn usage(words: &str) -> Option<Fault> {
     let (first, last) = counts.split_once(' ')?;
     let what = format!(
         "the runtime PM usage count of {device} is {first} after it has been unbound once, and \
-         {last} after it has been unbound again: its probe gets what its remove does not put \
+         {last} after it has been unbound again: its probe or its remove gets what neither puts \
          (pm_runtime_get_sync() without pm_runtime_put())"
     );
     Some(Fault::new(what, vec![]))
