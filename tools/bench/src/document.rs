@@ -3,7 +3,7 @@
 //! The documents that show what was measured: the tables stand between markers, and all else is
 //! left as it is.
 
-use lifecycle::designs::DRIVER_DOMAIN;
+use lifecycle::designs::{has_driver_domain, DRIVER_DOMAIN};
 
 use crate::tables::{self, Style};
 use crate::Benchmark;
@@ -27,7 +27,7 @@ const TABLES: [(&str, Tables); 3] = [
 /// Whether these are figures of a kernel with one more design, whose tables have a place of their
 /// own.
 pub fn has_domain(benchmark: &Benchmark) -> bool {
-    benchmark.identity.kernel.ends_with(DRIVER_DOMAIN)
+    has_driver_domain(&benchmark.identity.kernel)
 }
 
 /// A document has no place for tables.

@@ -15,6 +15,11 @@ use crate::laws::designs::{Probes, Promise};
 /// What the names of kernels end with that have the series `driver_domain` of `scripts/series`.
 pub const DRIVER_DOMAIN: &str = "driver-domain";
 
+/// Whether a kernel of this release has them.
+pub fn has_driver_domain(release: &str) -> bool {
+    release.ends_with(DRIVER_DOMAIN)
+}
+
 /// A design: a value of the parameter `design=` of `slow_bus_driver.ko`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,7 +69,7 @@ impl Design {
 
     /// Those that a kernel of this release has.
     pub fn of(release: &str) -> impl Iterator<Item = Self> {
-        let has_domain = release.ends_with(DRIVER_DOMAIN);
+        let has_domain = has_driver_domain(release);
         let all = Self::ALL.into_iter();
         all.filter(move |design| has_domain || *design != Self::DriverDomain)
     }

@@ -450,12 +450,14 @@ fn last(measured: &Measured) -> String {
 /// Puts the tables into the documents, and what they are from beside them.
 fn documents(benchmark: &Benchmark) -> Result<()> {
     let dir = Project::locate()?.top().join("Documentation");
-    let all = if document::has_domain(benchmark) {
-        &document::DOCUMENTS[..1]
+    // That kernel's tables are in the first document only.
+    let has_domain = document::has_domain(benchmark);
+    let documents = if has_domain {
+        1
     } else {
-        &document::DOCUMENTS[..]
+        document::DOCUMENTS.len()
     };
-    for document in all {
+    for document in &document::DOCUMENTS[..documents] {
         let path = dir.join(document);
         let text = fs::read_to_string(&path).at(&path, "read")?;
         let text = document::insert(&text, benchmark).map_err(|error| {
@@ -468,7 +470,7 @@ fn documents(benchmark: &Benchmark) -> Result<()> {
         })?;
         write(&path, &text)?;
     }
-    if document::has_domain(benchmark) {
+    if has_domain {
         return Ok(());
     }
     let path = dir.join(document::JSON);
