@@ -243,8 +243,11 @@ impl Fragments {
     }
 }
 
-/// The patches of a flavour, as text.
-struct Series(Vec<String>);
+/// The patches of a flavour: where they are, and their texts.
+struct Series {
+    paths: Vec<PathBuf>,
+    texts: Vec<String>,
+}
 
 impl Series {
     fn read(flavour: &Flavour, dir: &Path) -> Result<Self> {
@@ -257,14 +260,17 @@ impl Series {
             paths.extend(patches.filter(|path| path.extension().is_some_and(|is| is == "patch")));
             paths[start..].sort();
         }
-        let read = |path: &PathBuf| fs::read_to_string(path).at(path, "read");
-        paths.iter().map(read).collect::<Result<_>>().map(Self)
+        let texts = paths
+            .iter()
+            .map(|path| fs::read_to_string(path).at(path, "read"));
+        let texts = texts.collect::<Result<_>>()?;
+        Ok(Self { paths, texts })
     }
 
     /// What the source is made of, for its name.
     fn recipe(&self, arch: &Arch) -> String {
         let mut parts = [arch.others, LEFT_OUT, KEPT].concat();
-        parts.extend(self.0.iter().map(String::as_str));
+        parts.extend(self.texts.iter().map(String::as_str));
         digest(&parts)
     }
 
@@ -282,31 +288,29 @@ impl Series {
 fn source(base: &Prepared, series: &Series, shop: &Workshop<'_>) -> Result<PathBuf> {
     let make = |dir: &Path, lock: &Lock| {
         unpack(base, shop, dir, lock)?;
-        series
-            .0
-            .iter()
-            .try_for_each(|patch| apply(patch, dir, shop))
+        match series.paths[..] {
+            [] => Ok(()),
+            _ => apply(&series.paths, dir, shop),
+        }
     };
     shop.cache.ensure(&series.source(base), 800, make)
 }
 
-/// Applies a patch to a source.
-fn apply(patch: &str, dir: &Path, shop: &Workshop<'_>) -> Result<()> {
-    let path = dir.join("series.patch");
-    fs::write(&path, patch).at(&path, "write")?;
+/// Applies patches to a source.
+fn apply(patches: &[PathBuf], dir: &Path, shop: &Workshop<'_>) -> Result<()> {
     // A checkout that the cache is in would have git look for the files there.
     let mut git = Command::new("git");
     git.current_dir(dir)
         .env("GIT_CEILING_DIRECTORIES", dir.parent().unwrap_or(dir))
-        .args(["apply", "series.patch"]);
+        .arg("apply")
+        .args(patches);
     Logged {
         what: "patching the source",
         log: shop.logs.join("source-patch.log"),
         kind: Kind::Kernel,
         next: "mend the patch in scripts/series; then run the same command again",
     }
-    .run(git)?;
-    fs::remove_file(&path).at(&path, "remove")
+    .run(git)
 }
 
 fn unpack(base: &Prepared, shop: &Workshop<'_>, dir: &Path, lock: &Lock) -> Result<()> {
