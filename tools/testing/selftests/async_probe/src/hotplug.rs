@@ -20,7 +20,8 @@ use crate::{kmsg, sysfs, Failure};
 /// the lab acts at this instruction.
 const PAUSE: u64 = 0x505;
 
-/// The kernel removes a device first, and then ejects it (drivers/pci/hotplug/acpiphp_glue.c,
+/// The link of a device goes before device_del() ends (drivers/base/bus.c, bus_remove_device()), and
+/// the kernel ejects the device after that (drivers/pci/hotplug/acpiphp_glue.c,
 /// acpiphp_disable_and_eject_slot()): QEMU knows it until then.
 const EJECT: Duration = Duration::from_millis(100);
 
@@ -66,11 +67,11 @@ impl Slot {
             let gone = asked.and_then(|()| {
                 sysfs::wait_for("a device that is unplugged to go", || !self.is_taken())
             });
-            gone.map_err(|_| Errno::ETIMEDOUT)
+            gone.map_err(|_| Errno::ETIMEDOUT)?;
+            sleep(EJECT);
+            Ok(())
         })?;
-        gone.map_err(|errno| Failure::assertion("a device that is unplugged to go", errno))?;
-        sleep(EJECT);
-        Ok(())
+        gone.map_err(|errno| Failure::assertion("a device that is unplugged to go", errno))
     }
 
     fn id(self) -> String {
