@@ -82,7 +82,7 @@ boot-stall: lab
 	@$(LAB) $(SAYS) boot-stall $(LAB_FLAGS)
 
 boot-demo: lab
-	@$(LAB) $(SAYS) boot-demo $(LAB_FLAGS)
+	@$(LAB) $(SAYS) boot-demo $(LAB_FLAGS) $(DEVICE_FLAGS)
 
 boots: lab
 	@$(LAB) $(SAYS) boots $(filter-out --kernel=%,$(LAB_FLAGS)) $(if $(DOCUMENT),--document) -- \
@@ -198,7 +198,8 @@ help:
 	@echo '                          documentation); FORCE=1 though it was measured on something else'
 	@echo '  make determinism        runs the demonstration N=10 times, and fails if two runs differ in a byte'
 	@echo '  make boot-stall         how long slow drivers that are built in stall the boot (custom kernel)'
-	@echo '  make boot-demo          a Debian with a slow driver records its boot; asks what-if, boots as advised'
+	@echo '  make boot-demo          a Debian with a slow driver records its boot; asks what-if, boots as advised;'
+	@echo '                          DEVICE="igb ahci" chooses the devices of the machine'
 	@echo '  make boots              boots slow drivers, and compares what-if with the same boots as advised;'
 	@echo '                          BOOTS=<part of a name or kernel>, DOCUMENT=1 renews the documentation'
 	@echo '  make in-tree            builds all in the kernel tree, as modules and built in, and tests that;'

@@ -16,6 +16,7 @@ use lifecycle::Micros;
 
 use crate::cache::Lock;
 use crate::commands::boots::table::is_near;
+use crate::devices::DeviceOptions;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::initramfs::Initramfs;
 use crate::machine::Machine;
@@ -28,34 +29,45 @@ use crate::vm;
 
 use image::{Image, Slow};
 
-/// The disk, and what else udev finds a driver for.
-const QEMU: &str = "-drive if=none,id=d,file=/lab/out/disk.img,format=raw,snapshot=on \
-                    -device virtio-blk-pci,drive=d -device e1000e,romfile= \
-                    -drive if=none,id=n,file.driver=null-co,file.size=64M,format=raw \
-                    -device nvme,serial=1,drive=n -device ahci -device qemu-xhci \
-                    -audiodev none,id=a -device intel-hda -device hda-duplex,audiodev=a";
+/// The disk with the system.
+const DISK: &str = "-drive if=none,id=d,file=/lab/out/disk.img,format=raw,snapshot=on \
+                    -device virtio-blk-pci,drive=d";
+
+/// What else udev finds a driver for, if no devices are asked for.
+const DEVICES: &str = "e1000e nvme ahci qemu-xhci intel-hda hda-duplex";
 
 const COMMAND_LINE: &str = "root=LABEL=root rw quiet";
 
 /// A boot takes one to four minutes of a processor.
 const WALL_DEADLINE: u32 = 3600;
 
-/// Which kernel.
+/// Which kernel, and which machine.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
+    /// The devices beside the disk
+    #[command(flatten)]
+    pub devices: DeviceOptions,
 }
 
 /// Boots, explains, boots again, and compares.
 pub fn run(args: &Args) -> Result<()> {
     let session = Session::of_any(&args.boot.kernel)?;
+    let devices = match args.devices.is_empty() {
+        true => DeviceOptions {
+            device: vec![DEVICES.to_owned()],
+            ..DeviceOptions::default()
+        },
+        false => args.devices.clone(),
+    };
+    let devices = devices.devices(&session)?.args().join(" ");
     let slow = slow(&session)?;
     let program = Program::build(&session)?;
     let image = image::ensure(&session, &slow, program.path())?;
     let machine = Machine {
-        qemu: QEMU.to_owned(),
+        qemu: format!("{DISK} {devices}"),
         exact: false,
         wall_deadline: args.boot.machine.wall_deadline.max(WALL_DEADLINE),
         ..args.boot.machine.with_parameters(COMMAND_LINE)
@@ -163,7 +175,7 @@ fn boot(
 /// Prediction and measurement of each goal, and where they differ.
 fn compare(advice: &WhatIf, then: &[Reached]) -> (String, Vec<String>) {
     let mut text = format!(
-        "{:<28} {:>12} {:>12} {:>12} {:>12}\n",
+        "{:<32} {:>12} {:>12} {:>12} {:>12}\n",
         "", "as it is", "predicted", "as advised", "off by"
     );
     let mut wrong = Vec::new();
@@ -177,7 +189,7 @@ fn compare(advice: &WhatIf, then: &[Reached]) -> (String, Vec<String>) {
         let predicted = goal.then.likely;
         let off = Micros(predicted.0.abs_diff(measured.0));
         text += &format!(
-            "{:<28} {:>12} {:>12} {:>12} {:>12}\n",
+            "{:<32} {:>12} {:>12} {:>12} {:>12}\n",
             goal.what,
             goal.now.to_string(),
             predicted.to_string(),
