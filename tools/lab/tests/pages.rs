@@ -33,6 +33,25 @@ fn pages() -> Vec<(String, String)> {
     files.into_iter().map(read).collect()
 }
 
+/// Commands whose output the pages show and that [`pages_print_what_they_show`] leaves out, and why.
+const NOT_RUN: &[(&str, &str)] = &[
+    (
+        "make check",
+        "these tests are a part of it, and it takes minutes",
+    ),
+    ("make check KERNEL", "it builds a kernel first"),
+    ("make kselftest-install", "the directory is the reader's"),
+    (
+        "make report",
+        "lifecycle's own tests compare what it prints",
+    ),
+    (
+        "probe-analyze",
+        "lifecycle's own tests compare what it prints",
+    ),
+    ("cat ", "the file is the reader's"),
+];
+
 /// A command of a page.
 #[derive(Debug, Default)]
 struct Shown {
@@ -211,18 +230,50 @@ fn your_driver() {
         } else if command.starts_with("cd ") || command.starts_with("D=") {
             script += &format!("{command}\n");
         } else if !command.contains("KDIR") {
-            println!("$ {command}");
-            let output = Command::new("sh")
-                .current_dir(top())
-                .args(["-ec", &format!("{script}{{ {command}; }} 2>&1")])
-                .env("AP", top())
-                .env_remove("MAKEFLAGS")
-                .env_remove("MAKELEVEL")
-                .output()
-                .unwrap();
-            let text = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success(), "{command}\n{text}");
+            let (text, is_success) = output(&format!("{script}{{ {command}; }}"));
+            assert!(is_success, "{command}\n{text}");
             compare(&shown, &text);
+        }
+    }
+}
+
+/// What a command prints, and whether it succeeds.
+fn output(command: &str) -> (String, bool) {
+    println!("$ {command}");
+    let output = Command::new("sh")
+        .current_dir(top())
+        .args(["-ec", &format!("{{ {command}; }} 2>&1")])
+        .env("AP", top())
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (text, output.status.success())
+}
+
+/// The other commands whose output the pages show. A driver that is found to be wrong makes a
+/// command fail, so the output alone is compared.
+#[test]
+#[ignore = "builds and boots: make pages"]
+fn pages_print_what_they_show() {
+    let is_run = |shown: &Shown| {
+        let mut not_run = NOT_RUN.iter();
+        !shown.output.is_empty() && !not_run.any(|(begin, _)| shown.command.starts_with(begin))
+    };
+    for (page, text) in pages() {
+        if page == "your-driver.rst" {
+            continue;
+        }
+        let mut script = String::new();
+        for shown in commands(&text) {
+            let command = &shown.command;
+            if command.starts_with("cd ") || command.contains(" --output ") {
+                script += &format!("{command}\n");
+            } else if is_run(&shown) {
+                let (text, _) = output(&format!("{script}{command}"));
+                compare(&shown, &text);
+            }
         }
     }
 }

@@ -11,10 +11,12 @@ use crate::process::Logged;
 use crate::progress::result;
 use crate::session::Session;
 
-/// Without a configuration, of which there would be two lines.
+/// Without a configuration, of which there would be few lines. Sphinx's own theme is light; where a
+/// reader prefers dark pages, the style sheet turns it round.
 const SPHINX: &str = "\
 cd /lab/project
-sphinx-build -q -C -D project=async_probe -D html_show_copyright=0 -n -W --keep-going \\
+sphinx-build -q -C -D project=async_probe -D html_show_copyright=0 \\
+	-D html_static_path=static -D html_css_files=dark.css -n -W --keep-going \\
 	-d out/docs/doctrees Documentation out/docs/html
 ";
 
