@@ -121,7 +121,7 @@ diff: probe-analyze
 # Follows the pages to the letter: what they build, run and print.
 pages: lab
 	@cd tools && $(CARGO) test --quiet --package=lab --test=pages --target-dir=../out/target -- \
-		--include-ignored --nocapture
+		--include-ignored --nocapture --test-threads=1
 
 # With cargo-fuzz: cargo install cargo-fuzz. There is no unsafe code that a sanitizer would watch.
 fuzz:
@@ -217,7 +217,7 @@ help:
 	@echo '  make lab                the program that does all this, out/target/debug/lab'
 	@echo '  make setup              the root file system and the kernel only'
 	@echo '  make docs               the documentation as HTML, with that of the crate, in out/docs'
-	@echo '  make pages              does all that Documentation/your-driver.rst shows, and compares the output'
+	@echo '  make pages              runs the commands of the pages that show output, and compares it'
 	@echo '  make fuzz               fuzzes what reads logs, and the reports: RUNS=10000000 inputs (cargo-fuzz)'
 	@echo '  make style              checks the style of all files'
 	@echo '  make kselftest-install  guest programs and modules as a kselftest, in INSTALL_PATH (out/kselftest)'

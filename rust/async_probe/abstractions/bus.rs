@@ -12,6 +12,49 @@
 //! [`kernel::driver::Registration`] with an [`Adapter`] registers drivers. `samples/slow_bus.rs` is
 //! a bus, and `samples/slow_bus_driver.rs` a driver.
 //!
+//! # Examples
+//!
+//! ```
+//! use async_probe::{
+//!     bus,
+//!     device,
+//!     domain::Node, //
+//! };
+//!
+//! struct Shelf;
+//!
+//! static SHELF: bus::BusType<Shelf> = bus::BusType::new();
+//!
+//! impl bus::Bus for Shelf {
+//!     const NAME: &'static CStr = c"doctest_shelf";
+//!
+//!     type Data = ();
+//!     type DeviceData = u32;
+//!     type DeviceId = u32;
+//!
+//!     fn bus_type() -> &'static bus::BusType<Self> {
+//!         &SHELF
+//!     }
+//!
+//!     fn id(dev: &bus::Device<Self>) -> &u32 {
+//!         dev.data()
+//!     }
+//!
+//!     fn closing(_data: Pin<&()>) {}
+//! }
+//!
+//! let bus = KBox::pin_init(bus::Registration::<Shelf>::new(Ok::<_, Error>(())), GFP_KERNEL)?;
+//! let book = bus::Device::<Shelf>::new(fmt!("book.3"), Node::ANY, Ok::<_, Error>(3))?;
+//! let book = device::Registration::new(book)?;
+//!
+//! assert_eq!(*book.device().data(), 3);
+//!
+//! // The bus waits until its devices are gone.
+//! drop(book);
+//! drop(bus);
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # Lifetimes
 //!
 //! - A module that uses a bus uses symbols of the bus's module. So the module loader does not

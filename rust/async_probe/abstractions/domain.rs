@@ -212,6 +212,36 @@ impl Job {
 
 /// A domain of asynchronous functions: `struct async_domain`.
 ///
+/// # Examples
+///
+/// ```
+/// use async_probe::domain::Domain;
+/// use kernel::sync::{
+///     atomic::{
+///         Atomic,
+///         Relaxed, //
+///     },
+///     Arc, //
+/// };
+///
+/// let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;
+/// let calls = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
+///
+/// for _ in 0..4 {
+///     let calls = calls.clone();
+///
+///     domain.schedule(
+///         move || {
+///             calls.fetch_add(1, Relaxed);
+///         },
+///         GFP_KERNEL,
+///     )?;
+/// }
+/// domain.synchronize_full();
+/// assert_eq!(calls.load(Relaxed), 4);
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Invariants
 ///
 /// The domain is initialized, and stays where it is until it is dropped.

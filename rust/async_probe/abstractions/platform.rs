@@ -55,6 +55,21 @@ impl Id {
 /// A callback of the device, such as probe, must not drop it: `device_del()` takes the lock of the
 /// device, which the callback holds, and never returns.
 ///
+/// # Examples
+///
+/// ```
+/// use async_probe::platform::{
+///     DeviceRegistration,
+///     Id, //
+/// };
+///
+/// // `/sys/bus/platform/devices/doctest_device.7`, until it is dropped.
+/// let device = DeviceRegistration::new(c"doctest_device", Id::Index(7))?;
+///
+/// assert!(device.as_ref().as_ref().name() == c"doctest_device.7");
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Invariants
 ///
 /// The pointer is that of a platform device which `platform_device_add()` has added, and of which

@@ -159,6 +159,61 @@ impl Strategy for PreferAsyncDomain {
 /// An adapter that sets the probe type and leaves all else to `A`, the adapter of a bus.
 ///
 /// Registration fails with [`EOPNOTSUPP`] if the kernel does not have the type.
+///
+/// # Examples
+///
+/// ```
+/// use async_probe::{
+///     platform::{
+///         DeviceRegistration,
+///         Id, //
+///     },
+///     probe_type::{
+///         Adapter,
+///         PreferAsynchronous, //
+///     }, //
+/// };
+/// use kernel::{
+///     device::Core,
+///     driver,
+///     platform,
+///     sync::atomic::{
+///         Atomic,
+///         Relaxed, //
+///     }, //
+/// };
+///
+/// static PROBES: Atomic<u32> = Atomic::new(0);
+///
+/// struct Slow;
+///
+/// impl platform::Driver for Slow {
+///     type IdInfo = ();
+///     type Data<'bound> = Self;
+///
+///     fn probe<'bound>(
+///         _pdev: &'bound platform::Device<Core<'_>>,
+///         _id_info: Option<&'bound Self::IdInfo>,
+///     ) -> impl PinInit<Self, Error> + 'bound {
+///         PROBES.fetch_add(1, Relaxed);
+///         Ok::<_, Error>(Self)
+///     }
+/// }
+///
+/// type SlowAdapter = Adapter<platform::Adapter<Slow>, PreferAsynchronous>;
+///
+/// # let module = kernel::module::this_module::<crate::LocalModule>();
+/// let _device = DeviceRegistration::new(c"doctest_slow", Id::None)?;
+/// let driver = KBox::pin_init(
+///     driver::Registration::<SlowAdapter>::new(c"doctest_slow", module),
+///     GFP_KERNEL,
+/// )?;
+///
+/// // Unregistering the driver waits for its asynchronous probes.
+/// drop(driver);
+/// assert_eq!(PROBES.load(Relaxed), 1);
+/// # Ok::<(), Error>(())
+/// ```
 pub type Adapter<A, S> = adapter::Adapter<A, SetProbeType<S>>;
 
 /// The hooks of [`Adapter`].

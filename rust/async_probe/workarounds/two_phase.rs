@@ -96,6 +96,61 @@ pub(crate) fn domain() -> impl PinInit<Shared<Domain>, Error> {
 ///
 /// - `ENOMEM` if memory is short or too many functions are pending.
 /// - `ENODEV` if this crate is built in, and is not initialized yet.
+///
+/// # Examples
+///
+/// ```
+/// use async_probe::{
+///     platform::{
+///         DeviceRegistration,
+///         Id, //
+///     },
+///     two_phase, //
+/// };
+/// use kernel::{
+///     device::Core,
+///     driver,
+///     platform,
+///     sync::atomic::{
+///         AtomicFlag,
+///         Relaxed, //
+///     },
+///     time::{
+///         delay::fsleep,
+///         Delta, //
+///     }, //
+/// };
+///
+/// static READY: AtomicFlag = AtomicFlag::new(false);
+///
+/// struct Slow;
+///
+/// impl platform::Driver for Slow {
+///     type IdInfo = ();
+///     type Data<'bound> = Self;
+///
+///     fn probe<'bound>(
+///         pdev: &'bound platform::Device<Core<'_>>,
+///         _id_info: Option<&'bound Self::IdInfo>,
+///     ) -> impl PinInit<Self, Error> + 'bound {
+///         // A real driver writes firmware in the second phase.
+///         two_phase::schedule(pdev.as_ref(), |_dev| READY.store(true, Relaxed)).map(|()| Self)
+///     }
+/// }
+///
+/// # let module = kernel::module::this_module::<crate::LocalModule>();
+/// let _driver = KBox::pin_init(
+///     driver::Registration::<platform::Adapter<Slow>>::new(c"doctest_phases", module),
+///     GFP_KERNEL,
+/// )?;
+/// let _device = DeviceRegistration::new(c"doctest_phases", Id::None)?;
+///
+/// // The device is bound, and the driver makes it ready.
+/// while !READY.load(Relaxed) {
+///     fsleep(Delta::from_millis(1));
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 pub fn schedule<F>(dev: &Device<Core<'_>>, rest: F) -> Result
 where
     F: FnOnce(&Device<Bound>) + Send + 'static,

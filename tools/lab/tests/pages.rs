@@ -191,21 +191,18 @@ fn without_numbers(line: &str) -> String {
     text
 }
 
-/// The output has the lines that the page shows, in their order; `...` stands for any lines.
-fn compare(shown: &Shown, output: &str) {
+/// Whether the output has the lines that the page shows, in their order; `...` stands for any lines.
+fn compare(shown: &Shown, output: &str) -> Result<(), String> {
     let mut lines = output.lines().map(without_numbers);
-    for line in shown
-        .output
-        .iter()
-        .filter(|line| !line.is_empty() && line.trim() != "...")
-    {
-        let wanted = without_numbers(line);
-        assert!(
-            lines.any(|line| line == wanted),
-            "{}\nhas not printed, or not in this order: {line}\n{output}",
-            shown.command
-        );
+    let wanted = shown.output.iter().map(|line| without_numbers(line));
+    for wanted in wanted.filter(|line| !line.is_empty() && line != "...") {
+        if !lines.any(|line| line == wanted) {
+            let command = &shown.command;
+            let why = "has not printed, or not in this order";
+            return Err(format!("{command}\n{why}: {wanted}\n{output}"));
+        }
     }
+    Ok(())
 }
 
 /// The driver of the page, from its sources to its report. It builds and boots: `make pages`.
@@ -232,7 +229,7 @@ fn your_driver() {
         } else if !command.contains("KDIR") {
             let (text, is_success) = output(&format!("{script}{{ {command}; }}"));
             assert!(is_success, "{command}\n{text}");
-            compare(&shown, &text);
+            assert_eq!(compare(&shown, &text), Ok(()));
         }
     }
 }
@@ -261,6 +258,7 @@ fn pages_print_what_they_show() {
         let mut not_run = NOT_RUN.iter();
         !shown.output.is_empty() && !not_run.any(|(begin, _)| shown.command.starts_with(begin))
     };
+    let mut wrong = Vec::new();
     for (page, text) in pages() {
         if page == "your-driver.rst" {
             continue;
@@ -272,10 +270,11 @@ fn pages_print_what_they_show() {
                 script += &format!("{command}\n");
             } else if is_run(&shown) {
                 let (text, _) = output(&format!("{script}{command}"));
-                compare(&shown, &text);
+                wrong.extend(compare(&shown, &text).err());
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -46,6 +46,21 @@ pub fn declared(source: &str) -> Vec<Case> {
     cases
 }
 
+/// The cases that `scripts/doctests.awk` makes of the examples in the documentation of a file.
+pub fn examples(file: &str, source: &str) -> Vec<Case> {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let name = name.strip_suffix(".rs").unwrap_or(name);
+    let lines = source.lines().map(str::trim_start);
+    let text = lines.filter_map(|line| line.strip_prefix("///").or(line.strip_prefix("//!")));
+    let fences = text.filter_map(|line| line.trim_start().strip_prefix("```"));
+    let begins = fences.step_by(2).filter(|kind| kind.is_empty());
+    let case = |(number, _)| Case {
+        suite: "async_probe_doctests".to_owned(),
+        name: format!("{name}_{}", number + 1),
+    };
+    begins.enumerate().map(case).collect()
+}
+
 /// Judges the lines of a kernel's log, without what printk puts before them: all declared cases
 /// have run once and passed, and as many ran as were planned. Suites of others do not count.
 pub fn judge<'a>(lines: impl IntoIterator<Item = &'a str>, declared: &[Case]) -> Vec<Verdict> {
@@ -142,6 +157,27 @@ ok 2 one
 ok 3 two
 m: loaded
 ";
+
+    #[test]
+    fn examples_are_counted() {
+        let source = "
+            //! ```text
+            //! ```
+            /// ```
+            /// let one = \"```\";
+            /// ```
+            fn code() {}
+                // ```
+                /// ```
+                /// ```
+        ";
+        let names: Vec<_> = examples("bus/device.rs", source)
+            .into_iter()
+            .map(|case| case.name)
+            .collect();
+        assert_eq!(names, ["device_1", "device_2"]);
+        assert!(examples("device.rs", SOURCE).is_empty());
+    }
 
     /// What is wrong, of those that something is wrong with.
     fn broken(log: &str) -> Vec<(String, String)> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The unit tests of the crate, which KUnit runs when its module is loaded: each that the sources
-//! have has run and passed.
+//! The unit tests of the crate and the examples in its documentation, which KUnit runs when their
+//! modules are loaded: each that the sources have has run and passed.
 
 //@ plain: the crate is loaded before the tests begin
 //@ boots: kunit
@@ -9,20 +9,35 @@
 use std::fs;
 use std::process::ExitCode;
 
-use lifecycle::kunit::{declared, judge, Case, Verdict};
+use lifecycle::kunit::{declared, examples, judge, Case, Verdict};
 use selftests::kmsg::Log;
-use selftests::modules::{is_loaded, Modules, ASYNC_PROBE};
+use selftests::modules::{insmod, is_loaded, rmmod, Modules, ASYNC_PROBE};
 use selftests::{kernel, ktap, Failure, Test};
 
-/// The files of the crate that have unit tests.
-const SOURCES: &[&str] = &[
-    include_str!("../../../../../../rust/async_probe/abstractions/bus/attribute.rs"),
-    include_str!("../../../../../../rust/async_probe/abstractions/domain.rs"),
-    include_str!("../../../../../../rust/async_probe/abstractions/module_param.rs"),
-    include_str!("../../../../../../rust/async_probe/abstractions/platform.rs"),
-    include_str!("../../../../../../rust/async_probe/abstractions/probe_type.rs"),
-    include_str!("../../../../../../rust/async_probe/workarounds/timing.rs"),
+/// A file of the crate: its path, and what it has.
+macro_rules! source {
+    ($path:literal) => {
+        (
+            $path,
+            include_str!(concat!("../../../../../../rust/async_probe/", $path)),
+        )
+    };
+}
+
+/// The files of the crate that have unit tests, or examples.
+const SOURCES: &[(&str, &str)] = &[
+    source!("abstractions/bus.rs"),
+    source!("abstractions/bus/attribute.rs"),
+    source!("abstractions/domain.rs"),
+    source!("abstractions/module_param.rs"),
+    source!("abstractions/platform.rs"),
+    source!("abstractions/probe_type.rs"),
+    source!("workarounds/timing.rs"),
+    source!("workarounds/two_phase.rs"),
 ];
+
+/// The module with the examples. It is not built for Linux 7.2.
+const DOCTESTS: &str = "doctests";
 
 /// The option of the command line that lets KUnit run tests, where that is not the default; sysfs
 /// does not show it.
@@ -46,9 +61,16 @@ fn load() -> Result<Vec<Verdict>, Failure> {
         return skip("async_probe is loaded already: rmmod it first");
     }
     let mut log = Log::open()?;
-    Modules::find()?.release()?;
+    let modules = Modules::find()?;
+    let mut cases: Vec<Case> = SOURCES.iter().flat_map(|(_, source)| declared(source)).collect();
+    if modules.path(DOCTESTS).exists() {
+        insmod(&modules.path(DOCTESTS), DOCTESTS, "")?
+            .map_err(|errno| Failure::assertion("insmod doctests", errno))?;
+        rmmod(DOCTESTS)?.map_err(|errno| Failure::assertion("rmmod doctests", errno))?;
+        cases.extend(SOURCES.iter().flat_map(|(path, source)| examples(path, source)));
+    }
+    modules.release()?;
     log.catch_up()?;
-    let cases: Vec<Case> = SOURCES.iter().flat_map(|source| declared(source)).collect();
     Ok(judge(log.lines().iter().map(String::as_str), &cases))
 }
 
