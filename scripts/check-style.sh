@@ -30,7 +30,7 @@ kernel_rust()
 		':(glob)tools/bench/modules/*.rs'
 }
 
-# The root files of all crates, but of two that have circles still.
+# The root files of all crates.
 roots()
 {
 	files rust/async_probe/async_probe.rs samples/firmware/lib.rs \

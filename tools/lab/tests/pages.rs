@@ -33,7 +33,7 @@ fn pages() -> Vec<(String, String)> {
     files.into_iter().map(read).collect()
 }
 
-/// Commands whose output the pages show and that [`pages_print_what_they_show`] leaves out, and why.
+/// Commands with output that [`pages_print_what_they_show`] leaves out, and why.
 const NOT_RUN: &[(&str, &str)] = &[
     (
         "make check",
@@ -191,7 +191,8 @@ fn without_numbers(line: &str) -> String {
     text
 }
 
-/// Whether the output has the lines that the page shows, in their order; `...` stands for any lines.
+/// Whether the output has the lines that the page shows, in their order. `...` stands for any
+/// lines.
 fn compare(shown: &Shown, output: &str) -> Result<(), String> {
     let mut lines = output.lines().map(without_numbers);
     let wanted = shown.output.iter().map(|line| without_numbers(line));

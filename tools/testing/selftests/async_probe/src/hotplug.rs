@@ -20,8 +20,8 @@ use crate::{kmsg, sysfs, Failure};
 /// the lab acts at this instruction.
 const PAUSE: u64 = 0x505;
 
-/// The link of a device goes before device_del() ends (drivers/base/bus.c, bus_remove_device()), and
-/// the kernel ejects the device after that (drivers/pci/hotplug/acpiphp_glue.c,
+/// The link of a device goes before device_del() ends (drivers/base/bus.c, bus_remove_device()).
+/// The kernel ejects the device after that (drivers/pci/hotplug/acpiphp_glue.c,
 /// acpiphp_disable_and_eject_slot()): QEMU knows it until then.
 const EJECT: Duration = Duration::from_millis(100);
 
