@@ -117,17 +117,19 @@ impl Recorder {
     /// Those of [`start()`](Self::start).
     pub fn take_over(watches: bool) -> Result<Self, Error> {
         let mut recorder = Self::new()?;
-        let mut points = DEFINITIONS.to_vec();
-        if watches && MODULES.is_some() {
-            points.extend(WATCHES);
-        }
-        if recorder.is_armed(&points) {
+        let watched = if watches && MODULES.is_some() {
+            WATCHES
+        } else {
+            &[]
+        };
+        if let Some(points) = recorder.armed(watched) {
             recorder.points = points;
         } else {
             recorder.clear();
-            for point in &points {
+            for point in DEFINITIONS {
                 recorder.make(point)?;
             }
+            recorder.watch(watched)?;
             recorder.arm()?;
         }
         if watches {
@@ -174,12 +176,52 @@ impl Recorder {
         })
     }
 
-    /// Whether all kprobes are there and enabled.
-    fn is_armed(&self, points: &[Definition]) -> bool {
+    /// The points that are recorded already: all that there are, and of the watches those that this
+    /// kernel has.
+    fn armed(&self, watched: &[Definition]) -> Option<Vec<Definition>> {
         let enabled = self.instance.join(format!("events/{GROUP}/enable"));
+        let enabled = fs::read_to_string(enabled).ok()?;
+        let events = events_of(GROUP);
+        let is_there = |of: &&Definition| {
+            let mut names = of.events().map(|event| format!("{GROUP}/{event}"));
+            names.all(|name| events.contains(&name))
+        };
+        let watches: Vec<_> = watched.iter().filter(is_there).copied().collect();
+        let points = [DEFINITIONS, &watches].concat();
         let wanted = points.iter().flat_map(Definition::events).count();
-        fs::read_to_string(enabled).is_ok_and(|enabled| enabled.trim() == "1")
-            && events_of(GROUP).len() == wanted
+        let is_whole = enabled.trim() == "1"
+            && events.len() == wanted
+            && watches.is_empty() == watched.is_empty();
+        is_whole.then_some(points)
+    }
+
+    /// Makes the kprobes of these watches. A resource of which a kernel lacks one is not watched:
+    /// its end might not be seen.
+    fn watch(&mut self, watched: &[Definition]) -> Result<(), Error> {
+        let resource = |of: &Definition| match of.point {
+            Point::Of(resource, _) => Ok(resource),
+            other => Err(other),
+        };
+        let mut lacks = vec![];
+        for point in watched {
+            match self.make(point) {
+                Err(Error::Unavailable(_)) => lacks.push(resource(point)),
+                made => made?,
+            }
+        }
+        let is_lacking = |of: &Definition| lacks.contains(&resource(of));
+        for event in self
+            .points
+            .iter()
+            .filter(|of| is_lacking(of))
+            .flat_map(Definition::events)
+        {
+            let events = Path::new(TRACEFS).join("kprobe_events");
+            append(&events, &format!("-:{GROUP}/{event}"))
+                .map_err(|error| Error::io("write", &events, error))?;
+        }
+        self.points.retain(|of| !is_lacking(of));
+        Ok(())
     }
 
     /// Makes the kprobes of a point.

@@ -341,7 +341,19 @@ const ATTRIBUTE: Fetch = &[
 const SYSFS_FILE: &str = "fs/sysfs/file.c";
 const SYSFS_GROUP: &str = "fs/sysfs/group.c";
 
-const CHAR_DEV: &str = "fs/char_dev.c";
+/// A handler of an interrupt: `handler` and `dev_id` are the first two members, `thread_fn` is the
+/// fifth (`struct irqaction`).
+const HANDLER: Fetch = &[
+    ("irq", "$arg1:s32", Value::Node),
+    ("at", "+8($arg2):x64", Value::At),
+    ("func", "+0($arg2):x64", Value::Function),
+];
+const THREADED_HANDLER: Fetch = &[
+    ("irq", "$arg1:s32", Value::Node),
+    ("at", "+8($arg2):x64", Value::At),
+    ("func", "+32($arg2):x64", Value::Function),
+];
+const IRQ_PROC: &str = "kernel/irq/proc.c";
 
 /// A module, and the function that has called.
 const REFERENCE: Fetch = &[
@@ -405,28 +417,41 @@ pub const WATCHES: &[Definition] = &[
         Stops,
         "timer_stops",
         ("detach_if_pending", TIMER),
-        WORK,
+        // Whether it is pending: `entry.pprev`, the second member.
+        &[
+            ("at", "$arg1:x64", Value::At),
+            ("by", "+8($arg1):x64", Value::By),
+            ("func", "+24($arg1):x64", Value::Function),
+        ],
     ),
+    // A request that succeeds comes here, and so does each way to free it.
     watch(
         R::Interrupt,
         Starts,
         "interrupt",
-        ("request_threaded_irq", "kernel/irq/manage.c"),
-        &[
-            ("irq", "$arg1:s32", Value::Node),
-            ("at", "$arg6:x64", Value::At),
-            ("func", "$arg2:x64", Value::Function),
-        ],
+        ("register_handler_proc", IRQ_PROC),
+        HANDLER,
     ),
     watch(
         R::Interrupt,
         Stops,
         "interrupt_stops",
-        ("free_irq", "kernel/irq/manage.c"),
-        &[
-            ("irq", "$arg1:s32", Value::Node),
-            ("at", "$arg2:x64", Value::At),
-        ],
+        ("unregister_handler_proc", IRQ_PROC),
+        HANDLER,
+    ),
+    watch(
+        R::Interrupt,
+        Starts,
+        "threaded_interrupt",
+        ("register_handler_proc", IRQ_PROC),
+        THREADED_HANDLER,
+    ),
+    watch(
+        R::Interrupt,
+        Stops,
+        "threaded_interrupt_stops",
+        ("unregister_handler_proc", IRQ_PROC),
+        THREADED_HANDLER,
     ),
     watch(
         R::Notifier,
@@ -462,6 +487,8 @@ pub const WATCHES: &[Definition] = &[
         ),
         &[
             ("at", "$arg4:x64", Value::At),
+            // What the callback is called with.
+            ("by", "$arg6:x64", Value::By),
             ("func", "$arg7:x64", Value::Function),
         ],
     ),
@@ -514,25 +541,34 @@ pub const WATCHES: &[Definition] = &[
         R::Character,
         Starts,
         "cdev",
-        ("cdev_add", CHAR_DEV),
-        &[
-            ("number", "$arg2:s32", Value::Node),
-            ("at", "$arg1:x64", Value::At),
-        ],
+        ("cdev_add", "fs/char_dev.c"),
+        &[("at", "$arg2:x32", Value::At)],
     ),
+    // The compiler puts cdev_del() into other functions of its file, such as
+    // __unregister_chrdev().
     watch(
         R::Character,
         Stops,
         "cdev_stops",
-        ("cdev_del", CHAR_DEV),
-        &[("at", "$arg1:x64", Value::At)],
+        ("kobj_unmap", "drivers/base/map.c"),
+        &[("at", "$arg2:x32", Value::At)],
     ),
-    // The compiler puts cdev_del() into it.
+    Definition {
+        returns: Returns::Result,
+        ..watch(
+            R::Queue,
+            Starts,
+            "workqueue",
+            ("alloc_workqueue_noprof", WORKQUEUE),
+            // The format of the name.
+            &[("name", "+0($arg1):string", Value::Name)],
+        )
+    },
     watch(
-        R::Character,
+        R::Queue,
         Stops,
-        "cdev_device_stops",
-        ("cdev_device_del", CHAR_DEV),
+        "workqueue_stops",
+        ("destroy_workqueue", WORKQUEUE),
         &[("at", "$arg1:x64", Value::At)],
     ),
     watch(
@@ -547,6 +583,21 @@ pub const WATCHES: &[Definition] = &[
         Stops,
         "file_stops",
         ("sysfs_remove_file_ns", SYSFS_FILE),
+        ATTRIBUTE,
+    ),
+    // Several of a device: all of them, as a list cannot be fetched.
+    watch(
+        R::Attribute,
+        Stops,
+        "files_stop",
+        ("sysfs_remove_files", SYSFS_FILE),
+        &[("at", "$arg1:x64", Value::At)],
+    ),
+    watch(
+        R::Attribute,
+        Stops,
+        "own_file_stops",
+        ("sysfs_remove_file_self", SYSFS_FILE),
         ATTRIBUTE,
     ),
     watch(
@@ -577,23 +628,35 @@ pub const WATCHES: &[Definition] = &[
         ("sysfs_remove_group", SYSFS_GROUP),
         ATTRIBUTE,
     ),
-    watch(
-        R::Region,
-        Starts,
-        "region",
-        ("__request_region", "kernel/resource.c"),
-        &[
-            ("name", "+0($arg4):string", Value::Name),
-            ("at", "$arg2:x64", Value::At),
-            ("func", "$arg4:x64", Value::Function),
-        ],
-    ),
+    // None if it is in use.
+    Definition {
+        returns: Returns::Result,
+        ..watch(
+            R::Region,
+            Starts,
+            "region",
+            ("__request_region", "kernel/resource.c"),
+            &[
+                ("name", "+0($arg4):string", Value::Name),
+                ("at", "$arg2:x64", Value::At),
+                ("by", "$arg4:x64", Value::By),
+            ],
+        )
+    },
     watch(
         R::Region,
         Stops,
         "region_stops",
         ("__release_region", "kernel/resource.c"),
         &[("at", "$arg2:x64", Value::At)],
+    ),
+    // `start` is the first member of `struct resource`.
+    watch(
+        R::Region,
+        Stops,
+        "resource_stops",
+        ("release_resource", "kernel/resource.c"),
+        &[("at", "+0($arg1):x64", Value::At)],
     ),
     watch(
         R::Reference,

@@ -23,12 +23,14 @@ pub enum Resource {
     Firmware,
     /// An async function, from when it is scheduled until it returns.
     Async,
-    /// A character device, known by its `struct cdev`.
+    /// A character device, known by its first number.
     Character,
+    /// A work queue. What is recorded is the lower half of its address, as the result.
+    Queue,
     /// Memory of devres, which goes at the end of its device's binding. What is recorded is the lower
     /// half of its address, as the result.
     Memory,
-    /// A region of memory or ports, known by its first address. What is compared is its name.
+    /// A region of memory or ports, known by its first address.
     Region,
     /// A file of a device in sysfs. What is compared is where its description is.
     Attribute,
@@ -59,6 +61,7 @@ impl fmt::Display for Resource {
             Self::Firmware => "firmware callback",
             Self::Async => "async function",
             Self::Character => "character device",
+            Self::Queue => "work queue",
             Self::Memory => "memory of devres",
             Self::Region => "region",
             Self::Attribute => "sysfs file",

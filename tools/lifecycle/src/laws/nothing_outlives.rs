@@ -23,8 +23,8 @@ pub static LAW: Law = Law {
              else.",
     mend: "In remove, and in the error path of the probe, take back what the probe has started, in \
            reverse order: cancel_work_sync(), cancel_delayed_work_sync(), timer_shutdown_sync(), \
-           free_irq(), kthread_stop(), device_remove_file(), the unregistration of notifiers and of \
-           child devices. devm_request_irq() and its like do that by themselves. What the init has \
+           free_irq(), kthread_stop(), destroy_workqueue(), cdev_del(), release_region(), \
+           device_remove_file(), the unregistration of notifiers and of child devices. devm_request_irq() and its like do that by themselves. What the init has \
            started, the exit takes back.",
     needs: &[
         Sight::Probes,
@@ -53,7 +53,11 @@ fn key(resource: Resource, span: &Span) -> Key {
         Resource::Interrupt => span.facts.node,
         _ => None,
     };
-    (resource, span.facts.at, number, more)
+    let at = match resource {
+        Resource::Queue => span.facts.at.map(|at| at & LOWER).or(lower(span.ret)),
+        _ => span.facts.at,
+    };
+    (resource, at, number, more)
 }
 
 /// What is late.
@@ -123,25 +127,41 @@ pub fn at_death(life: &Life) -> Option<Violation> {
     let mut there = There::default();
     // If that breaks the law, it says so itself.
     judge(&court, &mut there).ok()?;
-    let (key, late) = there.late.iter().min_by_key(|(_, late)| **late)?;
-    let (start, release) = (&life.spans[late.start], &life.spans[late.release]);
-    let expected = format!(
-        "the {} {}, which the probe of {} has started, not to be pending {}: the machine has died",
-        key.0,
-        start.on,
-        life.device_of(release),
-        since(release),
+    let late = there.late.values().min()?;
+    let what = format!(
+        "not to be pending {}: the machine has died",
+        since(life, late)
     );
-    let places = [start.began, release.end_place()];
-    court.demand(false, expected, &places).err()
+    too_late(&court, late, &what, &life.spans[late.release]).err()
 }
 
 /// Since when nothing of a probe may be pending.
-fn since(release: &Span) -> &'static str {
-    match release.kind {
+fn since(life: &Life, late: &Late) -> &'static str {
+    match life.spans[late.release].kind {
         Kind::Probe => "after that probe has failed",
         _ => "after the device has been unbound",
     }
+}
+
+/// A function that says that it is done, to a remove that waits for that, returns a little later.
+const RETURNED: Micros = Micros(10_000);
+
+/// It is late, and what was expected of it.
+fn too_late(court: &Court<'_>, late: &Late, what: &str, seen: &Span) -> Result<(), Violation> {
+    let life = court.life;
+    let (start, release) = (&life.spans[late.start], &life.spans[late.release]);
+    let resource = match start.kind {
+        Kind::Of(resource, _) => resource,
+        _ => Resource::Async,
+    };
+    let expected = format!(
+        "the {resource} {}, which the probe of {} has started, {what}",
+        start.on,
+        life.device_of(release),
+    );
+    let mut places = vec![start.began, release.end_place(), seen.end_place()];
+    places.dedup();
+    court.demand(false, expected, &places)
 }
 
 /// Judges, and leaves what is there at the end.
@@ -161,8 +181,8 @@ fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
     for (_, at, is_end) in order {
         let span = &life.spans[at];
         match span.kind {
-            Kind::Release if is_end => released(life, at, there),
-            Kind::Probe if is_end && span.ret != Some(0) => late(life, (at, at), there),
+            Kind::Release if is_end => released(court, at, there)?,
+            Kind::Probe if is_end && span.ret != Some(0) => late(court, (at, at), there)?,
             Kind::Probe if is_end => {}
             kind if has_to_end(kind) && !is_end => {}
             Kind::Of(resource, step) => {
@@ -264,7 +284,10 @@ fn resource_step(
         return Ok(false);
     }
     let late = there.late.remove(&key);
+    let is_kernels = resource == Resource::Region && span.facts.by < Some(MODULES);
+    let may_fail = matches!(resource, Resource::Region | Resource::Queue);
     match step {
+        Step::Starts if may_fail && (is_kernels || matches!(span.ret, None | Some(0))) => Ok(false),
         // Of other kobjects nothing shows when they go, with their files.
         Step::Starts if resource == Resource::Attribute => {
             let probe = life.within(at, |outer| outer.kind == Kind::Probe);
@@ -282,21 +305,36 @@ fn resource_step(
             Ok(false)
         }
         Step::Runs => {
-            if let Some(late) = late.filter(|late| late.is_freed) {
-                let (start, release) = (&life.spans[late.start], &life.spans[late.release]);
-                court.demand(
-                    false,
-                    format!(
-                        "the {resource} {}, which the probe of {} has started, not to run {}",
-                        start.on,
-                        life.device_of(release),
-                        since(release),
-                    ),
-                    &[start.began, release.end_place(), span.end_place()],
+            let is_over = |late: &Late| {
+                let until = life.spans[late.release].end.unwrap_or(span.begin);
+                span.end.is_none_or(|end| until + RETURNED < end)
+            };
+            if let Some(late) = late.filter(|late| late.is_freed && is_over(late)) {
+                too_late(
+                    court,
+                    &late,
+                    &format!("not to run {}", since(life, &late)),
+                    span,
                 )?;
             }
             there.resources.remove(&key);
             Ok(false)
+        }
+        Step::Stops if resource == Resource::Timer && span.facts.by == Some(0) => {
+            if let Some(late) = late {
+                let since = since(life, &late);
+                let what = format!("not to be pending {since}: its memory is in use anew");
+                too_late(court, &late, &what, span)?;
+            }
+            there.resources.remove(&key);
+            Ok(false)
+        }
+        // `sysfs_remove_files()` does not tell which.
+        Step::Stops if resource == Resource::Attribute && matches!(key.3, None | Some(0)) => {
+            let before = there.resources.len();
+            let of = |of: &Key| of.0 == resource && of.1 == key.1;
+            there.resources.retain(|key, _| !of(key));
+            Ok(there.resources.len() < before)
         }
         Step::Stops => Ok(there.resources.remove(&key).is_some()),
     }
@@ -306,22 +344,29 @@ fn resource_step(
 const MODULES: u64 = 0xffff_ffff_0000_0000;
 
 /// A device has been unbound: what its probe has started and is pending now, is late.
-fn released(life: &Life, release: usize, there: &mut There) {
+fn released(court: &Court<'_>, release: usize, there: &mut There) -> Result<(), Violation> {
+    let life = court.life;
     let of = &life.spans[release];
     let Some((_, removed)) = life.own(Kind::Remove, release).next() else {
-        return;
+        return Ok(());
     };
     let probes = life.of_device(of).filter(|(_, probe)| {
         probe.kind == Kind::Probe && probe.ret == Some(0) && probe.began < removed.began
     });
-    if let Some((probe, _)) = probes.last() {
-        late(life, (probe, release), there);
+    match probes.last() {
+        Some((probe, _)) => late(court, (probe, release), there),
+        None => Ok(()),
     }
 }
 
 /// What a probe has started and is pending at the end of this release or failed probe is late.
 /// Other modules that it calls start what is theirs.
-fn late(life: &Life, (probe, release): (usize, usize), there: &mut There) {
+fn late(
+    court: &Court<'_>,
+    (probe, release): (usize, usize),
+    there: &mut There,
+) -> Result<(), Violation> {
+    let life = court.life;
     let mut late = Vec::new();
     for (key, start) in &there.resources {
         let span = &life.spans[*start];
@@ -334,19 +379,38 @@ fn late(life: &Life, (probe, release): (usize, usize), there: &mut There) {
         let module = there.module(span);
         let is_own = module.is_some() && module == there.driver(&life.spans[probe]);
         if waits && is_data && is_own && by == Some(probe) {
+            let memory = match key.0 {
+                Resource::Firmware => span.facts.by,
+                _ => span.facts.at,
+            };
             let late_one = Late {
                 start: *start,
                 release,
-                is_freed: is_devres(life, probe, span.facts.at),
+                is_freed: is_devres(life, probe, memory),
             };
             late.push((*key, late_one));
         }
     }
+    // One that runs may be about to return.
+    let queued = |key: &Key| matches!(key.0, Resource::Work | Resource::Timer);
+    let freed = late
+        .iter()
+        .filter(|(key, late)| queued(key) && late.is_freed);
+    if let Some((_, first)) = freed.min_by_key(|(_, late)| late.start) {
+        let what = format!("not to be pending {}", since(life, first));
+        too_late(court, first, &what, &life.spans[release])?;
+    }
     there.late.extend(late);
+    Ok(())
 }
 
 /// The half of an address that is recorded.
 const LOWER: u64 = 0xffff_ffff;
+
+/// A number that was recorded as a signed one.
+fn lower(of: Option<i32>) -> Option<u64> {
+    of.map(|of| u32::from_ne_bytes(of.to_ne_bytes()).into())
+}
 
 /// Whether a place in memory is in what a probe has got from devres for its device.
 fn is_devres(life: &Life, probe: usize, at: Option<u64>) -> bool {
@@ -354,8 +418,7 @@ fn is_devres(life: &Life, probe: usize, at: Option<u64>) -> bool {
     let memory = Kind::Of(Resource::Memory, Step::Starts);
     let mut own = life.inside(memory, probe).map(|(_, of)| of);
     own.any(|of| {
-        let unsigned = |of: Option<i32>| of.map(|of| u32::from_ne_bytes(of.to_ne_bytes()).into());
-        let (begin, size): (Option<u64>, Option<u64>) = (unsigned(of.ret), unsigned(of.facts.node));
+        let (begin, size) = (lower(of.ret), lower(of.facts.node));
         let begin = begin.filter(|begin| *begin > 0 && of.facts.at == device);
         let offset = at
             .zip(begin)
@@ -468,7 +531,7 @@ fn child_is_left(life: &Life) -> Option<Vec<Event>> {
 #[cfg(test)]
 mod tests {
     use super::super::law::Verdict;
-    use super::super::test_life::{altered, assert_broken, assert_kept, kept_in, life};
+    use super::super::test_life::{altered, assert_broken, assert_kept, broken_in, kept_in, life};
     use super::*;
 
     /// A probe that queues a work item and adds a device; both go with the driver.
@@ -516,13 +579,12 @@ mod tests {
     #[test]
     fn work_is_left() {
         let left = altered(RIGHT, "7 work_stops 1 0xf0", "");
-        assert_broken(&LAW, &left, "free_module");
-        // It has run, and the end of the device has not waited for it.
-        let late = altered(&left, "8 rmmod m", "9 work_runs 1 0xf0\n8 rmmod m");
-        assert_broken(&LAW, &late, "work_runs");
+        assert_broken(&LAW, &left, "release_end");
         // That of memory which others own.
-        let owned = altered(&late, "7 devm_end 3328", "7 devm_end 4096");
-        assert_kept(&LAW, &owned, 1);
+        let left = altered(&left, "7 devm_end 3328", "7 devm_end 4096");
+        assert_broken(&LAW, &left, "free_module");
+        let late = altered(&left, "8 rmmod m", "9 work_runs 1 0xf0\n8 rmmod m");
+        assert_kept(&LAW, &late, 1);
         // That of a module which stays.
         let other = altered(&left, "loaded m 0xe0 4096", "loaded m 0xe0 1");
         assert_kept(&LAW, &other, 1);
@@ -544,9 +606,19 @@ mod tests {
             let lines = altered(lines, "loaded m 0xe0 4096", "");
             altered(&lines, "7 init m", "loaded m 0xe0 4096\n7 init m")
         };
-        assert_broken(&LAW, &loaded(&late), "work_runs");
+        assert_broken(&LAW, &loaded(&late), "probe_end");
         assert_kept(&LAW, &late, 0);
-        let cut: Vec<&str> = failed.lines().take(14).collect();
+        let owned = altered(&failed, "7 devm_end 3328", "7 devm_end 4096");
+        assert_kept(
+            &LAW,
+            &loaded(&altered(
+                &owned,
+                "7 work_stops 1 0xf0",
+                "9 work_runs 1 0xf0",
+            )),
+            0,
+        );
+        let cut: Vec<&str> = owned.lines().take(14).collect();
         let died = |lines: &str| at_death(&life(lines)).map(|of| of.expected);
         let expected = died(&loaded(&cut.join("\n"))).unwrap();
         assert!(
@@ -566,12 +638,41 @@ mod tests {
         // It has begun, and ends after the device has been unbound.
         let runs = altered(&left, "7 release 0", "9 async_runs 4\n7 release 0");
         let late = altered(&runs, "8 rmmod m", "9 async_runs_end\n8 rmmod m");
-        assert_broken(&LAW, &late, "async_runs_end");
+        // It may have told the remove that it is done.
+        assert_kept(&LAW, &late, 1);
+        let late = super::super::test_life::late(&late, "9 async_runs_end", 1);
+        broken_in(&LAW, &late, "async_runs_end");
         let ended = altered(&runs, "7 release 0", "9 async_runs_end\n7 release 0");
         assert_kept(&LAW, &ended, 1);
         // The driver core's own is no concern of the module's.
         let cores = altered(&left, "7 schedule 3 0 func=0xf0", "7 schedule 3 0");
         assert_kept(&LAW, &cores, 1);
+    }
+
+    #[test]
+    fn a_firmware_callback_is_late() {
+        let asked = "7 nowait 5 0xf0 by=3329\n9 nowait_runs 5";
+        let late = altered(RIGHT, "7 delayed_work 1 0xf0", asked);
+        let late = altered(&late, "7 work_stops 1 0xf0", "");
+        let late = altered(&late, "8 rmmod m", "9 nowait_runs_end\n8 rmmod m");
+        assert_kept(&LAW, &late, 1);
+        let after = |lines: &str| super::super::test_life::late(lines, "9 nowait_runs_end", 1);
+        broken_in(&LAW, &after(&late), "nowait_runs_end");
+        // It is called with other memory.
+        let owned = altered(&late, "7 devm_end 3328", "7 devm_end 4096");
+        kept_in(&LAW, &after(&owned), 1);
+    }
+
+    #[test]
+    fn a_timer_is_in_memory_that_is_used_anew() {
+        let left = altered(RIGHT, "7 delayed_work 1 0xf0", "7 timer 9999 0xf0");
+        let left = altered(&left, "7 work_stops 1 0xf0", "");
+        let stops = |by: &str| {
+            let stops = format!("8 timer_stops 9999 0xf0 by={by}\n8 rmmod m");
+            altered(&left, "8 rmmod m", &stops)
+        };
+        assert_kept(&LAW, &stops("7"), 2);
+        assert_broken(&LAW, &stops("0"), "timer_stops");
     }
 
     #[test]
@@ -594,13 +695,67 @@ mod tests {
         assert_kept(&LAW, &ended, 3);
     }
 
+    /// What a probe starts, what the kernel says while it is left, and what takes it back.
     #[test]
-    fn a_character_device_is_left() {
-        let added = "7 devm_end 3328\n7 cdev 5 6";
-        let left = altered(RIGHT, "7 devm_end 3328", added);
-        assert_broken(&LAW, &left, "cdev number=5");
-        let gone = altered(&left, "7 remove 0", "7 remove 0\n7 cdev_stops 6");
-        assert_kept(&LAW, &gone, 3);
+    fn more_is_left() {
+        for (started, seen, gone) in [
+            ("7 cdev 5", Some("cdev at=0xd05"), "7 cdev_stops 5"),
+            (
+                "7 interrupt 10 1 0xf0",
+                Some("interrupt irq=10"),
+                "7 interrupt_stops 10 1 0xf0",
+            ),
+            (
+                "7 threaded_interrupt 9 1 0xf0",
+                Some("interrupt"),
+                "7 interrupt_stops 9 1 0xe0",
+            ),
+            (
+                "7 file a 0 0xf0",
+                Some("file name=\"a\""),
+                "7 file_stops a 0 0xf0",
+            ),
+            // All files of the device.
+            (
+                "7 file a 0 0xf0",
+                Some("file name=\"a\""),
+                "7 file_stops a 0 0x0",
+            ),
+            // It need not be asked for by the module itself.
+            (
+                "7 region a 5 by=m\n7 region_end 77",
+                Some("region name=\"a\""),
+                "7 region_stops 5",
+            ),
+            (
+                "7 region a 5 by=m\n7 region_end 77",
+                Some("region"),
+                "7 resource_stops 5",
+            ),
+            // The kernel's own, and one that is refused.
+            ("7 region a 5\n7 region_end 77", None, ""),
+            ("7 region a 5 by=m\n7 region_end 0", None, ""),
+            (
+                "7 workqueue w\n7 workqueue_end 3333 at=0xf0",
+                Some("workqueue name=\"w\""),
+                "7 workqueue_stops 5",
+            ),
+            ("7 workqueue w\n7 workqueue_end 0 at=0xf0", None, ""),
+            ("7 workqueue w\n7 workqueue_end 3333", None, ""),
+        ] {
+            let left = altered(
+                RIGHT,
+                "7 devm_end 3328",
+                &format!("7 devm_end 3328\n{started}"),
+            );
+            let Some(seen) = seen else {
+                assert_kept(&LAW, &left, 2);
+                continue;
+            };
+            assert_broken(&LAW, &left, seen);
+            let gone = altered(&left, "7 remove 0", &format!("7 remove 0\n{gone}"));
+            assert_kept(&LAW, &gone, 3);
+        }
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::{Event, Life, Micros, ProbeType, Probing, What};
 /// not begin with a pid is a line of the dmesg interface, as for the other laws.
 ///
 /// Words with a `=` say what is not as usual: `drv=e` another driver, `bus=2` another bus,
-/// `type=`, `mod=` and `asked=` of a registration, `from=` another caller.
+/// `type=`, `mod=` and `asked=` of a registration, `from=` another caller, `at=` its address,
+/// `by=m` a module or `by=` a number.
 pub(crate) fn recording(lines: &str) -> Vec<Event> {
     let mut events = Vec::new();
     for line in lines.lines().filter(|line| !line.trim().is_empty()) {
@@ -47,7 +48,8 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
         "flush" => "do_init_module",
         _ => "someone",
     };
-    let from: SmolStr = format!("{}+0x1/0x10", unusual("from").unwrap_or(usual.into())).into();
+    let from = format!("{}+0x1/0x10", unusual("from").unwrap_or(usual.into())).into();
+    let from: SmolStr = unusual("at").unwrap_or(from);
     let side = if event == definition.event {
         let mut fetched = Fetched::default();
         let mut words = words.iter().copied();
@@ -64,7 +66,9 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
                 Value::Driver => fetched.driver = unusual("drv").or(Some("d".into())),
                 Value::By => {
                     let of = |name: SmolStr| u64::from(name.as_bytes()[0]);
-                    fetched.by = Some(unusual("drv").map_or(0xb, of));
+                    let module =
+                        unusual("by").map(|by| by.parse().unwrap_or(0xffff_ffff_c000_0000));
+                    fetched.by = module.or(Some(unusual("drv").map_or(0xb, of)));
                 }
                 Value::Bus => {
                     let bus = unusual("bus").map_or(1, |bus| bus.parse().unwrap());

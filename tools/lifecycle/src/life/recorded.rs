@@ -59,7 +59,9 @@ fn on(point: Point, fetched: &Fetched, device: Option<&str>) -> String {
         | Point::Bus
         | Point::BusGone => fetched.name.as_deref(),
         Point::Flush | Point::Thread => fetched.caller.as_deref().map(function),
-        Point::Of(Resource::Attribute | Resource::Region, _) if fetched.name.is_some() => {
+        Point::Of(Resource::Attribute | Resource::Region | Resource::Queue, _)
+            if fetched.name.is_some() =>
+        {
             fetched.name.as_deref()
         }
         Point::Of(..) => fetched.function.as_deref(),

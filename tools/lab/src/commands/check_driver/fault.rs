@@ -90,6 +90,7 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     ] {
         let mut lines = of.told.all(how);
         lines.retain(|line| is_own(line, of));
+        let lines: Vec<String> = lines.iter().map(|line| of.symbols.name(line)).collect();
         if !lines.is_empty() {
             let named = lines[..lines.len().min(NAMED)].join(", ");
             faults.push(Fault::new(format!("{what}: {named}"), vec![]));
@@ -197,7 +198,8 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
         // `BUG kmalloc-512 (Tainted: G OE): Object already free`
         if let Some((_, slab)) = splat.alarm.split_once("] BUG ") {
             let about = slab.trim_end().rsplit_once("): ").map(|(_, about)| about);
-            what += &about.map_or(String::new(), |about| format!(": {about},"));
+            let about = about.and_then(|about| about.split(" 0x").next());
+            what += &about.map_or(String::new(), |about| format!(": {about}"));
         }
         // The kernel itself names the functions of a module that is loaded.
         let mut places = splat.lines().filter(|line| line.contains("RIP: 0010:0xff"));
@@ -207,7 +209,10 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
         });
         if let Some(place) = gone {
             what += &format!(" in {place}, after rmmod");
-        } else if let Some(place) = place(&lines, of.module).or_else(|| doing(of, splat)) {
+        } else if let Some(place) = place(&lines, of.module)
+            .or_else(|| doing(of, splat))
+            .or_else(|| call(splat))
+        {
             what += &format!(" {place}");
         }
         // What comes of an oops is no other fault.
@@ -226,14 +231,47 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
             faults.push(Fault::new(what, seen));
         }
     }
+    // Those that are nearest to the cause come first: what is wrong with memory may come out late.
+    faults.sort_by_key(|fault| {
+        let has = |words: &str| fault.what.contains(words);
+        (!has("has freed"), !has("BUG: "))
+    });
     faults
+}
+
+/// The number of the task that has complained.
+fn task(splat: &Splat) -> Option<u32> {
+    // `CPU: 0 UID: 0 PID: 123 Comm: check_driver Not tainted`
+    let after = |line: &String| line.split_once(" PID: ")?.1.split(' ').next()?.parse().ok();
+    splat.context.iter().find_map(after)
+}
+
+/// Which call of userspace a task was in that has complained.
+fn call(splat: &Splat) -> Option<String> {
+    let pid = format!("pid={}", task(splat)?);
+    let before = splat
+        .context
+        .iter()
+        .take_while(|line| **line != splat.alarm);
+    let of = |line: &String, what: &str| {
+        let line = line.split_once(what)?.1;
+        let mut words = line.split_whitespace();
+        let call = words.next()?.strip_prefix("call=")?.to_owned();
+        let on = words.next()?.strip_prefix("on=")?.to_owned();
+        (words.next()? == pid).then_some((call, on))
+    };
+    let (mut began, mut returned) = (None, None);
+    for line in before {
+        began = of(line, "lifecycle: call_began ").or(began);
+        returned = of(line, "lifecycle: call_returned ").or(returned);
+    }
+    let (call, on) = began.filter(|_| returned.is_none())?;
+    Some(format!("in `{call} {on}`"))
 }
 
 /// In which probe or remove a task was that has died.
 fn doing(of: &Evidence<'_>, splat: &Splat) -> Option<String> {
-    // `CPU: 0 UID: 0 PID: 123 Comm: check_driver Not tainted`
-    let after = |line: &String| line.split_once(" PID: ")?.1.split(' ').next()?.parse().ok();
-    let pid: u32 = splat.context.iter().find_map(after)?;
+    let pid = task(splat)?;
     let time = splat.alarm.trim_start_matches(['[', ' ']);
     let time: f64 = time.split(']').next()?.trim().parse().ok()?;
     let lives = of.told.deaths.iter();
@@ -344,9 +382,9 @@ fn usage(words: &str) -> Option<Fault> {
     let (device, counts) = words.split_once(' ')?;
     let (first, last) = counts.split_once(' ')?;
     let what = format!(
-        "the runtime PM usage count of {device} is {first} after it has been unbound once, and \
-         {last} after it has been unbound again: its probe or its remove gets what neither puts \
-         (pm_runtime_get_sync() without pm_runtime_put())"
+        "the runtime PM usage count of {device} is {first} after its first unbind, and {last} after \
+         the next: its probe or its remove gets what neither puts (pm_runtime_get_sync() without \
+         pm_runtime_put())"
     );
     Some(Fault::new(what, vec![]))
 }
@@ -421,4 +459,113 @@ fn early(of: &Evidence<'_>) -> Option<Fault> {
         );
         Some(Fault::new(what, vec![]))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use lifecycle::Probing;
+
+    use super::*;
+
+    fn splat(alarm: &str, context: &[&str]) -> Splat {
+        Splat {
+            kind: "BUG",
+            during: None,
+            alarm: alarm.to_owned(),
+            context: context.iter().map(|line| (*line).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn where_a_complaint_names_the_driver() {
+        const FREED: &str = "[ 1.0] Freed in foo_remove+0x10/0x20 [foo] age=1 cpu=0 pid=9";
+        const PROBE: &str = "[ 1.0]  foo_probe+0x42/0x70 [foo]";
+        for (lines, expected) in [
+            (vec![PROBE], Some("in foo_probe+0x42 [foo]")),
+            // The innermost one, which the kernel is sure of.
+            (
+                vec![
+                    "[ 1.0]  ? foo_get+0x1/0x2 [foo]",
+                    "[ 1.0]  kfree+0x1/0x2",
+                    PROBE,
+                ],
+                Some("in foo_probe+0x42 [foo]"),
+            ),
+            (
+                vec!["[ 1.0] RIP: 0010:foo_sh+0x14/0x20 [foo]", PROBE],
+                Some("in foo_sh+0x14 [foo]"),
+            ),
+            (
+                vec![PROBE, FREED],
+                Some("about memory that foo_remove+0x10 [foo] has freed"),
+            ),
+            (
+                vec!["[ 1.0] Allocated in foo_probe+0x1/0x2 [foo] age=1"],
+                None,
+            ),
+            (
+                vec!["[ 1.0] Modules linked in: bar(OE) foo(OE) [foo]"],
+                None,
+            ),
+            (vec!["[ 1.0]  bar_probe+0x42/0x70 [bar]"], None),
+        ] {
+            let lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
+            assert_eq!(place(&lines, "foo").as_deref(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn in_which_probe_a_task_has_died() {
+        let console = include_str!("../../../../lifecycle/tests/consoles/dump.txt");
+        let mut told = Told::read("check: part load\n");
+        told.died(console, "7.3.4", Probing::Once);
+        let life = Life::new(told.parts[0].events().unwrap(), Probing::Once);
+        let end = life.end.as_f64() / 1e6;
+        let parts = BTreeMap::from([("load", life)]);
+        let of = |told: &Told, after: f64, task: &str| {
+            let evidence = Evidence {
+                module: "err_dwork",
+                told,
+                parts: &parts,
+                laws: &[],
+                splats: &[],
+                blocked: vec![],
+                symbols: &Symbols::default(),
+            };
+            let alarm = format!("[{:12.6}] BUG: unable to handle page fault", end + after);
+            doing(&evidence, &splat(&alarm, &[&alarm, task]))
+        };
+        const IN_PROBE: &str = "[ 1.0] CPU: 1 UID: 0 PID: 119 Comm: check_dr Not tainted";
+        const ANOTHER: &str = "[ 1.0] CPU: 1 UID: 0 PID: 11 Comm: kworker Not tainted";
+        let expected = Some("in the probe of err_dwork.0".to_owned());
+        assert_eq!(of(&told, 0.1, IN_PROBE), expected);
+        assert_eq!(of(&told, 0.1, ANOTHER), None);
+        assert_eq!(of(&told, 0.1, "[ 1.0] no task"), None);
+        // Of another life, as that of another boot.
+        assert_eq!(of(&told, 5.0, IN_PROBE), None);
+        assert_eq!(of(&Told::default(), 0.1, IN_PROBE), None);
+    }
+
+    #[test]
+    fn in_which_call_a_task_has_complained() {
+        const ALARM: &str = "[ 9.0] BUG kmalloc-512 (Tainted: G OE ): Object already free";
+        const TASK: &str = "[ 9.0] CPU: 1 UID: 0 PID: 122 Comm: check_driver Not tainted";
+        const BEGAN: &str = "[ 8.0] lifecycle: call_began call=unbind on=foo.0 pid=122";
+        const OTHER: &str = "[ 8.0] lifecycle: call_began call=bind on=foo.1 pid=123";
+        const RETURNED: &str = "[ 8.5] lifecycle: call_returned call=unbind on=foo.0 pid=122 ret=0";
+        for (context, expected) in [
+            (vec![BEGAN, ALARM, TASK], Some("in `unbind foo.0`")),
+            (vec![BEGAN, OTHER, ALARM, TASK], Some("in `unbind foo.0`")),
+            (vec![BEGAN, RETURNED, ALARM, TASK], None),
+            (vec![OTHER, ALARM, TASK], None),
+            (vec![ALARM, TASK, BEGAN], None),
+            (vec![BEGAN, ALARM], None),
+        ] {
+            assert_eq!(
+                call(&splat(ALARM, &context)).as_deref(),
+                expected,
+                "{context:?}"
+            );
+        }
+    }
 }

@@ -56,12 +56,7 @@ const SEES: &[(&str, &str, &str)] = &[
     ),
     (
         "CONFIG_DEBUG_KMEMLEAK=y",
-        "memory, work queues and IDAs that are left",
-        "debug",
-    ),
-    (
-        "CONFIG_DEBUG_OBJECTS_TIMERS=y",
-        "hrtimers that are left",
+        "memory and IDAs that are left",
         "debug",
     ),
     (

@@ -7,7 +7,10 @@
 #include <linux/cdev.h>
 #include <linux/delay.h>
 #include <linux/device/class.h>
+#include <linux/firmware.h>
+#include <linux/hrtimer.h>
 #include <linux/interrupt.h>
+#include <linux/ioport.h>
 #include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -27,6 +30,7 @@ struct wrong {
 	struct device *dev;
 	struct delayed_work work;
 	struct timer_list timer;
+	struct hrtimer hrtimer;
 	struct notifier_block notifier;
 	struct miscdevice misc;
 	struct task_struct *thread;
@@ -51,6 +55,17 @@ static void wrong_work(struct work_struct *work)
 
 static void wrong_timer(struct timer_list *timer)
 {
+}
+
+static enum hrtimer_restart wrong_hrtimer(struct hrtimer *timer)
+{
+	return HRTIMER_NORESTART;
+}
+
+static void wrong_loaded(const struct firmware *fw, void *context)
+{
+	msleep(400);
+	release_firmware(fw);
 }
 
 static void wrong_async(void *data, async_cookie_t cookie)
@@ -129,9 +144,13 @@ static int wrong_probe(struct platform_device *pdev)
 	INIT_DELAYED_WORK(&wrong->work, wrong_work);
 	timer_setup(&wrong->timer, wrong_timer, 0);
 	wrong->notifier.notifier_call = wrong_call;
+	hrtimer_setup(&wrong->hrtimer, wrong_hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 
 	if (is("irq"))
 		return request_irq(10, wrong_handler, IRQF_SHARED, "wrong", wrong);
+	if (is("threaded_irq"))
+		return request_threaded_irq(10, NULL, wrong_handler, IRQF_SHARED | IRQF_ONESHOT,
+					    "wrong", wrong);
 	if (is("notifier"))
 		return register_reboot_notifier(&wrong->notifier);
 	if (is("thread")) {
@@ -156,6 +175,20 @@ static int wrong_probe(struct platform_device *pdev)
 	bound = true;
 	if (is("cdev"))
 		return wrong_cdev(wrong, pdev);
+	if (is("chrdev")) {
+		int major = register_chrdev(0, "wrong", &wrong_fops);
+
+		return major < 0 ? major : 0;
+	}
+	if (is("region"))
+		return request_region(0x5f0 + 8 * pdev->id, 8, "wrong") || bound ? 0 : -EBUSY;
+	if (is("queue"))
+		return alloc_workqueue("wrong%d", WQ_UNBOUND, 0, pdev->id) ? 0 : -ENOMEM;
+	if (is("hrtimer"))
+		hrtimer_start(&wrong->hrtimer, ktime_set(200, 0), HRTIMER_MODE_REL);
+	if (is("firmware"))
+		return request_firmware_nowait(THIS_MODULE, true, "wrong.fw", &pdev->dev,
+					       GFP_KERNEL, wrong, wrong_loaded);
 	if (is("device"))
 		get_device(&pdev->dev);
 	if (is("async"))

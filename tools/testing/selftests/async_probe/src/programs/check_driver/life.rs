@@ -406,12 +406,20 @@ impl Life {
             }
             if !driver.file("unbind").exists() {
                 say("fixed", format!("{bus} {name}"));
+            }
+        }
+        let own = format!(" [{}]", self.plan.driver.name);
+        if machine::hrtimers().iter().any(|function| function.ends_with(&own)) {
+            self.hrtimers_end(recorder)?;
+        }
+        for driver in self.drivers.clone() {
+            if !driver.file("unbind").exists() {
                 continue;
             }
-            for (number, device) in devices.into_iter().take(REBINDS).enumerate() {
+            for (number, device) in driver.devices().into_iter().take(REBINDS).enumerate() {
                 self.devices.push((driver.clone(), device.clone()));
                 // The first one twice: what is left each time adds up.
-                self.rebind(driver, &device, if number == 0 { 2 } else { 1 })?;
+                self.rebind(&driver, &device, if number == 0 { 2 } else { 1 })?;
             }
         }
         self.settle(recorder)?;
@@ -426,6 +434,21 @@ impl Life {
         }
         self.compare("left", &self.before, true);
         Ok(())
+    }
+
+    /// Unloads the driver and loads it again. If an hrtimer of its is there meanwhile, this is the end
+    /// of the life: no timer of a processor expires any more when the memory of one is used anew.
+    fn hrtimers_end(&self, recorder: &Recorder) -> Result<(), Stop> {
+        self.rmmod()?;
+        let left = machine::hrtimers();
+        let left = left.iter().filter(|function| function.starts_with("0x"));
+        let left: Vec<String> = left.map(|function| format!("hrtimer {function}")).collect();
+        left.iter().for_each(|line| say("left", line));
+        if !left.is_empty() {
+            return Err(Stop::Said);
+        }
+        self.load_driver("")?;
+        self.settle(recorder)
     }
 
     /// Unbinds and binds a device; both are in the recording, with the kernel's answers.

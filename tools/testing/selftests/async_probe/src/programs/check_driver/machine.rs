@@ -126,9 +126,21 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
         (is_kernels && !is_worker).then_some(format!("kernel thread {name}"))
     });
     lines.extend(tasks);
+    lines.extend(hrtimers().into_iter().filter_map(|function| {
+        // No module that is loaded has it.
+        function.starts_with("0x").then_some(format!("hrtimer {function}"))
+    }));
     // A suspend has a virtual terminal of its own (`kernel/power/console.c`).
     lines.retain(|line| !line.contains("/vcs"));
     lines
+}
+
+/// The functions of the hrtimers that are started, those of modules as `function [module]`.
+pub(crate) fn hrtimers() -> Vec<String> {
+    // ` #0: <000000004f1b8a2c>, tick_nohz_handler, S:01` (kernel/time/timer_list.c)
+    let timers = fs::read_to_string("/proc/timer_list").unwrap_or_default();
+    let timers = timers.lines().filter(|line| line.starts_with(" #"));
+    timers.filter_map(|line| line.split(", ").nth(1)).map(str::to_owned).collect()
 }
 
 /// The line of `/proc/modules` of a module that cannot be unloaded.
