@@ -292,12 +292,7 @@ fn compared(facts: &Facts<'_>, load: &Load) -> Vec<String> {
             some(&missing)
         ));
     }
-    // A name that says itself that its number is of no meaning (`drivers/base/platform.c`,
-    // `PLATFORM_DEVID_AUTO`) is looked for by nothing.
-    let named = plain
-        .added
-        .iter()
-        .filter(|(name, _)| !name.ends_with(".auto"));
+    let named = plain.added.iter().filter(|(name, _)| !is_numbered(name));
     let moved = named.filter_map(|(name, of)| {
         let (was, is) = (of.as_ref()?, load.added.get(name)?.as_ref()?);
         (was != is).then(|| format!("{name} belongs to {was} then, and to {is} with async_probe"))
@@ -310,6 +305,23 @@ fn compared(facts: &Facts<'_>, load: &Load) -> Vec<String> {
         ));
     }
     why
+}
+
+/// Whether the number in a name is one that nothing may rely on: that of a platform device with
+/// `PLATFORM_DEVID_AUTO`, or one that a subsystem draws, whose devices are told apart by other names.
+fn is_numbered(device: &str) -> bool {
+    const DRAWN: [&str; 7] = [
+        "hwmon",
+        "input",
+        "event",
+        "mouse",
+        "js",
+        "iio:device",
+        "gpiochip",
+    ];
+    let number = |prefix: &&str| device.strip_prefix(*prefix).unwrap_or("x");
+    let mut numbers = DRAWN.iter().map(|prefix| number(&prefix));
+    device.ends_with(".auto") || numbers.any(|of| of.parse::<u32>().is_ok())
 }
 
 /// It is probed asynchronously.
@@ -546,6 +558,16 @@ mod tests {
         assert_eq!(advice.now, Some(Micros(50_000)));
         assert_eq!(advice.then, Some(Micros(27_070)));
         assert_eq!(advice.measured, Some(Micros(29_000)));
+    }
+
+    #[test]
+    fn numbers_that_are_drawn() {
+        for device in ["hwmon3", "iio:device0", "gpiochip512", "cell.1.auto"] {
+            assert!(is_numbered(device), "{device}");
+        }
+        for device in ["hwmon", "inputs", "rigdisk1", "watchdog0", "sda", "cell.1"] {
+            assert!(!is_numbered(device), "{device}");
+        }
     }
 
     #[test]

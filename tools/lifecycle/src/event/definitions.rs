@@ -476,7 +476,7 @@ pub const WATCHES: &[Definition] = &[
         &[("func", "+8($arg1):x64", Value::Function)],
     ),
     watch(R::Thread, Stops, "exit", ("do_exit", "kernel/exit.c"), &[]),
-    // The callback runs within the work: `device` of `struct firmware_work`.
+    // The callback runs within the work, after the request for the file, which has the device.
     watch(
         R::Firmware,
         Starts,
@@ -502,7 +502,7 @@ pub const WATCHES: &[Definition] = &[
                 "request_firmware_work_func",
                 "drivers/base/firmware_loader/main.c",
             ),
-            &[("at", "+64($arg1):x64", Value::At)],
+            &[],
         )
     },
     // Known by its work item; what is scheduled comes just before.

@@ -279,7 +279,12 @@ fn resource_step(
 ) -> Result<bool, Violation> {
     let life = court.life;
     let span = &life.spans[at];
-    let key = key(resource, span);
+    let mut key = key(resource, span);
+    if (resource, step) == (Resource::Firmware, Step::Runs) {
+        let after = life.spans[at..].iter().take(NEAR);
+        let mut asked = after.filter(|of| of.kind == Kind::Firmware && of.task == span.task);
+        key.1 = asked.next().and_then(|of| of.facts.at);
+    }
     if matches!(resource, Resource::Reference | Resource::Memory) {
         return Ok(false);
     }
@@ -439,16 +444,21 @@ fn scheduled(life: &Life, queued: usize) -> Option<usize> {
 const NEAR: usize = 64;
 
 /// The module that has started a resource: that of its function. What is not text is of the module
-/// whose driver's probe has started it.
+/// whose driver's probe has started it. A work queue is if that module has asked for it.
 fn of_module<'a>(life: &'a Life, start: usize, there: &'a There) -> Option<&'a str> {
     let span = &life.spans[start];
+    let Kind::Of(resource, _) = span.kind else {
+        return there.module(span);
+    };
     let data = [Resource::Attribute, Resource::Region, Resource::Character];
-    let data = data.map(|of| Kind::Of(of, Step::Starts));
-    if !data.contains(&span.kind) {
+    if resource != Resource::Queue && !data.contains(&resource) {
         return there.module(span);
     }
     let probe = life.within(start, |outer| outer.kind == Kind::Probe)?;
-    there.driver(&life.spans[probe])
+    let driver = there.driver(&life.spans[probe])?;
+    // The text of an init is gone by now, and another module may be there.
+    let is_own = resource != Resource::Queue || there.module(span) == Some(driver);
+    is_own.then_some(driver)
 }
 
 /// The probe that has started a resource. A thread begins in a task of its own, while the one that
@@ -651,7 +661,7 @@ mod tests {
 
     #[test]
     fn a_firmware_callback_is_late() {
-        let asked = "7 nowait 5 0xf0 by=3329\n9 nowait_runs 5";
+        let asked = "7 nowait 0 0xf0 by=3329\n9 nowait_runs\n9 firmware f 0\n9 firmware_end -2";
         let late = altered(RIGHT, "7 delayed_work 1 0xf0", asked);
         let late = altered(&late, "7 work_stops 1 0xf0", "");
         let late = altered(&late, "8 rmmod m", "9 nowait_runs_end\n8 rmmod m");

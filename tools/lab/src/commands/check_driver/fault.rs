@@ -215,6 +215,17 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
         {
             what += &format!(" {place}");
         }
+        // The guest has just unloaded the driver.
+        let hrtimer = of.told.first("hrtimer").filter(|_| {
+            let is_about = |line: &String| line.contains("hrtimer");
+            of.told.first("hrtimers_ended").is_none() && lines.iter().any(is_about)
+        });
+        if let Some(function) = hrtimer {
+            what += &format!(
+                ": the hrtimer {function} was started when the driver was unloaded, and nothing has \
+                 cancelled it (hrtimer_cancel())"
+            );
+        }
         // What comes of an oops is no other fault.
         if splat.kind == "panic" && !faults.is_empty() {
             continue;

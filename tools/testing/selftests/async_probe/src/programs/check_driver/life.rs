@@ -409,8 +409,8 @@ impl Life {
             }
         }
         let own = format!(" [{}]", self.plan.driver.name);
-        if machine::hrtimers().iter().any(|function| function.ends_with(&own)) {
-            self.hrtimers_end(recorder)?;
+        if let Some(started) = machine::hrtimers().iter().find(|of| of.ends_with(&own)) {
+            self.hrtimers_end(recorder, started)?;
         }
         for driver in self.drivers.clone() {
             if !driver.file("unbind").exists() {
@@ -438,7 +438,8 @@ impl Life {
 
     /// Unloads the driver and loads it again. If an hrtimer of its is there meanwhile, this is the end
     /// of the life: no timer of a processor expires any more when the memory of one is used anew.
-    fn hrtimers_end(&self, recorder: &Recorder) -> Result<(), Stop> {
+    fn hrtimers_end(&self, recorder: &Recorder, started: &str) -> Result<(), Stop> {
+        say("hrtimer", started);
         self.rmmod()?;
         let left = machine::hrtimers();
         let left = left.iter().filter(|function| function.starts_with("0x"));
@@ -448,7 +449,9 @@ impl Life {
             return Err(Stop::Said);
         }
         self.load_driver("")?;
-        self.settle(recorder)
+        self.settle(recorder)?;
+        say("hrtimers_ended", "");
+        Ok(())
     }
 
     /// Unbinds and binds a device; both are in the recording, with the kernel's answers.
