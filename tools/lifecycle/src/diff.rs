@@ -88,57 +88,66 @@ impl Change {
 
 impl Diff {
     /// Compares two logs.
-    pub fn of(a: &Summary, b: &Summary) -> Self {
-        let mut in_a = facts(a);
+    pub fn of(a: Facts, b: Facts) -> Self {
+        let mut in_a = a.by_name;
         let mut compared = 0;
         let mut changes = Vec::new();
-        for (key, b) in facts(b) {
-            let a = in_a.remove(&key);
-            compared += usize::from(a.is_some());
-            if a.as_ref() != Some(&b) {
-                changes.push(Change {
-                    of: key.0,
-                    what: key.1,
-                    a,
-                    b: Some(b),
-                });
+        let mut change = |of: &str, what: &'static str, a, b| {
+            changes.push(Change {
+                of: of.to_owned(),
+                what: what.to_owned(),
+                a,
+                b,
+            });
+        };
+        for (of, in_b) in b.by_name {
+            let mut in_a = in_a.remove(&of).unwrap_or_default();
+            for (what, b) in in_b {
+                let a = in_a.iter().position(|(in_a, _)| *in_a == what);
+                let a = a.map(|a| in_a.swap_remove(a).1);
+                compared += usize::from(a.is_some());
+                if a.as_ref() != Some(&b) {
+                    change(&of, what, a, Some(b));
+                }
+            }
+            for (what, a) in in_a {
+                change(&of, what, Some(a), None);
             }
         }
-        changes.extend(in_a.into_iter().map(|((of, what), a)| Change {
-            of,
-            what,
-            a: Some(a),
-            b: None,
-        }));
+        for (of, in_a) in in_a {
+            for (what, a) in in_a {
+                change(&of, what, Some(a), None);
+            }
+        }
         // Of what is in one of them only, one fact will do.
-        let mut alone = std::collections::BTreeSet::new();
-        changes.retain(|change| {
-            !change.is_alone() || alone.insert((change.of.clone(), change.a.is_none()))
+        changes.sort_by(|one, other| (&one.of, &one.what).cmp(&(&other.of, &other.what)));
+        changes.dedup_by(|next, one| {
+            next.is_alone()
+                && one.is_alone()
+                && next.of == one.of
+                && next.a.is_none() == one.a.is_none()
         });
         changes.sort_by(|one, other| {
-            let key = |change: &Change| {
-                let size = std::cmp::Reverse(change.time().unwrap_or_default());
-                (
-                    !change.is_alone(),
-                    size,
-                    change.of.clone(),
-                    change.what.clone(),
-                )
-            };
+            let size = |change: &Change| std::cmp::Reverse(change.time().unwrap_or_default());
+            let key = |change: &Change| (!change.is_alone(), size(change));
             key(one).cmp(&key(other))
         });
         Self {
             version: VERSION,
-            a: a.name.clone(),
-            b: b.name.clone(),
+            a: a.name,
+            b: b.name,
             compared,
             changes,
         }
     }
 }
 
-/// Facts by what they are about.
-type Facts = BTreeMap<(String, String), Value>;
+/// What is compared of a log, which takes less memory than the log's life.
+pub struct Facts {
+    /// The log's name.
+    name: String,
+    by_name: BTreeMap<String, Vec<(&'static str, Value)>>,
+}
 
 /// Counts what has the same name.
 #[derive(Default)]
@@ -147,98 +156,108 @@ struct Names(BTreeMap<String, usize>);
 impl Names {
     /// `name`, `name (2)`, `name (3)` and so on.
     fn nth(&mut self, name: String) -> String {
-        let count = self.0.entry(name.clone()).or_default();
-        *count += 1;
-        match *count {
-            1 => name,
-            count => format!("{name} ({count})"),
+        match self.0.get_mut(&name) {
+            Some(count) => {
+                *count += 1;
+                format!("{name} ({count})")
+            }
+            None => {
+                self.0.insert(name.clone(), 1);
+                name
+            }
         }
     }
 }
 
-/// All that is compared.
-fn facts(summary: &Summary) -> Facts {
-    let mut facts = Facts::new();
-    let mut put = |of: &str, what: &str, value: Value| {
-        facts.insert((of.to_owned(), what.to_owned()), value);
-    };
-    let number = |number: usize| Value::Number(number as u64);
-
-    let total = summary.total;
-    put("all probes", "number", number(total.probes));
-    put("all probes", "sum", Value::Time(total.sum));
-    put("all probes", "in time", Value::Time(total.covered));
-    put("all probes", "at once", number(total.at_once));
-
-    let mut names = Names::default();
-    for wave in &summary.waves {
-        let of = names.nth(format!("driver {}", wave.driver));
-        put(&of, "bound", number(wave.total.bound));
-        put(&of, "failed", number(wave.total.failed));
-        put(&of, "at once", number(wave.total.at_once));
-        if let Some(until_bound) = wave.until_bound {
-            put(&of, "all bound", Value::Time(until_bound));
-        }
-        if let Some(efficiency) = wave.efficiency {
-            put(&of, "efficiency", Value::Ratio(efficiency));
-        }
-    }
-
-    let life = &summary.life;
-    for call in &summary.calls {
-        let of = names.nth(call.what.clone());
-        put(&of, "ms", Value::Time(call.took));
-        put(&of, "waited", Value::Time(call.waited));
-        if let Some(ret) = life.spans[call.span].ret {
-            put(&of, "result", Value::Word(errno::name(ret)));
-        }
-    }
-
-    let mut spans: Vec<usize> = (0..life.spans.len()).collect();
-    spans.sort_by_key(|span| (life.spans[*span].begin, *span));
-    let mut order = 0;
-    for span in spans {
-        let of = &life.spans[span];
-        let what = match of.kind {
-            Kind::Probe => "probe of",
-            Kind::Waiting => "waiting of",
-            Kind::Firmware => "firmware of",
-            Kind::SecondPhase => "second phase of",
-            Kind::Remove => "remove of",
-            _ => continue,
+impl Facts {
+    /// All that is compared.
+    pub fn of(summary: &Summary) -> Self {
+        let mut by_name: BTreeMap<String, Vec<(&'static str, Value)>> = BTreeMap::new();
+        let mut put = |of: &str, what: &'static str, value: Value| match by_name.get_mut(of) {
+            Some(facts) => facts.push((what, value)),
+            None => drop(by_name.insert(of.to_owned(), vec![(what, value)])),
         };
-        let Some(device) = of.device.map(|device| &life.devices[device].name) else {
-            continue;
-        };
-        let name = names.nth(format!("{what} {device}"));
-        put(&name, "ms", Value::Time(life.length(span)));
-        if let Some(ret) = of.ret {
-            put(&name, "result", Value::Word(errno::name(ret)));
+        let number = |number: usize| Value::Number(number as u64);
+
+        let total = summary.total;
+        put("all probes", "number", number(total.probes));
+        put("all probes", "sum", Value::Time(total.sum));
+        put("all probes", "in time", Value::Time(total.covered));
+        put("all probes", "at once", number(total.at_once));
+
+        let mut names = Names::default();
+        for wave in &summary.waves {
+            let of = names.nth(format!("driver {}", wave.driver));
+            put(&of, "bound", number(wave.total.bound));
+            put(&of, "failed", number(wave.total.failed));
+            put(&of, "at once", number(wave.total.at_once));
+            if let Some(until_bound) = wave.until_bound {
+                put(&of, "all bound", Value::Time(until_bound));
+            }
+            if let Some(efficiency) = wave.efficiency {
+                put(&of, "efficiency", Value::Ratio(efficiency));
+            }
         }
-        if of.kind == Kind::Probe {
-            order += 1;
-            put(&name, "order", number(order));
-            let how = match of.asynchronous {
-                Some(true) => "async",
-                Some(false) => "sync",
-                None => "?",
+
+        let life = &summary.life;
+        for call in &summary.calls {
+            let of = names.nth(call.what.clone());
+            put(&of, "ms", Value::Time(call.took));
+            put(&of, "waited", Value::Time(call.waited));
+            if let Some(ret) = life.spans[call.span].ret {
+                put(&of, "result", Value::Word(errno::name(ret)));
+            }
+        }
+
+        let mut spans: Vec<usize> = (0..life.spans.len()).collect();
+        spans.sort_by_key(|span| (life.spans[*span].begin, *span));
+        let mut order = 0;
+        for span in spans {
+            let of = &life.spans[span];
+            let what = match of.kind {
+                Kind::Probe => "probe of",
+                Kind::Waiting => "waiting of",
+                Kind::Firmware => "firmware of",
+                Kind::SecondPhase => "second phase of",
+                Kind::Remove => "remove of",
+                _ => continue,
             };
-            put(&name, "how", Value::Word(how.to_owned()));
+            let Some(device) = of.device.map(|device| &life.devices[device].name) else {
+                continue;
+            };
+            let name = names.nth(format!("{what} {device}"));
+            put(&name, "ms", Value::Time(life.length(span)));
+            if let Some(ret) = of.ret {
+                put(&name, "result", Value::Word(errno::name(ret)));
+            }
+            if of.kind == Kind::Probe {
+                order += 1;
+                put(&name, "order", number(order));
+                let how = match of.asynchronous {
+                    Some(true) => "async",
+                    Some(false) => "sync",
+                    None => "?",
+                };
+                put(&name, "how", Value::Word(how.to_owned()));
+            }
         }
-    }
 
-    for wait in &life.waits {
-        let of = names.nth(format!("wait of {}", wait.doing));
-        put(&of, "through", Value::Word(wait.through.to_string()));
-        put(
-            &of,
-            "ms",
-            Value::Time(wait.end.unwrap_or(life.end) - wait.begin),
-        );
-        if let Some(last) = wait.on.last() {
-            let last = life.spans[*last].on.clone();
-            put(&of, "decided by", Value::Word(last));
+        for wait in &life.waits {
+            let of = names.nth(format!("wait of {}", wait.doing));
+            put(&of, "through", Value::Word(wait.through.to_string()));
+            put(
+                &of,
+                "ms",
+                Value::Time(wait.end.unwrap_or(life.end) - wait.begin),
+            );
+            if let Some(last) = wait.on.last() {
+                let last = life.spans[*last].on.clone();
+                put(&of, "decided by", Value::Word(last));
+            }
+        }
+        Self {
+            name: summary.name.clone(),
+            by_name,
         }
     }
-    facts
 }

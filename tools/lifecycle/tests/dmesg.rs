@@ -2,7 +2,7 @@
 
 //! Properties of the parser, and of what is made of its events, that hold for every log.
 
-use lifecycle::diff::Diff;
+use lifecycle::diff::{Diff, Facts};
 use lifecycle::event::{Call, Initcall, Outcome, SmolStr, Symbol, KERNEL_PREFIX, USER_PREFIX};
 use lifecycle::laws::{one_at_a_time, Verdict};
 use lifecycle::parse::bytes;
@@ -375,7 +375,7 @@ proptest! {
         events in prop_oneof![plausible(), entangled()],
     ) {
         let summary = Summary::of("log", Log { events, ..Log::default() });
-        let diff = Diff::of(&summary, &summary);
+        let diff = Diff::of(Facts::of(&summary), Facts::of(&summary));
         prop_assert!(diff.changes.is_empty());
         for detail in [Detail::Folded, Detail::All] {
             for text in [report::log::report(&summary, detail), report::diff::report(&diff, detail)] {

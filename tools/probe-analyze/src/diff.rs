@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use lifecycle::diff::Diff;
+use lifecycle::diff::{Diff, Facts};
 use lifecycle::report::diff::report;
 
 use crate::cli;
@@ -22,10 +22,9 @@ pub fn run(args: &cli::Diff) -> Result<u8> {
             "name a file for one of them",
         ));
     }
-    let diff = Diff::of(
-        &log::read(&args.a, args.boot_a, args.quiet)?,
-        &log::read(&args.b, args.boot_b, args.quiet)?,
-    );
+    // One life at a time: it may take hundreds of megabytes.
+    let facts = |path, boot| Ok(Facts::of(&log::read(path, boot, args.quiet)?));
+    let diff = Diff::of(facts(&args.a, args.boot_a)?, facts(&args.b, args.boot_b)?);
     if args.form.json {
         output::json(&diff)?;
     } else if !args.quiet {

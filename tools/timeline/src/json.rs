@@ -4,34 +4,51 @@
 
 use serde::Serialize;
 
-/// A list in the making.
-#[derive(Debug, Default)]
-pub(crate) struct List(String);
+/// A list in the making, at the end of a text.
+#[derive(Debug)]
+pub(crate) struct List<'t> {
+    text: &'t mut String,
+    begun: bool,
+}
 
-impl List {
-    /// Adds an item. No map in it may have keys that are not strings, so that this cannot fail.
-    pub(crate) fn push(&mut self, item: &impl Serialize) {
-        self.0.push(if self.0.is_empty() { '[' } else { ',' });
-        self.0 += &serde_json::to_string(item).unwrap_or_default();
+impl<'t> List<'t> {
+    /// Begins a list.
+    pub(crate) fn new(text: &'t mut String) -> Self {
+        text.push('[');
+        Self { text, begun: false }
     }
 
-    /// All of it.
-    pub(crate) fn end(mut self) -> String {
-        if self.0.is_empty() {
-            self.0.push('[');
+    /// Adds an item.
+    pub(crate) fn push(&mut self, item: &impl Serialize) {
+        if std::mem::replace(&mut self.begun, true) {
+            self.text.push(',');
         }
-        self.0.push(']');
-        self.0
+        *self.text += &json(item);
+    }
+
+    /// Ends the list.
+    pub(crate) fn end(self) {
+        self.text.push(']');
     }
 }
 
-/// The list of all items.
-pub(crate) fn list<T: Serialize>(items: impl IntoIterator<Item = T>) -> String {
-    let mut list = List::default();
+/// Adds the list of all items to a text.
+pub(crate) fn list<T: Serialize>(text: &mut String, items: impl IntoIterator<Item = T>) {
+    let mut list = List::new(text);
     for item in items {
         list.push(&item);
     }
-    list.end()
+    list.end();
+}
+
+/// A value. No map in it may have keys that are not strings, so that this cannot fail. No tag begins
+/// within it, which a script in a page must not have.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    match text.contains('<') {
+        true => text.replace('<', "\\u003c"),
+        false => text,
+    }
 }
 
 #[cfg(test)]
@@ -40,7 +57,12 @@ mod tests {
 
     #[test]
     fn lists() {
-        assert_eq!(list(Vec::<u32>::new()), "[]");
-        assert_eq!(list([1, 2]), "[1,2]");
+        let listed = |items: &[&str]| {
+            let mut text = String::new();
+            list(&mut text, items);
+            text
+        };
+        assert_eq!(listed(&[]), "[]");
+        assert_eq!(listed(&["1", "<"]), "[\"1\",\"\\u003c\"]");
     }
 }

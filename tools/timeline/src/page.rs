@@ -5,9 +5,8 @@
 use lifecycle::life::Life;
 use lifecycle::Micros;
 use serde::Serialize;
-use serde_json::json;
 
-use crate::json::list;
+use crate::json::{json, list};
 use crate::lane::{lanes, Lane, Of, Size};
 use crate::look;
 use crate::svg;
@@ -49,25 +48,24 @@ struct WaitData {
 
 /// Makes the page.
 pub fn page(timeline: &Life, heading: &Heading) -> String {
-    let style = format!("{}{STYLE}", svg::style());
-    fill(
-        PAGE,
-        &[
-            ("title", escape(&heading.title)),
-            (
-                "subtitle",
-                escape(&words::subtitle(timeline, &heading.identity)),
-            ),
-            ("style", style),
-            ("legend", svg::legend(timeline)),
-            ("data", data(timeline, heading)),
-            ("script", SCRIPT.to_owned()),
-        ],
-    )
+    let values = [
+        ("title", escape(&heading.title)),
+        (
+            "subtitle",
+            escape(&words::subtitle(timeline, &heading.identity)),
+        ),
+        ("style", format!("{}{STYLE}", svg::style())),
+        ("legend", svg::legend(timeline)),
+        ("script", SCRIPT.to_owned()),
+    ];
+    let (before, after) = PAGE.split_once("{{data}}").unwrap_or((PAGE, ""));
+    let mut page = fill(before, &values);
+    data(&mut page, timeline, heading);
+    page + &fill(after, &values)
 }
 
-/// All that the page shows, as an object of JSON. No tag may begin within a script.
-fn data(timeline: &Life, heading: &Heading) -> String {
+/// All that the page shows, as an object of JSON.
+fn data(text: &mut String, timeline: &Life, heading: &Heading) {
     let parts = heading.parts.iter();
     let bars = (0..timeline.spans.len()).map(|at| BarData {
         class: look::classes(&timeline.spans[at]),
@@ -83,28 +81,25 @@ fn data(timeline: &Life, heading: &Heading) -> String {
         inferred: wait.inferred,
         details: words::wait_details(timeline, wait),
     });
-    let mut text = String::from("{");
-    let mut add = |name: &str, value: String| {
-        let comma = if text.len() > 1 { "," } else { "" };
-        text += &format!("{comma}\"{name}\":");
-        match value.contains('<') {
-            true => text += &value.replace('<', "\\u003c"),
-            false => text += &value,
-        }
-    };
-    add("begin", json!(timeline.begin).to_string());
-    add("end", json!(timeline.end).to_string());
-    // When each part begins, and its name.
-    add("parts", list(parts.map(|part| (part.begin, &part.name))));
-    // The text that stands in a chart without lanes.
-    add("nothing", json!(words::NOTHING).to_string());
-    add(
-        "lanes",
-        list(lanes(timeline).iter().map(|lane| lane_data(timeline, lane))),
+    let lanes = lanes(timeline);
+    let lanes = lanes.iter().map(|lane| lane_data(timeline, lane));
+    *text += &format!(
+        "{{\"begin\":{},\"end\":{}",
+        json(&timeline.begin),
+        json(&timeline.end)
     );
-    add("bars", list(bars));
-    add("waits", list(waits));
-    text + "}"
+    // When each part begins, and its name.
+    *text += ",\"parts\":";
+    list(text, parts.map(|part| (part.begin, &part.name)));
+    // The text that stands in a chart without lanes.
+    *text += &format!(",\"nothing\":{}", json(&words::NOTHING));
+    *text += ",\"lanes\":";
+    list(text, lanes);
+    *text += ",\"bars\":";
+    list(text, bars);
+    *text += ",\"waits\":";
+    list(text, waits);
+    text.push('}');
 }
 
 fn lane_data(timeline: &Life, lane: &Lane) -> LaneData {

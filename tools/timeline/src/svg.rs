@@ -73,11 +73,14 @@ pub fn svg(timeline: &Life, heading: &Heading) -> String {
     if layout.strips.is_empty() {
         picture = picture.add(text(GUTTER, layout.bottom + ROW, "note", words::NOTHING));
     }
+    // A strip may have a hundred thousand bars, and its nodes take more memory than its text.
+    const END: &str = "\n</svg>";
+    let mut text = picture.to_string();
+    text.truncate(text.len() - END.len());
     for strip in &layout.strips {
-        picture = picture.add(draw::strip(timeline, &scale, strip));
+        text += &format!("\n{}", draw::strip(timeline, &scale, strip));
     }
-    picture = picture.add(waits::waits(timeline, &scale, &layout));
-    format!("{picture}\n")
+    text + &format!("\n{}{END}\n", waits::waits(timeline, &scale, &layout))
 }
 
 /// The legend as a list in HTML, which wraps on a narrow screen, with the patterns that the style

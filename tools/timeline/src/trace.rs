@@ -10,7 +10,7 @@ use lifecycle::Micros;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::json::List;
+use crate::json::{json as written, List};
 use crate::lane::{lanes, Lane, Of};
 use crate::look::Look;
 use crate::words;
@@ -94,7 +94,10 @@ impl Event {
 /// Writes a timeline.
 pub fn trace(timeline: &Life, heading: &Heading) -> String {
     let lanes = lanes(timeline);
-    let mut events = List::default();
+    let data = json!({ "identity": heading.identity, "title": heading.title });
+    let data = written(&data);
+    let mut trace = format!("{{\"displayTimeUnit\":\"ms\",\"otherData\":{data},\"traceEvents\":");
+    let mut events = List::new(&mut trace);
     for of in [Of::Caller, Of::Device, Of::Worker] {
         let process = Track {
             pid: process(of),
@@ -140,12 +143,7 @@ pub fn trace(timeline: &Life, heading: &Heading) -> String {
             }
         }
     }
-    let data = json!({ "identity": heading.identity, "title": heading.title });
-    let mut trace = events.end();
-    trace.insert_str(
-        0,
-        &format!("{{\"displayTimeUnit\":\"ms\",\"otherData\":{data},\"traceEvents\":"),
-    );
+    events.end();
     trace + "}\n"
 }
 

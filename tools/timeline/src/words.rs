@@ -119,7 +119,7 @@ pub fn awaited(timeline: &Life, wait: &Wait) -> String {
         return "no probe that the log has".to_owned();
     };
     let last = what(&timeline.spans[*last]);
-    match wait.on.len() {
+    match wait.more + wait.on.len() {
         1 => last,
         probes => format!("{probes} probes, the last of them: {last}"),
     }

@@ -6,7 +6,7 @@
 //! async work name the task; a probe is taken to be in the task of what was under way and began
 //! last before it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::build::Builder;
 use super::model::Kind;
@@ -18,10 +18,12 @@ use crate::{Micros, What};
 struct Open<'a> {
     /// Initcalls, by function: the tasks and where they began.
     initcalls: HashMap<&'a Symbol, Vec<(u32, usize)>>,
-    /// The same, in the order in which they began.
-    last: Vec<(u32, usize)>,
-    /// Async work, by number: the worker and the span.
-    works: HashMap<u64, (u32, usize)>,
+    /// The same, by where they began.
+    last: BTreeMap<usize, u32>,
+    /// Async work, by number: the span.
+    works: HashMap<u64, usize>,
+    /// The async probes of the driver core among it, by when they began: the worker.
+    probes: BTreeMap<(Micros, usize), u32>,
     /// Waits, by task.
     waiting: HashMap<u32, usize>,
     /// The init of a module, by task, that may have to wait: where it began, and its result.
@@ -57,12 +59,12 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 open.loaded.remove(pid);
                 let of = open.initcalls.entry(function).or_default();
                 of.push((*pid, at));
-                open.last.push((*pid, at));
+                open.last.insert(at, *pid);
             }
             Initcall::Returned { function, ret, .. } => {
                 let of = open.initcalls.get_mut(function);
                 if let Some((pid, began)) = of.and_then(Vec::pop) {
-                    open.last.retain(|(_, of)| *of != began);
+                    open.last.remove(&began);
                     initcall_span(builder, pid, function, began, Some(at), Some(*ret));
                     match &function.module {
                         Some(module) => {
@@ -81,11 +83,20 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 let task = builder.task(Some(*pid), None);
                 let span = builder.span(Kind::AsyncWork, function.function(), at, None);
                 builder.life.spans[span].task = Some(task);
-                open.works.insert(*cookie, (*pid, span));
+                if builder.life.spans[span]
+                    .on
+                    .ends_with("_attach_async_helper")
+                {
+                    open.probes.insert((event.time, span), *pid);
+                }
+                if let Some(lost) = open.works.insert(*cookie, span) {
+                    open.probes.remove(&(builder.life.spans[lost].begin, lost));
+                }
             }
             Initcall::WorkEnded { cookie, .. } => {
-                if let Some((_, span)) = open.works.remove(cookie) {
+                if let Some(span) = open.works.remove(cookie) {
                     let of = &mut builder.life.spans[span];
+                    open.probes.remove(&(of.begin, span));
                     of.end = Some(event.time);
                     of.ended = Some(at);
                     builder.evidence(span, [at]);
@@ -175,29 +186,29 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initca
     let end = builder.time(at);
     let begin = end - *took;
     let lane = builder.device(device);
+    let spans = &builder.life.spans;
     let told = open
         .told
         .get(device.as_str())
-        .into_iter()
-        .flatten()
-        .rfind(|told| {
-            let told = builder.life.spans[**told].end;
-            told.is_some_and(|told| begin <= told && told <= end)
-        });
+        .map_or(&[][..], Vec::as_slice);
+    // They follow each other.
+    let until = told.partition_point(|told| spans[*told].begin <= end);
+    let mut told = told[..until].iter().rev();
+    let told = told.find(|told| spans[**told].end.is_some_and(|told| told <= end));
+    let told = told.filter(|told| spans[**told].end >= Some(begin));
     if let Some(told) = told {
         builder.evidence(*told, [at]);
         return;
     }
-    let spans = &builder.life.spans;
-    let work = open
-        .works
-        .values()
-        .filter(|(_, work)| spans[*work].on.ends_with("_attach_async_helper"))
-        .filter(|(_, work)| spans[*work].begin <= begin + Micros(1))
-        .min_by_key(|(_, work)| (spans[*work].begin.0.abs_diff(begin.0), *work))
-        .map(|(pid, _)| *pid);
-    let initcall = match open.last.as_slice() {
-        [(pid, began)] if builder.time(*began) <= begin + Micros(1) => Some(*pid),
+    // The one that began last before it. The length of the probe is rounded down.
+    let last = |until| open.probes.range(..=(until, usize::MAX)).next_back();
+    let at_once = |((began, _), _): &(&(Micros, usize), &u32)| begin - *began <= Micros(1);
+    let work = last(begin).filter(at_once).or(last(begin + Micros(1)));
+    let work = work.map(|(_, pid)| *pid);
+    let initcall = match open.last.first_key_value() {
+        Some((began, pid)) if open.last.len() == 1 && builder.time(*began) <= begin + Micros(1) => {
+            Some(*pid)
+        }
         _ => None,
     };
     let task = pid.or(work).or(initcall);

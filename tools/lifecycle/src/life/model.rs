@@ -325,6 +325,11 @@ impl fmt::Display for Kind {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde wants a reference.
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 /// A task could not go on because of others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
@@ -343,6 +348,10 @@ pub struct Wait {
     /// What it waited for, probes or other async work, in the order in which that ended: the last
     /// one decided.
     pub on: Vec<usize>,
+    /// How many more ended before these. They are not listed in a life whose waits are for more than
+    /// a million probes together.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub more: usize,
     /// The log does not show the waiting, only that it fits.
     pub inferred: bool,
     /// The events that show it, in the order of the log.

@@ -7,7 +7,7 @@
 //! only that a call of userspace ended just when async probes did; such a wait is marked as
 //! inferred.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::model::{function, Kind, Life, Span, Through, Wait};
 use crate::event::Call;
@@ -269,6 +269,7 @@ fn wait(
         begin: life.events[life.spans[at].began].time,
         end: ended.map(|ended| life.events[ended].time),
         on,
+        more: 0,
         inferred: false,
         events,
     })
@@ -309,8 +310,8 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
     for (at, probe) in life.of(Kind::Probe) {
         probes.entry(probe.task).or_default().push(at);
     }
-    let mut by_end: BTreeMap<(Micros, usize), usize> = BTreeMap::new();
-    let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut by_end: Vec<(Micros, usize, usize)> = Vec::new();
+    let mut open: Vec<(Micros, usize, usize)> = Vec::new();
     for (work, span) in life.of(Kind::AsyncWork).filter(|(_, span)| is_line(span)) {
         let probe = probes.get(&span.task).and_then(|probes| {
             let within = |probe: &&usize| {
@@ -322,20 +323,28 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         });
         let on = probe.copied().unwrap_or(work);
         match span.end {
-            Some(end) => {
-                by_end.insert((end, work), on);
-            }
-            None => open.push((work, on)),
+            Some(end) => by_end.push((end, work, on)),
+            None => open.push((life.end, work, on)),
         }
     }
+    by_end.sort_unstable();
+    let flushes = || life.of(Kind::Flush).filter(|(_, span)| is_line(span));
+    let ended = |at: usize| between(&by_end, spans[at].begin, life.end_of(at));
+    let most = most(flushes().map(|(at, _)| ended(at).len() + open.len()));
     let mut waits = Vec::new();
-    for (at, flush) in life.of(Kind::Flush).filter(|(_, span)| is_line(span)) {
+    for (at, flush) in flushes() {
         let end = life.end_of(at);
-        let meanwhile = by_end.range((flush.begin, usize::MAX)..=(end, usize::MAX));
-        let meanwhile = meanwhile.map(|((_, work), on)| (*work, *on));
+        let meanwhile = ended(at).iter().chain(&open).rev();
+        let meanwhile = meanwhile
+            .filter(|(_, work, _)| spans[*work].task != flush.task && spans[*work].begin <= end);
+        let all = if most == usize::MAX {
+            0
+        } else {
+            meanwhile.clone().count()
+        };
         let (works, mut on): (Vec<usize>, Vec<usize>) = meanwhile
-            .chain(open.iter().copied())
-            .filter(|(work, _)| spans[*work].task != flush.task && spans[*work].begin <= end)
+            .take(most)
+            .map(|(_, work, on)| (*work, *on))
             .unzip();
         if on.is_empty() {
             continue;
@@ -363,6 +372,7 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
             through: Through::AsyncWork,
             begin: flush.begin,
             end: flush.end,
+            more: all.saturating_sub(on.len()),
             on,
             inferred: false,
             events,
@@ -399,8 +409,29 @@ fn boot(life: &Life) -> Option<Wait> {
         end: Some(last),
         events: evidence(life, &boot.events, &on),
         on,
+        more: 0,
         inferred: true,
     })
+}
+
+/// What ended in this time, after its beginning.
+fn between<T: Copy>(
+    by_end: &[(Micros, usize, T)],
+    begin: Micros,
+    end: Micros,
+) -> &[(Micros, usize, T)] {
+    let until = |time| by_end.partition_point(|(ended, ..)| *ended <= time);
+    let (from, until) = (until(begin), until(end));
+    &by_end[from.min(until)..until]
+}
+
+/// How much each of some waits may list of what it waited for. A thousand calls that all wait for
+/// the same thousand probes may list them all; ten times as many have a hundred times as much.
+fn most(each: impl Iterator<Item = usize>) -> usize {
+    match each.sum::<usize>() > 1_000_000 {
+        true => 16,
+        false => usize::MAX,
+    }
 }
 
 /// The events of a wait, in the order of the log.
@@ -416,18 +447,20 @@ fn evidence(life: &Life, own: &[usize], on: &[usize]) -> Vec<usize> {
 fn inferred(life: &Life) -> Vec<Wait> {
     let ended = Ended::of(life);
     let calls = life.spans.iter().enumerate();
+    let calls = calls.filter_map(|(at, call)| match call.kind {
+        Kind::Call(kind) => Some((at, kind)),
+        _ => None,
+    });
+    let most = most(calls.clone().map(|(at, _)| ended.meanwhile(life, at).len()));
     calls
-        .filter_map(|(at, call)| match call.kind {
-            Kind::Call(kind) => inferred_wait(life, &ended, kind, at),
-            _ => None,
-        })
+        .filter_map(|(at, kind)| inferred_wait(life, &ended, kind, at, most))
         .collect()
 }
 
 /// The ends of probes and registrations.
 struct Ended<'a> {
     /// The asynchronous probes, by their ends.
-    asynchronous: BTreeMap<(Micros, usize), usize>,
+    asynchronous: Vec<(Micros, usize, ())>,
     /// The beginnings of asynchronous probes, each with the last end of those until then.
     until: Vec<(Micros, Micros)>,
     /// The probes of each device, by name.
@@ -439,7 +472,7 @@ struct Ended<'a> {
 impl<'a> Ended<'a> {
     fn of(life: &'a Life) -> Self {
         let mut ended = Self {
-            asynchronous: BTreeMap::new(),
+            asynchronous: Vec::new(),
             until: Vec::new(),
             of_device: HashMap::new(),
             registered: BTreeSet::new(),
@@ -450,7 +483,7 @@ impl<'a> Ended<'a> {
                     ended.of_device.entry(&span.on).or_default().push(at);
                     if span.asynchronous == Some(true) {
                         ended.until.push((span.begin, life.end_of(at)));
-                        let key = span.end.map(|end| ((end, at), at));
+                        let key = span.end.map(|end| (end, at, ()));
                         ended.asynchronous.extend(key);
                     }
                 }
@@ -458,6 +491,7 @@ impl<'a> Ended<'a> {
                 _ => {}
             }
         }
+        ended.asynchronous.sort_unstable();
         ended.until.sort_unstable();
         let mut last = Micros(0);
         for (_, until) in &mut ended.until {
@@ -468,9 +502,12 @@ impl<'a> Ended<'a> {
     }
 
     /// The asynchronous probes that ended while a call was under way, in this order.
-    fn meanwhile(&self, call: &Span, returned: Micros) -> Vec<usize> {
-        let range = (call.begin, usize::MAX)..=(returned, usize::MAX);
-        self.asynchronous.range(range).map(|(_, at)| *at).collect()
+    fn meanwhile(&self, life: &Life, call: usize) -> &[(Micros, usize, ())] {
+        between(
+            &self.asynchronous,
+            life.spans[call].begin,
+            life.end_of(call),
+        )
     }
 
     /// Whether an asynchronous probe that was there before this time goes on after another.
@@ -480,16 +517,26 @@ impl<'a> Ended<'a> {
     }
 }
 
-fn inferred_wait(life: &Life, ended: &Ended<'_>, kind: Call, at: usize) -> Option<Wait> {
+fn inferred_wait(
+    life: &Life,
+    ended: &Ended<'_>,
+    kind: Call,
+    at: usize,
+    most: usize,
+) -> Option<Wait> {
     let call = &life.spans[at];
     let returned = call.end?;
+    let mut more = 0;
     let (through, on): (Through, Vec<usize>) = match kind {
         Call::Insmod | Call::Rmmod => {
             // A probe that goes on shows that the call did not wait for all.
             if ended.outlives(call.begin, returned) {
                 return None;
             }
-            (Through::AsyncWork, ended.meanwhile(call, returned))
+            let all = ended.meanwhile(life, at);
+            more = all.len().saturating_sub(most);
+            let on = all[more..].iter().map(|(_, at, ())| *at);
+            (Through::AsyncWork, on.collect())
         }
         Call::Bind | Call::Unbind | Call::DriversProbe => {
             let mut on = ended.of_device.get(call.on.as_str())?.clone();
@@ -519,6 +566,7 @@ fn inferred_wait(life: &Life, ended: &Ended<'_>, kind: Call, at: usize) -> Optio
         end: Some(last),
         events: evidence(life, &call.events, &on),
         on,
+        more,
         inferred: true,
     })
 }

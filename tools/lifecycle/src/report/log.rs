@@ -251,12 +251,15 @@ fn waits(summary: &Summary, detail: Detail) -> String {
             for other in on {
                 text += &wrap("      ", &format!("before that, for the {other}"));
             }
+            if wait.more > 0 {
+                text += &wrap("      ", &format!("before that, for {} more", wait.more));
+            }
             continue;
         }
         let others = wait.on.iter().rev().skip(1);
         let named = others.take(NAMED).map(|span| life.spans[*span].on.as_str());
         let mut named: Vec<String> = named.map(str::to_owned).collect();
-        let rest = wait.on.len() - 1 - named.len();
+        let rest = wait.more + wait.on.len() - 1 - named.len();
         if rest > 0 {
             named.push(format!("{rest} more"));
         }

@@ -2,6 +2,8 @@
 
 //! Calls: what was asked of the kernel from outside.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::life::wave::covered;
@@ -40,17 +42,24 @@ pub(super) fn name(life: &Life, span: usize) -> Option<String> {
 }
 
 pub(super) fn calls(life: &Life) -> Vec<Call> {
+    // In the order in which they begin.
+    let mut waits: HashMap<Option<usize>, Vec<(Micros, Micros)>> = HashMap::new();
+    for wait in &life.waits {
+        let times = (wait.begin, wait.end.unwrap_or(life.end));
+        waits.entry(wait.task).or_default().push(times);
+    }
     let mut calls: Vec<Call> = (0..life.spans.len())
         .filter_map(|span| {
             let what = name(life, span)?;
             let of = &life.spans[span];
             let end = life.end_of(span);
-            let mut waits: Vec<(Micros, Micros)> = life
-                .waits
+            let waits = waits.get(&of.task).map_or(&[][..], Vec::as_slice);
+            let first = waits.partition_point(|(begin, _)| *begin < of.begin);
+            let mut waits: Vec<(Micros, Micros)> = waits[first..]
                 .iter()
-                .filter(|wait| wait.task == of.task && of.begin <= wait.begin)
-                .map(|wait| (wait.begin, wait.end.unwrap_or(life.end)))
+                .take_while(|(begin, _)| *begin <= end)
                 .filter(|(_, until)| *until <= end)
+                .copied()
                 .collect();
             Some(Call {
                 what,

@@ -6,6 +6,7 @@
 //! before that point; who of those it waited for ended last; what kept that one from beginning
 //! earlier: its worker, or that it had not been asked for; and so on.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -53,11 +54,7 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
         .max_by_key(|(until_bound, wave)| (*until_bound, wave.begin));
     let boot = boot(life);
     let took = |call: Option<&Call>| call.map_or(Micros(0), |call| call.took);
-    let walk = Walk {
-        life,
-        waiting: life.waiting(),
-        steps: Vec::new(),
-    };
+    let walk = Walk::new(life);
     if let Some((task, begin, end)) = boot.filter(|(_, begin, end)| *end - *begin > took(call)) {
         return Some(walk.of_tasks("the boot".to_owned(), &[task], begin, end));
     }
@@ -83,11 +80,7 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
 pub(super) fn until(life: &Life, what: &str, units: &[Unit]) -> Option<Path> {
     let runs = |event: &Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
     let init = life.events.iter().find(|event| runs(event));
-    let mut walk = Walk {
-        life,
-        waiting: life.waiting(),
-        steps: Vec::new(),
-    };
+    let mut walk = Walk::new(life);
     let unit = units.iter().find(|unit| unit.name == what);
     let (what, end) = if what == "init" {
         ("the boot".to_owned(), init?.time)
@@ -214,11 +207,47 @@ enum Last<'t> {
 struct Walk<'t> {
     life: &'t Life,
     waiting: HashMap<usize, usize>,
+    /// The probes and initcalls of each task, by their ends. Of those that end together the longest
+    /// comes last: the others are in it.
+    ended: HashMap<usize, Vec<(Micros, Reverse<Micros>, usize)>>,
+    /// The waits of each task, by their ends.
+    woken: HashMap<usize, Vec<(Micros, &'t Wait)>>,
     /// From the end.
     steps: Vec<Step>,
 }
 
 impl<'t> Walk<'t> {
+    fn new(life: &'t Life) -> Self {
+        let mut ended: HashMap<usize, Vec<_>> = HashMap::new();
+        for (at, span) in life.spans.iter().enumerate() {
+            let end = life.end_of(at);
+            let counts = matches!(span.kind, Kind::Probe | Kind::Initcall) && span.begin < end;
+            if let Some(task) = span.task.filter(|_| counts) {
+                let of_task = ended.entry(task).or_default();
+                of_task.push((end, Reverse(span.begin), at));
+            }
+        }
+        let mut woken: HashMap<usize, Vec<_>> = HashMap::new();
+        for wait in &life.waits {
+            let end = wait.end.unwrap_or(life.end);
+            if let Some(task) = wait.task.filter(|_| wait.begin < end) {
+                woken.entry(task).or_default().push((end, wait));
+            }
+        }
+        ended
+            .values_mut()
+            .for_each(|of_task| of_task.sort_unstable());
+        let by_end = |of_task: &mut Vec<(Micros, _)>| of_task.sort_by_key(|(end, _)| *end);
+        woken.values_mut().for_each(by_end);
+        Self {
+            life,
+            waiting: life.waiting(),
+            ended,
+            woken,
+            steps: Vec::new(),
+        }
+    }
+
     fn of_tasks(mut self, what: String, tasks: &[usize], begin: Micros, end: Micros) -> Path {
         self.tasks(&what, tasks, begin, end);
         self.done(what, end)
@@ -295,32 +324,21 @@ impl<'t> Walk<'t> {
 
     /// What ended last in these tasks, between these times.
     fn last(&self, tasks: &[usize], begin: Micros, until: Micros) -> Option<(Micros, Last<'t>)> {
-        let life = self.life;
-        let span = tasks
-            .iter()
-            .flat_map(|task| life.tasks[*task].spans.iter().copied())
-            .filter(|span| {
-                let of = &life.spans[*span];
-                matches!(of.kind, Kind::Probe | Kind::Initcall)
-                    && begin <= of.begin
-                    && of.begin < life.end_of(*span)
-                    && life.end_of(*span) <= until
-            })
-            // Of those that end together the longest: the others are in it.
-            .max_by_key(|span| {
-                let of = &life.spans[*span];
-                (life.end_of(*span), std::cmp::Reverse(of.begin), *span)
-            });
-        let wait = life
-            .waits
-            .iter()
-            .filter(|wait| wait.task.is_some_and(|task| tasks.contains(&task)))
-            .filter(|wait| begin <= wait.begin)
-            .map(|wait| (wait.end.unwrap_or(life.end), wait))
-            .filter(|(end, wait)| wait.begin < *end && *end <= until)
-            .max_by_key(|(end, _)| *end);
-        let span = span.map(|span| (life.end_of(span), Last::Span(span)));
-        let wait = wait.map(|(end, wait)| (end, Last::Wait(wait)));
+        let spans = tasks.iter().filter_map(|task| {
+            let of_task = self.ended.get(task)?;
+            let until = of_task.partition_point(|(end, ..)| *end <= until);
+            let mut before = of_task[..until].iter().rev();
+            before.find(|(_, Reverse(began), _)| begin <= *began)
+        });
+        let waits = tasks.iter().filter_map(|task| {
+            let of_task = self.woken.get(task)?;
+            let until = of_task.partition_point(|(end, _)| *end <= until);
+            let mut before = of_task[..until].iter().rev();
+            before.find(|(_, wait)| begin <= wait.begin)
+        });
+        let span = spans.max().map(|(end, _, span)| (*end, Last::Span(*span)));
+        let wait = waits.max_by_key(|(end, _)| *end);
+        let wait = wait.map(|(end, wait)| (*end, Last::Wait(wait)));
         match (span, wait) {
             (Some(span), Some(wait)) => Some(if wait.0 < span.0 { span } else { wait }),
             (span, wait) => span.or(wait),

@@ -2,17 +2,22 @@
 
 //! Differences.
 
-use lifecycle::diff::{Change, Diff, Value};
+use lifecycle::diff::{Change, Diff, Facts, Value};
 use lifecycle::report::diff::report;
 use lifecycle::report::log::Detail;
+use lifecycle::summary::Summary;
 use lifecycle::Micros;
 
 use crate::samples::{many, summary, ALL, CONVOY_WITH_CALLS, C_DRIVER_CONVOY, INITCALL_DEBUG};
 
+fn diff_of(a: Summary, b: Summary) -> Diff {
+    Diff::of(Facts::of(&a), Facts::of(&b))
+}
+
 #[test]
 fn a_log_and_itself() {
     for (_, text) in ALL {
-        let diff = Diff::of(&summary("a", text), &summary("b", text));
+        let diff = diff_of(summary("a", text), summary("b", text));
         assert_eq!(diff.changes, []);
         assert!(diff.compared > 20);
         let text = report(&diff, Detail::Folded);
@@ -34,7 +39,7 @@ fn a_probe_that_takes_longer() {
         }
     });
     let longer: String = longer.collect();
-    let diff = Diff::of(&summary("a", CONVOY_WITH_CALLS), &summary("b", &longer));
+    let diff = diff_of(summary("a", CONVOY_WITH_CALLS), summary("b", &longer));
     let found = |of: &str, what: &str| -> &Change {
         let found = diff
             .changes
@@ -56,10 +61,7 @@ fn a_probe_that_takes_longer() {
 
 #[test]
 fn the_largest_first() {
-    let diff = Diff::of(
-        &summary("a", C_DRIVER_CONVOY),
-        &summary("b", INITCALL_DEBUG),
-    );
+    let diff = diff_of(summary("a", C_DRIVER_CONVOY), summary("b", INITCALL_DEBUG));
     let alone = diff
         .changes
         .iter()
@@ -80,9 +82,9 @@ fn the_largest_first() {
 
 #[test]
 fn what_is_in_one_only() {
-    let diff = Diff::of(
-        &summary("a", &many(3, "d.", "d")),
-        &summary("b", &many(2, "d.", "d").replace("async=1", "async=0")),
+    let diff = diff_of(
+        summary("a", &many(3, "d.", "d")),
+        summary("b", &many(2, "d.", "d").replace("async=1", "async=0")),
     );
     let alone: Vec<_> = diff
         .changes
@@ -117,7 +119,7 @@ fn fits_the_terminal() {
     ];
     for a in &logs {
         for b in &logs {
-            let diff = Diff::of(&summary(long, a), &summary("b", b));
+            let diff = diff_of(summary(long, a), summary("b", b));
             for detail in [Detail::Folded, Detail::All] {
                 let text = report(&diff, detail);
                 let widest = text.lines().map(|line| line.chars().count()).max();

@@ -23,7 +23,7 @@ pub(super) fn waits(timeline: &Life, scale: &Scale, layout: &Layout) -> Group {
         };
         let title = clean(&words::lines(&words::wait_details(timeline, wait)));
         group = group.add(strip(timeline, scale, wait, *waiter).add(Title::new(title.clone())));
-        let only_last = wait.on.len() > ARROWS;
+        let only_last = wait.more + wait.on.len() > ARROWS;
         for (at, probe) in wait.on.iter().enumerate() {
             let last = at + 1 == wait.on.len();
             let Some(from) = layout.in_device.get(probe).filter(|_| last || !only_last) else {
