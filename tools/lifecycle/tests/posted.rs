@@ -442,6 +442,26 @@ fn prefixes() {
         ("Samsung", "", " [0:      worker:   77] "),
         ("Huawei", "", "[pid:77,cpu0,worker]"),
         ("Qualcomm", "", " c0     77 "),
+        ("Unisoc, Android 12", "", "[T77@C0] "),
+        ("X-Ring", "", "[T77-C0] "),
+        ("X-Ring, in the text", "", " [cpu0,pid77,worker]"),
+        ("Xiaomi, Android 15", "", "[T,T77,C0] "),
+        ("Amlogic, Android 13", "", "[0 T77    ..] "),
+        ("Amlogic, with names", "", "[0 swappe d.] "),
+        ("tio, ISO 8601", "[2026-11-22T06:43:01.123] ", " "),
+        ("Jenkins", "[2026-11-22T06:43:01.123Z] ", " "),
+        ("Zuul", "2026-11-22 06:43:01.123456 | node | ", " "),
+        (
+            "avocado",
+            "2026-11-22 06:43:01,123 stacktrace L0038 DEBUG| ",
+            " ",
+        ),
+        ("IRC", "06:43 < user> ", " "),
+        (
+            "OpenWrt, logread -t",
+            "Sun Nov 22 06:43:01 2026 [1763793781.123] kern.debug kernel: ",
+            " ",
+        ),
         ("CONFIG_PRINTK_CALLER", "", "[   T77] "),
         ("CONFIG_PRINTK_CALLER, dmesg", "", " [   T77] "),
         ("CONFIG_PRINTK_CALLER, interrupt", "", "[    C0] "),
@@ -616,6 +636,12 @@ fn a_prefix_that_is_not_known() {
     assert_eq!(refusal.line, Some(2));
     assert_eq!(refusal.reason, Reason::Between("vendor| ".to_owned()));
     let sed = r"sed 's/\(\[ *[0-9]*\.[0-9]*\] *\)vendor| /\1/' LOG >FILE";
+    assert!(refusal.next().contains(sed), "{}", refusal.next());
+    // Other lines have other times and tasks.
+    let refusal = refused(&each(BOOT, |time, text| {
+        format!("{} cpu0@06:43:01| {text}", bracket(time))
+    }));
+    let sed = "cpu[0-9]*@[0-9]*:[0-9]*:[0-9]*| ";
     assert!(refusal.next().contains(sed), "{}", refusal.next());
     // Userspace may quote the kernel.
     let quoted = "[    1.600000] systemd[1]: probe of foo.0 returned 0 after 249000 usecs\n";
@@ -925,6 +951,8 @@ fn records() {
     }
     let lost = "7,1,1000000,-,ncfrag=0/40;calling\n7,1,1000000,-,ncfrag=20/40;x\n";
     assert_eq!(refused(lost).reason, Reason::Fragment);
+    let lost = "7,1,1000000,-,ncfrag=0/40;probe of d returned\n7,2,1000001,-;x\n";
+    assert_eq!(refused(lost).reason, Reason::Fragment);
     // The numbers begin anew with each boot.
     let boot = each(BOOT, |time, text| {
         format!("7,{},{time},-;{text}", time / 1000)
@@ -1053,6 +1081,33 @@ fn async_work() {
     ));
 }
 
+/// The clock of the lines may be set while an init function runs, or the kernel's own may stand
+/// still until its timer runs: which of the two is right is not known.
+#[test]
+fn clocks_that_do_not_agree() {
+    let log = BOOT.replace("after 251000", "after 10");
+    assert_eq!(read(&log).notes, []);
+    let log = log.replace("[    1.000000]", "[    0.000000]");
+    let notes = read(&log).notes;
+    assert_eq!(notes, [Note::Jumps { calls: 1, first: 4 }]);
+    // The kernel has one variable for all: another call has begun meanwhile.
+    let other = "[    0.900000] calling  m_init+0x0/0x10 [m] @ 9\n[    1.250000]";
+    let log = log.replacen("[    1.250000]", other, 1);
+    assert_eq!(read(&log).notes, []);
+}
+
+/// Items of `dmesg --json` without a text, and the output of a console by any name.
+#[test]
+fn other_json() {
+    let of = |time: u32| {
+        let text = format!("probe of d returned 0 after {time} usecs");
+        format!("{{\"dmesg\":[{{\"pri\":7}},{{\"time\":{time}.0,\"msg\":\"{text}\"}}]}}\n")
+    };
+    assert_eq!(read(&(of(1) + &of(2))).events.len(), 2);
+    let serial = format!("{{\"serial_0\":{BOOT:?},\"host\":\"x\"}}");
+    assert_eq!(read(&serial).events, read(BOOT).events);
+}
+
 /// A probe within a probe ends first; both are there with their own length.
 #[test]
 fn nested_probes() {
@@ -1171,6 +1226,14 @@ fn results_in_a_report() {
         "{unknown}"
     );
     assert!(!unknown.contains("running"), "{unknown}");
+    let ret = |log: &str| {
+        let summary = lifecycle::summary::Summary::of("log", read(log));
+        serde_json::to_value(&summary.life.spans[0]).unwrap()["ret"].clone()
+    };
+    let old = format!("[    0.000000] Linux version 5.10.0 (x) #1\n{probe}");
+    assert!(ret(&old).is_null());
+    let new = "[    1.000000] probe of d.0 returned 19 after 9 usecs\n";
+    assert_eq!(ret(new), -19);
 }
 
 /// What is to come out of a file of `tests/posted`, as its `EXPECTED` has it.

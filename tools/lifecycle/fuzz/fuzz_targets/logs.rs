@@ -6,8 +6,9 @@
 //! Whatever is read has events, and reads the same again, with carriage returns, and behind what a
 //! program for serial lines puts before each. No span ends before it begins. There are a report, a
 //! what-if and pictures of it, the laws judge it, it has no difference to itself, and a recording
-//! that is written again reads the same. Each input is read. What is made of a log takes more time
-//! than reading it: that is done for one log in eight, and the pictures for one in 64.
+//! that is written again reads the same. Each text is read as it is, without one of its lines, with
+//! two lines swapped and cut off: four inputs. What is made of a log takes more time
+//! than reading it: that is done for one text in eight, and the pictures for one in 64.
 
 #![no_main]
 
@@ -16,6 +17,7 @@ use std::hash::{DefaultHasher, Hasher};
 use libfuzzer_sys::fuzz_target;
 use lifecycle::diff::{Diff, Facts};
 use lifecycle::laws::judge;
+use lifecycle::parse::log::Log;
 use lifecycle::parse::refusal::Refusal;
 use lifecycle::parse::{bytes, dmesg, log, recording};
 use lifecycle::report::log::Detail;
@@ -37,6 +39,9 @@ fuzz_target!(|input: &[u8]| {
         }
     };
     read(&text, nth);
+    for other in others(&text, nth as usize) {
+        checked(&other);
+    }
     // A fuzzer does not guess checksums.
     if text.starts_with(recording::FIRST) {
         let end = text.rfind("# lifecycle: end").unwrap_or(text.len());
@@ -48,23 +53,44 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
+/// The text without one of its lines, with two lines swapped, and cut off.
+fn others(text: &str, nth: usize) -> [String; 3] {
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (one, other) = (nth % lines.len().max(1), nth / 64 % lines.len().max(1));
+    let mut cut = nth % text.len().max(1);
+    while !text.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    let mut without = lines.clone();
+    without.drain(one..lines.len().min(one + 1));
+    if !lines.is_empty() {
+        lines.swap(one, other);
+    }
+    [without.concat(), lines.concat(), text[..cut].to_owned()]
+}
+
 /// Reads a log of whatever kind, and does with it what the commands of probe-analyze do.
 fn read(text: &str, nth: u64) {
+    if let Some(log) = checked(text).filter(|_| nth % 8 == 0) {
+        lines(text);
+        assert_eq!(log::parse(text, None).as_ref(), Ok(&log));
+        commands(&Summary::of("log", log), nth % 64 == 0);
+        let _ = log::parse(text, Some(1)).map_err(|refusal| printable(&refusal));
+    }
+}
+
+/// Reads a log, or looks at why it is refused.
+fn checked(text: &str) -> Option<Log> {
     match log::parse(text, None) {
         Ok(log) => {
             assert!(!log.events.is_empty());
-            if nth % 8 == 0 {
-                lines(text);
-                assert_eq!(log::parse(text, None).as_ref(), Ok(&log));
-                commands(&Summary::of("log", log), nth % 64 == 0);
-                let _ = log::parse(text, Some(1)).map_err(|refusal| printable(&refusal));
-            }
+            Some(log)
         }
         Err(refusal) => {
             printable(&refusal);
-            assert!(refusal
-                .line
-                .is_none_or(|line| line <= text.lines().count().max(1)));
+            let lines = text.lines().count().max(1);
+            assert!(refusal.line.is_none_or(|line| line <= lines));
+            None
         }
     }
 }

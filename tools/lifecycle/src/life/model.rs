@@ -10,7 +10,7 @@ use crate::event::resource::{Resource, Step};
 use crate::event::Call;
 use crate::parse::log::Source;
 use crate::probing::Probing;
-use crate::{Event, Micros, ProbeType, What};
+use crate::{errno, Event, Micros, ProbeType, What};
 
 /// The version of the format that a life is written in. It changes when a reader of the version
 /// before would go wrong.
@@ -102,8 +102,10 @@ pub struct Span {
     /// Of a probe: whether a worker of the kernel's async pool did it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub asynchronous: Option<bool>,
-    /// Its result, if it has one: 0 or a negative errno.
+    /// Its result, if it has one: 0 or a negative errno. It is written as null where the log says
+    /// that it failed and not with which errno ([`errno::NOT_TOLD`]).
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(serialize_with = "told")]
     pub ret: Option<i32>,
     /// The innermost span of the same task that it is within.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -123,6 +125,11 @@ pub struct Span {
     /// What else is known of it.
     #[serde(skip)]
     pub facts: Facts,
+}
+
+#[allow(clippy::ref_option)] // serde wants a reference.
+fn told<S: serde::Serializer>(ret: &Option<i32>, to: S) -> Result<S::Ok, S::Error> {
+    ret.filter(|ret| *ret != errno::NOT_TOLD).serialize(to)
 }
 
 /// What only some spans have, and some sources show.

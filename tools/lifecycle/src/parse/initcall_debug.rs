@@ -19,7 +19,7 @@ const AS_INIT: &str = " as init process";
 /// that begin the same: what is not as here is theirs.
 pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
     if let Some(text) = text.strip_prefix(CALLING) {
-        let (function, pid) = text.trim_start_matches(' ').rsplit_once(" @ ")?;
+        let (function, pid) = text.trim_start().rsplit_once(" @ ")?;
         let pid = digits(pid)?;
         // `calling  DEV+ @ PID` is about a device that is suspended or resumed
         // (drivers/base/power/main.c, initcall_debug_start(), since 2.6.33).

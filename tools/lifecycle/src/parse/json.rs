@@ -69,11 +69,12 @@ pub(super) fn read(text: &str, mut take: impl FnMut(Item<'_>)) -> Result<(), Ref
         let line = lines.at(from);
         if let Value::Object(of) = &value {
             if let Some(Value::Array(messages)) = of.get("dmesg") {
-                let keys = text[from..]
-                    .match_indices("\"msg\"")
-                    .map(|(key, _)| from + key);
-                for (message, key) in messages.iter().zip(keys) {
-                    take(Item::Entry(dmesg(message, lines.at(key))));
+                let keys = text[from..values.byte_offset()].match_indices("\"msg\"");
+                let mut keys = keys.map(|(key, _)| from + key);
+                let is_one = |message: &&Value| message.get("msg").is_some();
+                for message in messages.iter().filter(is_one) {
+                    let line = keys.next().map_or(line, |key| lines.at(key));
+                    take(Item::Entry(dmesg(message, line)));
                 }
                 continue;
             }
@@ -124,7 +125,9 @@ fn items(value: &Value, line: usize, take: &mut dyn FnMut(Item<'_>)) {
     }
     match value {
         Value::Object(of) => {
-            for value in of.values().filter(|value| !value.is_string()) {
+            // Whatever it is called, a text of several lines may be the output of a console.
+            let is_word = |value: &Value| value.as_str().is_some_and(|text| !text.contains('\n'));
+            for value in of.values().filter(|value| !is_word(value)) {
                 items(value, line, take);
             }
         }

@@ -90,13 +90,13 @@ impl Records {
                 found: record.number,
             });
         }
+        if !goes_on && !self.begun.is_empty() {
+            return Err(Reason::Fragment);
+        }
         self.next = record.number.checked_add(1);
         let text = match record.fragment {
             None => unescape(record.text),
             Some((at, length)) => {
-                if at == 0 {
-                    self.begun.clear();
-                }
                 if at != self.begun.len() {
                     return Err(Reason::Fragment);
                 }

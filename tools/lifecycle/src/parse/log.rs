@@ -13,7 +13,8 @@ use super::note::Note;
 use super::refusal::{Reason, Refusal};
 use super::scan::{Boot, Given, Scan, Stamp};
 use super::{consistent, dmesg, journal, json, message, recording};
-use crate::event::{Event, What};
+use crate::event::{Event, Initcall, What};
+use crate::Micros;
 
 /// A log that has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,6 +123,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
         return Err(nothing());
     }
     check(&boot).map_err(|refusal| refusal.quoting(text))?;
+    boot.notes.extend(jumps(&boot));
     if has > 1 {
         let empty = if wanted.is_none() { has - number } else { 0 };
         boot.notes.insert(
@@ -190,6 +192,31 @@ fn take(entry: Entry, scan: &mut Scan) {
         console: false,
     };
     scan.message(given, message, &entry.text);
+}
+
+/// Init functions within which the clock of the lines may have been set. The kernel measures a call
+/// by another clock (`init/main.c`, `trace_initcall_finish_cb()`), from the one variable in which the
+/// last call began: that is the right one if none began meanwhile.
+fn jumps(boot: &Boot) -> Option<Note> {
+    const MUCH: Micros = Micros(500_000);
+    let mut last = None;
+    let events = boot.events.iter().zip(&boot.lines);
+    let jumps = events.filter_map(|(event, line)| match &event.what {
+        What::Initcall(Initcall::Calling { function, .. }) => {
+            last = Some((function, event.time));
+            None
+        }
+        What::Initcall(Initcall::Returned { function, took, .. }) => {
+            let (_, began) = last.take().filter(|(of, _)| *of == function)?;
+            (event.time - began > *took + *took + MUCH).then_some(*line as usize)
+        }
+        _ => None,
+    });
+    let lines: Vec<usize> = jumps.collect();
+    lines.first().map(|first| Note::Jumps {
+        calls: lines.len(),
+        first: *first,
+    })
 }
 
 /// Whether the log contradicts itself. With journald's times it does, always.

@@ -35,6 +35,13 @@ pub enum Note {
         /// The number of the first.
         first: usize,
     },
+    /// Init functions took much less by the kernel's own measure than by the times of their lines.
+    Jumps {
+        /// How many.
+        calls: usize,
+        /// The number of the line at which the first returned.
+        first: usize,
+    },
     /// Lines begin as those of `initcall_debug` do, and another text is in them.
     Garbled {
         /// How many.
@@ -78,6 +85,12 @@ impl fmt::Display for Note {
                 f,
                 "{lines} lines are not read, line {first} first: another text stands between the \
                  time and the kernel's message"
+            ),
+            Self::Jumps { calls, first } => write!(
+                f,
+                "how long {calls} init functions took is not certain, that of line {first} first: \
+                 much less by the kernel's own measure than by the times of their lines, as where \
+                 one of the two clocks is set or stands still meanwhile"
             ),
             Self::Garbled { lines, first } => write!(
                 f,

@@ -230,6 +230,9 @@ fn caller(column: &str) -> Option<Option<u32>> {
     if let Some(task) = column.strip_prefix("pid:") {
         return digits(task.split_once(",cpu")?.0).map(Some);
     }
+    if let Some(caller) = hooked(column) {
+        return Some(caller);
+    }
     let (first, rest) = column.split_once(':')?;
     let first: u32 = digits(first)?;
     match rest.rsplit_once(':') {
@@ -240,6 +243,30 @@ fn caller(column: &str) -> Option<Option<u32>> {
     }
 }
 
+/// What modules make of the caller's column on Android (`android_vh_printk_caller`): Unisoc's
+/// `T1@C0`, X-Ring's `T1-C0` and, in a column of its own, `cpu0,pid1,swapper/0`; Xiaomi's `T,T1,C0`
+/// with the context first; and Amlogic's `0 T1     ..`, in which the task may have its name and no
+/// number.
+fn hooked(column: &str) -> Option<Option<u32>> {
+    let is_cpu = |part: &str| part.strip_prefix('C').and_then(digits::<u32>).is_some();
+    let is_state = |part: &str| part.len() == 2 && part.bytes().all(|is| b"dXZzHhs.".contains(&is));
+    if let Some((of, cpu)) = column.split_once(['@', '-']) {
+        return task(of).filter(|_| is_cpu(cpu)).map(Some);
+    }
+    if let Some((cpu, of)) = column.split_once(",pid") {
+        digits::<u32>(cpu.strip_prefix("cpu")?)?;
+        return digits(of.split_once(',')?.0).map(Some);
+    }
+    if let Some((_, of)) = column.split_once(',') {
+        let (of, cpu) = of.split_once(',')?;
+        return task(of).filter(|_| is_cpu(cpu)).map(Some);
+    }
+    let mut words = column.split_whitespace();
+    let (cpu, of, state) = (words.next()?, words.next()?, words.next()?);
+    let all = words.next().is_none() && digits::<u32>(cpu).is_some() && is_state(state);
+    all.then(|| task(of))
+}
+
 /// `Sun Nov 22 06:43:01 2026` of `dmesg --ctime`.
 fn is_date(column: &str) -> bool {
     let mut words = column.split_whitespace();
@@ -248,9 +275,9 @@ fn is_date(column: &str) -> bool {
     is_year && time.is_some_and(|time| time.split(':').count() == 3) && words.count() == 3
 }
 
-/// The number of the task, if the caller is one.
+/// The number of the task, if the caller is one: `T1`, `T1@C0`.
 pub(super) fn task(caller: &str) -> Option<u32> {
-    digits(caller.strip_prefix('T')?)
+    digits(caller.strip_prefix('T')?.split('@').next()?)
 }
 
 #[cfg(test)]

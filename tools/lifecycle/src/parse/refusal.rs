@@ -80,6 +80,9 @@ fn pattern(text: &str) -> String {
     let mut pattern = String::new();
     for c in text.chars() {
         match c {
+            // The time, the task or the CPU, which each line has others of.
+            '0'..='9' if pattern.ends_with("[0-9]*") => {}
+            '0'..='9' => pattern.push_str("[0-9]*"),
             '.' | '[' | ']' | '*' | '^' | '$' | '/' | '\\' => pattern.extend(['\\', c]),
             '\'' => pattern.push('.'),
             c if c.is_control() => pattern.push('.'),

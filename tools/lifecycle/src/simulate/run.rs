@@ -321,7 +321,10 @@ impl Run<'_> {
         for domain in self.script.domains(strand) {
             let pending = self.pending.entry(domain).or_default();
             *pending = pending.saturating_sub(1);
-            self.unblock(On::Domain(domain));
+            // With more, no flush ends: there may be thousands.
+            if *pending <= 1 {
+                self.unblock(On::Domain(domain));
+            }
         }
         self.active -= 1;
         if let Some(next) = self.queue.pop_front() {

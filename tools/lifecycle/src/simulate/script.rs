@@ -248,6 +248,8 @@ struct Build<'l> {
     tries: HashMap<usize, (usize, usize)>,
     /// When tries after the first ended, in order.
     retried: Vec<Micros>,
+    /// When the loads that wait for probes ended, in order.
+    loaded: Vec<Micros>,
     reached: Vec<Reached>,
     unknown: Vec<Unknown>,
     stops: HashMap<usize, Vec<(Micros, Stop)>>,
@@ -273,6 +275,7 @@ pub(super) fn script(life: &Life, choice: &Choice<'_>) -> Script {
         ends: HashMap::new(),
         tries: HashMap::new(),
         retried: Vec::new(),
+        loaded: Vec::new(),
         reached: Vec::new(),
         unknown: Vec::new(),
         stops: HashMap::new(),
@@ -283,6 +286,10 @@ pub(super) fn script(life: &Life, choice: &Choice<'_>) -> Script {
     build.forced = forced
         .filter_map(|span| Some((span.facts.by, span.driver.as_deref()?)))
         .collect();
+    let loads = life.of(Kind::Call(Call::Insmod)).map(|(_, span)| span);
+    let loads = loads.filter(|load| load.facts.async_probe != Some(true));
+    build.loaded = loads.filter_map(|load| load.end).collect();
+    build.loaded.sort_unstable();
     build.script.exclusive.insert(EXCLUSIVE);
     build.functions();
     build.deferred();
@@ -375,10 +382,9 @@ impl<'l> Build<'l> {
     fn outlives(&self, probe: usize) -> bool {
         let probe = &self.life.spans[probe];
         let outlived = |time: Micros| probe.begin < time && probe.end.is_none_or(|end| time < end);
-        let mut loads = self.life.of(Kind::Call(Call::Insmod)).map(|(_, span)| span);
-        self.init.is_some_and(|(time, _)| outlived(time))
-            || loads
-                .any(|load| load.facts.async_probe != Some(true) && load.end.is_some_and(outlived))
+        let next = self.loaded.partition_point(|time| *time <= probe.begin);
+        let next = self.loaded.get(next).copied();
+        self.init.is_some_and(|(time, _)| outlived(time)) || next.is_some_and(outlived)
     }
 
     /// The devices that are deferred at first.

@@ -165,15 +165,14 @@ fn tasks(life: &Life, call: usize) -> Vec<usize> {
         life.spans[outer].begin <= life.spans[inner].begin
             && life.end_of(inner) <= life.end_of(outer)
     };
-    let calls: Vec<usize> = (0..life.spans.len()).filter(is_insmod).collect();
+    let others: Vec<usize> = (0..life.spans.len())
+        .filter(|other| is_insmod(other) && *other != call)
+        .collect();
     let started = life
         .spans_of(Kind::Register)
-        .filter(|_| calls.contains(&call))
+        .filter(|span| is_insmod(&call) && is_in(*span, call))
         // With two at once, it may be of either.
-        .filter(|span| {
-            let mut around = calls.iter().filter(|around| is_in(*span, **around));
-            around.next() == Some(&call) && around.next().is_none()
-        })
+        .filter(|span| !others.iter().any(|other| is_in(*span, *other)))
         .filter_map(|span| life.spans[span].task);
     let mut tasks: Vec<usize> = life.spans[call].task.into_iter().collect();
     tasks.extend(started);

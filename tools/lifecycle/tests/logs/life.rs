@@ -6,7 +6,7 @@ use lifecycle::life::{Kind, Span};
 use lifecycle::parse::dmesg;
 use lifecycle::{Event, Life, Micros, Probing};
 
-use crate::samples::{read, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
+use crate::samples::{read, summary, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
 
 fn recorded() -> (Vec<Event>, Life) {
     let events = read(PLATFORM_AND_BUS).events;
@@ -220,4 +220,66 @@ fn times_that_go_back() {
     let life = Life::new(dmesg::parse(log).unwrap(), Probing::Once);
     let backwards = |span: &&Span| span.end.is_some_and(|end| end < span.begin);
     assert_eq!(life.spans.iter().find(backwards), None);
+}
+
+/// Lives of which nothing is quadratic: else this would take minutes, or gigabytes.
+#[test]
+fn large_lives() {
+    const MANY: usize = 20_000;
+    let log = |lines: &mut dyn Iterator<Item = String>| -> String {
+        let time = |at: usize| format!("[{:5}.{:06}] ", at / 100_000, at % 100_000 * 10);
+        (1..)
+            .zip(lines)
+            .map(|(at, line)| time(at) + &line + "\n")
+            .collect()
+    };
+    let each = |line: fn(usize) -> String| (0..MANY).map(line);
+    let call = |at| format!("lifecycle: call_began call=insmod on=m{at} pid={}", at + 9);
+    let returned = |at| {
+        format!(
+            "lifecycle: call_returned call=insmod on=m{at} pid={} ret=0",
+            at + 9
+        )
+    };
+    let timing = |at: usize| {
+        let of = format!("dev=d.{} driver=d", at / 2);
+        match at % 2 {
+            0 => format!(
+                "async_probe: timing: probe_began {of} async=1 cpu=0 pid=7 task=kworker/0:0"
+            ),
+            _ => format!("async_probe: timing: probe_ended {of} ret=0 ms=0.001"),
+        }
+    };
+    let mut calls = each(call)
+        .chain((0..2 * MANY).map(timing))
+        .chain(each(returned));
+    let work = |at| {
+        format!(
+            "calling  {at}___driver_attach_async_helper+0x0/0x10 @ {}",
+            at + 9
+        )
+    };
+    let ended =
+        |at| format!("initcall {at}___driver_attach_async_helper+0x0/0x10 returned after 9 usecs");
+    let probe = |at| format!("probe of d.{at} with driver d returned 0 after 9 usecs");
+    let mut works = each(work).chain(each(probe)).chain(each(ended));
+    let mut initcalls = (0..3 * MANY).map(|at| match (at / 3, at % 3) {
+        (of, 0) => format!("calling  f{of}+0x0/0x10 @ 1"),
+        (of, 1) => format!("probe of d.{of} with driver d returned 0 after 9 usecs"),
+        (of, _) => format!("initcall f{of}+0x0/0x10 returned 0 after 20 usecs"),
+    });
+    let logs: [(&str, String); 3] = [
+        ("calls", log(&mut calls)),
+        ("works", log(&mut works)),
+        ("initcalls", log(&mut initcalls)),
+    ];
+    for (name, log) in logs {
+        let summary = summary(name, &log);
+        assert_eq!(summary.total.bound, MANY, "{name}");
+        let listed = summary.life.waits.iter().map(|wait| wait.on.len());
+        assert!(listed.sum::<usize>() <= 1_000_000, "{name}");
+        if name == "calls" {
+            assert!(summary.life.waits.iter().any(|wait| wait.more > MANY / 2));
+        }
+    }
 }
