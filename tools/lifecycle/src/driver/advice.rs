@@ -319,9 +319,10 @@ fn is_numbered(device: &str) -> bool {
         "iio:device",
         "gpiochip",
     ];
-    let number = |prefix: &&str| device.strip_prefix(*prefix).unwrap_or("x");
-    let mut numbers = DRAWN.iter().map(|prefix| number(&prefix));
-    device.ends_with(".auto") || numbers.any(|of| of.parse::<u32>().is_ok())
+    let mut numbers = DRAWN
+        .iter()
+        .filter_map(|prefix| device.strip_prefix(prefix));
+    device.ends_with(".auto") || numbers.any(|number| number.parse::<u32>().is_ok())
 }
 
 /// It is probed asynchronously.

@@ -202,7 +202,8 @@ fn devices(
                 let by = probe.map(|probe| life.spans[probe].on.clone());
                 added.insert(span.on.clone(), by);
             }
-            Kind::Del => {
+            // A command of the user's takes its devices back before the module is unloaded.
+            Kind::Del if span.task == loader || is_workers(life, span) => {
                 added.remove(&span.on);
                 gone.insert(span.on.clone());
             }
@@ -210,6 +211,13 @@ fn devices(
         }
     }
     (added, gone)
+}
+
+/// Whether a worker of the kernel does this.
+fn is_workers(life: &Life, span: &Span) -> bool {
+    let task = span.task.and_then(|task| life.tasks.get(task));
+    let name = task.and_then(|task| task.name.as_deref());
+    name.is_some_and(|name| name.starts_with("kworker/"))
 }
 
 #[cfg(test)]
@@ -283,6 +291,18 @@ mod tests {
 
         assert_eq!((again.how, again.remove), (How::Manual, None));
         assert_eq!((second.ret, second.probes.len()), (Some(-19), 0));
+    }
+
+    #[test]
+    fn what_the_user_takes_back() {
+        let bound = |pid: u32| {
+            let gone = format!("return insmod m 9 0\n{pid} del 0\n{pid} del_end");
+            let lines = crate::laws::test_life::altered(LIFE, "return insmod m 9 0", &gone);
+            loads(&life(&recording(&lines)), "m", &["d"])[0]
+                .bound()
+                .len()
+        };
+        assert_eq!((bound(9), bound(31)), (0, 1));
     }
 
     #[test]
