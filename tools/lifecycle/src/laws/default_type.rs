@@ -165,6 +165,15 @@ mod tests {
         assert_kept(&LAW, PRINTED, 1);
     }
 
+    /// The probe adds a device of a driver that is probed asynchronously.
+    #[test]
+    fn a_child_of_a_prefer_driver() {
+        let child = "9 probe 0\n 9 add 5\n 9 schedule_device 5\n 9 add_end 0\n 9 probe_end 0";
+        let lines = PLAIN.replace("9 probe 0\n        9 probe_end 0", child);
+        assert_kept(&LAW, &lines, 1);
+        assert_kept(&super::super::register_returns::LAW, &lines, 0);
+    }
+
     #[test]
     fn asynchronous_unasked() {
         let scheduled = PLAIN.replace("9 probe 0\n        9 probe_end 0", "9 schedule 0");

@@ -39,10 +39,13 @@ impl<'a> Registrations<'a> {
         let mut scheduled: HashMap<usize, Vec<AsyncProbe>> = HashMap::new();
         for probe in life.async_probes() {
             let is_register = |span: &Span| span.kind == Kind::Register;
+            // A probe within the registration may add devices, which other drivers take.
+            let sets_off = |span: &Span| is_register(span) || span.kind == Kind::Add;
             let by = match is_register(&life.spans[probe.scheduled]) {
                 true => Some(probe.scheduled),
-                false => life.within(probe.scheduled, is_register),
+                false => life.within(probe.scheduled, sets_off),
             };
+            let by = by.filter(|by| is_register(&life.spans[*by]));
             if let Some(by) = by {
                 scheduled.entry(by).or_default().push(probe);
             }
