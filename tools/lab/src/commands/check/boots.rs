@@ -21,8 +21,7 @@ pub(super) const BOOTS: &[Boot] = &[
     Boot {
         name: "two_nodes",
         needs: None,
-        // With 1100 devices, kernels that tell of each kobject write more than a small log holds.
-        append: "driver_async_probe=slow_platform log_buf_len=4M",
+        append: "driver_async_probe=slow_platform",
         nodes: Some(2),
         qemu: "-device pci-testdev -device pci-testdev",
         hotplug: false,
