@@ -19,10 +19,13 @@ mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 # Races that are meant: a reader of the log copies a record's descriptor without a
 # lock, and a writer that makes room reads whose record the oldest text is. Both look
 # afterwards whether that has changed (kernel/printk/printk_ringbuffer.c,
-# desc_read() and data_make_reusable(), which gcc inlines).
+# desc_read() and data_make_reusable(), which gcc inlines). A task that leaves a queue
+# of spinning tasks reads which one is behind it until there is one
+# (kernel/locking/osq_lock.c, osq_wait_next(), in osq_unlock()).
 if [ -w /sys/kernel/debug/kcsan ]; then
 	echo '!desc_read' >/sys/kernel/debug/kcsan
 	echo '!data_push_tail' >/sys/kernel/debug/kcsan
+	echo '!osq_unlock' >/sys/kernel/debug/kcsan
 fi
 . /etc/lab
 

@@ -38,6 +38,7 @@ impl Life {
         initcall::spans(&mut builder);
         timing::tasks(&mut builder);
         builder.sort();
+        recorded::callers(&mut builder);
         recorded::causes(&mut builder);
         timing::causes(&mut builder);
         waiting(&mut builder);

@@ -237,6 +237,36 @@ fn end(builder: &mut Builder<'_>, span: usize, place: usize) {
     of.events.push(place);
 }
 
+/// Finds out what asked for each flush of which the caller is `async_synchronize_full()`.
+///
+/// gcc lets that function jump to the one that is recorded, but not with KCSAN, where it calls it
+/// and is the caller itself. What is around the flush tells who called it; a loader flushes as its
+/// last step (`kernel/module/main.c`, `do_init_module()`).
+pub(super) fn callers(builder: &mut Builder<'_>) {
+    let spans = &mut builder.life.spans;
+    for at in 0..spans.len() {
+        let span = &spans[at];
+        let (Kind::Flush, "async_synchronize_full", Some(outer)) =
+            (span.kind, span.on.as_str(), span.parent)
+        else {
+            continue;
+        };
+        let around = &spans[outer];
+        let after = spans[at + 1..].iter();
+        let mut after = after.take_while(|of| of.began < around.end_place());
+        let caller = match around.kind {
+            Kind::Init if !after.any(|of| of.parent == Some(outer)) => "do_init_module",
+            Kind::Rmmod => "__do_sys_delete_module",
+            Kind::Detach => "driver_detach",
+            Kind::Boot => "kernel_init",
+            _ => continue,
+        };
+        let of = &mut spans[at];
+        caller.clone_into(&mut of.on);
+        of.facts.caller = Some(caller.to_owned());
+    }
+}
+
 /// Finds out what asked for each probe and each piece of the driver core's async work.
 pub(super) fn causes(builder: &mut Builder<'_>) {
     const HELPERS: [(&str, Kind); 2] = [
