@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lifecycle::event::Call;
+use selftests::kernel::probing;
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 const BUS: &str = "/sys/bus/pci";
@@ -55,7 +56,8 @@ fn parallel(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod(MODULE, "")?;
     let took = begin.elapsed();
     ensure("devices that are bound", &bound(&devices), &devices.len())?;
-    if took < PROBE || took > PROBE * 3 / 2 {
+    let one = PROBE * probing().lives();
+    if took < one || took > one * 3 / 2 {
         return Err(Failure::assertion("insmod to take one probe", format!("{took:?}")));
     }
     bench.recording()?.demand("insmod_waits", 1)
