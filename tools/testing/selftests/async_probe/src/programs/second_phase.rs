@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use lifecycle::event::Call;
 use lifecycle::laws::mutant::Console;
 use lifecycle::laws::{second_phase_in_flight, suspend_in_flight};
+use selftests::kernel::probing;
 use selftests::samples::{ensure_bound, PLATFORM};
 use selftests::test_modules::TWO_PHASE_TEST;
 use selftests::{ensure, ktap, Bench, Failure, Test};
@@ -25,6 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn load(bench: &mut Bench, devices: usize, scenario: &str) -> Result<(), Failure> {
     bench.insmod(PLATFORM.devices, &format!("devices={devices}"))?;
     bench.insmod(TWO_PHASE_TEST, &format!("scenario={scenario}"))
+}
+
+/// How often the kernel probes a device.
+fn lives() -> usize {
+    probing().lives() as usize
 }
 
 /// How many lines of the log are these of this device.
@@ -97,7 +103,7 @@ fn consumer(bench: &mut Bench) -> Result<(), Failure> {
     // Not by the timer that retries all deferred probes once, 10 seconds after a driver was loaded
     // at boot (`drivers/base/dd.c`, `deferred_probe_timeout_work_func()`).
     sleep(SECOND_PHASE);
-    ensure("consumers", &said(bench, 1, "consumer bound")?, &1)?;
+    ensure("consumers", &said(bench, 1, "consumer bound")?, &lives())?;
     ensure_bound(&PLATFORM.device(1))
 }
 
@@ -105,7 +111,7 @@ fn consumer(bench: &mut Bench) -> Result<(), Failure> {
 fn not_begun(bench: &mut Bench) -> Result<(), Failure> {
     bench.occupy_workers()?;
     load(bench, 1, "firmware")?;
-    ensure("first phases", &said(bench, 0, "first phase")?, &1)?;
+    ensure("first phases", &said(bench, 0, "first phase")?, &lives())?;
     bench.rmmod(TWO_PHASE_TEST)?;
     bench.free_workers()?;
     sleep(SECOND_PHASE * 2);
