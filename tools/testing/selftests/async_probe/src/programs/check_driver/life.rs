@@ -436,8 +436,8 @@ impl Life {
         Ok(())
     }
 
-    /// Unloads the driver and loads it again. If an hrtimer of its is there meanwhile, this is the end
-    /// of the life: no timer of a processor expires any more when the memory of one is used anew.
+    /// Unloads the driver and loads it again. If one of its hrtimers is there meanwhile, this is the
+    /// end of the life: when the memory of one is used anew, no timer of that processor expires.
     fn hrtimers_end(&self, recorder: &Recorder, started: &str) -> Result<(), Stop> {
         say("hrtimer", started);
         self.rmmod()?;
