@@ -351,6 +351,13 @@ impl Watcher {
         self.clock
     }
 
+    /// Whether a checked driver has brought its processor to a stop, or is about to: with a lock held
+    /// by a task that sleeps, the next one spins until the machine is switched off.
+    pub fn is_wedged(&self) -> bool {
+        let mut kinds = self.splats.iter().map(|splat| splat.kind);
+        self.strict && kinds.any(|kind| ["atomic sleep", "lockup", "RCU stall"].contains(&kind))
+    }
+
     /// What was found so far.
     pub fn splats(&self) -> &[Splat] {
         &self.splats
@@ -491,6 +498,24 @@ mod tests {
         }
         // Without the announcement each counts, once.
         assert_eq!(kinds(&report), ["refcount"]);
+    }
+
+    #[test]
+    fn a_processor_that_stops() {
+        let wedged = |lines: &[&str]| {
+            let mut watcher = Watcher::default();
+            lines.iter().for_each(|line| watcher.line(line));
+            watcher.is_wedged()
+        };
+        const BEGIN: &str = "[ 6.4] lab: begin check_driver";
+        const SLEEP: &str = "[ 7.9] BUG: scheduling while atomic: check_driver/121/0x00000002";
+        assert!(wedged(&[BEGIN, SLEEP]));
+        assert!(!wedged(&[
+            BEGIN,
+            "[ 7.9] BUG: kernel NULL pointer dereference"
+        ]));
+        // Other tests provoke it.
+        assert!(!wedged(&[SLEEP]));
     }
 
     #[test]

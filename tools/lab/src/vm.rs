@@ -39,6 +39,9 @@ const POWER_OFF: Duration = Duration::from_secs(60);
 /// device that is mapped.
 const LATE_NEEDS: &[&str] = &["CONFIG_PCI=y", "CONFIG_SYSFS=y"];
 
+/// How long a driver is checked on when it has brought a processor to a stop.
+const WEDGED: Duration = Duration::from_secs(60);
+
 const POLL: Duration = Duration::from_millis(10);
 
 /// How a guest asks for a command of QMP's, before it stops: `device_del {"id": "x"}`.
@@ -352,6 +355,9 @@ impl Boot<'_> {
                     format!("the kernel printed nothing in {} s", KVM_SILENCE.as_secs()),
                     KVM_NEXT,
                 ));
+            }
+            if watcher.is_wedged() {
+                deadline = deadline.min(Instant::now() + WEDGED);
             }
             if Instant::now() > deadline {
                 break None;
