@@ -591,11 +591,9 @@ impl<'l> Build<'l> {
         let again = |at: usize| matches!(self.tries.get(&at), Some((_, 1..)));
         let strand = self.strand_of.get(&at).copied();
         if let Some(strand) = strand {
-            // The one of a try is made again.
-            let tried = self
-                .life
-                .inside(Kind::Probe, at)
-                .any(|(probe, _)| again(probe));
+            // The one of a try is made again. Thousands of works may overlap.
+            let mut probes = self.life.inside(Kind::Probe, at);
+            let tried = !self.tries.is_empty() && probes.any(|(probe, _)| again(probe));
             if tried {
                 return Cursor {
                     strand: NOT_DONE,
