@@ -18,8 +18,8 @@ const TIMES: u32 = 10;
 /// How many times as much memory it gets: shadows, backtraces, and what has been freed for a while.
 const MEMORY: u32 = 2;
 
-/// What the command line says for an instrument: that KASAN should not end with its first complaint,
-/// and that the log has room for a line about each kobject that is released.
+/// What the command line says for an instrument: that KASAN should not end with its first
+/// complaint, and that the log has room for a line about each kobject that is released.
 const TOLD: &[(&str, &str)] = &[
     ("CONFIG_KASAN=y", "kasan_multi_shot"),
     ("CONFIG_DEBUG_KOBJECT_RELEASE=y", "log_buf_len=4M"),

@@ -177,7 +177,7 @@ fn block(page: &str, after: &str) -> String {
     text.join("\n").trim_end().to_owned() + "\n"
 }
 
-/// A text with each number in it replaced, as times differ from machine to machine, and on one line.
+/// A text on one line, with each number in it replaced: times differ from machine to machine.
 fn without_numbers(text: &str) -> String {
     let mut plain = String::new();
     for c in text

@@ -41,8 +41,8 @@ pub(crate) fn list<T: Serialize>(text: &mut String, items: impl IntoIterator<Ite
     list.end();
 }
 
-/// A value. No map in it may have keys that are not strings, so that this cannot fail. No tag begins
-/// within it, which a script in a page must not have.
+/// A value. No map in it may have keys that are not strings, so that this cannot fail. No tag
+/// begins within it, which a script in a page must not have.
 pub(crate) fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
     match text.contains('<') {

@@ -308,7 +308,7 @@ fn compared(facts: &Facts<'_>, load: &Load) -> Vec<String> {
 }
 
 /// Whether the number in a name is one that nothing may rely on: that of a platform device with
-/// `PLATFORM_DEVID_AUTO`, or one that a subsystem draws, whose devices are told apart by other names.
+/// `PLATFORM_DEVID_AUTO`, or one that a subsystem draws. Its devices are told apart by other names.
 fn is_numbered(device: &str) -> bool {
     const DRAWN: [&str; 7] = [
         "hwmon",

@@ -195,8 +195,8 @@ fn take(entry: Entry, scan: &mut Scan) {
 }
 
 /// Init functions within which the clock of the lines may have been set. The kernel measures a call
-/// by another clock (`init/main.c`, `trace_initcall_finish_cb()`), from the one variable in which the
-/// last call began: that is the right one if none began meanwhile.
+/// by another clock, and keeps the time at which the last call began in one variable for all tasks
+/// (`init/main.c`, `trace_initcall_finish_cb()`). Its figure is right if no call began meanwhile.
 fn jumps(boot: &Boot) -> Option<Note> {
     const MUCH: Micros = Micros(500_000);
     let mut last = None;
