@@ -108,11 +108,11 @@ fn commands(summary: &Summary, draws: bool) {
         .iter()
         .filter_map(|span| Some(span.driver.as_ref()?.to_string()));
     let _ = what_if(&summary.life, &drivers.take(4).collect::<Vec<_>>());
+    if !draws {
+        return;
+    }
     let heading = Heading::default();
-    for draw in [svg::svg, page::page, trace::trace]
-        .iter()
-        .filter(|_| draws)
-    {
+    for draw in [svg::svg, page::page, trace::trace] {
         let _ = draw(&summary.life, &heading);
     }
 }

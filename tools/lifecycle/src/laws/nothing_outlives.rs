@@ -14,18 +14,21 @@ use crate::{Event, Micros};
 /// The law.
 pub static LAW: Law = Law {
     name: "nothing_outlives",
-    promise: "The kernel runs what it has been given. It calls the function of a work item, a timer, \
+    promise:
+        "The kernel runs what it has been given. It calls the function of a work item, a timer, \
               an interrupt handler, a notifier or a kernel thread, although the driver has been \
               unbound or its module has been unloaded meanwhile. A device that a probe has added \
               stays until the driver deletes it.",
     kernel: "kernel/module/main.c: free_module() releases the text without a look at who may call \
              it. drivers/base/dd.c: device_unbind_cleanup() releases what devres has, and nothing \
              else.",
-    mend: "In remove, and in the error path of the probe, take back what the probe has started, in \
+    mend:
+        "In remove, and in the error path of the probe, take back what the probe has started, in \
            reverse order: cancel_work_sync(), cancel_delayed_work_sync(), timer_shutdown_sync(), \
            free_irq(), kthread_stop(), destroy_workqueue(), cdev_del(), release_region(), \
-           device_remove_file(), the unregistration of notifiers and of child devices. devm_request_irq() and its like do that by themselves. What the init has \
-           started, the exit takes back.",
+           device_remove_file(), the unregistration of notifiers and of child devices. \
+           devm_request_irq() and its like do that by themselves. What the init has started, the \
+           exit takes back.",
     needs: &[
         Sight::Probes,
         Sight::Removes,
