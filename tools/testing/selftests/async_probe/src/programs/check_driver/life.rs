@@ -441,9 +441,7 @@ impl Life {
     fn hrtimers_end(&self, recorder: &Recorder, started: &str) -> Result<(), Stop> {
         say("hrtimer", started);
         self.rmmod()?;
-        let left = machine::hrtimers();
-        let left = left.iter().filter(|function| function.starts_with("0x"));
-        let left: Vec<String> = left.map(|function| format!("hrtimer {function}")).collect();
+        let left = machine::stray_hrtimers();
         left.iter().for_each(|line| say("left", line));
         if !left.is_empty() {
             return Err(Stop::Said);

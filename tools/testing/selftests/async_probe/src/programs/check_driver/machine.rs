@@ -126,10 +126,7 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
         (is_kernels && !is_worker).then_some(format!("kernel thread {name}"))
     });
     lines.extend(tasks);
-    lines.extend(hrtimers().into_iter().filter_map(|function| {
-        // No module that is loaded has it.
-        function.starts_with("0x").then_some(format!("hrtimer {function}"))
-    }));
+    lines.extend(stray_hrtimers());
     // A suspend has a virtual terminal of its own (`kernel/power/console.c`).
     lines.retain(|line| !line.contains("/vcs"));
     lines
@@ -141,6 +138,13 @@ pub(crate) fn hrtimers() -> Vec<String> {
     let timers = fs::read_to_string("/proc/timer_list").unwrap_or_default();
     let timers = timers.lines().filter(|line| line.starts_with(" #"));
     timers.filter_map(|line| line.split(", ").nth(1)).map(str::to_owned).collect()
+}
+
+/// The hrtimers that are started and whose function is in no module that is loaded.
+pub(crate) fn stray_hrtimers() -> Vec<String> {
+    let mut functions = hrtimers();
+    functions.retain(|function| function.starts_with("0x"));
+    functions.iter().map(|function| format!("hrtimer {function}")).collect()
 }
 
 /// The line of `/proc/modules` of a module that cannot be unloaded.
