@@ -3,9 +3,8 @@
 //! What a user meets at the front door before anything is built or booted: the Makefile, the
 //! prerequisites, and the command line. None of it may touch the cache.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -36,8 +35,15 @@ fn stderr(output: &Output) -> String {
 /// Writes a program that prints something.
 fn program(dir: &Path, name: &str, script: &str) -> PathBuf {
     let path = dir.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    // Another process writes it: a child that another test starts meanwhile inherits a file that
+    // this process has open, and a file that is open for writing cannot be executed (ETXTBSY).
+    let text = path.with_extension("text");
+    fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let installed = Command::new("install")
+        .arg("-m755")
+        .args([&text, &path])
+        .status();
+    assert!(installed.unwrap().success());
     path
 }
 
