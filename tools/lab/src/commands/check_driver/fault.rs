@@ -98,6 +98,7 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     }
     faults.extend(of.told.all("usage").iter().filter_map(|words| usage(words)));
     faults.extend(not_again(of));
+    faults.extend(only_one(of.told).filter(|fault| !fault.seen.is_empty()));
     faults.extend(deferrals(of));
     faults.extend(swallowed(of));
     faults.extend(early(of));
@@ -411,7 +412,10 @@ fn not_again(of: &Evidence<'_>) -> Vec<Fault> {
             let was_bound = before.any(|(_, of)| of.kind == Kind::Remove && of.began < probe.began);
             let failed = probe.ret.filter(|ret| *ret < 0 && *ret != EPROBE_DEFER)?;
             // What the driver core refuses breaks a law.
-            let is_own = was_bound && !probe.facts.by_core;
+            // While another one was bound.
+            let only_one = of.told.first("only_one").unwrap_or_default();
+            let only_one = only_one.split(' ').nth(1) == Some(&*probe.on);
+            let is_own = was_bound && !probe.facts.by_core && !only_one;
             is_own.then(|| {
                 let error = errno::name(failed);
                 Fault::new(
@@ -422,6 +426,42 @@ fn not_again(of: &Evidence<'_>) -> Vec<Fault> {
         })
     });
     binds.take(NAMED).collect()
+}
+
+/// What is registered, and by which function.
+const REGISTERED: &[(&str, &str)] = &[
+    ("misc_register", "miscdevice"),
+    ("class_register", "class"),
+    ("register_chrdev_region", "device number"),
+    ("__register_chrdev", "device number"),
+    ("cdev_add", "character device"),
+    ("device_add", "device"),
+    ("driver_register", "driver"),
+    ("bus_register", "bus"),
+    ("register_netdevice", "network device"),
+];
+
+/// Only one device at a time can be bound. If the kernel has refused what the probe registers, it
+/// is a fault, and that is seen; else the probe itself may have decided so.
+pub fn only_one(told: &Told) -> Option<Fault> {
+    let mut words = told.first("only_one")?.split(' ');
+    let (other, first, errno) = (words.next()?, words.next()?, negative(words.next()?));
+    let what = format!(
+        "only one device at a time can be bound: the probe of {first} fails with {errno} while \
+         {other} is bound, and succeeds when it is not"
+    );
+    let function = words.next();
+    let registered = REGISTERED.iter().find(|of| Some(of.0) == function);
+    let seen = registered.map(|(function, object)| match words.next() {
+        None | Some("") => format!(
+            "{function}() fails in it: the {object} of each device has the same name or number"
+        ),
+        Some(name) => format!(
+            "{function}() fails in it: the {object} {name}, a static variable, is shared by all \
+             devices"
+        ),
+    });
+    Some(Fault::new(what, seen.into_iter().collect()))
 }
 
 /// A probe that has failed, of which the bus has not told the driver core.
@@ -523,6 +563,22 @@ mod tests {
             let lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
             assert_eq!(place(&lines, "foo").as_deref(), expected, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn one_device_at_a_time() {
+        let said = |words: &str| {
+            let told = Told::read(&format!("check: only_one d.1 d.0 16{words}\n"));
+            let fault = only_one(&told).unwrap();
+            assert!(fault
+                .what
+                .contains("the probe of d.0 fails with EBUSY while d.1 is"));
+            fault.seen.first().cloned().unwrap_or_default()
+        };
+        assert!(said(" misc_register m").contains("the miscdevice m, a static variable, is shared"));
+        assert!(said(" misc_register ").contains("the miscdevice of each device has the same"));
+        // The probe itself may have decided so.
+        assert_eq!(said(""), "");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use lifecycle::parse::recording;
 use lifecycle::{errno, Event, Micros, What};
 use serde::Serialize;
 
-use super::fault::{faults, statics, Evidence, Fault};
+use super::fault::{faults, only_one, statics, Evidence, Fault};
 use super::laws::{judge_all, Law};
 use super::life::{negative, Driver, Life};
 use super::symbols::Symbols;
@@ -105,6 +105,8 @@ pub struct Report {
     pub unrelated_waited: Option<Micros>,
     /// The drivers, and what they are advised.
     pub drivers: Vec<Advised>,
+    /// That only one device at a time can be bound, if the probe itself refuses others.
+    pub only_one: Option<String>,
     /// What else was seen.
     pub notes: Vec<String>,
     /// The files of the recordings, beside the report.
@@ -209,6 +211,7 @@ impl Report {
                 advice,
             });
         }
+        let by_itself = only_one(life).filter(|fault| fault.seen.is_empty());
         Self {
             version: VERSION,
             faults,
@@ -217,6 +220,12 @@ impl Report {
             async_probe,
             unrelated_waited,
             drivers,
+            only_one: by_itself.map(|fault| {
+                format!(
+                    "{}: its own probe refuses it, and no registration in it",
+                    fault.what
+                )
+            }),
             notes: notes(life, parts),
             recordings: life
                 .parts
@@ -265,6 +274,7 @@ impl Report {
             out += &wrapped(what, "  ");
             out.extend(seen.iter().map(|line| wrapped(line, "    ")));
         }
+        out.extend(self.only_one.iter().map(|what| wrapped(what, "  ")));
         out
     }
 

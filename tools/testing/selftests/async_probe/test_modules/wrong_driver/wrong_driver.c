@@ -42,6 +42,7 @@ static struct platform_device *devices[2];
 static struct class *class;
 static int slots;
 static bool bound;
+static bool taken;
 static ASYNC_DOMAIN_EXCLUSIVE(domain);
 
 static bool is(const char *name)
@@ -98,6 +99,13 @@ static DEVICE_ATTR_RO(state);
 
 static const struct file_operations wrong_fops = {
 	.owner = THIS_MODULE,
+};
+
+/* Of all devices. */
+static struct miscdevice shared = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "wrong",
+	.fops = &wrong_fops,
 };
 
 static int wrong_misc(struct wrong *wrong, struct platform_device *pdev)
@@ -173,6 +181,11 @@ static int wrong_probe(struct platform_device *pdev)
 	if (is("again") && bound && !pdev->id)
 		return -EBUSY;
 	bound = true;
+	if (is("shared"))
+		return misc_register(&shared);
+	if (is("single") && taken)
+		return -EBUSY;
+	taken = true;
 	if (is("cdev"))
 		return wrong_cdev(wrong, pdev);
 	if (is("chrdev")) {
@@ -223,7 +236,10 @@ static void wrong_remove(struct platform_device *pdev)
 		timer_delete_sync(&wrong->timer);
 	if (wrong->misc.name)
 		misc_deregister(&wrong->misc);
+	if (is("shared"))
+		misc_deregister(&shared);
 	slots = 0;
+	taken = false;
 }
 
 static struct platform_driver wrong_driver = {

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lifecycle::event::Call;
+use lifecycle::parse::recording;
 use nix::errno::Errno;
 use selftests::recorder::Recorder;
 use selftests::{kmsg, modules, sysfs, Failure};
@@ -47,6 +48,9 @@ const REBINDS: usize = 16;
 
 /// So many devices of a driver are named, to tell it from others of its name.
 const TOLD: usize = 4;
+
+/// The result of a probe that is to be tried again.
+const EPROBE_DEFER: i32 = -517;
 
 /// A module that has nothing to do with the driver.
 const UNRELATED: &str = "unrelated";
@@ -389,10 +393,15 @@ impl Life {
         self.settle(recorder)?;
         let known = machine::drivers();
         self.before = machine::snapshot();
-        let own = own::Watch::begin(&self.plan.driver.name, &self.plan.probes);
+        let module = &self.plan.driver.name;
+        let probes = self.plan.probes.iter();
+        let probes: Vec<_> = probes.map(|probe| format!("{module}:{probe}")).collect();
+        let own = own::Watch::begin(&probes);
         self.load_driver("")?;
         self.settle(recorder)?;
-        own.failures().iter().for_each(|line| say("own", line));
+        for failed in own.failures() {
+            say("own", format!("{} {}", failed.function, failed.errno));
+        }
         drop(own);
         self.compare("plain", &self.before, false);
         self.say_statics("plain");
@@ -408,6 +417,7 @@ impl Life {
                 say("fixed", format!("{bus} {name}"));
             }
         }
+        let failed = failed_probes(&recorder.so_far()?);
         let own = format!(" [{}]", self.plan.driver.name);
         if let Some(started) = machine::hrtimers().iter().find(|of| of.ends_with(&own)) {
             self.hrtimers_end(recorder, started)?;
@@ -420,6 +430,12 @@ impl Life {
                 self.devices.push((driver.clone(), device.clone()));
                 // The first one twice: what is left each time adds up.
                 self.rebind(&driver, &device, if number == 0 { 2 } else { 1 })?;
+            }
+            let of_driver = failed.iter().filter(|(name, _)| *name == driver.name);
+            for (_, device) in of_driver.take(TOLD) {
+                if self.only_one(&driver, device)? {
+                    break;
+                }
             }
         }
         self.settle(recorder)?;
@@ -473,6 +489,44 @@ impl Life {
             }
         }
         Ok(())
+    }
+
+    /// A device whose probe has failed binds while no other one of the driver is bound, and then the
+    /// probe of another one fails: whether that is so, and binds what was bound before.
+    fn only_one(&self, driver: &Driver, device: &str) -> Result<bool, Stop> {
+        let others = driver.devices();
+        let Some(first) = others.first().filter(|_| others.len() <= REBINDS) else {
+            return Ok(false);
+        };
+        for other in &others {
+            let _ = self.write(driver, Call::Unbind, other)?;
+        }
+        let mut refused = None;
+        if self.write(driver, Call::Bind, device)?.is_ok() {
+            let functions: Vec<_> = own::REGISTRATIONS.iter().map(ToString::to_string).collect();
+            let watch = own::Watch::begin(&functions);
+            // That it is bound already, or is to be tried again, is no failure.
+            let is_free = !driver.devices().contains(first);
+            let answer = self.write(driver, Call::Bind, first)?;
+            let error = answer.err().filter(|errno| is_free && *errno != Errno::EAGAIN);
+            // An outer function fails after those that it calls.
+            refused = error.map(|errno| {
+                let module = &self.plan.driver.name;
+                let by = watch.failures().pop().map_or(String::new(), |failed| {
+                    let object = statics::at(module, &self.plan.statics, failed.of);
+                    format!(" {} {}", failed.function, object.unwrap_or_default())
+                });
+                format!("{device} {first} {}{by}", errno as i32)
+            });
+            let _ = self.write(driver, Call::Unbind, device)?;
+        }
+        for other in &others {
+            let again = self.write(driver, Call::Bind, other)?;
+            // It fails for another reason.
+            refused = refused.filter(|_| other != first || again.is_ok());
+        }
+        refused.iter().for_each(|words| say("only_one", words));
+        Ok(refused.is_some())
     }
 
     fn write(&self, driver: &Driver, call: Call, device: &str) -> Result<Result<(), Errno>, Stop> {
@@ -670,6 +724,18 @@ impl Life {
 /// Whether waiting costs nothing.
 fn is_virtual() -> bool {
     std::env::var_os("ASYNC_PROBE_ICOUNT_SHIFT").is_some()
+}
+
+/// The drivers and devices of the probes that have failed, but for those to be tried again.
+fn failed_probes(recorded: &str) -> Vec<(String, String)> {
+    // The lab says what is wrong with a recording.
+    let events = recording::parse(recorded).unwrap_or_default();
+    let probes = lifecycle::Life::new(events, recording::probing(recorded)).probes();
+    let failed = probes.into_iter().filter(|probe| {
+        let ret = probe.ret.unwrap_or(0);
+        ret < 0 && ret != EPROBE_DEFER
+    });
+    failed.filter_map(|probe| Some((probe.driver?, probe.device))).collect()
 }
 
 /// How many probes have begun.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The results of the driver's own probe functions, which a bus may keep from the driver core.
+//! The results of functions that tell what a probe keeps from the driver core: the driver's own
+//! probe functions, and those that register what there may be one of.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -9,6 +10,20 @@ use std::path::{Path, PathBuf};
 const TRACING: &str = "/sys/kernel/tracing";
 const GROUP: &str = "own";
 
+/// What probes call to register something that has a name, a number or a place of its own. The
+/// first argument is the object, or a number.
+pub(crate) const REGISTRATIONS: &[&str] = &[
+    "misc_register",
+    "class_register",
+    "register_chrdev_region",
+    "__register_chrdev",
+    "cdev_add",
+    "device_add",
+    "driver_register",
+    "bus_register",
+    "register_netdevice",
+];
+
 /// The functions are watched until this is dropped.
 pub(crate) struct Watch {
     functions: Vec<String>,
@@ -16,35 +31,68 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Watches the functions of a module that is to be loaded. What cannot be watched is not.
-    pub(crate) fn begin(module: &str, functions: &[String]) -> Self {
+    /// Watches functions, those of a module that is to be loaded as `module:function`. What cannot be
+    /// watched is not.
+    pub(crate) fn begin(functions: &[String]) -> Self {
         let instance = Path::new(TRACING).join("instances").join(GROUP);
         // Where there is no tracing, nothing is said.
         let _ = fs::create_dir(&instance);
-        let kept = functions.iter().enumerate().filter(|(number, function)| {
-            define(&format!("r:{GROUP}/{GROUP}_{number} {module}:{function} ret=$retval:s32"))
-                .is_ok()
-        });
-        let functions = kept.map(|(_, function)| function.clone()).collect();
+        for (number, function) in functions.iter().enumerate() {
+            let event = format!("{GROUP}/{GROUP}_{number}");
+            let _ = define(&format!("r:{event} {function} ret=$retval:s32"));
+            // Of a module that is not loaded yet, the arguments cannot be fetched.
+            let _ = define(&format!("p:{event}_of {function} of=$arg1:x64"));
+        }
         let _ = fs::write(instance.join(format!("events/{GROUP}/enable")), "1");
         Self {
-            functions,
+            functions: functions.to_vec(),
             instance,
         }
     }
 
-    /// The functions that have failed, each time with the errno.
-    pub(crate) fn failures(&self) -> Vec<String> {
+    /// The functions that have failed, each time with the errno and the first argument.
+    pub(crate) fn failures(&self) -> Vec<Failed<'_>> {
         let trace = fs::read_to_string(self.instance.join("trace")).unwrap_or_default();
-        let failure = |line: &str| {
-            let (_, event) = line.split_once(&format!(": {GROUP}_"))?;
-            let number: usize = event.split(':').next()?.parse().ok()?;
-            let ret: i32 = event.rsplit_once(" ret=")?.1.trim().parse().ok()?;
-            let function = self.functions.get(number)?;
-            (ret < 0).then(|| format!("{function} {}", -ret))
-        };
-        trace.lines().filter_map(failure).collect()
+        let mut calls = vec![0; self.functions.len()];
+        let mut failed = Vec::new();
+        for line in trace.lines() {
+            let event = line.split_once(&format!(": {GROUP}_"));
+            let Some((number, values)) = event.and_then(|(_, event)| event.split_once(": ")) else {
+                continue;
+            };
+            let (number, is_call) = match number.strip_suffix("_of") {
+                Some(number) => (number, true),
+                None => (number, false),
+            };
+            let (Ok(number), Some((_, value))) =
+                (number.parse::<usize>(), values.rsplit_once('='))
+            else {
+                continue;
+            };
+            let Some(function) = self.functions.get(number) else {
+                continue;
+            };
+            if is_call {
+                let at = value.trim().trim_start_matches("0x");
+                calls[number] = u64::from_str_radix(at, 16).unwrap_or(0);
+            } else if let Ok(ret @ ..0) = value.trim().parse::<i32>() {
+                failed.push(Failed {
+                    function: function.rsplit(':').next().unwrap_or(function),
+                    errno: -ret,
+                    of: calls[number],
+                });
+            }
+        }
+        failed
     }
+}
+
+/// A function that has failed.
+pub(crate) struct Failed<'a> {
+    pub(crate) function: &'a str,
+    pub(crate) errno: i32,
+    /// Its first argument.
+    pub(crate) of: u64,
 }
 
 impl Drop for Watch {
@@ -52,7 +100,9 @@ impl Drop for Watch {
         let _ = fs::write(self.instance.join(format!("events/{GROUP}/enable")), "0");
         let _ = fs::remove_dir(&self.instance);
         for number in 0..self.functions.len() {
-            let _ = define(&format!("-:{GROUP}/{GROUP}_{number}"));
+            for event in ["", "_of"] {
+                let _ = define(&format!("-:{GROUP}/{GROUP}_{number}{event}"));
+            }
         }
     }
 }

@@ -23,15 +23,29 @@ pub(crate) fn values(module: &str, statics: &[Static]) -> Vec<String> {
     let Some(memory) = Memory::open() else {
         return vec![];
     };
-    let sections = Path::new("/sys/module").join(module).join("sections");
     let value = |of: &Static| {
-        let section = fs::read_to_string(sections.join(&of.section)).ok()?;
-        let section = u64::from_str_radix(section.trim().strip_prefix("0x")?, 16).ok()?;
-        let bytes = memory.read(section + of.at, of.bytes)?;
+        let bytes = memory.read(place(module, of)?, of.bytes)?;
         let words: Vec<String> = bytes.chunks(8).map(word).collect();
         Some(format!("{} {}", of.name, words.join(",")))
     };
     statics.iter().filter_map(value).collect()
+}
+
+/// Where a variable of a loaded module is.
+fn place(module: &str, of: &Static) -> Option<u64> {
+    let sections = Path::new("/sys/module").join(module).join("sections");
+    let section = fs::read_to_string(sections.join(&of.section)).ok()?;
+    let section = u64::from_str_radix(section.trim().strip_prefix("0x")?, 16).ok()?;
+    Some(section + of.at)
+}
+
+/// The variable of a loaded module that an address is in.
+pub(crate) fn at<'a>(module: &str, statics: &'a [Static], address: u64) -> Option<&'a str> {
+    let is_in = |of: &&Static| {
+        let place = place(module, of).unwrap_or(u64::MAX);
+        (place..place.saturating_add(of.bytes as u64)).contains(&address)
+    };
+    statics.iter().find(is_in).map(|of| of.name.as_str())
 }
 
 fn word(bytes: &[u8]) -> String {
