@@ -94,6 +94,25 @@ impl DeviceOptions {
         devices.try_out(qemu)?;
         Ok(devices)
     }
+
+    /// The same, but of a single device two, if QEMU takes them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`devices()`](Self::devices).
+    pub fn devices_or_two(&self, session: &Session) -> Result<Devices> {
+        let one = self.devices(session)?;
+        let [device] = &one.devices[..] else {
+            return Ok(one);
+        };
+        let two = Self {
+            device: vec![device.word.clone(); 2],
+            qemu: self.qemu.clone(),
+        };
+        let is_free = device.is_on_pci() && !split(&device.word).1.contains(&"id");
+        let two = is_free.then(|| two.devices(session).ok()).flatten();
+        Ok(two.unwrap_or(one))
+    }
 }
 
 /// The name of the model, and the names of its options.

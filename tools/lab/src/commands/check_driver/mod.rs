@@ -118,6 +118,11 @@ impl Args {
             step_deadline: STEP_DEADLINE,
         }
     }
+
+    /// Whether the module is named by its file.
+    fn is_file(&self) -> bool {
+        self.module.contains('/') || self.module.ends_with(".ko")
+    }
 }
 
 /// Checks the driver that the command line names.
@@ -133,8 +138,7 @@ pub fn run(args: &Args) -> Result<()> {
              DEVICE=e1000e alone takes the kernel's own driver for that device",
         ));
     }
-    let is_file = args.module.contains('/') || args.module.ends_with(".ko");
-    if args.src.is_none() && is_file {
+    if args.src.is_none() && args.is_file() {
         file("MODULE=", Path::new(&args.module))?;
     }
     let with = args.with.split_whitespace();
@@ -191,7 +195,11 @@ fn check_on(args: &Args, kernel: &str, is_one_of_many: bool) -> Result<Checked> 
     let mut args = args.clone();
     kernel.clone_into(&mut args.boot.kernel.kernel);
     let session = Session::of_any(&args.boot.kernel)?;
-    let devices = args.devices.devices(&session)?;
+    // With one device, a driver that can bind only one looks right.
+    let devices = match args.src.is_some() || args.is_file() {
+        true => args.devices.devices_or_two(&session)?,
+        false => args.devices.devices(&session)?,
+    };
     let modules = session.modules()?;
     if args.module.is_empty() && args.src.is_none() {
         args.module = choose::module(&devices, &session, &modules, &args.boot.machine)?;
