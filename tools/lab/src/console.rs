@@ -272,6 +272,8 @@ pub struct Watcher {
     during: Option<String>,
     /// Whether a driver is checked: [`WORDS`] count too.
     strict: bool,
+    /// How often the kernel has panicked.
+    panics: usize,
     /// A recording has lines that have been on the console before.
     recording: Printed,
     clock: Duration,
@@ -287,6 +289,7 @@ impl Watcher {
         if self.recording.has(line) {
             return;
         }
+        self.panics += usize::from(line.contains("] Kernel panic - not syncing"));
         if self.open > 0 {
             self.open -= 1;
             if let (None, Some(splat)) = (&self.expected, self.splats.last_mut()) {
@@ -352,10 +355,13 @@ impl Watcher {
     }
 
     /// Whether a checked driver has brought its processor to a stop, or is about to: with a lock held
-    /// by a task that sleeps, the next one spins until the machine is switched off.
+    /// by a task that sleeps, the next one spins until the machine is switched off. A panic that
+    /// panics, as a notifier of its chain oopses (`kernel/panic.c`), goes on and on.
     pub fn is_wedged(&self) -> bool {
         let mut kinds = self.splats.iter().map(|splat| splat.kind);
-        self.strict && kinds.any(|kind| ["atomic sleep", "lockup", "RCU stall"].contains(&kind))
+        self.panics > 1
+            || self.strict
+                && kinds.any(|kind| ["atomic sleep", "lockup", "RCU stall"].contains(&kind))
     }
 
     /// What was found so far.
@@ -516,6 +522,8 @@ mod tests {
         ]));
         // Other tests provoke it.
         assert!(!wedged(&[SLEEP]));
+        const PANIC: &str = "[ 8.6] Kernel panic - not syncing: Fatal exception";
+        assert!(wedged(&[PANIC, PANIC]) && !wedged(&[PANIC]));
     }
 
     #[test]

@@ -130,12 +130,44 @@ pub fn at_death(life: &Life) -> Option<Violation> {
     let mut there = There::default();
     // If that breaks the law, it says so itself.
     judge(&court, &mut there).ok()?;
-    let late = there.late.values().min()?;
+    let Some(late) = there.late.values().min() else {
+        return child_at_death(&court, &there);
+    };
     let what = format!(
         "not to be pending {}: the machine has died",
         since(life, late)
     );
     too_late(&court, late, &what, &life.spans[late.release]).err()
+}
+
+/// A child device that was there when the machine died, though its probe had failed or its parent
+/// had been unbound: what it is in may be gone. A machine that lives shows whether the exit deletes
+/// it.
+fn child_at_death(court: &Court<'_>, there: &There) -> Option<Violation> {
+    let life = court.life;
+    let left = there.children.values().filter_map(|(add, probe)| {
+        let span = &life.spans[*probe];
+        there.driver(span)?;
+        let is_release = |of: &&Span| of.kind == Kind::Release && of.began > span.began;
+        let mut releases = life.of_device(span).map(|(_, of)| of).filter(is_release);
+        let end = match span.ret? {
+            0 => releases.next()?.ended?,
+            _ => span.ended?,
+        };
+        Some((*add, *probe, end))
+    });
+    let (add, probe, end) = left.min()?;
+    let (child, parent) = (&life.spans[add], &life.spans[probe]);
+    let until = match parent.ret {
+        Some(0) => "the device is unbound",
+        _ => "that probe fails",
+    };
+    let expected = format!(
+        "the device {}, which the probe of {} has added, to be deleted before {until}: the machine \
+         has died",
+        child.on, parent.on
+    );
+    court.demand(false, expected, &[child.began, end]).err()
 }
 
 /// Since when nothing of a probe may be pending.
@@ -584,6 +616,13 @@ mod tests {
     fn a_child_is_left() {
         let left = altered(&altered(RIGHT, "7 del 5", ""), "7 del_end", "");
         assert_broken(&LAW, &left, "add dev=\"d.5\"");
+        // In a machine that dies, there is no exit.
+        let died = |lines: &str| at_death(&life(lines)).map(|of| of.expected);
+        let cut = |lines: &str, at: &str| lines[..lines.find(at).unwrap()].to_owned();
+        let expected = died(&cut(&left, "8 rmmod")).unwrap();
+        assert!(expected.contains("d.5, which the probe of d.0 has added, to be deleted"));
+        assert_eq!(died(&cut(&left, "7 release 0")), None);
+        assert_eq!(died(&cut(RIGHT, "8 rmmod")), None);
         // The exit may delete it.
         let late = altered(&left, "8 unregister", "8 del 5\n8 del_end\n8 unregister");
         assert_kept(&LAW, &late, 2);
