@@ -152,6 +152,8 @@ pub struct Boot<'a> {
     pub out: &'a Path,
     /// When the guest gets what the run brings.
     pub brings: Brings,
+    /// Whether the guest has the kprobes of the recorder when it gets that.
+    pub watches: bool,
 }
 
 /// When a guest gets what the run brings.
@@ -206,6 +208,9 @@ impl Boot<'_> {
         let mut text = format!("export CONSOLE={console} RESULTS={results}\n");
         if self.machine.time == Time::Virtual {
             text.push_str(&format!("SETTLE={SETTLE}\n"));
+        }
+        if self.watches {
+            text.push_str("export WATCHES=1\n");
         }
         base.bytes("etc/lab", text.as_bytes(), false);
         Ok(base)

@@ -30,7 +30,7 @@ use crate::process::{check_interrupted, indent};
 use crate::programs;
 use crate::progress::{note, result, Step};
 use crate::session::Session;
-use crate::vm::{Ended, Outcome};
+use crate::vm::{self, Ended, Outcome};
 
 use find::{Files, Finder, Loaded};
 use life::Life;
@@ -278,9 +278,11 @@ pub fn check(
             step.message(part);
         }
     };
-    let mut outcome = session
-        .boot(machine, out)
-        .run(initramfs.clone(), &mut told)?;
+    let boot = |machine: &Machine, out| vm::Boot {
+        watches: true,
+        ..session.boot(machine, out)
+    };
+    let mut outcome = boot(machine, out).run(initramfs.clone(), &mut told)?;
     let mut life = lived(session, out, &outcome)?;
     if outcome.ended == Ended::Exit(0) || !outcome.splats.is_empty() {
         // Once more: where memory is poisoned, a use after free is told with who has freed it.
@@ -289,7 +291,7 @@ pub fn check(
             ..machine.clone()
         };
         let again = out.join("slab_debug");
-        let poisoned = session.boot(&machine, &again).run(initramfs, &mut told)?;
+        let poisoned = boot(&machine, &again).run(initramfs, &mut told)?;
         life.add_death("slab_debug", lived(session, &again, &poisoned)?);
         outcome.splats.extend(poisoned.splats);
     }
