@@ -71,7 +71,7 @@ fn compiler(text: &str) -> String {
 }
 
 /// The commit that is checked out, with `-dirty` if files differ from it.
-fn revision(session: &Session) -> String {
+pub fn revision(session: &Session) -> String {
     Command::new("git")
         .arg("-C")
         .arg(session.project.top())

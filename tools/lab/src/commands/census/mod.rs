@@ -15,7 +15,7 @@ use super::{check_driver, devices};
 use crate::cache::{remove_tree, Lock};
 use crate::devices::DeviceOptions;
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::identity::qemu_version;
+use crate::identity::{qemu_version, revision};
 use crate::machine::Machine;
 use crate::options::BootOptions;
 use crate::partition::Partition;
@@ -78,13 +78,15 @@ pub fn run(args: &Args) -> Result<()> {
         let row = Row::load(&dir.join(format!("{}.json", pair.name())))?;
         (row.kernel == kernel && row.qemu == qemu).then_some(row)
     };
-    let part = args.partition.name().unwrap_or_else(|| "whole".to_owned());
     if !args.join {
-        // A second run of this part would have its files.
-        let _lock = Lock::take(&dir.join(format!("{part}.lock")))?;
         let programs = programs::build(&session.project, session.kernel.arch())?;
         let of = pairs.len();
         for (number, pair) in (1..).zip(&pairs) {
+            if known(pair).is_some() {
+                continue;
+            }
+            // Another run may have taken the row meanwhile.
+            let _lock = Lock::take(&dir.join(format!("{}.lock", pair.name())))?;
             if known(pair).is_some() {
                 continue;
             }
@@ -183,6 +185,9 @@ fn take(
     remove_tree(&out.join("modules"))?;
     match checked {
         Err(error) if error.kind == Kind::Interrupted || error.kind == Kind::Storage => Err(error),
-        checked => Ok(Row::new(pair, kernel, qemu, checked, &out)),
+        checked => Ok(Row {
+            revision: revision(session),
+            ..Row::new(pair, kernel, qemu, checked, &out)
+        }),
     }
 }

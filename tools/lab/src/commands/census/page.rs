@@ -2,6 +2,7 @@
 
 //! The census as a page of the documentation.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use lifecycle::Micros;
@@ -59,6 +60,7 @@ pub fn page(rows: &[Row], of: usize) -> String {
             rows.len()
         );
     }
+    page += &revisions(&rows);
     page += COLUMN_WORDS;
     let lines: Vec<[String; 8]> = rows.iter().flat_map(|row| cells(row)).collect();
     page += &format!("\n{}", table(&lines));
@@ -85,6 +87,26 @@ pub fn page(rows: &[Row], of: usize) -> String {
         row.verdict.clone().unwrap_or_default()
     });
     page
+}
+
+/// The commits that the rows are of, if there is more than one: another lab may judge otherwise.
+fn revisions(rows: &[&Row]) -> String {
+    let mut of: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        *of.entry(&row.revision).or_default() += 1;
+    }
+    if of.len() < 2 {
+        return String::new();
+    }
+    let of = of.iter().map(|(revision, count)| match *revision {
+        "" => format!("{count} rows of a commit that they do not name"),
+        _ => format!("{count} rows of {revision}"),
+    });
+    let of = of.collect::<Vec<_>>().join(", ");
+    textwrap::fill(
+        &format!("The rows are of several commits of the lab: {of}."),
+        95,
+    ) + "\n\n"
 }
 
 /// A list of rows, with what there is to say of each.
@@ -211,6 +233,7 @@ mod tests {
             probe: Some(Micros(1500)),
             kept: vec!["convoy".to_owned()],
             waits: vec!["1.5 ms: the probe of x".to_owned()],
+            revision: "0123".to_owned(),
             ..Row::default()
         };
         let bad = Row {
@@ -226,6 +249,10 @@ mod tests {
             .filter(|line| line.starts_with("====== "))
             .collect();
         assert_eq!(rule.len(), 3, "{page}");
+        assert!(
+            page.contains("1 rows of a commit that they do not name, 1 rows of\n0123"),
+            "{page}"
+        );
         for text in [
             "``nvme`` on ``nvme``::\n\n    1.5 ms",
             "``foo`` on ``edu``::\n\n    foo binds",

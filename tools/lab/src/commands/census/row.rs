@@ -48,6 +48,9 @@ pub struct Row {
     pub kernel: String,
     /// The version of QEMU.
     pub qemu: String,
+    /// The commit of the lab, as `git describe` prints it.
+    #[serde(default)]
+    pub revision: String,
     /// The drivers.
     pub drivers: Vec<Driver>,
     /// The longest probe.
