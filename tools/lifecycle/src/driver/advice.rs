@@ -16,9 +16,8 @@ use crate::{errno, Micros, ProbeType};
 /// Less than 10 ms is not worth a change, and so much two runs may differ.
 const WORTH_IT: Micros = Micros(10_000);
 
-/// Or an eighth, whichever is more: so much later a timer may expire (`kernel/time/timer.c`, on the
-/// granularity of its levels), and msleep() with it.
-const NEAR: u64 = 8;
+/// Or a twentieth, whichever is more.
+const NEAR: u64 = 20;
 
 const EPROBE_DEFER: i32 = -517;
 
