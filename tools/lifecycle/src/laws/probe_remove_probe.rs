@@ -218,12 +218,16 @@ fn tried_unasked(life: &Life) -> Option<Vec<Event>> {
     Some(draft.done())
 }
 
-/// Of the probes of a driver, the last is not tried.
+/// Of the probes of a registered driver, the last is not tried.
 fn not_tried(life: &Life) -> Option<Vec<Event>> {
     let trials = trials(life);
     let (_, trial, _) = trials.iter().rev().find(|(probe, ..)| {
-        let of_driver = trials.iter().filter(|(other, ..)| other.same_driver(probe));
-        of_driver.count() > 1
+        let registered = life.of(Kind::Register).map(|(_, of)| of);
+        let before = registered.filter(|of| of.began < probe.began && of.same_driver(probe));
+        let since = before.last().map_or(0, |of| of.began);
+        trials.iter().any(|(other, ..)| {
+            other.same_driver(probe) && (since..probe.began).contains(&other.began)
+        })
     })?;
     let mut draft = Draft::of(life);
     draft.remove(trial.ended?);
@@ -245,7 +249,8 @@ mod tests {
     use super::super::judge;
     use super::super::law::Verdict;
     use super::super::test_life::{altered, broken_in, kept_in, life_on};
-    use super::{second_succeeds, LAW};
+    use super::{not_tried, second_succeeds, LAW};
+    use crate::Life;
     use crate::Probing::{self, Once, Twice};
 
     /// The law is kept in so many cases on a kernel that probes so often.
@@ -356,6 +361,19 @@ mod tests {
         kept(&never, Once, 2);
     }
 
+    #[test]
+    fn catches_not_tried() {
+        let tried = |n| {
+            let trial = format!("30 probe {n}\n 30 remove {n}\n 30 cleanup {n}\n");
+            format!("{trial} 30 bound {n}\n 30 probe_end 0\n")
+        };
+        let register = "9 register\n 9 register_end 0\n";
+        let again = format!("{}{register}{}", tried(0), tried(1));
+        assert_eq!(not_tried(&life_on(&again, Twice)), None);
+        let more = not_tried(&life_on(&format!("{again}{}", tried(2)), Twice));
+        broken_in(&LAW, &Life::new(more.unwrap(), Twice), "probe dev=\"d.2\"");
+    }
+
     const PRINTED: &[&str] = &[
         "async 0",
         "arrived 0 0",
@@ -396,6 +414,26 @@ mod tests {
         let both = PRINTED.iter().zip(others);
         let both: Vec<_> = both.map(|(one, other)| format!("{one}\n{other}")).collect();
         kept(&both.join("\n"), Twice, 2);
+    }
+
+    /// A task adds two devices, and probes them, while another one unloads their driver.
+    #[test]
+    fn added_meanwhile() {
+        let lines = [
+            "sync 0 9",
+            "call rmmod m 8",
+            "ended 0 0",
+            "removing 0",
+            "unbound 0",
+            "devres_released 0",
+            "sync 0 9",
+            "ended 0 0",
+            "sync 1 9",
+            "ended 1 -2",
+            "unregistered 9.000",
+            "return rmmod m 8 0",
+        ];
+        kept(&lines.join("\n"), Twice, 1);
     }
 
     #[test]

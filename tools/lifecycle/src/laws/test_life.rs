@@ -177,6 +177,9 @@ fn log(lines: &str) -> Vec<Event> {
             ["unregistered"] => {
                 format!("async_probe: timing: unregistered driver={driver} ms=0.500")
             }
+            ["unregistered", ms] => {
+                format!("async_probe: timing: unregistered driver={driver} ms={ms}")
+            }
             ["calling", function, pid] => format!("calling  {function}+0x0/0x10 @ {pid}"),
             ["returned", function] => {
                 format!("initcall {function}+0x0/0x10 returned 0 after 5 usecs")

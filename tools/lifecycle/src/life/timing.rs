@@ -417,9 +417,12 @@ fn calls<'a>(builder: &mut Builder<'a>) {
 
 /// Finds out in which task each driver was registered: that of its synchronous probes, or else the
 /// one whose insmod or rmmod it is in.
+///
+/// A task that adds a device probes it synchronously, too, while another one registers or
+/// unregisters the driver. It was then in no registration when its probe began or ended.
 pub(super) fn tasks(builder: &mut Builder<'_>) {
     let mut calls: Vec<usize> = Vec::new();
-    let mut probes: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut probes: Vec<usize> = Vec::new();
     let spans = &builder.life.spans;
     let mut order: Vec<usize> = (0..spans.len()).collect();
     order.sort_by_key(|at| spans[*at].began);
@@ -427,10 +430,7 @@ pub(super) fn tasks(builder: &mut Builder<'_>) {
         let span = &spans[at];
         match span.kind {
             Kind::Call(Call::Insmod | Call::Rmmod) => calls.push(at),
-            Kind::Probe if span.asynchronous == Some(false) => {
-                let driver = span.driver.as_deref().unwrap_or_default();
-                probes.entry(driver).or_default().push(at);
-            }
+            Kind::Probe if span.asynchronous == Some(false) => probes.push(at),
             _ => {}
         }
     }
@@ -445,11 +445,19 @@ pub(super) fn tasks(builder: &mut Builder<'_>) {
             continue;
         }
         let end = span.end_place();
-        let probe = probes
-            .get(span.on.as_str())
-            .into_iter()
-            .flatten()
-            .find(|probe| (span.began..end).contains(&spans[**probe].began));
+        let until = probes.partition_point(|probe| spans[*probe].began < end);
+        let from = probes.partition_point(|probe| spans[*probe].began < span.began);
+        let of_driver = |probe: &&usize| spans[**probe].driver.as_deref() == Some(&span.on);
+        let crosses = |probe: &usize| {
+            let (probe, began) = (&spans[*probe], span.began);
+            (probe.began < began && began < probe.end_place()) || end < probe.end_place()
+        };
+        let probe = probes[from..until].iter().find(of_driver);
+        let probe = probe.filter(|probe| {
+            let task = spans[**probe].task;
+            let mut own = probes[..until].iter().filter(|of| spans[**of].task == task);
+            wanted == Call::Insmod && !own.any(crosses)
+        });
         let before = calls.partition_point(|call| spans[*call].began < end);
         let mut under_way = calls[..before].iter().rev().filter(|call| {
             spans[**call].kind == Kind::Call(wanted) && end < spans[**call].end_place()
