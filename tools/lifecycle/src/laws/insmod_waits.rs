@@ -25,7 +25,9 @@ pub static LAW: Law = Law {
     needs: &[Sight::Probes, Sight::Modules],
     check,
     mutants: &[
-        Mutant::live("work_is_left"),
+        // The first probe of a device never ends, since its work is pending when it is queued
+        // again.
+        Mutant::live("work_is_left").in_trials(&["convoy", "rmmod_waits"]),
         Mutant::doctored("insmod_returns_early", insmod_returns_early).also(&["convoy"]),
     ],
 };

@@ -26,7 +26,8 @@ pub static LAW: Law = Law {
     needs: &[Sight::Probes, Sight::Sysfs],
     check,
     mutants: &[
-        Mutant::live("work_is_left"),
+        // As that of insmod_waits.
+        Mutant::live("work_is_left").in_trials(&["convoy", "rmmod_waits", "unbind_waits"]),
         Mutant::doctored("bind_in_a_worker", bind_in_a_worker),
     ],
 };

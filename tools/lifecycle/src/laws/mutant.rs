@@ -23,6 +23,8 @@ pub struct Mutant {
     pub kind: MutantKind,
     /// The laws that may complain besides, because they overlap.
     pub also: &'static [&'static str],
+    /// Those that may complain besides on a kernel that probes twice.
+    pub in_trials: &'static [&'static str],
     /// On which kernels it breaks the law, if not on all.
     pub on: Option<Probing>,
 }
@@ -57,6 +59,7 @@ impl Mutant {
             name,
             kind,
             also: &[],
+            in_trials: &[],
             on: None,
         }
     }
@@ -85,6 +88,11 @@ impl Mutant {
         Self { also, ..self }
     }
 
+    /// The same, about whose trials these laws may complain besides.
+    pub const fn in_trials(self, in_trials: &'static [&'static str]) -> Self {
+        Self { in_trials, ..self }
+    }
+
     /// The same, on kernels that probe so often.
     pub const fn on(self, probing: Probing) -> Self {
         Self {
@@ -97,8 +105,9 @@ impl Mutant {
     /// so often.
     pub fn may_break(&self, own: &str, law: &str, probing: Probing) -> bool {
         // A fault of a driver is a fault of its trials as well.
-        let in_trials =
-            probing == Probing::Twice && matches!(law, "one_at_a_time" | "probe_remove_probe");
+        let in_trials = probing == Probing::Twice
+            && (matches!(law, "one_at_a_time" | "probe_remove_probe")
+                || self.in_trials.contains(&law));
         law == own || self.also.contains(&law) || in_trials
     }
 

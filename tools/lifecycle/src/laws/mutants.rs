@@ -50,7 +50,7 @@ mod tests {
             }
         }
         for (_, mutant) in all() {
-            for also in mutant.also {
+            for also in mutant.also.iter().chain(mutant.in_trials) {
                 assert!(with().any(|law| law.name == *also), "{also}");
             }
         }

@@ -28,7 +28,10 @@ pub static LAW: Law = Law {
     needs: &[Sight::Probes, Sight::Registrations, Sight::Modules],
     check,
     mutants: &[
-        Mutant::live("work_is_left").also(&["one_at_a_time"]),
+        // As that of insmod_waits.
+        Mutant::live("work_is_left")
+            .also(&["one_at_a_time"])
+            .in_trials(&["convoy"]),
         Mutant::live("driver_is_left"),
         Mutant::doctored("probe_after_exit", probe_after_exit),
         Mutant::doctored("exit_does_not_flush", exit_does_not_flush),
