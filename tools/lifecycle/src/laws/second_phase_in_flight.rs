@@ -16,9 +16,10 @@ pub static LAW: Law = Law {
     promise: "Suspend, hibernation, power-off and reboot wait for second phases that run, for 30 \
               seconds at most, before they freeze a task or stop a device.",
     kernel:
-        "kernel/power/suspend.c: suspend_prepare() calls the PM notifiers before it freezes tasks. \
-             kernel/reboot.c: kernel_shutdown_prepare() calls the reboot notifiers before \
-             device_shutdown(). async_probe has a notifier in both chains.",
+        "kernel/power/suspend.c and kernel/power/hibernate.c: suspend_prepare() and hibernate() call \
+             the PM notifiers before they freeze tasks. kernel/reboot.c: \
+             kernel_shutdown_prepare() calls the reboot notifiers before device_shutdown(). \
+             async_probe has a notifier in both chains.",
     mend:
         "Start the second phase through async_probe::two_phase, whose notifiers count it. A second \
            phase that takes longer than 30 seconds has to be shortened.",
@@ -43,8 +44,8 @@ const STOPS: &[&str] = &[
 /// The line with which `async_probe` says that it waits no longer.
 const LIMIT: &str = "second phases that have not ended after 30 seconds";
 
-/// The last line of a suspend.
-const RESUMED: &str = "PM: suspend exit";
+/// The last line of a suspend, and of a hibernation.
+const RESUMED: &[&str] = &["PM: suspend exit", "PM: hibernation: hibernation exit"];
 
 /// The firmware of a device that is bound arrives in its second phase.
 fn check(console: &str) -> Result<usize, String> {
@@ -62,8 +63,9 @@ fn check(console: &str) -> Result<usize, String> {
                 _ => (),
             }
         }
-        gave_up = (gave_up || line.contains(LIMIT)) && !line.trim_end().ends_with(RESUMED);
-        if STOPS.iter().any(|stop| line.trim_end().ends_with(stop)) {
+        let is_one_of = |ends: &[&str]| ends.iter().any(|end| line.trim_end().ends_with(end));
+        gave_up = (gave_up || line.contains(LIMIT)) && !is_one_of(RESUMED);
+        if is_one_of(STOPS) {
             match running.first() {
                 Some(device) if !gave_up => {
                     return Err(format!(

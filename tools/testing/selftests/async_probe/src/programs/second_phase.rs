@@ -118,23 +118,34 @@ fn not_begun(bench: &mut Bench) -> Result<(), Failure> {
     ensure("second phases", &said(bench, 0, "second phase")?, &0)
 }
 
-/// Suspends to idle, as a test, in the middle of probes, or second phases, of so many seconds, and
+/// Enters this state, as a test, in the middle of probes, or second phases, of so many seconds, and
 /// demands that the law was kept, once for each device.
-fn suspend(bench: &mut Bench, phases: u32, seconds: u32, law: &Console) -> Result<(), Failure> {
+fn suspend(
+    bench: &mut Bench,
+    state: &str,
+    phases: u32,
+    seconds: u32,
+    law: &Console,
+) -> Result<(), Failure> {
+    const STATE: &str = "/sys/power/state";
     const TEST: &str = "/sys/power/pm_test";
     const DEVICES: usize = 2;
     let io = |path: &'static str, text: &str| {
         std::fs::write(path, text).map_err(|error| Failure::Skip(format!("{path}: {error}")))
     };
+    let states = std::fs::read_to_string(STATE).unwrap_or_default();
+    if !states.split_whitespace().any(|of| of == state) {
+        return Err(Failure::Skip(format!("{STATE}: no {state}")));
+    }
     io("/sys/module/suspend/parameters/pm_test_delay", "1")?;
     io(TEST, "devices")?;
     bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
     let driver = format!("phases={phases} firmware_ms={seconds}000 async_probe");
     bench.insmod(PLATFORM.module, &driver)?;
     sleep(SECOND_PHASE);
-    let suspended = io("/sys/power/state", "freeze");
+    let suspended = std::fs::write(STATE, state);
     io(TEST, "none")?;
-    suspended?;
+    suspended.map_err(|error| Failure::io("write", STATE, error))?;
     let lines = bench.lines()?.iter();
     let console: String = lines.map(|line| format!("[    0.000000] {line}\n")).collect();
     match (law.check)(&console) {
@@ -151,16 +162,22 @@ pub(crate) fn main() -> ExitCode {
         Test::new("second_phase: consumers are retried", consumer),
         Test::new("second_phase: one that has not begun is dropped", not_begun),
         Test::new("second_phase: suspend waits before it freezes tasks", |bench| {
-            suspend(bench, 2, 3, &second_phase_in_flight::CONSOLE)
+            suspend(bench, "freeze", 2, 3, &second_phase_in_flight::CONSOLE)
+        }),
+        Test::new("second_phase: hibernation waits before it freezes tasks", |bench| {
+            suspend(bench, "disk", 2, 3, &second_phase_in_flight::CONSOLE)
         }),
         Test::new("second_phase: suspend gives up after 30 seconds", |bench| {
-            suspend(bench, 2, 40, &second_phase_in_flight::CONSOLE)?;
+            suspend(bench, "freeze", 2, 40, &second_phase_in_flight::CONSOLE)?;
             let line = "async_probe: second phases that have not ended after 30 seconds: 2";
             let lines = bench.lines()?.iter();
             ensure(line, &lines.filter(|said| *said == line).count(), &1)
         }),
         Test::new("second_phase: suspend waits for probes", |bench| {
-            suspend(bench, 1, 3, &suspend_in_flight::CONSOLE)
+            suspend(bench, "freeze", 1, 3, &suspend_in_flight::CONSOLE)
+        }),
+        Test::new("second_phase: hibernation waits for probes", |bench| {
+            suspend(bench, "disk", 1, 3, &suspend_in_flight::CONSOLE)
         }),
     ])
 }
