@@ -222,7 +222,9 @@ pub struct SetProbeType<S>(PhantomData<S>);
 impl<A: RegistrationOps, S: Strategy> Hooks<A> for SetProbeType<S> {
     #[inline]
     fn register(mut driver: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
-        driver.set_probe_type(S::probe_type().into_raw().ok_or(EOPNOTSUPP)?);
+        // Linux 7.2 has no constant for it in `kernel::error::code`.
+        let unsupported = || Error::from_errno(-(bindings::EOPNOTSUPP as i32));
+        driver.set_probe_type(S::probe_type().into_raw().ok_or_else(unsupported)?);
         driver.register()
     }
 }
