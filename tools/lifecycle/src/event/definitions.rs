@@ -477,21 +477,24 @@ pub const WATCHES: &[Definition] = &[
     ),
     watch(R::Thread, Stops, "exit", ("do_exit", "kernel/exit.c"), &[]),
     // The callback runs within the work, after the request for the file, which has the device.
-    watch(
-        R::Firmware,
-        Starts,
-        "nowait",
-        (
-            "_request_firmware_nowait",
-            "drivers/base/firmware_loader/main.c",
-        ),
-        &[
-            ("at", "$arg4:x64", Value::At),
-            // What the callback is called with.
-            ("by", "$arg6:x64", Value::By),
-            ("func", "$arg7:x64", Value::Function),
-        ],
-    ),
+    Definition {
+        returns: Returns::Result,
+        ..watch(
+            R::Firmware,
+            Starts,
+            "nowait",
+            (
+                "_request_firmware_nowait",
+                "drivers/base/firmware_loader/main.c",
+            ),
+            &[
+                ("at", "$arg4:x64", Value::At),
+                // What the callback is called with.
+                ("by", "$arg6:x64", Value::By),
+                ("func", "$arg7:x64", Value::Function),
+            ],
+        )
+    },
     Definition {
         returns: Returns::Nothing,
         ..watch(

@@ -328,6 +328,10 @@ fn resource_step(
     let may_fail = matches!(resource, Resource::Region | Resource::Queue);
     match step {
         Step::Starts if may_fail && (is_kernels || matches!(span.ret, None | Some(0))) => Ok(false),
+        // It is refused while the module is being unloaded.
+        Step::Starts if resource == Resource::Firmware && span.ret.is_some_and(|ret| ret != 0) => {
+            Ok(false)
+        }
         // Of other kobjects nothing shows when they go, with their files.
         Step::Starts if resource == Resource::Attribute => {
             let probe = life.within(at, |outer| outer.kind == Kind::Probe);
@@ -703,13 +707,15 @@ mod tests {
 
     #[test]
     fn a_firmware_callback_is_late() {
-        let asked = "7 nowait 0 0xf0 by=3329\n9 nowait_runs\n9 firmware f 0\n9 firmware_end -2";
+        let asked = "7 nowait 0 0xf0 by=3329\n7 nowait_end 0\n9 nowait_runs\n9 firmware f 0\n9 firmware_end -2";
         let late = altered(RIGHT, "7 delayed_work 1 0xf0", asked);
         let late = altered(&late, "7 work_stops 1 0xf0", "");
         let late = altered(&late, "8 rmmod m", "9 nowait_runs_end\n8 rmmod m");
         assert_kept(&LAW, &late, 1);
         let after = |lines: &str| super::super::test_life::late(lines, "9 nowait_runs_end", 1);
         broken_in(&LAW, &after(&late), "nowait_runs_end");
+        let refused = altered(&late, "7 nowait_end 0", "7 nowait_end -14");
+        kept_in(&LAW, &after(&refused), 1);
         // It is called with other memory.
         let owned = altered(&late, "7 devm_end 3328", "7 devm_end 4096");
         kept_in(&LAW, &after(&owned), 1);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::build::Builder;
 use super::model::{function, Facts, Kind};
 use crate::event::point::{Point, Returns};
-use crate::event::resource::Resource;
+use crate::event::resource::{Resource, Step};
 use crate::event::{Fetched, Recorded, Side};
 use crate::probing::Probing;
 use crate::What;
@@ -214,7 +214,10 @@ fn returns(
     end(builder, span, place);
     let of = &mut builder.life.spans[span];
     let kind = of.kind;
-    of.facts.caller = Some(caller.to_owned());
+    // A callback is known by its function.
+    if kind != Kind::Of(Resource::Firmware, Step::Starts) {
+        of.facts.caller = Some(caller.to_owned());
+    }
     of.ret = ret;
     match kind {
         // A probe's errno comes out positive, so that the next driver is tried. A negative one is
