@@ -9,6 +9,7 @@
 pub mod autoprobe_off;
 pub mod boot_waits;
 pub mod bound_again;
+pub mod containment;
 pub mod convoy;
 pub mod default_type;
 pub mod deferral;
@@ -45,6 +46,7 @@ mod registrations;
 pub mod rmmod_refused;
 pub mod rmmod_waits;
 pub mod second_phase_in_flight;
+pub mod shutdown_bound;
 pub mod single_slot;
 pub mod surprise_removal;
 pub mod suspend_in_flight;
@@ -62,6 +64,7 @@ pub static LAWS: &[&Law] = &[
     &autoprobe_off::LAW,
     &boot_waits::LAW,
     &bound_again::LAW,
+    &containment::LAW,
     &convoy::LAW,
     &default_type::LAW,
     &deferral::LAW,
@@ -90,6 +93,7 @@ pub static LAWS: &[&Law] = &[
     &rmmod_refused::LAW,
     &rmmod_waits::LAW,
     &second_phase_in_flight::LAW,
+    &shutdown_bound::LAW,
     &single_slot::LAW,
     &surprise_removal::LAW,
     &suspend_in_flight::LAW,

@@ -35,6 +35,14 @@ pub(super) const BOOTS: &[Boot] = &[
         hotplug: true,
     },
     Boot {
+        name: "alone",
+        needs: None,
+        append: "",
+        nodes: None,
+        qemu: "",
+        hotplug: false,
+    },
+    Boot {
         name: "kunit",
         needs: Some("CONFIG_KUNIT=y"),
         append: "kunit.enable=1",
@@ -146,7 +154,7 @@ mod tests {
             let config = config.into();
             BOOTS.iter().filter(|boot| boot.is_for(&config)).count()
         };
-        assert_eq!(booted("# CONFIG_KUNIT is not set\n"), 2);
-        assert_eq!(booted("CONFIG_KUNIT=y\n"), 3);
+        assert_eq!(booted("# CONFIG_KUNIT is not set\n"), 3);
+        assert_eq!(booted("CONFIG_KUNIT=y\n"), 4);
     }
 }

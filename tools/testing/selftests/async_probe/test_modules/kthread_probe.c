@@ -5,6 +5,7 @@
  * udev killed in 2014, when it gave each worker 30 seconds.
  */
 
+#include <linux/compiler.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/err.h>
@@ -23,6 +24,10 @@ MODULE_PARM_DESC(prefer_async, "Prefer asynchronous probing, else force synchron
 static bool kthread;
 module_param(kthread, bool, 0444);
 MODULE_PARM_DESC(kthread, "Create a kernel thread in the probe");
+
+static bool oops;
+module_param(oops, bool, 0444);
+MODULE_PARM_DESC(oops, "Dereference a NULL pointer in the probe");
 
 static uint firmware_ms;
 module_param(firmware_ms, uint, 0644);
@@ -61,6 +66,8 @@ static int kthread_probe_probe(struct platform_device *pdev)
 	struct task_struct *thread;
 	int ret;
 
+	if (oops)
+		return READ_ONCE(*(int *)NULL);
 	ret = request_firmware(&firmware, "async_probe/slow_platform.fw", dev);
 	if (ret)
 		return ret;

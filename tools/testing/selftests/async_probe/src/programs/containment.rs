@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A probe that oopses stops no other device and no other module.
+//!
+//! Nothing of what has died can be unloaded, and power-off waits for its probe: the machine is reset.
+
+//@ plain: the recording would be judged with a probe that never ends
+//@ boots: alone
+//@ last: a device stays locked
+
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+use lifecycle::event::Call;
+use lifecycle::laws::containment::{CONSOLE, LAW};
+use lifecycle::ProbeType;
+use selftests::samples::{Driver, PLATFORM};
+use selftests::{ensure, kmsg, ktap, modules, Bench, Failure, Test};
+
+const DEVICES: usize = 2;
+/// The driver whose probe dies, and its device.
+const DYING: &str = "kthread_probe";
+const PANICS: &str = "/proc/sys/kernel/panic_on_oops";
+const DIES: Duration = Duration::from_millis(500);
+/// By then the lab has read the results.
+const RESET: &str = "sleep 60; echo b >/proc/sysrq-trigger";
+
+fn containment(bench: &mut Bench) -> Result<(), Failure> {
+    fs::write(PANICS, "0").map_err(|error| Failure::io("write", PANICS, error))?;
+    bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
+    let reset = Command::new("sh").args(["-c", RESET]).spawn();
+    reset.map_err(|error| Failure::io("run", "sh", error))?;
+    let path = bench.module(DYING);
+    kmsg::expecting("BUG", || {
+        // The task does not come back.
+        thread::spawn(move || modules::insmod(&path, DYING, "oops=1"));
+        sleep(DIES);
+        Ok(())
+    })?;
+    let driver = Driver::slow(ProbeType::ForceSynchronous).quick().to_string();
+    bench.insmod(PLATFORM.module, &driver)?;
+    bench.write(Call::Unbind, &PLATFORM.device(0))?;
+    bench.write(Call::Bind, &PLATFORM.device(0))?;
+    bench.rmmod(PLATFORM.module)?;
+    bench.rmmod(PLATFORM.devices)?;
+    let lines = bench.lines()?.iter();
+    let console: String = lines.map(|line| format!("[    0.000000] {line}\n")).collect();
+    let cases = (CONSOLE.check)(&console);
+    let cases = cases.map_err(|seen| Failure::assertion(LAW.name, seen))?;
+    // Five calls and three probes.
+    ensure("cases of containment", &cases, &(5 + DEVICES + 1))
+}
+
+pub(crate) fn main() -> ExitCode {
+    ktap::run_unwatched(vec![Test::new("containment: a probe that oopses", containment)])
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Power-off shuts down a device that is bound and one that is being probed, and leaves out one that
+//! has been unbound. With `initcall_debug` the driver core says which it shuts down.
+
+//@ plain: the recording would end with the machine
+//@ boots: hotplug
+//@ powers off
+
+use std::fs;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use lifecycle::event::Call;
+use lifecycle::ProbeType;
+use selftests::samples::{self, Driver, PLATFORM};
+use selftests::{ktap, power_off, Bench, Failure, Test};
+
+const DEVICES: usize = 3;
+const NAME: &str = "shutdown_bound: power-off with devices bound, unbound and in their probes";
+const DEBUG: &str = "/sys/module/kernel/parameters/initcall_debug";
+
+fn shut_down(bench: &mut Bench) -> Result<(), Failure> {
+    power_off::is_allowed()?;
+    let driver = Driver::slow(ProbeType::ForceSynchronous);
+    bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
+    bench.insmod(PLATFORM.module, &driver.to_string())?;
+    for number in [1, 2] {
+        bench.write(Call::Unbind, &PLATFORM.device(number))?;
+    }
+    bench.in_background(|| samples::write(Call::Bind, &PLATFORM.device(1)));
+    sleep(Duration::from_millis(u64::from(driver.firmware_ms / 5)));
+    fs::write(DEBUG, "Y").map_err(|error| Failure::io("write", DEBUG, error))?;
+    power_off::now(NAME)
+}
+
+pub(crate) fn main() -> ExitCode {
+    // The last tests, of the instruments, would come after the power-off.
+    ktap::run_unwatched(vec![Test::new(NAME, shut_down)])
+}
