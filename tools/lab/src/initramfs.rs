@@ -71,8 +71,7 @@ impl Initramfs {
         }
     }
 
-    /// The base: busybox with its links, the mount points, /init, and the program that unpacks what
-    /// the run brings.
+    /// The base: busybox, the mount points, /init, and the program that unpacks what the run brings.
     pub fn base(env: &Environment, late: &Path) -> Result<Self> {
         let mut archive = Self::default();
         for dir in DIRECTORIES {
@@ -83,23 +82,6 @@ impl Initramfs {
         archive.file(&format!("bin/{}", name(late)), late, true);
         let busybox = env.root().join(BUSYBOX);
         archive.file("bin/busybox", &busybox, true);
-        let output = env
-            .enter([&format!("/{BUSYBOX}"), "--list"])
-            .command()
-            .output()
-            .at(&busybox, "run")?;
-        for applet in String::from_utf8_lossy(&output.stdout).lines() {
-            // The list has busybox itself, which must stay a file.
-            if applet != "busybox" && !applet.is_empty() {
-                let target = b"busybox".to_vec();
-                archive.put(
-                    &format!("bin/{applet}"),
-                    SYMLINK,
-                    Data::Bytes(target),
-                    (0, 0),
-                );
-            }
-        }
         Ok(archive)
     }
 

@@ -7,6 +7,7 @@
 # late-initramfs depends on nothing that a run brings.
 
 export PATH=/bin HOME=/root
+/bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
