@@ -14,7 +14,7 @@ option = $(if $(value $(2)),--$(1)=$(call quoted,$(2)))
 # make -s says less, V=1 more.
 SAYS = $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),--quiet) $(if $(V),--verbose)
 
-KERNEL_FLAGS = $(call option,kernel,KERNEL)
+KERNEL_FLAGS = $(call option,kernel,KERNEL) $(call option,arch,ARCH)
 LAB_FLAGS = $(KERNEL_FLAGS) $(call option,time,TIME) $(call option,accel,ACCEL) \
 	$(call option,shift,SHIFT) $(call option,seed,SEED) $(call option,snapshot,SNAPSHOT)
 

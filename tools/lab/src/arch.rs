@@ -13,17 +13,22 @@ pub struct Arch {
     pub kernel: &'static str,
     /// The triple of its compilers, `CROSS_COMPILE=` without the last hyphen.
     pub triple: &'static str,
+    /// More for the kernel's make.
+    pub make: &'static str,
     /// The target of the kernel's make that builds the bootable image.
     pub target: &'static str,
     /// That image, below the directory in `arch`.
     pub image: &'static str,
+    /// Globs of the kernel's source, besides its directory: what its build reads of others.
+    pub sources: &'static [&'static str],
     /// Globs of the kernel's source: the directories of other architectures.
     pub others: &'static [&'static str],
     /// Debian's name.
     pub debian: &'static str,
     /// Debian's packages that the root file system needs for it.
     pub packages: &'static [&'static str],
-    /// Files of the root file system that a program of it needs which is not static.
+    /// Files of the root file system that a program of it needs which is not static. Without them
+    /// the kernel's own runner of kselftests is not tried, which needs timeout(1).
     pub libc: &'static [&'static str],
     /// The target of Rust for static programs.
     pub rust: &'static str,
@@ -50,8 +55,10 @@ pub const ARCHES: &[Arch] = &[Arch {
     name: "x86_64",
     kernel: "x86",
     triple: "x86_64-linux-gnu",
+    make: "",
     target: "bzImage",
     image: "boot/bzImage",
+    sources: &[],
     others: &["*/arch/[!x]*/*", "*/arch/xtensa/*"],
     debian: "amd64",
     packages: &["qemu-system-x86"],
@@ -72,7 +79,7 @@ pub const ARCHES: &[Arch] = &[Arch {
 }];
 
 impl Arch {
-    /// The architecture of a name, for the command line.
+    /// The architecture of a name, or of the kernel's `ARCH=`, for the command line.
     ///
     /// # Errors
     ///
@@ -81,8 +88,21 @@ impl Arch {
         let names: Vec<&str> = ARCHES.iter().map(|arch| arch.name).collect();
         ARCHES
             .iter()
-            .find(|arch| arch.name == name)
+            .find(|arch| [arch.name, arch.kernel].contains(&name))
             .ok_or_else(|| format!("expected one of {}", names.join(", ")))
+    }
+
+    /// That of the host; the default, if it is none of them.
+    pub fn host() -> &'static Self {
+        Self::named(std::env::consts::ARCH).unwrap_or(&ARCHES[0])
+    }
+
+    /// A package of it as the host's apt calls it: `busybox-static:arm64`.
+    pub fn package(&self, name: &str) -> String {
+        match self == Self::host() {
+            true => name.to_owned(),
+            false => format!("{name}:{}", self.debian),
+        }
     }
 
     /// The bootable image in a tree that was built.
@@ -106,6 +126,7 @@ mod tests {
         let dir = Project::locate().unwrap().top().join("scripts/kernel");
         for arch in ARCHES {
             assert_eq!(Arch::named(arch.name), Ok(arch));
+            assert_eq!(Arch::named(arch.kernel), Ok(arch));
             let path = dir.join(format!("{}.config", arch.name));
             assert!(path.is_file(), "{}", path.display());
         }

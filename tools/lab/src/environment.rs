@@ -2,6 +2,7 @@
 
 //! The root file system that everything is built and run in.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,8 +51,9 @@ impl Environment {
     }
 
     /// The name of the cache entry.
-    fn name(packages: &[&str]) -> String {
-        let parts = [&[RECIPE], SUITES, packages, LEFT_OUT, MOUNT_POINTS];
+    fn name(packages: &[String]) -> String {
+        let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+        let parts = [&[RECIPE], SUITES, &packages, LEFT_OUT, MOUNT_POINTS];
         format!("rootfs-{SUITE}-{}", digest(&parts.concat()))
     }
 
@@ -64,6 +66,7 @@ impl Environment {
             fresh = true;
             let mirror = Mirror::find()?;
             let what = "making the root file system (300 MB to download)";
+            let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
             make(what, SUITES, &packages, dir, project)?;
             complete(dir, &mirror)
         })?;
@@ -91,8 +94,15 @@ impl Environment {
 }
 
 /// All that is installed.
-fn packages<'a>(arch: &Arch, more: &[&'a str]) -> Vec<&'a str> {
-    [PACKAGES, arch.packages, GUEST_PACKAGES, more].concat()
+fn packages(arch: &Arch, more: &[&str]) -> Vec<String> {
+    let of_host = [PACKAGES, arch.packages].concat().into_iter();
+    let of_guest = GUEST_PACKAGES.iter().map(|name| arch.package(name));
+    let more = more.iter().copied().map(str::to_owned);
+    of_host
+        .map(str::to_owned)
+        .chain(of_guest)
+        .chain(more)
+        .collect()
 }
 
 /// Sees to mmdebstrap and what it needs; installs it where we may.
@@ -152,6 +162,13 @@ fn pipeline(mirror: &Mirror, suites: &[&str], packages: &[&str], target: &Path) 
     for glob in LEFT_OUT {
         word(format!("--dpkgopt=path-exclude={glob}"));
     }
+    // The first is the host's; the others are named with their packages.
+    let others: BTreeSet<&str> = packages
+        .iter()
+        .filter_map(|package| Some(package.split_once(':')?.1))
+        .collect();
+    let others: String = others.iter().flat_map(|other| [",", other]).collect();
+    word(format!("--architectures={}{others}", Arch::host().debian));
     word(format!("--include={}", packages.join(",")));
     word(suites.first().copied().unwrap_or(SUITE).into());
     word("-".into());

@@ -96,10 +96,11 @@ pub fn make_command(arch: &Arch, compiler: &str) -> String {
         other => other.to_owned(),
     };
     format!(
-        "make -C /lab/kernel/src O=/lab/kernel/build ARCH={} CROSS_COMPILE={} \
+        "make -C /lab/kernel/src O=/lab/kernel/build ARCH={} CROSS_COMPILE={} {} \
          CC={compiler} HOSTCC={GCC} KERNELRELEASE=$(cat /lab/kernel/release) -j$(nproc)",
         arch.kernel,
-        arch.compiler("")
+        arch.compiler(""),
+        arch.make
     )
 }
 

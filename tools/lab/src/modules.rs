@@ -15,6 +15,7 @@ use crate::paths::name;
 use crate::process::{build, Line};
 use crate::progress::say;
 use crate::project::Project;
+use crate::session::Session;
 
 /// Where the root file system sees the checkout.
 const SEEN: &str = "/lab/project";
@@ -79,8 +80,9 @@ impl Modules {
 
     /// The same without what debuggers need, which is nine tenths of a file, as `make
     /// modules_install` of the kernel makes them with `INSTALL_MOD_STRIP=1`.
-    pub fn stripped(self, project: &Project, env: &Environment) -> Result<Self> {
-        let to = project.out("stripped");
+    pub fn stripped(self, session: &Session) -> Result<Self> {
+        let to = session.project.out("stripped");
+        let strip = session.kernel.arch().compiler("strip");
         fs::create_dir_all(&to).at(&to, "create the directory")?;
         let built = |path: &Path| {
             path.metadata()
@@ -93,8 +95,9 @@ impl Modules {
                 continue;
             }
             let dir = file.parent().unwrap_or(&file);
-            let output = env
-                .enter(["strip", "--strip-debug", "--preserve-dates", "-o"])
+            let output = session
+                .env
+                .enter([&strip, "--strip-debug", "--preserve-dates", "-o"])
                 .arg(&format!("/lab/out/{}", name(&file)))
                 .arg(&format!("/lab/kernel/{}", name(&file)))
                 .bind(dir, "/lab/kernel")

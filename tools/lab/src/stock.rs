@@ -56,11 +56,9 @@ const RECIPE: &str = "1";
 
 /// [`SOURCE_SUBSET`] for an architecture.
 fn subset(arch: &Arch) -> Vec<String> {
-    let arch = format!("*/arch/{}", arch.kernel);
-    SOURCE_SUBSET
-        .iter()
-        .map(|glob| glob.replace(ARCH, &arch))
-        .collect()
+    let own = format!("*/arch/{}", arch.kernel);
+    let globs = SOURCE_SUBSET.iter().chain(arch.sources);
+    globs.map(|glob| glob.replace(ARCH, &own)).collect()
 }
 
 /// What the kernels of these series, which are all with Rust or all without it, are made by.

@@ -19,7 +19,7 @@ use memmap2::{Mmap, MmapOptions};
 use recorder::Recorder;
 
 /// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab).
-const MEMORY: &str = "/sys/bus/pci/devices/0000:00:1f.0/resource2";
+const MEMORY: &str = "/sys/bus/pci/devices/0000:00:1f.0/resource2_wc";
 
 /// The length of the archive is before it, in little endian.
 const HEADER: usize = 8;

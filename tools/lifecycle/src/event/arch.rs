@@ -3,7 +3,7 @@
 //! The architectures whose kernels can be recorded: the one table of them.
 //!
 //! The table of points has `$argN` for the Nth argument of a function, `$caller` for its caller,
-//! and `sys_` before the name of a system call. A new architecture is a row here; it has to select
+//! `sys_` before the name of a system call, and `$sys1` for its first argument. A new architecture is a row here; it has to select
 //! `HAVE_FUNCTION_ARG_ACCESS_API`.
 
 /// An architecture.
@@ -22,6 +22,8 @@ pub struct Arch {
     caller: &'static str,
     /// What is before `sys_` in the name of a system call's function (`asm/syscall_wrapper.h`).
     syscall: &'static str,
+    /// The first argument of a system call, in the `struct pt_regs` that its function gets.
+    first: &'static str,
 }
 
 /// All of them.
@@ -33,6 +35,7 @@ pub const ARCHES: &[Arch] = &[
         arguments: ["%di", "%si", "%dx", "%cx"],
         caller: "$stack0",
         syscall: "__x64_",
+        first: "+112($arg1)",
     },
     Arch {
         name: "aarch64",
@@ -41,6 +44,7 @@ pub const ARCHES: &[Arch] = &[
         arguments: ["%x0", "%x1", "%x2", "%x3"],
         caller: "%lr",
         syscall: "__arm64_",
+        first: "+0($arg1)",
     },
     Arch {
         name: "riscv64",
@@ -49,6 +53,7 @@ pub const ARCHES: &[Arch] = &[
         arguments: ["%a0", "%a1", "%a2", "%a3"],
         caller: "%ra",
         syscall: "__riscv_",
+        first: "+280($arg1)",
     },
 ];
 
@@ -76,11 +81,10 @@ impl Arch {
     /// What fetches a value of the table of points.
     pub(super) fn expression(&self, neutral: &str) -> String {
         let arguments = (1..).map(|n| format!("$arg{n}")).zip(self.arguments);
-        arguments
-            .chain([("$caller".to_owned(), self.caller)])
-            .fold(neutral.to_owned(), |expression, (name, here)| {
-                expression.replace(&name, here)
-            })
+        arguments.chain([("$caller".to_owned(), self.caller)]).fold(
+            neutral.replace("$sys1", self.first),
+            |expression, (name, here)| expression.replace(&name, here),
+        )
     }
 }
 
@@ -95,6 +99,7 @@ mod tests {
             [
                 arch.expression("+0(+0($arg1)):string"),
                 arch.expression("$caller:symbol"),
+                arch.expression("+0($sys1):ustring"),
                 arch.symbol("sys_delete_module"),
                 arch.symbol("really_probe"),
             ]
@@ -102,11 +107,11 @@ mod tests {
         };
         assert_eq!(
             on("amd64"),
-            "+0(+0(%di)):string $stack0:symbol __x64_sys_delete_module really_probe"
+            "+0(+0(%di)):string $stack0:symbol +0(+112(%di)):ustring __x64_sys_delete_module really_probe"
         );
         assert_eq!(
             on("arm64"),
-            "+0(+0(%x0)):string %lr:symbol __arm64_sys_delete_module really_probe"
+            "+0(+0(%x0)):string %lr:symbol +0(+0(%x0)):ustring __arm64_sys_delete_module really_probe"
         );
         assert!(Arch::named("vax").is_none() && Arch::here().is_some());
     }

@@ -161,8 +161,7 @@ pub const DEFINITIONS: &[Definition] = &[
         event: "rmmod",
         function: "sys_delete_module",
         file: "kernel/module/main.c",
-        // The first argument of the system call, in `struct pt_regs`.
-        fetch: &[("mod", "+0(+112($arg1)):ustring", Value::Name)],
+        fetch: &[("mod", "+0($sys1):ustring", Value::Name)],
         returns: Returns::Result,
     },
     Definition {

@@ -114,9 +114,7 @@ fn slow(session: &Session) -> Result<Slow> {
             firmware: vec![],
         });
     }
-    let modules = session
-        .samples()?
-        .stripped(&session.project, &session.env)?;
+    let modules = session.samples()?.stripped(&session)?;
     let wanted = [
         "async_probe",
         "slow_platform_devices",

@@ -81,7 +81,7 @@ pub fn run(args: &Args) -> Result<()> {
     dir.extend(part.name());
     let _lock = Lock::directory(&dir)?;
     let modules = session.modules()?;
-    let modules = modules.stripped(&session.project, &session.env)?;
+    let modules = modules.stripped(&session)?;
     let programs = programs(&session)?;
     let identity = identity(&session, machine)?;
     note(&identity.to_string());
@@ -206,7 +206,9 @@ pub fn in_guest(
 /// All programs of the guest.
 fn programs(session: &Session) -> Result<Vec<Program>> {
     let mut programs = Program::all(&session.project, session.kernel.arch())?;
-    programs.push(Program::new(&session.project, kselftest::script(session))?);
+    if !session.kernel.arch().libc.is_empty() {
+        programs.push(Program::new(&session.project, kselftest::script(session))?);
+    }
     Ok(programs)
 }
 
