@@ -51,32 +51,65 @@ pub struct Arch {
 }
 
 /// All of them; the first is the default.
-pub const ARCHES: &[Arch] = &[Arch {
-    name: "x86_64",
-    kernel: "x86",
-    triple: "x86_64-linux-gnu",
-    make: "",
-    target: "bzImage",
-    image: "boot/bzImage",
-    sources: &[],
-    others: &["*/arch/[!x]*/*", "*/arch/xtensa/*"],
-    debian: "amd64",
-    packages: &["qemu-system-x86"],
-    libc: &[
-        "lib64/ld-linux-x86-64.so.2",
-        "lib/x86_64-linux-gnu/libc.so.6",
-    ],
-    rust: "x86_64-unknown-linux-gnu",
-    elf: object::Architecture::X86_64,
-    qemu: "qemu-system-x86_64",
-    machine: "pc",
-    random: ",-rdrand,-rdseed",
-    bytewise: ",-erms,-fsrm",
-    serials: ["ttyS0", "ttyS1"],
-    // A busy host lets the check of the timer's interrupt time out, and the kernel panics
-    // (arch/x86/kernel/apic/io_apic.c, check_timer()).
-    wall: "no_timer_check",
-}];
+pub const ARCHES: &[Arch] = &[
+    Arch {
+        name: "x86_64",
+        kernel: "x86",
+        triple: "x86_64-linux-gnu",
+        make: "",
+        target: "bzImage",
+        image: "boot/bzImage",
+        sources: &[],
+        others: &["*/arch/[!x]*/*", "*/arch/xtensa/*"],
+        debian: "amd64",
+        packages: &["qemu-system-x86"],
+        libc: &[
+            "lib64/ld-linux-x86-64.so.2",
+            "lib/x86_64-linux-gnu/libc.so.6",
+        ],
+        rust: "x86_64-unknown-linux-gnu",
+        elf: object::Architecture::X86_64,
+        qemu: "qemu-system-x86_64",
+        machine: "pc",
+        random: ",-rdrand,-rdseed",
+        bytewise: ",-erms,-fsrm",
+        serials: ["ttyS0", "ttyS1"],
+        // A busy host lets the check of the timer's interrupt time out, and the kernel panics
+        // (arch/x86/kernel/apic/io_apic.c, check_timer()).
+        wall: "no_timer_check",
+    },
+    Arch {
+        name: "aarch64",
+        kernel: "arm64",
+        triple: "aarch64-linux-gnu",
+        make: "CROSS_COMPILE_COMPAT=arm-linux-gnueabihf-",
+        target: "Image",
+        image: "boot/Image",
+        sources: &["*/arch/arm", "*/arch/x86/entry/syscalls"],
+        others: &[
+            "*/arch/[!a]*/*",
+            "*/arch/alpha/*",
+            "*/arch/arc/*",
+            "*/arch/arm/*",
+        ],
+        debian: "arm64",
+        packages: &[
+            "qemu-system-arm",
+            "gcc-14-aarch64-linux-gnu",
+            "libc6-dev-arm64-cross",
+            "gcc-arm-linux-gnueabihf",
+        ],
+        libc: &[],
+        rust: "aarch64-unknown-linux-musl",
+        elf: object::Architecture::Aarch64,
+        qemu: "qemu-system-aarch64",
+        machine: "virt",
+        random: "",
+        bytewise: "",
+        serials: ["ttyAMA0", "ttyAMA1"],
+        wall: "",
+    },
+];
 
 impl Arch {
     /// The architecture of a name, or of the kernel's `ARCH=`, for the command line.
