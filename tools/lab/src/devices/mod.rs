@@ -234,6 +234,13 @@ impl Device {
         !placed && (self.model.bus == "PCI" || !self.modules.is_empty())
     }
 
+    /// Whether it can be plugged into a machine that runs. What is behind a port then is off until
+    /// the guest switches the slot on (`hw/pci/pcie.c`, `pcie_cap_slot_plug_cb()`).
+    fn plugs(&self) -> bool {
+        let is_port = |arg: &String| arg.starts_with("pcie-root-port");
+        self.is_on_pci() && !self.args.iter().any(is_port)
+    }
+
     /// Its arguments, in a slot of the root bus.
     fn at(&self, slot: usize) -> Vec<String> {
         let mut args = self.args.clone();
@@ -273,7 +280,7 @@ impl Devices {
 
     /// Whether they can be plugged into a machine that runs.
     fn plugs(&self) -> bool {
-        self.raw.is_empty() && self.devices.iter().all(Device::is_on_pci)
+        self.raw.is_empty() && self.devices.iter().all(Device::plugs)
     }
 
     /// The same arguments, with the slots if QEMU would choose them: of a device that is plugged
@@ -431,6 +438,7 @@ mod tests {
         assert_eq!(behind.args, ["-device", "usb-mouse,id=device2"]);
         let igb = device("igb", "PCI", "", &[]);
         assert_eq!(igb.args[3], "igb,bus=controller1,id=device1");
+        assert!(!igb.plugs() && ehci[0].plugs());
     }
 
     #[test]
