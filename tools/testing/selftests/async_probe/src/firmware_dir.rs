@@ -54,8 +54,11 @@ impl FirmwareDir {
     ///
     /// [`Failure::Io`] if that cannot be done.
     pub fn put(&self, name: &str, image: &[u8]) -> Result<(), Failure> {
+        // The kernel lets no one write a file that it reads (fs/kernel_read_file.c).
         let file = self.file(name);
-        fs::write(&file, image).map_err(|error| Failure::io("write", file, error))
+        let aside = file.with_extension("partial");
+        fs::write(&aside, image).map_err(|error| Failure::io("write", &aside, error))?;
+        fs::rename(&aside, &file).map_err(|error| Failure::io("rename", aside, error))
     }
 
     /// Puts a good image there, small enough to cost no time.
