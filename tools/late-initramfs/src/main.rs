@@ -18,7 +18,8 @@ use cpio::newc::Reader;
 use memmap2::{Mmap, MmapOptions};
 use recorder::Recorder;
 
-/// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab).
+/// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab). As memory that may be
+/// combined it may be read at any address, on each architecture.
 const MEMORY: &str = "/sys/bus/pci/devices/0000:00:1f.0/resource2_wc";
 
 /// The length of the archive is before it, in little endian.
