@@ -44,6 +44,8 @@ pub struct Arch {
     /// translator executes byte by byte. Without them the kernel copies and clears memory in words,
     /// which takes the host an eighth of the time; an instruction count is another one then.
     pub bytewise: &'static str,
+    /// Whether that machine takes devices while it runs.
+    pub hotplug: bool,
     /// The device of the first serial line, and of the second.
     pub serials: [&'static str; 2],
     /// More for the kernel's command line in real time.
@@ -73,6 +75,7 @@ pub const ARCHES: &[Arch] = &[
         machine: "pc",
         random: ",-rdrand,-rdseed",
         bytewise: ",-erms,-fsrm",
+        hotplug: true,
         serials: ["ttyS0", "ttyS1"],
         // A busy host lets the check of the timer's interrupt time out, and the kernel panics
         // (arch/x86/kernel/apic/io_apic.c, check_timer()).
@@ -106,6 +109,7 @@ pub const ARCHES: &[Arch] = &[
         machine: "virt",
         random: "",
         bytewise: "",
+        hotplug: false,
         serials: ["ttyAMA0", "ttyAMA1"],
         wall: "",
     },

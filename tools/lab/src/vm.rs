@@ -293,6 +293,8 @@ impl Boot<'_> {
         };
         command.stdin(stdin).stdout(Stdio::null()).stderr(stderr);
         let qemu = Guarded::spawn(&mut command)?;
+        // QEMU has the other end alone: where QEMU ends, the connection does.
+        drop(command);
         let qmp = qmp.map(Pending::open).transpose()?;
         Ok(Running { qemu, qmp })
     }

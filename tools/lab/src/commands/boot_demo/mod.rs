@@ -114,7 +114,7 @@ fn slow(session: &Session) -> Result<Slow> {
             firmware: vec![],
         });
     }
-    let modules = session.samples()?.stripped(&session)?;
+    let modules = session.samples()?.stripped(session)?;
     let wanted = [
         "async_probe",
         "slow_platform_devices",

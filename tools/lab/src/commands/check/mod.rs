@@ -241,7 +241,7 @@ impl Guests<'_> {
         let guests: Vec<_> = thread::scope(|scope| {
             let guests: Vec<_> = BOOTS
                 .iter()
-                .filter(|boot| boot.is_for(&config))
+                .filter(|boot| boot.is_for(self.session.kernel.arch(), &config))
                 .map(|boot| {
                     let guest = Guest {
                         session: self.session,
