@@ -193,13 +193,6 @@ pub const CONTROLLERS: &[Controller] = &[
         others: &["tpci200"],
     },
     Controller {
-        of: "floppy-bus",
-        device: "isa-fdc",
-        bus: "",
-        modules: &[],
-        others: &["fdc"],
-    },
-    Controller {
         of: "IDE",
         device: "ahci",
         bus: "ID.0",
