@@ -2,7 +2,8 @@
 
 //! A probe that oopses stops no other device and no other module.
 //!
-//! Nothing of what has died can be unloaded, and power-off waits for its probe: the machine is reset.
+//! Nothing of what has died can be unloaded, and power-off waits for its probe, so the machine is
+//! reset.
 
 //@ plain: the recording would be judged with a probe that never ends
 //@ boots: alone

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Power-off shuts down a device that is bound and one that is being probed, and leaves out one that
-//! has been unbound. With `initcall_debug` the driver core says which it shuts down.
+//! Power-off shuts down a device that is bound and one that is being probed, and leaves out one
+//! that has been unbound. With `initcall_debug` the driver core says which it shuts down.
 
 //@ plain: the recording would end with the machine
 //@ boots: hotplug
