@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::arch::Arch;
 use crate::cache::{remove_tree, Lock};
 use crate::enter::tethered;
 use crate::environment::{quote, Environment};
@@ -15,7 +16,6 @@ use crate::paths::name;
 use crate::process::{build, Line};
 use crate::progress::say;
 use crate::project::Project;
-use crate::session::Session;
 
 /// Where the root file system sees the checkout.
 const SEEN: &str = "/lab/project";
@@ -80,9 +80,9 @@ impl Modules {
 
     /// The same without what debuggers need, which is nine tenths of a file, as `make
     /// modules_install` of the kernel makes them with `INSTALL_MOD_STRIP=1`.
-    pub fn stripped(self, session: &Session) -> Result<Self> {
-        let to = session.project.out("stripped");
-        let strip = session.kernel.arch().compiler("strip");
+    pub fn stripped(self, project: &Project, env: &Environment, arch: &Arch) -> Result<Self> {
+        let to = project.out("stripped");
+        let strip = arch.compiler("strip");
         fs::create_dir_all(&to).at(&to, "create the directory")?;
         let built = |path: &Path| {
             path.metadata()
@@ -95,8 +95,7 @@ impl Modules {
                 continue;
             }
             let dir = file.parent().unwrap_or(&file);
-            let output = session
-                .env
+            let output = env
                 .enter([&strip, "--strip-debug", "--preserve-dates", "-o"])
                 .arg(&format!("/lab/out/{}", name(&file)))
                 .arg(&format!("/lab/kernel/{}", name(&file)))

@@ -3,8 +3,8 @@
 //! The architectures whose kernels can be recorded: the one table of them.
 //!
 //! The table of points has `$argN` for the Nth argument of a function, `$caller` for its caller,
-//! `sys_` before the name of a system call, and `$sys1` for its first argument. A new architecture is a row here; it has to select
-//! `HAVE_FUNCTION_ARG_ACCESS_API`.
+//! `sys_` before the name of a system call, and `$sys1` for its first argument. A new architecture
+//! is a row here; it has to select `HAVE_FUNCTION_ARG_ACCESS_API`.
 
 /// An architecture.
 #[derive(Debug, PartialEq, Eq)]

@@ -114,7 +114,10 @@ fn slow(session: &Session) -> Result<Slow> {
             firmware: vec![],
         });
     }
-    let modules = session.samples()?.stripped(session)?;
+    let modules =
+        session
+            .samples()?
+            .stripped(&session.project, &session.env, session.kernel.arch())?;
     let wanted = [
         "async_probe",
         "slow_platform_devices",
