@@ -37,8 +37,12 @@ pub static CONSOLE: Console = Console {
 /// Suspend begins.
 const ENTRY: &[&str] = &["PM: suspend entry", "PM: hibernation: hibernation entry"];
 
-/// All devices are suspended, as a test of the kernel says (`/sys/power/pm_test`).
-const SUSPENDED: &str = "debug: Waiting for ";
+/// All devices are suspended, as a test of the kernel says (`/sys/power/pm_test`), or an image of
+/// the memory is made (`kernel/power/snapshot.c`, `enough_free_mem()`).
+const SUSPENDED: &[&str] = &[
+    "debug: Waiting for ",
+    "PM: hibernation: Normal pages needed",
+];
 
 /// Suspend has ended.
 const EXIT: &[&str] = &["PM: suspend exit", "PM: hibernation: hibernation exit"];
@@ -62,7 +66,7 @@ fn check(console: &str) -> Result<usize, String> {
         }
         if has(ENTRY) {
             in_flight = running.len();
-        } else if has(&[SUSPENDED]) {
+        } else if has(SUSPENDED) {
             if let Some(device) = running.first() {
                 return Err(format!(
                     "the probe of {device} runs at `{}`",
@@ -92,7 +96,7 @@ fn late(console: &str) -> Option<String> {
 fn while_suspended(console: &str) -> Option<String> {
     let (began, suspended) = (
         line_of(console, " probe_began ")?,
-        line_of(console, SUSPENDED)?,
+        line_of(console, SUSPENDED[0])?,
     );
     Some(console.replace(suspended, &format!("{suspended}\n{began}")))
 }
@@ -110,6 +114,11 @@ mod tests {
             .contains(" runs at `"));
         let began = check(&while_suspended(good).unwrap()).unwrap_err();
         assert!(began.contains(" begins while "), "{began}");
+        let hibernates = good
+            .replace(ENTRY[0], ENTRY[1])
+            .replace(SUSPENDED[0], SUSPENDED[1]);
+        assert_eq!(check(&hibernates), Ok(2));
+        assert!(check(&late(&hibernates).unwrap()).is_err());
         assert_eq!(check(""), Ok(0));
     }
 }
