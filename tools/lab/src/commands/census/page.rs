@@ -86,7 +86,17 @@ pub fn page(rows: &[Row], of: usize) -> String {
     page += &section("Other rows that are not clean", &others, |row| {
         row.verdict.clone().unwrap_or_default()
     });
-    page
+    let why = |row: &Row| {
+        let bound = row.drivers.iter().filter(|driver| driver.devices > 0);
+        let why: Vec<&str> = bound.map(|driver| driver.why.as_str()).collect();
+        why.concat()
+    };
+    let reasons: Vec<_> = rows
+        .iter()
+        .filter(|row| row.verdict.is_none() && !why(row).is_empty())
+        .copied()
+        .collect();
+    page + &section("Reasons of the advice, of clean rows", &reasons, why)
 }
 
 /// The commits that the rows are of, if there is more than one: another lab may judge otherwise.
@@ -145,6 +155,7 @@ fn cells(row: &Row) -> Vec<[String; 8]> {
         probe_type: "-".to_owned(),
         devices: 0,
         advice: "-".to_owned(),
+        why: String::new(),
     };
     let bound: Vec<_> = row
         .drivers
@@ -167,6 +178,7 @@ fn cells(row: &Row) -> Vec<[String; 8]> {
             probe_type,
             devices,
             advice,
+            ..
         } = driver;
         let known = *devices > 0;
         [
@@ -225,6 +237,7 @@ mod tests {
             probe_type: "prefer_asynchronous".to_owned(),
             devices: 1,
             advice: "is probed asynchronously already".to_owned(),
+            why: "Because.".to_owned(),
         };
         let good = Row {
             device: "nvme".to_owned(),
@@ -255,6 +268,7 @@ mod tests {
         );
         for text in [
             "``nvme`` on ``nvme``::\n\n    1.5 ms",
+            "``nvme`` on ``nvme``::\n\n    Because.",
             "``foo`` on ``edu``::\n\n    foo binds",
         ] {
             assert!(page.contains(text), "{page}");

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use lifecycle::driver::advice::Verdict;
 use lifecycle::life::Kind;
 use lifecycle::parse::recording;
 use lifecycle::Micros;
@@ -35,6 +36,9 @@ pub struct Driver {
     pub devices: usize,
     /// What it is advised.
     pub advice: String,
+    /// Why it must not be probed asynchronously, or why that cannot be told.
+    #[serde(default)]
+    pub why: String,
 }
 
 /// A row of the census.
@@ -136,6 +140,10 @@ impl Row {
                     .map_or(String::new(), |of| of.to_string()),
                 devices: of.driver.devices,
                 advice: of.advice.verdict.to_string(),
+                why: match of.advice.verdict {
+                    Verdict::Forbidden | Verdict::Unknown => of.advice.why[1..].join(" "),
+                    _ => String::new(),
+                },
             })
             .collect();
         self.waits = waits(&self.module, out).unwrap_or_default();
