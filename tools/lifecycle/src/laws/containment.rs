@@ -43,7 +43,7 @@ fn check(console: &str) -> Result<usize, String> {
     let (mut calls, mut probes) = (BTreeMap::new(), BTreeSet::new());
     let (mut is_oops, mut cases) = (false, 0);
     for line in console.split_inclusive('\n') {
-        is_oops |= line.contains("] Oops: ");
+        is_oops |= line.contains(" Oops: ");
         // `CPU: 1 UID: 0 PID: 77 Comm: containment Tainted: ...`
         let pid = line.split_once(" PID: ").filter(|_| is_oops);
         if let Some(Ok(pid)) = pid.and_then(|(_, rest)| Some(rest.split(' ').next()?.parse())) {
