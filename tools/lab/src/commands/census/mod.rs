@@ -74,6 +74,7 @@ pub fn run(args: &Args) -> Result<()> {
     args.partition.keep(&mut pairs);
     let kernel = session.kernel.release()?;
     let qemu = qemu_version(&session)?;
+    let revision = revision(&session);
     let known = |pair: &Pair| {
         let row = Row::load(&dir.join(format!("{}.json", pair.name())))?;
         (row.kernel == kernel && row.qemu == qemu).then_some(row)
@@ -101,7 +102,7 @@ pub fn run(args: &Args) -> Result<()> {
                 args,
                 pair,
                 &dir,
-                (&kernel, &qemu),
+                (&kernel, &qemu, &revision),
             )?;
             row.save(&dir.join(format!("{}.json", pair.name())))?;
             result(&page::line(&row));
@@ -166,7 +167,7 @@ fn take(
     args: &Args,
     pair: &Pair,
     dir: &Path,
-    (kernel, qemu): (&str, &str),
+    by: (&str, &str, &str),
 ) -> Result<Row> {
     // The console and the recordings stay beside the row.
     let out = dir.join(pair.name());
@@ -185,9 +186,6 @@ fn take(
     remove_tree(&out.join("modules"))?;
     match checked {
         Err(error) if error.kind == Kind::Interrupted || error.kind == Kind::Storage => Err(error),
-        checked => Ok(Row {
-            revision: revision(session),
-            ..Row::new(pair, kernel, qemu, checked, &out)
-        }),
+        checked => Ok(Row::new(pair, by, checked, &out)),
     }
 }

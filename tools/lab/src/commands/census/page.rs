@@ -64,39 +64,20 @@ pub fn page(rows: &[Row], of: usize) -> String {
     page += COLUMN_WORDS;
     let lines: Vec<[String; 8]> = rows.iter().flat_map(|row| cells(row)).collect();
     page += &format!("\n{}", table(&lines));
-    let waits: Vec<_> = rows
-        .iter()
-        .filter(|row| !row.waits.is_empty())
-        .copied()
-        .collect();
-    page += &section("What insmod waits for", &waits, |row| row.waits.join("; "));
-    let complaints: Vec<_> = rows
-        .iter()
-        .filter(|row| !row.complaints.is_empty())
-        .copied()
-        .collect();
-    page += &section("Complaints of the kernel", &complaints, |row| {
+    page += &section("What insmod waits for", &rows, |row| row.waits.join("; "));
+    page += &section("Complaints of the kernel", &rows, |row| {
         row.complaints.join("; ")
     });
-    let others: Vec<_> = rows
-        .iter()
-        .filter(|row| row.verdict.is_some() && row.complaints.is_empty())
-        .copied()
-        .collect();
-    page += &section("Other rows that are not clean", &others, |row| {
-        row.verdict.clone().unwrap_or_default()
+    page += &section("Other rows that are not clean", &rows, |row| {
+        let verdict = row.verdict.clone().filter(|_| row.complaints.is_empty());
+        verdict.unwrap_or_default()
     });
-    let why = |row: &Row| {
+    page += &section("Reasons of the advice, of clean rows", &rows, |row| {
         let bound = row.drivers.iter().filter(|driver| driver.devices > 0);
-        let why: Vec<&str> = bound.map(|driver| driver.why.as_str()).collect();
-        why.concat()
-    };
-    let reasons: Vec<_> = rows
-        .iter()
-        .filter(|row| row.verdict.is_none() && !why(row).is_empty())
-        .copied()
-        .collect();
-    page + &section("Reasons of the advice, of clean rows", &reasons, why)
+        let clean = bound.filter(|_| row.verdict.is_none());
+        clean.map(|driver| driver.why.as_str()).collect()
+    });
+    page
 }
 
 /// The commits that the rows are of, if there is more than one: another lab may judge otherwise.
@@ -119,21 +100,25 @@ fn revisions(rows: &[&Row]) -> String {
     ) + "\n\n"
 }
 
-/// A list of rows, with what there is to say of each.
+/// A list of the rows of which there is something to say.
 fn section(title: &str, rows: &[&Row], text: impl Fn(&Row) -> String) -> String {
-    let mut out = format!("\n{title}\n{}\n\n", "=".repeat(title.len()));
-    if rows.is_empty() {
-        out += "None.\n";
-    }
+    let mut out = String::new();
     for row in rows {
+        let text = text(row);
+        if text.is_empty() {
+            continue;
+        }
         let _ = writeln!(out, "``{}`` on ``{}``::\n", row.module, row.device);
         let options = textwrap::Options::new(78)
             .initial_indent("    ")
             .subsequent_indent("    ");
-        out += &format!("{}\n\n", textwrap::fill(&text(row), options));
+        out += &format!("{}\n\n", textwrap::fill(&text, options));
     }
-    out.truncate(out.trim_end().len());
-    out + "\n"
+    if out.is_empty() {
+        out += "None.";
+    }
+    let rule = "=".repeat(title.len());
+    format!("\n{title}\n{rule}\n\n{}\n", out.trim_end())
 }
 
 /// A line for the terminal.

@@ -84,8 +84,7 @@ impl Row {
     /// The row of a check whose files are in `out`.
     pub fn new(
         pair: &Pair,
-        kernel: &str,
-        qemu: &str,
+        (kernel, qemu, revision): (&str, &str, &str),
         checked: Result<Checked>,
         out: &Path,
     ) -> Self {
@@ -94,6 +93,7 @@ impl Row {
             module: pair.module.clone(),
             kernel: kernel.to_owned(),
             qemu: qemu.to_owned(),
+            revision: revision.to_owned(),
             ..Self::default()
         };
         match checked {
