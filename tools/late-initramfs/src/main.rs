@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Gives the lab the time to take a snapshot, then unpacks what the run brings. With `WATCHES` in
-//! the environment the kprobes of the recorder are made first: to make them takes two thirds of a
-//! second of the processor, which the snapshot saves.
+//! the environment the kprobes of the recorder are made first: to make them takes 0.9 s of the
+//! processor, which the snapshot saves.
 //!
 //! The archive is in the memory of a device (ivshmem-plain). To read it takes instructions and
 //! nothing else: no interrupt and no answer of the host, whose moment would be another one in each
