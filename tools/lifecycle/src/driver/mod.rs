@@ -5,7 +5,9 @@
 
 pub mod advice;
 pub mod load;
+mod registered;
 pub mod text;
 
 pub use advice::{advise, Advice, Facts, Verdict};
 pub use load::{loads, Load, Named};
+pub use registered::REGISTERED;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use lifecycle::driver::Load;
+use lifecycle::driver::{Load, REGISTERED};
 use lifecycle::event::resource::{Resource, Step};
 use lifecycle::event::Call;
 use lifecycle::laws::nothing_outlives;
@@ -427,19 +427,6 @@ fn not_again(of: &Evidence<'_>) -> Vec<Fault> {
     });
     binds.take(NAMED).collect()
 }
-
-/// What is registered, and by which function.
-const REGISTERED: &[(&str, &str)] = &[
-    ("misc_register", "miscdevice"),
-    ("class_register", "class"),
-    ("register_chrdev_region", "device number"),
-    ("__register_chrdev", "device number"),
-    ("cdev_add", "character device"),
-    ("device_add", "device"),
-    ("driver_register", "driver"),
-    ("bus_register", "bus"),
-    ("register_netdevice", "network device"),
-];
 
 /// Only one device at a time can be bound. If the kernel has refused what the probe registers, it
 /// is a fault, and that is seen; else the probe itself may have decided so.

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lifecycle::driver::REGISTERED;
 use lifecycle::event::Call;
 use lifecycle::parse::recording;
 use nix::errno::Errno;
@@ -503,7 +504,8 @@ impl Life {
         }
         let mut refused = None;
         if self.write(driver, Call::Bind, device)?.is_ok() {
-            let functions: Vec<_> = own::REGISTRATIONS.iter().map(ToString::to_string).collect();
+            let functions = REGISTERED.iter().map(|(function, _)| (*function).to_owned());
+            let functions: Vec<String> = functions.collect();
             let watch = own::Watch::begin(&functions);
             // That it is bound already, or is to be tried again, is no failure.
             let is_free = !driver.devices().contains(first);

@@ -10,20 +10,6 @@ use std::path::{Path, PathBuf};
 const TRACING: &str = "/sys/kernel/tracing";
 const GROUP: &str = "own";
 
-/// What probes call to register something that has a name, a number or a place of its own. The
-/// first argument is the object, or a number.
-pub(crate) const REGISTRATIONS: &[&str] = &[
-    "misc_register",
-    "class_register",
-    "register_chrdev_region",
-    "__register_chrdev",
-    "cdev_add",
-    "device_add",
-    "driver_register",
-    "bus_register",
-    "register_netdevice",
-];
-
 /// The functions are watched until this is dropped.
 pub(crate) struct Watch {
     functions: Vec<String>,
