@@ -51,6 +51,8 @@ pub mod single_slot;
 pub mod surprise_removal;
 pub mod suspend_in_flight;
 #[cfg(test)]
+mod test_cases;
+#[cfg(test)]
 pub(crate) mod test_life;
 pub mod two_phase;
 pub mod uevent_order;

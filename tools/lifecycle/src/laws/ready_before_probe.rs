@@ -61,39 +61,3 @@ fn too_early(life: &Life) -> Option<Vec<Event>> {
     draft.shift(ready, probe.began);
     Some(draft.done())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::test_life::{altered, assert_broken, assert_kept};
-    use super::LAW;
-
-    const RECORDED: &str = "
-        9 add 0
-        9 uevent 0 add
-        9 probe 0
-        9 probe_end 0
-        9 add_end 0
-        8 add 1
-        8 uevent 1 add
-        9 probe 1
-        9 probe_end 0
-        8 add_end 0
-        9 probe 2
-        9 probe_end 0
-    ";
-
-    #[test]
-    fn holds() {
-        assert_kept(&LAW, RECORDED, 2);
-        // It is not probed.
-        let without = altered(RECORDED, "9 probe 0", "");
-        assert_kept(&LAW, &without.replacen("9 probe_end 0", "", 1), 1);
-    }
-
-    #[test]
-    fn too_early() {
-        let early = altered(RECORDED, "8 uevent 1 add", "");
-        let early = altered(&early, "9 probe 1", "9 probe 1\n 8 uevent 1 add");
-        assert_broken(&LAW, &early, "uevent");
-    }
-}

@@ -2,7 +2,7 @@
 
 //! Short logs for the tests of laws, and what laws say of them.
 
-use super::law::{Law, Verdict, Violation};
+use super::law::Violation;
 use crate::event::definitions::all;
 use crate::event::point::Value;
 use crate::event::{Fetched, Point, Recorded, Side, SmolStr};
@@ -21,9 +21,14 @@ use crate::{Event, Life, Micros, ProbeType, Probing, What};
 /// `by=m` a module or `by=` a number.
 pub(crate) fn recording(lines: &str) -> Vec<Event> {
     let mut events = Vec::new();
+    let mut passed = Micros(1_000_000);
     for line in lines.lines().filter(|line| !line.trim().is_empty()) {
-        let time = Micros(1_000_000 + 1000 * events.len() as u64);
         let words: Vec<_> = line.split_whitespace().collect();
+        if let ["passes", seconds, "s"] = words[..] {
+            passed = passed + Micros(1_000_000 * seconds.parse::<u64>().unwrap());
+            continue;
+        }
+        let time = passed + Micros(1000 * events.len() as u64);
         let what = match words[0].parse() {
             Ok(pid) => recorded(pid, words[1], &words[2..]),
             Err(_) => log(line).remove(0).what,
@@ -224,50 +229,7 @@ pub(crate) fn life_on(lines: &str, probing: Probing) -> Life {
     Life::new(recording(lines), probing)
 }
 
-/// The life in which so many seconds pass before the line.
-pub(crate) fn late(lines: &str, line: &str, seconds: u64) -> Life {
-    let from = lines.lines().filter(|of| !of.trim().is_empty());
-    let from = from.take_while(|of| of.trim() != line).count();
-    let mut events = recording(lines);
-    for event in &mut events[from..] {
-        event.time = event.time + Micros(seconds * 1_000_000);
-    }
-    Life::new(events, Probing::Once)
-}
-
 /// What a broken law saw.
 pub(crate) fn seen(verdict: Result<(), Violation>) -> String {
     verdict.expect_err("the law is kept").seen
-}
-
-/// The law is kept in so many cases.
-pub(crate) fn assert_kept(law: &Law, lines: &str, cases: usize) {
-    kept_in(law, &life(lines), cases);
-}
-
-/// The same in a life.
-pub(crate) fn kept_in(law: &Law, life: &Life, cases: usize) {
-    // A log without events shows nothing of what the law has to see.
-    let expected = match cases {
-        _ if life.events.is_empty() => Verdict::CannotBeSeen(law.needs.to_vec()),
-        0 => Verdict::NoCase,
-        cases => Verdict::Kept(cases),
-    };
-    assert_eq!(law.verdict(life), expected);
-}
-
-/// The law is broken, and what it saw contains `seen`.
-pub(crate) fn assert_broken(law: &Law, lines: &str, seen: &str) {
-    broken_in(law, &life(lines), seen);
-}
-
-/// The same in a life.
-pub(crate) fn broken_in(law: &Law, life: &Life, seen: &str) {
-    match law.verdict(life) {
-        Verdict::Broken(violation) => assert!(
-            violation.seen.contains(seen),
-            "expected `{seen}` in\n{violation}"
-        ),
-        other => panic!("{other:?}: {:?}", life.events),
-    }
 }
