@@ -11,679 +11,208 @@ use std::fmt;
 use super::point::{Definition, Point, Returns, Value};
 use super::resource::{Resource, Step};
 
-const DEVICE: (&str, &str, Value) = ("dev", "+0(+0($arg1)):string", Value::Device);
-const AT: (&str, &str, Value) = ("at", "$arg1:x64", Value::At);
-const DRIVER: (&str, &str, Value) = ("drv", "+0(+0($arg1)):string", Value::Driver);
-const BY: (&str, &str, Value) = ("by", "$arg1:x64", Value::By);
-const BUS: (&str, &str, Value) = ("bus", "$arg1:x64", Value::Bus);
-const CALLER: (&str, &str, Value) = ("from", "$caller:symbol", Value::Caller);
+/// Rows: a point, the name of its event, the function and its file, what is recorded of its return,
+/// and what is fetched, as in the kernel's `kprobe_events`.
+macro_rules! points {
+    ($($point:ident$(($resource:ident, $step:ident))?: $event:literal of $function:ident in $file:literal
+        => $returns:ident [$($key:tt = $expression:literal)*];)*) => {
+        &[$(Definition {
+            point: Point::$point$((Resource::$resource, Step::$step))?,
+            event: $event,
+            function: stringify!($function),
+            file: $file,
+            returns: Returns::$returns,
+            fetch: &[$((stringify!($key), $expression, value(stringify!($key)))),*],
+        }),*]
+    };
+}
+
+/// The meaning of a key.
+const fn value(key: &str) -> Value {
+    match key.as_bytes() {
+        b"dev" => Value::Device,
+        b"at" => Value::At,
+        b"drv" => Value::Driver,
+        b"by" => Value::By,
+        b"bus" => Value::Bus,
+        b"type" => Value::ProbeType,
+        b"asked" => Value::Asked,
+        b"mod" | b"name" | b"action" => Value::Name,
+        b"func" => Value::Function,
+        b"domain" => Value::Domain,
+        b"from" => Value::Caller,
+        b"node" | b"irq" | b"size" => Value::Node,
+        _ => panic!("no such key"),
+    }
+}
 
 /// All that every recording has.
-pub const DEFINITIONS: &[Definition] = &[
-    Definition {
-        point: Point::Probe,
-        event: "probe",
-        function: "really_probe",
-        file: "drivers/base/dd.c",
-        fetch: &[
-            DEVICE,
-            AT,
-            ("drv", "+0(+0($arg2)):string", Value::Driver),
-            ("by", "$arg2:x64", Value::By),
-        ],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::Bound,
-        event: "bound",
-        function: "driver_bound",
-        file: "drivers/base/dd.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::Release,
-        event: "release",
-        function: "device_release_driver_internal",
-        file: "drivers/base/dd.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::Remove,
-        event: "remove",
-        function: "device_remove",
-        file: "drivers/base/dd.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::Cleanup,
-        event: "cleanup",
-        function: "device_unbind_cleanup",
-        file: "drivers/base/dd.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::Detach,
-        event: "detach",
-        function: "driver_detach",
-        file: "drivers/base/dd.c",
-        fetch: &[DRIVER, BY],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::Register,
-        event: "register",
-        function: "driver_register",
-        file: "drivers/base/driver.c",
-        fetch: &[
-            DRIVER,
-            BY,
-            ("bus", "+8($arg1):x64", Value::Bus),
-            ("type", "+36($arg1):u32", Value::ProbeType),
-            // None where the driver is built in.
-            ("mod", "+24(+16($arg1)):string", Value::Name),
-            // `driver_async_probe=` on the command line.
-            ("asked", "@async_probe_drv_names:string", Value::Asked),
-        ],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::Unregister,
-        event: "unregister",
-        function: "driver_unregister",
-        file: "drivers/base/driver.c",
-        fetch: &[DRIVER, BY],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::Bus,
-        event: "bus",
-        function: "bus_register",
-        file: "drivers/base/bus.c",
-        fetch: &[("name", "+0(+0($arg1)):string", Value::Name), BUS],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::BusGone,
-        event: "bus_gone",
-        function: "bus_unregister",
-        file: "drivers/base/bus.c",
-        fetch: &[("name", "+0(+0($arg1)):string", Value::Name), BUS],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::Bind,
-        event: "bind",
-        function: "device_driver_attach",
-        file: "drivers/base/dd.c",
-        fetch: &[
-            ("dev", "+0(+0($arg2)):string", Value::Device),
-            ("at", "$arg2:x64", Value::At),
-            DRIVER,
-            BY,
-            CALLER,
-        ],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::Attach,
-        event: "attach",
-        function: "device_attach",
-        file: "drivers/base/dd.c",
-        fetch: &[DEVICE, AT, CALLER],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::Firmware,
-        event: "firmware",
-        function: "_request_firmware",
-        file: "drivers/base/firmware_loader/main.c",
-        fetch: &[
-            ("name", "+0($arg2):string", Value::Name),
-            ("dev", "+0(+0($arg3)):string", Value::Device),
-            ("at", "$arg3:x64", Value::At),
-        ],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::Init,
-        event: "init",
-        function: "do_init_module",
-        file: "kernel/module/main.c",
-        fetch: &[("mod", "+24($arg1):string", Value::Name)],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::Rmmod,
-        event: "rmmod",
-        function: "sys_delete_module",
-        file: "kernel/module/main.c",
-        fetch: &[("mod", "+0($sys1):ustring", Value::Name)],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::FreeModule,
-        event: "free_module",
-        function: "free_module",
-        file: "kernel/module/main.c",
-        fetch: &[("mod", "+24($arg1):string", Value::Name)],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::Flush,
-        event: "flush",
-        function: "async_synchronize_cookie_domain",
-        file: "kernel/async.c",
-        fetch: &[("domain", "$arg2:x64", Value::Domain), CALLER],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::Add,
-        event: "add",
-        function: "device_add",
-        file: "drivers/base/core.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Result,
-    },
-    Definition {
-        point: Point::Del,
-        event: "del",
-        function: "device_del",
-        file: "drivers/base/core.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::Uevent,
-        event: "uevent",
-        // `kobject_uevent_env()` itself is built without ftrace and refuses probes.
-        function: "dev_uevent",
-        file: "drivers/base/core.c",
-        fetch: &[
-            DEVICE,
-            AT,
-            // None where sysfs's `uevent` is read.
-            ("action", "+0(+24($arg2)):string", Value::Name),
-        ],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::Schedule,
-        event: "schedule",
-        function: "async_schedule_node_domain",
-        file: "kernel/async.c",
-        fetch: &[
-            ("func", "$arg1:symbol", Value::Function),
-            ("at", "$arg2:x64", Value::At),
-            ("domain", "$arg4:x64", Value::Domain),
-        ],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::ScheduleDevice,
-        event: "schedule_device",
-        function: "async_schedule_dev_nocall",
-        file: "kernel/async.c",
-        fetch: &[
-            ("func", "$arg1:symbol", Value::Function),
-            ("at", "$arg2:x64", Value::At),
-        ],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::Queue,
-        event: "queue",
-        function: "queue_work_node",
-        file: "kernel/workqueue.c",
-        fetch: &[("node", "$arg1:s32", Value::Node)],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::Run,
-        event: "run",
-        function: "async_run_entry_fn",
-        file: "kernel/async.c",
-        fetch: &[],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::DriverAttach,
-        event: "driver_attach",
-        function: "__driver_attach_async_helper",
-        file: "drivers/base/dd.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::DeviceAttach,
-        event: "device_attach",
-        function: "__device_attach_async_helper",
-        file: "drivers/base/dd.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Nothing,
-    },
-    Definition {
-        point: Point::Freed,
-        event: "freed",
-        function: "device_release",
-        file: "drivers/base/core.c",
-        fetch: &[DEVICE, AT],
-        returns: Returns::Unseen,
-    },
-    Definition {
-        point: Point::Thread,
-        event: "thread",
-        function: "kthread_create_on_node",
-        file: "kernel/kthread.c",
-        fetch: &[CALLER],
-        returns: Returns::Result,
-    },
-];
+pub const DEFINITIONS: &[Definition] = points! {
+    Probe: "probe" of really_probe in "drivers/base/dd.c" => Result
+        [dev="+0(+0($arg1)):string" at="$arg1:x64" drv="+0(+0($arg2)):string" by="$arg2:x64"];
+    Bound: "bound" of driver_bound in "drivers/base/dd.c" => Unseen
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    Release: "release" of device_release_driver_internal in "drivers/base/dd.c" => Nothing
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    Remove: "remove" of device_remove in "drivers/base/dd.c" => Unseen
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    Cleanup: "cleanup" of device_unbind_cleanup in "drivers/base/dd.c" => Unseen
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    Detach: "detach" of driver_detach in "drivers/base/dd.c" => Nothing
+        [drv="+0(+0($arg1)):string" by="$arg1:x64"];
+    // There is no module where the driver is built in. `driver_async_probe=` of the command line is
+    // `asked`.
+    Register: "register" of driver_register in "drivers/base/driver.c" => Result
+        [drv="+0(+0($arg1)):string" by="$arg1:x64" bus="+8($arg1):x64" type="+36($arg1):u32"
+         mod="+24(+16($arg1)):string" asked="@async_probe_drv_names:string"];
+    Unregister: "unregister" of driver_unregister in "drivers/base/driver.c" => Nothing
+        [drv="+0(+0($arg1)):string" by="$arg1:x64"];
+    Bus: "bus" of bus_register in "drivers/base/bus.c" => Result
+        [name="+0(+0($arg1)):string" bus="$arg1:x64"];
+    BusGone: "bus_gone" of bus_unregister in "drivers/base/bus.c" => Nothing
+        [name="+0(+0($arg1)):string" bus="$arg1:x64"];
+    Bind: "bind" of device_driver_attach in "drivers/base/dd.c" => Result
+        [dev="+0(+0($arg2)):string" at="$arg2:x64" drv="+0(+0($arg1)):string" by="$arg1:x64"
+         from="$caller:symbol"];
+    Attach: "attach" of device_attach in "drivers/base/dd.c" => Result
+        [dev="+0(+0($arg1)):string" at="$arg1:x64" from="$caller:symbol"];
+    Firmware: "firmware" of _request_firmware in "drivers/base/firmware_loader/main.c" => Result
+        [name="+0($arg2):string" dev="+0(+0($arg3)):string" at="$arg3:x64"];
+    Init: "init" of do_init_module in "kernel/module/main.c" => Result
+        [mod="+24($arg1):string"];
+    Rmmod: "rmmod" of sys_delete_module in "kernel/module/main.c" => Result
+        [mod="+0($sys1):ustring"];
+    FreeModule: "free_module" of free_module in "kernel/module/main.c" => Unseen
+        [mod="+24($arg1):string"];
+    Flush: "flush" of async_synchronize_cookie_domain in "kernel/async.c" => Nothing
+        [domain="$arg2:x64" from="$caller:symbol"];
+    Add: "add" of device_add in "drivers/base/core.c" => Result
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    Del: "del" of device_del in "drivers/base/core.c" => Nothing
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    // `kobject_uevent_env()` itself is built without ftrace and refuses probes. There is no action
+    // where the `uevent` of sysfs is read.
+    Uevent: "uevent" of dev_uevent in "drivers/base/core.c" => Unseen
+        [dev="+0(+0($arg1)):string" at="$arg1:x64" action="+0(+24($arg2)):string"];
+    Schedule: "schedule" of async_schedule_node_domain in "kernel/async.c" => Unseen
+        [func="$arg1:symbol" at="$arg2:x64" domain="$arg4:x64"];
+    ScheduleDevice: "schedule_device" of async_schedule_dev_nocall in "kernel/async.c" => Unseen
+        [func="$arg1:symbol" at="$arg2:x64"];
+    Queue: "queue" of queue_work_node in "kernel/workqueue.c" => Unseen
+        [node="$arg1:s32"];
+    Run: "run" of async_run_entry_fn in "kernel/async.c" => Nothing [];
+    DriverAttach: "driver_attach" of __driver_attach_async_helper in "drivers/base/dd.c" => Nothing
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    DeviceAttach: "device_attach" of __device_attach_async_helper in "drivers/base/dd.c" => Nothing
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    Freed: "freed" of device_release in "drivers/base/core.c" => Unseen
+        [dev="+0(+0($arg1)):string" at="$arg1:x64"];
+    Thread: "thread" of kthread_create_on_node in "kernel/kthread.c" => Result
+        [from="$caller:symbol"];
+};
 
 /// Those that every recording has, and those that only that of a checked driver has.
 pub fn all() -> impl Iterator<Item = &'static Definition> {
     DEFINITIONS.iter().chain(WATCHES)
 }
 
-type Fetch = &'static [(&'static str, &'static str, Value)];
-
-const fn watch(
-    resource: Resource,
-    step: Step,
-    event: &'static str,
-    (function, file): (&'static str, &'static str),
-    fetch: Fetch,
-) -> Definition {
-    Definition {
-        point: Point::Of(resource, step),
-        event,
-        function,
-        file,
-        fetch,
-        returns: Returns::Unseen,
-    }
-}
-
-const WORKQUEUE: &str = "kernel/workqueue.c";
-const TIMER: &str = "kernel/time/timer.c";
-
-/// A work item, of which `func` is the third member (`struct work_struct`).
-const WORK: Fetch = &[
-    ("at", "$arg1:x64", Value::At),
-    ("func", "+24($arg1):x64", Value::Function),
-];
-const SECOND_WORK: Fetch = &[
-    ("at", "$arg2:x64", Value::At),
-    ("func", "+24($arg2):x64", Value::Function),
-];
-const THIRD_WORK: Fetch = &[
-    ("at", "$arg3:x64", Value::At),
-    ("func", "+24($arg3):x64", Value::Function),
-];
-
-/// A notifier, of which `notifier_call` is the first member (`struct notifier_block`).
-const NOTIFIER: Fetch = &[
-    ("at", "$arg2:x64", Value::At),
-    ("func", "+0($arg2):x64", Value::Function),
-];
-
-/// A kobject, which is the beginning of its device, and the attribute or group, which begins with
-/// its name.
-const ATTRIBUTE: Fetch = &[
-    ("name", "+0(+0($arg2)):string", Value::Name),
-    ("at", "$arg1:x64", Value::At),
-    ("func", "$arg2:x64", Value::Function),
-];
-const SYSFS_FILE: &str = "fs/sysfs/file.c";
-const SYSFS_GROUP: &str = "fs/sysfs/group.c";
-
-/// A handler of an interrupt: `handler` and `dev_id` are the first two members, `thread_fn` is the
-/// fifth (`struct irqaction`).
-const HANDLER: Fetch = &[
-    ("irq", "$arg1:s32", Value::Node),
-    ("at", "+8($arg2):x64", Value::At),
-    ("func", "+0($arg2):x64", Value::Function),
-];
-const THREADED_HANDLER: Fetch = &[
-    ("irq", "$arg1:s32", Value::Node),
-    ("at", "+8($arg2):x64", Value::At),
-    ("func", "+32($arg2):x64", Value::Function),
-];
-const IRQ_PROC: &str = "kernel/irq/proc.c";
-
-/// A module, and the function that has called.
-const REFERENCE: Fetch = &[
-    ("name", "+24($arg1):string", Value::Name),
-    ("func", "$caller:x64", Value::Function),
-];
-
-use Resource as R;
-use Step::{Runs, Starts, Stops};
-
 /// All of these places. The first of a resource and a step gives the name of the point.
-pub const WATCHES: &[Definition] = &[
-    watch(
-        R::Work,
-        Starts,
-        "work",
-        ("__queue_work", WORKQUEUE),
-        THIRD_WORK,
-    ),
-    watch(
-        R::Work,
-        Starts,
-        "delayed_work",
-        ("__queue_delayed_work", WORKQUEUE),
-        THIRD_WORK,
-    ),
-    watch(
-        R::Work,
-        Runs,
-        "work_runs",
-        ("process_one_work", WORKQUEUE),
-        SECOND_WORK,
-    ),
-    watch(
-        R::Work,
-        Stops,
-        "work_stops",
-        ("__cancel_work", WORKQUEUE),
-        WORK,
-    ),
+pub const WATCHES: &[Definition] = points! {
+    // `func` is the third member of `struct work_struct`.
+    Of(Work, Starts): "work" of __queue_work in "kernel/workqueue.c" => Unseen
+        [at="$arg3:x64" func="+24($arg3):x64"];
+    Of(Work, Starts): "delayed_work" of __queue_delayed_work in "kernel/workqueue.c" => Unseen
+        [at="$arg3:x64" func="+24($arg3):x64"];
+    Of(Work, Runs): "work_runs" of process_one_work in "kernel/workqueue.c" => Unseen
+        [at="$arg2:x64" func="+24($arg2):x64"];
+    Of(Work, Stops): "work_stops" of __cancel_work in "kernel/workqueue.c" => Unseen
+        [at="$arg1:x64" func="+24($arg1):x64"];
     // `function` is where that of a work item is: behind `entry` and `expires`.
-    watch(
-        R::Timer,
-        Starts,
-        "timer",
-        ("enqueue_timer", TIMER),
-        SECOND_WORK,
-    ),
-    watch(
-        R::Timer,
-        Runs,
-        "timer_runs",
-        ("call_timer_fn", TIMER),
-        &[
-            ("at", "$arg1:x64", Value::At),
-            ("func", "$arg2:x64", Value::Function),
-        ],
-    ),
-    watch(
-        R::Timer,
-        Stops,
-        "timer_stops",
-        ("detach_if_pending", TIMER),
-        // Whether it is pending: `entry.pprev`, the second member.
-        &[
-            ("at", "$arg1:x64", Value::At),
-            ("by", "+8($arg1):x64", Value::By),
-            ("func", "+24($arg1):x64", Value::Function),
-        ],
-    ),
-    // A request that succeeds comes here, and so does each way to free it.
-    watch(
-        R::Interrupt,
-        Starts,
-        "interrupt",
-        ("register_handler_proc", IRQ_PROC),
-        HANDLER,
-    ),
-    watch(
-        R::Interrupt,
-        Stops,
-        "interrupt_stops",
-        ("unregister_handler_proc", IRQ_PROC),
-        HANDLER,
-    ),
-    watch(
-        R::Interrupt,
-        Starts,
-        "threaded_interrupt",
-        ("register_handler_proc", IRQ_PROC),
-        THREADED_HANDLER,
-    ),
-    watch(
-        R::Interrupt,
-        Stops,
-        "threaded_interrupt_stops",
-        ("unregister_handler_proc", IRQ_PROC),
-        THREADED_HANDLER,
-    ),
-    watch(
-        R::Notifier,
-        Starts,
-        "notifier",
-        ("notifier_chain_register", "kernel/notifier.c"),
-        NOTIFIER,
-    ),
-    watch(
-        R::Notifier,
-        Stops,
-        "notifier_stops",
-        ("notifier_chain_unregister", "kernel/notifier.c"),
-        NOTIFIER,
-    ),
+    Of(Timer, Starts): "timer" of enqueue_timer in "kernel/time/timer.c" => Unseen
+        [at="$arg2:x64" func="+24($arg2):x64"];
+    Of(Timer, Runs): "timer_runs" of call_timer_fn in "kernel/time/timer.c" => Unseen
+        [at="$arg1:x64" func="$arg2:x64"];
+    // Whether it is pending: `entry.pprev`, the second member.
+    Of(Timer, Stops): "timer_stops" of detach_if_pending in "kernel/time/timer.c" => Unseen
+        [at="$arg1:x64" by="+8($arg1):x64" func="+24($arg1):x64"];
+    // A request that succeeds comes here, and so does each way to free it: `handler` and `dev_id`
+    // are the first two members of `struct irqaction`, `thread_fn` is the fifth.
+    Of(Interrupt, Starts): "interrupt" of register_handler_proc in "kernel/irq/proc.c" => Unseen
+        [irq="$arg1:s32" at="+8($arg2):x64" func="+0($arg2):x64"];
+    Of(Interrupt, Stops): "interrupt_stops" of unregister_handler_proc in "kernel/irq/proc.c" => Unseen
+        [irq="$arg1:s32" at="+8($arg2):x64" func="+0($arg2):x64"];
+    Of(Interrupt, Starts): "threaded_interrupt" of register_handler_proc in "kernel/irq/proc.c" => Unseen
+        [irq="$arg1:s32" at="+8($arg2):x64" func="+32($arg2):x64"];
+    Of(Interrupt, Stops): "threaded_interrupt_stops" of unregister_handler_proc in "kernel/irq/proc.c" => Unseen
+        [irq="$arg1:s32" at="+8($arg2):x64" func="+32($arg2):x64"];
+    // `notifier_call` is the first member of `struct notifier_block`.
+    Of(Notifier, Starts): "notifier" of notifier_chain_register in "kernel/notifier.c" => Unseen
+        [at="$arg2:x64" func="+0($arg2):x64"];
+    Of(Notifier, Stops): "notifier_stops" of notifier_chain_unregister in "kernel/notifier.c" => Unseen
+        [at="$arg2:x64" func="+0($arg2):x64"];
     // In the new thread itself: `threadfn` of `struct kthread_create_info`.
-    watch(
-        R::Thread,
-        Starts,
-        "kthread",
-        ("kthread", "kernel/kthread.c"),
-        &[("func", "+8($arg1):x64", Value::Function)],
-    ),
-    watch(R::Thread, Stops, "exit", ("do_exit", "kernel/exit.c"), &[]),
-    // The callback runs within the work, after the request for the file, which has the device.
-    Definition {
-        returns: Returns::Result,
-        ..watch(
-            R::Firmware,
-            Starts,
-            "nowait",
-            (
-                "_request_firmware_nowait",
-                "drivers/base/firmware_loader/main.c",
-            ),
-            &[
-                ("at", "$arg4:x64", Value::At),
-                // What the callback is called with.
-                ("by", "$arg6:x64", Value::By),
-                ("func", "$arg7:x64", Value::Function),
-            ],
-        )
-    },
-    Definition {
-        returns: Returns::Nothing,
-        ..watch(
-            R::Firmware,
-            Runs,
-            "nowait_runs",
-            (
-                "request_firmware_work_func",
-                "drivers/base/firmware_loader/main.c",
-            ),
-            &[],
-        )
-    },
+    Of(Thread, Starts): "kthread" of kthread in "kernel/kthread.c" => Unseen
+        [func="+8($arg1):x64"];
+    Of(Thread, Stops): "exit" of do_exit in "kernel/exit.c" => Unseen [];
+    // The callback runs within the work, after the request for the file, which has the device. `by`
+    // is what the callback is called with.
+    Of(Firmware, Starts): "nowait" of _request_firmware_nowait in "drivers/base/firmware_loader/main.c" => Result
+        [at="$arg4:x64" by="$arg6:x64" func="$arg7:x64"];
+    Of(Firmware, Runs): "nowait_runs" of request_firmware_work_func in "drivers/base/firmware_loader/main.c" => Nothing [];
     // Known by its work item; what is scheduled comes just before.
-    watch(
-        R::Async,
-        Starts,
-        "async",
-        ("queue_work_node", WORKQUEUE),
-        &[("at", "$arg3:x64", Value::At)],
-    ),
-    Definition {
-        returns: Returns::Nothing,
-        ..watch(
-            R::Async,
-            Runs,
-            "async_runs",
-            ("async_run_entry_fn", "kernel/async.c"),
-            &[("at", "$arg1:x64", Value::At)],
-        )
-    },
-    Definition {
-        returns: Returns::Result,
-        ..watch(
-            R::Memory,
-            Starts,
-            "devm",
-            ("devm_kmalloc", "drivers/base/devres.c"),
-            &[
-                ("size", "$arg2:s32", Value::Node),
-                ("at", "$arg1:x64", Value::At),
-            ],
-        )
-    },
+    Of(Async, Starts): "async" of queue_work_node in "kernel/workqueue.c" => Unseen
+        [at="$arg3:x64"];
+    Of(Async, Runs): "async_runs" of async_run_entry_fn in "kernel/async.c" => Nothing
+        [at="$arg1:x64"];
+    Of(Memory, Starts): "devm" of devm_kmalloc in "drivers/base/devres.c" => Result
+        [size="$arg2:s32" at="$arg1:x64"];
     // A probe may end with the call; the stack does not have it then.
-    watch(
-        R::Character,
-        Starts,
-        "cdev",
-        ("cdev_add", "fs/char_dev.c"),
-        &[("at", "$arg2:x32", Value::At)],
-    ),
-    // The compiler puts cdev_del() into other functions of its file, such as
-    // __unregister_chrdev().
-    watch(
-        R::Character,
-        Stops,
-        "cdev_stops",
-        ("kobj_unmap", "drivers/base/map.c"),
-        &[("at", "$arg2:x32", Value::At)],
-    ),
-    Definition {
-        returns: Returns::Result,
-        ..watch(
-            R::Queue,
-            Starts,
-            "workqueue",
-            ("alloc_workqueue_noprof", WORKQUEUE),
-            // The format of the name.
-            &[("name", "+0($arg1):string", Value::Name)],
-        )
-    },
-    watch(
-        R::Queue,
-        Stops,
-        "workqueue_stops",
-        ("destroy_workqueue", WORKQUEUE),
-        &[("at", "$arg1:x64", Value::At)],
-    ),
-    watch(
-        R::Attribute,
-        Starts,
-        "file",
-        ("sysfs_create_file_ns", SYSFS_FILE),
-        ATTRIBUTE,
-    ),
-    watch(
-        R::Attribute,
-        Stops,
-        "file_stops",
-        ("sysfs_remove_file_ns", SYSFS_FILE),
-        ATTRIBUTE,
-    ),
+    Of(Character, Starts): "cdev" of cdev_add in "fs/char_dev.c" => Unseen
+        [at="$arg2:x32"];
+    // The compiler puts cdev_del() into other functions of its file, such as __unregister_chrdev().
+    Of(Character, Stops): "cdev_stops" of kobj_unmap in "drivers/base/map.c" => Unseen
+        [at="$arg2:x32"];
+    // The format of the name.
+    Of(Queue, Starts): "workqueue" of alloc_workqueue_noprof in "kernel/workqueue.c" => Result
+        [name="+0($arg1):string"];
+    Of(Queue, Stops): "workqueue_stops" of destroy_workqueue in "kernel/workqueue.c" => Unseen
+        [at="$arg1:x64"];
+    // A kobject, which is the beginning of its device, and the attribute or group, which begins
+    // with its name.
+    Of(Attribute, Starts): "file" of sysfs_create_file_ns in "fs/sysfs/file.c" => Unseen
+        [name="+0(+0($arg2)):string" at="$arg1:x64" func="$arg2:x64"];
+    Of(Attribute, Stops): "file_stops" of sysfs_remove_file_ns in "fs/sysfs/file.c" => Unseen
+        [name="+0(+0($arg2)):string" at="$arg1:x64" func="$arg2:x64"];
     // Several of a device: all of them, as a list cannot be fetched.
-    watch(
-        R::Attribute,
-        Stops,
-        "files_stop",
-        ("sysfs_remove_files", SYSFS_FILE),
-        &[("at", "$arg1:x64", Value::At)],
-    ),
-    watch(
-        R::Attribute,
-        Stops,
-        "own_file_stops",
-        ("sysfs_remove_file_self", SYSFS_FILE),
-        ATTRIBUTE,
-    ),
-    watch(
-        R::Attribute,
-        Starts,
-        "bin_file",
-        ("sysfs_create_bin_file", SYSFS_FILE),
-        ATTRIBUTE,
-    ),
-    watch(
-        R::Attribute,
-        Stops,
-        "bin_file_stops",
-        ("sysfs_remove_bin_file", SYSFS_FILE),
-        ATTRIBUTE,
-    ),
-    watch(
-        R::Attribute,
-        Starts,
-        "group",
-        ("sysfs_create_group", SYSFS_GROUP),
-        ATTRIBUTE,
-    ),
-    watch(
-        R::Attribute,
-        Stops,
-        "group_stops",
-        ("sysfs_remove_group", SYSFS_GROUP),
-        ATTRIBUTE,
-    ),
+    Of(Attribute, Stops): "files_stop" of sysfs_remove_files in "fs/sysfs/file.c" => Unseen
+        [at="$arg1:x64"];
+    Of(Attribute, Stops): "own_file_stops" of sysfs_remove_file_self in "fs/sysfs/file.c" => Unseen
+        [name="+0(+0($arg2)):string" at="$arg1:x64" func="$arg2:x64"];
+    Of(Attribute, Starts): "bin_file" of sysfs_create_bin_file in "fs/sysfs/file.c" => Unseen
+        [name="+0(+0($arg2)):string" at="$arg1:x64" func="$arg2:x64"];
+    Of(Attribute, Stops): "bin_file_stops" of sysfs_remove_bin_file in "fs/sysfs/file.c" => Unseen
+        [name="+0(+0($arg2)):string" at="$arg1:x64" func="$arg2:x64"];
+    Of(Attribute, Starts): "group" of sysfs_create_group in "fs/sysfs/group.c" => Unseen
+        [name="+0(+0($arg2)):string" at="$arg1:x64" func="$arg2:x64"];
+    Of(Attribute, Stops): "group_stops" of sysfs_remove_group in "fs/sysfs/group.c" => Unseen
+        [name="+0(+0($arg2)):string" at="$arg1:x64" func="$arg2:x64"];
     // None if it is in use.
-    Definition {
-        returns: Returns::Result,
-        ..watch(
-            R::Region,
-            Starts,
-            "region",
-            ("__request_region", "kernel/resource.c"),
-            &[
-                ("name", "+0($arg4):string", Value::Name),
-                ("at", "$arg2:x64", Value::At),
-                ("by", "$arg4:x64", Value::By),
-            ],
-        )
-    },
-    watch(
-        R::Region,
-        Stops,
-        "region_stops",
-        ("__release_region", "kernel/resource.c"),
-        &[("at", "$arg2:x64", Value::At)],
-    ),
+    Of(Region, Starts): "region" of __request_region in "kernel/resource.c" => Result
+        [name="+0($arg4):string" at="$arg2:x64" by="$arg4:x64"];
+    Of(Region, Stops): "region_stops" of __release_region in "kernel/resource.c" => Unseen
+        [at="$arg2:x64"];
     // `start` is the first member of `struct resource`.
-    watch(
-        R::Region,
-        Stops,
-        "resource_stops",
-        ("release_resource", "kernel/resource.c"),
-        &[("at", "+0($arg1):x64", Value::At)],
-    ),
-    watch(
-        R::Reference,
-        Starts,
-        "reference",
-        ("try_module_get", "kernel/module/main.c"),
-        REFERENCE,
-    ),
-    watch(
-        R::Reference,
-        Stops,
-        "reference_stops",
-        ("module_put", "kernel/module/main.c"),
-        REFERENCE,
-    ),
-    Definition {
-        point: Point::RequestModule,
-        event: "request_module",
-        function: "__request_module",
-        file: "kernel/module/kmod.c",
-        // The format of the name.
-        fetch: &[("name", "+0($arg2):string", Value::Name)],
-        returns: Returns::Unseen,
-    },
-];
+    Of(Region, Stops): "resource_stops" of release_resource in "kernel/resource.c" => Unseen
+        [at="+0($arg1):x64"];
+    // A module, and the function that has called.
+    Of(Reference, Starts): "reference" of try_module_get in "kernel/module/main.c" => Unseen
+        [name="+24($arg1):string" func="$caller:x64"];
+    Of(Reference, Stops): "reference_stops" of module_put in "kernel/module/main.c" => Unseen
+        [name="+24($arg1):string" func="$caller:x64"];
+    // The format of the name.
+    RequestModule: "request_module" of __request_module in "kernel/module/kmod.c" => Unseen
+        [name="+0($arg2):string"];
+};
 
 impl Point {
     /// Its definition.
