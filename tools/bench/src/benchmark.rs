@@ -148,3 +148,23 @@ impl Benchmark {
         self.identity.ns_per_instruction == Some(1)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    const JSON: &str = include_str!("../tests/benchmark.json");
+
+    /// A benchmark that nothing has measured.
+    pub(crate) fn benchmark() -> Benchmark {
+        Benchmark::from_json(JSON).unwrap()
+    }
+
+    #[test]
+    fn json_there_and_back() {
+        assert_eq!(benchmark().to_json().unwrap(), JSON);
+        let other = JSON.replacen("\"version\": 2", "\"version\": 1", 1);
+        let error = Benchmark::from_json(&other).unwrap_err();
+        assert_eq!(error.to_string(), "version 1 of the format, expected 2");
+    }
+}

@@ -155,62 +155,18 @@ fn collect(value: &Value, path: &str, figures: &mut BTreeMap<String, i64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::{Group, Size, Wall};
-    use crate::cost::{Cost, Language, Twins};
-    use crate::identity::tests::identity;
-    use crate::measured::{Idle, OwnRmmod, Row};
-    use crate::{Bus, Design};
+    use crate::benchmark::tests::benchmark;
+    use crate::benchmark::Wall;
+    use crate::measured::OwnRmmod;
 
-    fn benchmark() -> Benchmark {
-        let mut benchmark = Benchmark::new(identity());
-        benchmark.groups = vec![Group {
-            devices: 64,
-            idle: Some(Idle {
-                insmod_ns: 900_000,
-                rmmod_ns: 8_000_000,
-            }),
-            cold: None,
-            rows: vec![Row {
-                design: Design::Bus(Bus::Sync),
-                devices: 64,
-                firmware_ms: 2000,
-                insmod_ns: 5_000_000,
-                arrival_ns: None,
-                bound_ns: 2_000_000_000,
-                bound: 64,
-                slowest_ns: 2_000_000_000,
-                at_once: 64,
-                other_insmod_ns: 1000,
-                other_rmmod_ns: 1000,
-                own_rmmod: OwnRmmod::Ns(1000),
-            }],
-        }];
-        benchmark.costs = vec![Cost {
-            twins: Twins::Bus,
-            language: Language::Rust,
-            devices: 10,
-            add_ns: 48_000,
-            match_ns: 24,
-            bind_ns: 16_835,
-            unbind_ns: 13_834,
-            remove_ns: 48_000,
-            device_bytes: 1500,
-            bound_bytes: 100,
-        }];
-        benchmark.sizes = vec![Size {
-            module: "async_probe".into(),
-            text: 20_000,
-            data: 3000,
-            bss: 0,
-        }];
-        benchmark
-    }
+    /// As many figures the benchmark has.
+    const COMMON: usize = 83;
 
     fn regressions(change: impl FnOnce(&mut Benchmark)) -> Vec<String> {
         let mut new = benchmark();
         change(&mut new);
         let comparison = compare(&benchmark(), &new).unwrap();
-        assert_eq!((comparison.common, comparison.missing), (18, 0));
+        assert_eq!((comparison.common, comparison.missing), (COMMON, 0));
         comparison
             .regressions
             .iter()
@@ -226,31 +182,42 @@ mod tests {
     #[test]
     fn two_percent() {
         assert_eq!(
-            regressions(|new| new.costs[0].bind_ns = 16_835 * 102 / 100),
-            ["costs, bus rust 10 devices, bind_ns: 16835 -> 17171 (+2.0 %)"]
+            regressions(|new| new.costs[0].bind_ns = 16_700 * 102 / 100),
+            ["costs, bus c 10 devices, bind_ns: 16700 -> 17034 (+2.0 %)"]
         );
         assert_eq!(
-            regressions(|new| new.sizes[0].bss = 1),
-            ["sizes, async_probe, bss: 0 -> 1"]
+            regressions(|new| new.sizes[0].bss = 17),
+            ["sizes, async_probe, bss: 16 -> 17 (+6.2 %)"]
         );
+        let mut old = benchmark();
+        old.sizes[0].bss = 0;
+        let comparison = compare(&old, &benchmark()).unwrap();
+        let printed = comparison.regressions[0].to_string();
+        assert_eq!(printed, "sizes, async_probe, bss: 0 -> 16");
     }
 
     #[test]
     fn a_tick_is_none() {
+        const TICK: u64 = 4_000_000;
         let own_rmmod = |ns| regressions(|new| new.groups[0].rows[0].own_rmmod = OwnRmmod::Ns(ns));
-        assert!(own_rmmod(4_001_000).is_empty());
+        let limit = 131_500_000_000 * 11 / 10 + TICK;
+        assert!(own_rmmod(limit).is_empty());
         assert_eq!(
-            own_rmmod(4_001_200),
-            ["groups, 64 devices, rows, sync 64 devices, own_rmmod, ns: 1000 -> 4001200 (+400020.0 %)"]
+            own_rmmod(limit + 1_000_000),
+            [
+                "groups, 4096 devices, rows, prefer_async_parameter 4096 devices, own_rmmod, ns: \
+              131500000000 -> 144655000000 (+10.0 %)"
+            ]
         );
         let bound = |ns| regressions(|new| new.groups[0].rows[0].bound_ns = ns);
-        assert!(bound(2_200_000_000).is_empty());
-        assert_eq!(bound(2_210_000_000).len(), 1);
+        let limit = 132_131_000_000 * 11 / 10 + TICK;
+        assert!(bound(limit).is_empty());
+        assert_eq!(bound(limit + 1).len(), 1);
     }
 
     #[test]
     fn up_to_one_percent_is_none() {
-        assert!(regressions(|new| new.costs[0].unbind_ns = 13_834 * 101 / 100).is_empty());
+        assert!(regressions(|new| new.costs[0].unbind_ns = 13_700 * 101 / 100).is_empty());
         assert!(regressions(|new| new.costs[0].unbind_ns = 13_000).is_empty());
     }
 
@@ -269,6 +236,6 @@ mod tests {
         let mut new = benchmark();
         new.sizes.clear();
         let comparison = compare(&benchmark(), &new).unwrap();
-        assert_eq!((comparison.common, comparison.missing), (15, 3));
+        assert_eq!((comparison.common, comparison.missing), (COMMON - 9, 9));
     }
 }

@@ -170,80 +170,13 @@ fn sizes(benchmark: &Benchmark, style: Style) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::Size;
-    use crate::cost::{Cost, Language};
-    use crate::identity::tests::identity;
-    use crate::measured::Boot;
-
-    fn cost(twins: Twins, language: Language, devices: usize, percent: u64) -> Cost {
-        let of = |ns: u64| ns * percent / 100;
-        Cost {
-            twins,
-            language,
-            devices,
-            add_ns: of(48000),
-            match_ns: of(20),
-            bind_ns: of(16700),
-            unbind_ns: of(13700),
-            remove_ns: of(46000),
-            device_bytes: 1536,
-            bound_bytes: 136,
-        }
-    }
+    use crate::benchmark::tests::benchmark;
 
     #[test]
     fn terminal() {
-        let mut benchmark = Benchmark::new(identity());
-        for twins in [Twins::Bus, Twins::UpstreamPlatform] {
-            for devices in [10, 10_000] {
-                benchmark.costs.push(cost(twins, Language::C, devices, 100));
-                benchmark
-                    .costs
-                    .push(cost(twins, Language::Rust, devices, 110));
-            }
-        }
-        let size = |module: &str, text| Size {
-            module: module.to_owned(),
-            text,
-            data: 3000,
-            bss: 16,
-        };
-        benchmark.sizes = vec![
-            size("async_probe", 20_000),
-            size("bench_bus_in_c", 1000),
-            size("bench_bus_rust", 4000),
-        ];
-        benchmark.boot = Some(Boot {
-            init_ns: 2_148_863_000,
-        });
-        let text = costs(&benchmark, Style::Terminal);
-        assert_eq!(
-            text,
-            "\
-Each of so many devices: C (guest instructions), and Rust over C
-twins                call     C  Rust     C  Rust
-                             10    /C 10000    /C
-own bus               add 48000 1.100 48000 1.100
-own bus             match    20 1.100    20 1.100
-own bus              bind 16700 1.100 16700 1.100
-own bus            unbind 13700 1.100 13700 1.100
-own bus            remove 46000 1.100 46000 1.100
-platform, upstream  match    20 1.100    20 1.100
-platform, upstream   bind 16700 1.100 16700 1.100
-platform, upstream unbind 13700 1.100 13700 1.100
-
-The memory of each of the most devices (bytes of slab objects)
-twins              devices device C Rust bound C Rust
-own bus              10000     1536 1536     136  136
-platform, upstream   10000     1536 1536     136  136
-
-The size of modules (bytes)
-module      text C  Rust data C Rust bss C Rust
-own bus       1000  4000   3000 3000    16   16
-async_probe      - 20000      - 3000     -   16
-
-The kernel starts its first process after 2148.9 ms.
-"
-        );
+        let (_, expected) = include_str!("../../tests/costs.txt")
+            .split_once('\n')
+            .unwrap();
+        assert_eq!(costs(&benchmark(), Style::Terminal), expected);
     }
 }

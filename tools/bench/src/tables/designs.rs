@@ -139,82 +139,15 @@ fn bind(all: &[Bind], style: Style) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::tests::identity;
-    use crate::measured::{Cold, Idle};
-    use crate::{Bus, Design};
-
-    fn benchmark() -> Benchmark {
-        let ms = 1_000_000;
-        let row = |design, own_rmmod| Row {
-            design,
-            devices: 4096,
-            firmware_ms: 2000,
-            insmod_ns: 131_985 * ms,
-            arrival_ns: None,
-            bound_ns: 132_131 * ms,
-            bound: 4096,
-            slowest_ns: 2007 * ms,
-            at_once: 1024,
-            other_insmod_ns: 1520 * ms,
-            other_rmmod_ns: 1532 * ms,
-            own_rmmod,
-        };
-        Benchmark {
-            groups: vec![Group {
-                devices: 4096,
-                idle: Some(Idle {
-                    insmod_ns: 900_000,
-                    rmmod_ns: 8_000_000,
-                }),
-                cold: Some(Cold {
-                    devices: 4096,
-                    bound_ns: 2100 * ms,
-                    slowest_ns: 2000 * ms,
-                }),
-                rows: vec![
-                    row(Design::PreferAsyncParameter, OwnRmmod::Ns(131_500 * ms)),
-                    row(
-                        Design::Bus(Bus::PreferAsync),
-                        OwnRmmod::Refused("EAGAIN".into()),
-                    ),
-                ],
-            }],
-            bind: vec![
-                Bind {
-                    design: Design::Bus(Bus::Sync),
-                    devices: 10,
-                    ns: 1000,
-                },
-                Bind {
-                    design: Design::Bus(Bus::Sync),
-                    devices: 10_000,
-                    ns: 1_100_000,
-                },
-            ],
-            ..Benchmark::new(identity())
-        }
-    }
-
-    const TERMINAL: &str = "\
-4096 devices, 2000 ms of firmware each (times in ms)
-design                   own      all slowest  ratio   at  other  other      own
-                      insmod    bound   probe        once insmod  rmmod    rmmod
-prefer, async_probe 131985.0 132131.0  2007.0 65.835 1024 1520.0 1532.0 131500.0
-prefer_async        131985.0 132131.0  2007.0 65.835 1024 1520.0 1532.0   EAGAIN
-(nothing)                  -        -       -      -    -    0.9    8.0        -
-
-The first probes after boot, while workers were created: 2100.0 / 2000.0 = 1.050
-
-Devices that are bound at once (guest instructions)
-design devices     all each growth
-sync        10    1000  100  1.000
-sync     10000 1100000  110  1.100
-";
+    use crate::benchmark::tests::benchmark;
 
     #[test]
     fn terminal() {
-        assert_eq!(designs(&benchmark(), Style::Terminal), TERMINAL);
-        assert!(TERMINAL.lines().all(|line| line.len() <= 80));
+        let (_, expected) = include_str!("../../tests/designs.txt")
+            .split_once('\n')
+            .unwrap();
+        assert_eq!(designs(&benchmark(), Style::Terminal), expected);
+        assert!(expected.lines().all(|line| line.len() <= 80));
     }
 
     #[test]
@@ -222,37 +155,9 @@ sync     10000 1100000  110  1.100
         let mut benchmark = benchmark();
         benchmark.groups[0].rows.truncate(1);
         benchmark.groups[0].cold = None;
-        assert_eq!(
-            designs(&benchmark, Style::Rst),
-            "\
-4096 devices, 2000 ms of firmware each (times in ms):
-
-=================== ======== ======== ======= ====== ==== ====== ====== ========
-design              own      all      slowest ratio  at   other  other  own
-                    insmod   bound    probe          once insmod rmmod  rmmod
-=================== ======== ======== ======= ====== ==== ====== ====== ========
-prefer, async_probe 131985.0 132131.0  2007.0 65.835 1024 1520.0 1532.0 131500.0
-(nothing)                  -        -       -      -    -    0.9    8.0        -
-=================== ======== ======== ======= ====== ==== ====== ====== ========
-
-Devices that are bound at once (guest instructions):
-
-====== ======= ======= ==== ======
-design devices all     each growth
-====== ======= ======= ==== ======
-sync        10    1000  100  1.000
-sync     10000 1100000  110  1.100
-====== ======= ======= ==== ======
-"
-        );
-    }
-
-    #[test]
-    fn json_there_and_back() {
-        let json = benchmark().to_json().unwrap();
-        assert_eq!(Benchmark::from_json(&json).unwrap(), benchmark());
-        let other = json.replacen("\"version\": 2", "\"version\": 1", 1);
-        let error = Benchmark::from_json(&other).unwrap_err();
-        assert_eq!(error.to_string(), "version 1 of the format, expected 2");
+        let (_, expected) = include_str!("../../tests/designs.rst.txt")
+            .split_once('\n')
+            .unwrap();
+        assert_eq!(designs(&benchmark, Style::Rst), expected);
     }
 }
