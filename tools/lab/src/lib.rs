@@ -22,6 +22,7 @@ pub mod identity;
 pub mod initramfs;
 pub mod instruments;
 pub mod kernel;
+pub mod kmod;
 pub mod machine;
 pub mod mirror;
 pub mod modules;

@@ -183,11 +183,15 @@ impl<'a> Archive<'a> {
         let wanted = quote(&format!("{name}={version}"));
         let text = self.query(&format!("apt-cache $APT show {wanted} || true"))?;
         packages(&text).remove(name).ok_or_else(|| {
+            let series: Vec<&str> = version.split('.').take(2).collect();
             Error::new(
                 Kind::Kernel,
                 format!("no package {name} of version {version}"),
                 "the archive has dropped it for a newer one",
-                "take the newer kernel: out/target/debug/lab setup --refresh",
+                format!(
+                    "take the newer kernel: out/target/debug/lab setup --refresh --kernel=stock:{}",
+                    series.join(".")
+                ),
             )
         })
     }

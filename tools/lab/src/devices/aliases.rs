@@ -5,9 +5,9 @@
 use std::fs;
 
 use crate::cache::Cache;
-use crate::commands::check_driver::stock;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
+use crate::kmod::stock;
 use crate::process::Logged;
 use crate::session::Session;
 
@@ -37,7 +37,7 @@ impl Aliases {
             }
         };
         let logs = session.project.out("log");
-        let modules = stock::unpacked(&kernel.meta, &session.env, &logs)?;
+        let modules = stock::unpacked(kernel, &session.env, &logs)?;
         let cache = Cache::locate()?;
         let release = &kernel.meta.release;
         let entry = format!("modules/alias-{release}");

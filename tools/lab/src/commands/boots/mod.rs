@@ -18,9 +18,9 @@ use lifecycle::summary::Summary;
 use lifecycle::{Event, Life, Micros, What};
 
 use crate::cache::digest;
-use crate::commands::check_driver::stock::Stock;
 use crate::error::{self, Error, IoContext, Result};
 use crate::grafted;
+use crate::kmod::stock::Stock;
 use crate::machine::Machine;
 use crate::options::{BootOptions, KernelOptions};
 use crate::paths::name;

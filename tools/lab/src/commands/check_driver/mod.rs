@@ -4,13 +4,10 @@
 
 pub mod blocked;
 pub mod fault;
-pub mod find;
 pub mod laws;
 pub mod life;
-pub mod module;
 pub mod report;
 pub mod source;
-pub mod stock;
 pub mod symbols;
 
 use std::fs;
@@ -22,6 +19,7 @@ use crate::cache::remove_tree;
 use crate::console::{Splat, CHECKS_A_DRIVER as PROGRAM};
 use crate::devices::{choose, DeviceOptions, Devices};
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::kmod::find::{Files, Finder, Loaded};
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::options::BootOptions;
@@ -32,7 +30,6 @@ use crate::progress::{note, result, Step};
 use crate::session::Session;
 use crate::vm::{self, Ended, Outcome};
 
-use find::{Files, Finder, Loaded};
 use life::Life;
 use report::{Parts, Report, Subject};
 use source::Built;

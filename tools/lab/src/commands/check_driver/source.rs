@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::module::{name_of, Module};
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::kmod::module::{name_of, Module};
 use crate::modules::{command, with_extension};
 use crate::paths::name;
 use crate::process::{build, Line};

@@ -13,7 +13,7 @@ use crate::debian;
 use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::headers::MODULES;
-use crate::kernel::{Kernel, Meta};
+use crate::kernel::{Kernel, Prepared};
 use crate::packages::Archive;
 use crate::paths::name as file_name;
 use crate::process::Logged;
@@ -30,11 +30,7 @@ impl Stock {
         let mut files = BTreeMap::new();
         match kernel {
             Kernel::Prepared(kernel) if kernel.is_stock() => {
-                let unpacked = match kernel.dir.join(MODULES) {
-                    dir if dir.is_dir() => dir,
-                    _ => unpacked(&kernel.meta, env, logs)?,
-                };
-                walk(&unpacked, &mut files)?;
+                walk(&unpacked(kernel, env, logs)?, &mut files)?;
             }
             // One of our own has no modules.
             Kernel::Prepared(_) => {}
@@ -117,8 +113,14 @@ fn add(path: PathBuf, files: &mut BTreeMap<String, PathBuf>) {
     files.insert(name_of(&file_name(&path)), path);
 }
 
-/// The directory of the unpacked package, in the cache.
-pub fn unpacked(meta: &Meta, env: &Environment, logs: &Path) -> Result<PathBuf> {
+/// The directory of a stock kernel's modules, in the cache: of its own where its image comes with
+/// them, of the unpacked package otherwise.
+pub fn unpacked(kernel: &Prepared, env: &Environment, logs: &Path) -> Result<PathBuf> {
+    let own = kernel.dir.join(MODULES);
+    if own.is_dir() {
+        return Ok(own);
+    }
+    let meta = &kernel.meta;
     let cache = Cache::locate()?;
     let entry = format!("modules/stock-{}", meta.release);
     cache.ensure(&entry, 300, |dir, lock| {
