@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sample of a PCI driver, on two devices of QEMU's: their probes of 8 seconds run in parallel,
-//! and unbind waits for one.
+//! The samples for devices of QEMU's: a PCI driver, and the driver of the auxiliary devices that
+//! another PCI driver adds. On two devices their probes of 8 seconds run in parallel, and unbind
+//! waits for one.
 
 //@ boots: two_nodes
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,77 +15,104 @@ use lifecycle::event::Call;
 use selftests::kernel::probing;
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
-const BUS: &str = "/sys/bus/pci";
-const MODULE: &str = "slow_pci_driver";
-
-/// How long the driver writes firmware.
+/// How long a driver writes firmware.
 const PROBE: Duration = Duration::from_secs(8);
 
-/// The devices that the driver can drive.
-fn devices() -> Vec<String> {
-    let all = Path::new(BUS).join("devices");
-    let mut names = sysfs::names(&all);
+/// A driver with slow probes.
+struct Sample {
+    module: &'static str,
+    firmware: &'static str,
+    /// Its directory in sysfs.
+    driver: &'static str,
+}
+
+const PCI: Sample = Sample {
+    module: "slow_pci_driver",
+    firmware: "slow_pci",
+    driver: "/sys/bus/pci/drivers/slow_pci_driver",
+};
+
+const AUXILIARY: Sample = Sample {
+    module: "slow_auxiliary_driver",
+    firmware: "slow_auxiliary",
+    driver: "/sys/bus/auxiliary/drivers/slow_auxiliary_driver.slow_auxiliary_driver",
+};
+
+/// How many devices of QEMU's there are for the drivers.
+fn devices() -> usize {
+    let all = Path::new("/sys/bus/pci/devices");
+    let mut names = sysfs::names(all);
     names.retain(|name| {
-        let modalias = std::fs::read_to_string(all.join(name).join("modalias"));
+        let modalias = fs::read_to_string(all.join(name).join("modalias"));
         modalias.is_ok_and(|alias| alias.starts_with("pci:v00001B36d00000005"))
     });
-    names
+    names.len()
 }
 
-fn bound(devices: &[String]) -> usize {
-    let is_bound = |device: &&String| sysfs::driver_on(BUS, device).as_deref() == Some(MODULE);
-    devices.iter().filter(is_bound).count()
-}
+impl Sample {
+    /// The devices that are bound, or whose probe has begun.
+    fn bound(&self) -> Vec<String> {
+        let mut names = sysfs::names(self.driver);
+        // The link to the module has no driver.
+        names.retain(|name| Path::new(self.driver).join(name).join("driver").exists());
+        names
+    }
 
-/// Demands what the driver needs, and returns its devices.
-fn prepare(bench: &mut Bench) -> Result<Vec<String>, Failure> {
-    if !bench.module(MODULE).exists() {
-        return Err(Failure::Skip(format!("{MODULE} is not built")));
+    /// Demands what the driver needs, and returns how many devices it will bind.
+    fn prepare(&self, bench: &mut Bench) -> Result<usize, Failure> {
+        if !bench.module(self.module).exists() {
+            return Err(Failure::Skip(format!("{} is not built", self.module)));
+        }
+        let devices = devices();
+        if devices < 2 {
+            let needs = "needs two devices: qemu -device pci-testdev -device pci-testdev";
+            return Err(Failure::Skip(needs.to_owned()));
+        }
+        bench.firmware().put_good(self.firmware)?;
+        bench.record()?;
+        Ok(devices)
     }
-    let devices = devices();
-    if devices.len() < 2 {
-        let needs = "needs two devices: qemu -device pci-testdev -device pci-testdev";
-        return Err(Failure::Skip(needs.to_owned()));
-    }
-    bench.firmware().put_good("slow_pci")?;
-    bench.record()?;
-    Ok(devices)
-}
 
-fn parallel(bench: &mut Bench) -> Result<(), Failure> {
-    let devices = prepare(bench)?;
-    let begin = Instant::now();
-    bench.insmod(MODULE, "")?;
-    let took = begin.elapsed();
-    ensure("devices that are bound", &bound(&devices), &devices.len())?;
-    let one = PROBE * probing().lives();
-    if took < one || took > one * 3 / 2 {
-        return Err(Failure::assertion("insmod to take one probe", format!("{took:?}")));
+    fn parallel(&self, bench: &mut Bench) -> Result<(), Failure> {
+        let devices = self.prepare(bench)?;
+        let begin = Instant::now();
+        bench.insmod(self.module, "")?;
+        let took = begin.elapsed();
+        ensure("devices that are bound", &self.bound().len(), &devices)?;
+        let one = PROBE * probing().lives();
+        if took < one || took > one * 3 / 2 {
+            return Err(Failure::assertion("insmod to take one probe", format!("{took:?}")));
+        }
+        bench.recording()?.demand("insmod_waits", 1)
     }
-    bench.recording()?.demand("insmod_waits", 1)
-}
 
-fn unbind(bench: &mut Bench) -> Result<(), Failure> {
-    let devices = prepare(bench)?;
-    bench.insmod(MODULE, "async_probe")?;
-    // If insmod had waited for the probes, unbind would have nothing to wait for.
-    let begin = Instant::now();
-    let unbind = format!("{BUS}/drivers/{MODULE}/unbind");
-    // The link to the driver is there before the probe begins.
-    sysfs::wait_for("the probes to begin", || bound(&devices) == devices.len())?;
-    let first = &devices[0];
-    sysfs::write_to(&unbind, Call::Unbind, first, first)?
-        .map_err(|errno| Failure::assertion(format!("unbind {first} to succeed"), errno))?;
-    if begin.elapsed() < PROBE / 2 {
-        return Err(Failure::assertion("unbind to wait", format!("{:?}", begin.elapsed())));
+    fn unbind(&self, bench: &mut Bench) -> Result<(), Failure> {
+        let devices = self.prepare(bench)?;
+        bench.insmod(self.module, "async_probe")?;
+        // If insmod had waited for the probes, unbind would have nothing to wait for.
+        let begin = Instant::now();
+        // The link to the driver is there before the probe begins.
+        sysfs::wait_for("the probes to begin", || self.bound().len() == devices)?;
+        let first = &self.bound()[0];
+        sysfs::write_to(&format!("{}/unbind", self.driver), Call::Unbind, first, first)?
+            .map_err(|errno| Failure::assertion(format!("unbind {first} to succeed"), errno))?;
+        if begin.elapsed() < PROBE / 2 {
+            return Err(Failure::assertion("unbind to wait", format!("{:?}", begin.elapsed())));
+        }
+        bench.rmmod(self.module)?;
+        bench.recording()?.demand("unbind_waits", 1)
     }
-    bench.rmmod(MODULE)?;
-    bench.recording()?.demand("unbind_waits", 1)
 }
 
 pub(crate) fn main() -> ExitCode {
     ktap::run(vec![
-        Test::new("pci: the probes of two devices run in parallel", parallel),
-        Test::new("pci: unbind in the middle of a probe waits", unbind),
+        Test::new("pci: the probes of two devices run in parallel", |bench| PCI.parallel(bench)),
+        Test::new("pci: unbind in the middle of a probe waits", |bench| PCI.unbind(bench)),
+        Test::new("auxiliary: the probes of two devices run in parallel", |bench| {
+            AUXILIARY.parallel(bench)
+        }),
+        Test::new("auxiliary: unbind in the middle of a probe waits", |bench| {
+            AUXILIARY.unbind(bench)
+        }),
     ])
 }
