@@ -3,7 +3,7 @@
 //! Properties of the parser, and of what is made of its events, that hold for every log.
 
 use lifecycle::diff::{Diff, Facts};
-use lifecycle::event::{Call, Initcall, Outcome, SmolStr, Symbol, KERNEL_PREFIX, USER_PREFIX};
+use lifecycle::event::{Call, KERNEL_PREFIX, USER_PREFIX};
 use lifecycle::laws::{one_at_a_time, Verdict};
 use lifecycle::parse::bytes;
 use lifecycle::parse::dmesg::{parse, Parser};
@@ -15,157 +15,183 @@ use lifecycle::simulate::what_if;
 use lifecycle::summary::Summary;
 use lifecycle::{Event, Life, Micros, ProbeType, Probing, What};
 use proptest::prelude::*;
+use proptest::sample::select;
 
-fn name() -> impl Strategy<Value = SmolStr> {
-    "[a-zA-Z0-9_.:=-]{1,20}".prop_map(Into::into)
+/// What lines are made of.
+#[derive(Clone, Copy)]
+struct Range {
+    /// The names there are; none for any.
+    names: &'static [&'static str],
+    tasks: u32,
+    /// How long something takes at the most, in microseconds.
+    longest: u64,
 }
 
-/// The kernel prints names of tasks escaped, so that only printable ASCII comes out.
-fn task() -> impl Strategy<Value = SmolStr> {
-    "[ -~]{0,15}".prop_map(Into::into)
+/// Anything, but for times that are longer than the one since 1970: such a one is not printk's.
+const ANY: Range = Range {
+    names: &[],
+    tasks: u32::MAX,
+    longest: 1_000_000_000_000_000,
+};
+
+/// No longer than a minute: the tables have room for that.
+const PLAUSIBLE: Range = Range {
+    longest: 60_000_000,
+    ..ANY
+};
+
+/// Few devices, drivers and tasks, and short times, so that lines belong together.
+const FEW: Range = Range {
+    names: &["a", "b"],
+    tasks: 4,
+    longest: 2000,
+};
+
+impl Range {
+    /// Any of this form, or one of `few`.
+    fn of(self, any: &'static str, few: &'static [&str]) -> BoxedStrategy<String> {
+        match self.names {
+            [] => any.boxed(),
+            _ => select(few).prop_map(str::to_owned).boxed(),
+        }
+    }
+
+    fn name(self) -> BoxedStrategy<String> {
+        self.of("[a-zA-Z0-9_.:=-]{1,20}", self.names)
+    }
+
+    fn pid(self) -> BoxedStrategy<u32> {
+        (0..=self.tasks).boxed()
+    }
+
+    fn took(self) -> BoxedStrategy<Micros> {
+        (0..self.longest).prop_map(Micros).boxed()
+    }
+
+    /// The driver and the device of a line.
+    fn binding(self) -> BoxedStrategy<String> {
+        let names = (self.name(), self.name());
+        let text = names.prop_map(|(device, driver)| format!("dev={device} driver={driver}"));
+        text.boxed()
+    }
+
+    /// How it ended.
+    fn done(self) -> BoxedStrategy<String> {
+        let done = (ret(), self.took());
+        done.prop_map(|(ret, took)| format!("ret={ret} ms={took}"))
+            .boxed()
+    }
 }
 
 fn ret() -> impl Strategy<Value = i32> {
     prop_oneof![Just(0), i32::MIN..0]
 }
 
-/// Shorter than the time since 1970: a longer one is not printk's.
-fn micros() -> impl Strategy<Value = Micros> {
-    (0..1_000_000_000_000_000_u64).prop_map(Micros)
-}
-
-fn call() -> impl Strategy<Value = Call> {
-    proptest::sample::select(Call::ALL.to_vec())
-}
-
-fn probe_type() -> impl Strategy<Value = ProbeType> {
-    proptest::sample::select(ProbeType::ALL.to_vec())
-}
-
-fn what() -> impl Strategy<Value = What> {
+/// The text of a line of a driver that prints its timing, or of userspace.
+fn timing(of: Range) -> impl Strategy<Value = String> {
+    let probe_types = ProbeType::ALL.map(ProbeType::name).to_vec();
+    let calls = match of.names {
+        [] => Call::ALL.to_vec(),
+        _ => vec![Call::Insmod, Call::Unbind],
+    };
+    let call = (select(calls), of.name(), of.pid())
+        .prop_map(|(call, on, pid)| format!("call={call} on={on} pid={pid}"))
+        .boxed();
+    let asks = select(&["", " async_probe=0", " async_probe=1"][..]);
+    // The kernel prints names of tasks escaped, so that only printable ASCII comes out.
+    let began = (of.binding(), any::<(bool, u32)>(), of.pid(), "[ -~]{0,15}");
+    let kernel = prop_oneof![
+        (of.name(), select(probe_types), of.done()).prop_map(|(driver, probe_type, done)| {
+            format!("registered driver={driver} probe_type={probe_type} {done}")
+        }),
+        began.prop_map(|(binding, (is_async, cpu), pid, task)| {
+            let is_async = u8::from(is_async);
+            format!("probe_began {binding} async={is_async} cpu={cpu} pid={pid} task={task}")
+        }),
+        (of.binding(), any::<u64>(), of.done()).prop_map(|(binding, bytes, done)| {
+            format!("firmware_arrived {binding} bytes={bytes} {done}")
+        }),
+        (
+            select(&["probe_ended", "ready"][..]),
+            of.binding(),
+            of.done()
+        )
+            .prop_map(|(end, binding, done)| format!("{end} {binding} {done}")),
+        (
+            select(&["removing", "unbound", "devres_released"][..]),
+            of.binding()
+        )
+            .prop_map(|(step, binding)| format!("{step} {binding}")),
+        (of.name(), of.took())
+            .prop_map(|(driver, took)| { format!("unregistered driver={driver} ms={took}") }),
+    ];
+    let user = prop_oneof![
+        (call.clone(), asks).prop_map(|(call, asks)| format!("call_began {call}{asks}")),
+        (call, ret()).prop_map(|(call, ret)| format!("call_returned {call} ret={ret}")),
+    ];
     prop_oneof![
-        (name(), probe_type(), ret(), micros()).prop_map(|(driver, probe_type, ret, took)| {
-            What::Registered {
-                driver,
-                probe_type,
-                ret,
-                took,
-            }
-        }),
-        (name(), name(), any::<(bool, u32, u32)>(), task()).prop_map(
-            |(device, driver, (asynchronous, cpu, pid), task)| What::ProbeBegan {
-                device,
-                driver,
-                asynchronous,
-                cpu,
-                pid,
-                task,
-            }
-        ),
-        (name(), name(), any::<u64>(), ret(), micros()).prop_map(
-            |(device, driver, bytes, ret, took)| What::FirmwareArrived {
-                device,
-                driver,
-                bytes,
-                ret,
-                took,
-            }
-        ),
-        (name(), name(), ret(), micros()).prop_map(|(device, driver, ret, took)| {
-            What::ProbeEnded {
-                device,
-                driver,
-                ret,
-                took,
-            }
-        }),
-        (name(), name(), ret(), micros()).prop_map(|(device, driver, ret, took)| What::Ready {
-            device,
-            driver,
-            ret,
-            took,
-        }),
-        (name(), name()).prop_map(|(device, driver)| What::Removing { device, driver }),
-        (name(), name()).prop_map(|(device, driver)| What::Unbound { device, driver }),
-        (name(), name()).prop_map(|(device, driver)| What::DevresReleased { device, driver }),
-        (name(), micros()).prop_map(|(driver, took)| What::Unregistered { driver, took }),
-        (call(), name(), any::<u32>(), any::<Option<bool>>()).prop_map(
-            |(call, on, pid, async_probe)| What::CallBegan {
-                call,
-                on,
-                pid,
-                async_probe
-            }
-        ),
-        (call(), name(), any::<u32>(), ret())
-            .prop_map(|(call, on, pid, ret)| { What::CallReturned { call, on, pid, ret } }),
+        9 => kernel.prop_map(|text| format!("{KERNEL_PREFIX}{text}")),
+        2 => user.prop_map(|text| format!("{USER_PREFIX}{text}")),
     ]
 }
 
-fn symbol() -> impl Strategy<Value = Symbol> {
-    let text = prop_oneof![
-        "[a-z][a-z_0-9]{0,9}\\+0x[0-9a-f]/0x[0-9a-f]",
-        "0x[0-9a-f]{16}"
+/// The text of a line of a kernel with `initcall_debug`.
+fn initcall(of: Range) -> impl Strategy<Value = String> {
+    // Names of devices have spaces in them, of drivers too.
+    const SPACED: &str = "[a-zA-Z0-9_.:-]{1,9}( [a-z]{1,9})?";
+    const FUNCTION: &str =
+        "([a-z][a-z_0-9]{0,9}\\+0x[0-9a-f]/0x[0-9a-f]|0x[0-9a-f]{16})( \\[[a-z_]{1,9}\\])?";
+    let function = of.of(FUNCTION, &["f+0x0/0x1"]);
+    let cookie = prop_oneof![(0..4_u64).boxed(), any::<u64>().boxed()];
+    let helper = of.of(FUNCTION, &["__driver_attach_async_helper+0x0/0x1"]);
+    let work = (cookie, helper).prop_map(|(cookie, function)| format!("{cookie}_{function}"));
+    let work = work.boxed();
+    let usecs = of.took().prop_map(|took| took.0).boxed();
+    let driver = prop_oneof![
+        Just(String::new()),
+        SPACED.prop_map(|name| format!(" with driver {name}"))
     ];
-    (text, proptest::option::of("[a-z_]{1,9}")).prop_map(|(text, module)| Symbol {
-        text: text.into(),
-        module: module.map(Into::into),
-    })
+    let probed = (
+        of.of(SPACED, &["a", "b"]),
+        driver,
+        any::<i32>(),
+        usecs.clone(),
+    );
+    prop_oneof![
+        (function.clone(), of.pid())
+            .prop_map(|(function, pid)| format!("calling  {function} @ {pid}")),
+        (function, any::<i32>(), usecs.clone()).prop_map(|(function, ret, took)| {
+            format!("initcall {function} returned {ret} after {took} usecs")
+        }),
+        probed.prop_map(|(device, driver, ret, took)| {
+            format!("probe of {device}{driver} returned {ret} after {took} usecs")
+        }),
+        (work.clone(), of.pid()).prop_map(|(work, pid)| format!("calling  {work} @ {pid}")),
+        (work, usecs.clone())
+            .prop_map(|(work, took)| format!("initcall {work} returned after {took} usecs")),
+        of.pid().prop_map(|pid| format!("async_waiting @ {pid}")),
+        (of.pid(), usecs)
+            .prop_map(|(pid, took)| { format!("async_continuing @ {pid} after {took} usec") }),
+        "/[a-z]{1,9}".prop_map(|program| format!("Run {program} as init process")),
+    ]
 }
 
-fn initcall() -> impl Strategy<Value = What> {
-    // Names of devices have spaces in them, of drivers too.
-    let spaced = || "[a-zA-Z0-9_.:-]{1,9}( [a-z]{1,9})?";
-    let one = prop_oneof![
-        (symbol(), any::<u32>()).prop_map(|(function, pid)| Initcall::Calling { function, pid }),
-        (symbol(), any::<i32>(), micros()).prop_map(|(function, ret, took)| {
-            Initcall::Returned {
-                function,
-                ret,
-                took,
-            }
-        }),
-        (
-            spaced(),
-            proptest::option::of(spaced()),
-            any::<i32>(),
-            micros()
-        )
-            .prop_map(|(device, driver, ret, took)| Initcall::Probed {
-                device: device.into(),
-                driver: driver.map(Into::into),
-                ret,
-                outcome: Outcome::since_5_14(ret),
-                took,
-                pid: None,
-            }),
-        (any::<u64>(), symbol(), any::<u32>()).prop_map(|(cookie, function, pid)| {
-            Initcall::WorkBegan {
-                cookie,
-                function,
-                pid,
-            }
-        }),
-        (any::<u64>(), symbol(), micros()).prop_map(|(cookie, function, took)| {
-            Initcall::WorkEnded {
-                cookie,
-                function,
-                took,
-            }
-        }),
-        any::<u32>().prop_map(|pid| Initcall::Waiting { pid }),
-        (any::<u32>(), micros()).prop_map(|(pid, took)| Initcall::Continuing { pid, took }),
-        "/[a-z]{1,9}".prop_map(|program| Initcall::RunInit {
-            program: program.into()
-        }),
-    ];
-    one.prop_map(What::Initcall)
+/// The event that this line tells.
+fn event_at(time: Micros, text: &str) -> Event {
+    let (seconds, micros) = (time.seconds(), time.subsec_micros());
+    let line = format!("[{seconds:5}.{micros:06}] {text}");
+    let event = Parser::default().line(&line).unwrap().expect(&line);
+    assert_eq!(event.to_string(), line);
+    event
 }
 
 /// Of a driver that prints its timing, or of a kernel with `initcall_debug`.
+fn text(of: Range) -> impl Strategy<Value = String> {
+    prop_oneof![timing(of), initcall(of)]
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
-    let what = prop_oneof![what(), initcall()];
-    (micros(), what).prop_map(|(time, what)| Event { time, what })
+    (ANY.took(), text(ANY)).prop_map(|(time, text)| event_at(time, &text))
 }
 
 /// Events in the order of their times.
@@ -179,109 +205,28 @@ fn in_order(
     })
 }
 
-/// Events of an hour, none of which took longer than a minute: the tables have room for that.
+/// Events of an hour.
 fn plausible() -> impl Strategy<Value = Vec<Event>> {
-    const MINUTE: u64 = 60_000_000;
-    prop::collection::vec(any_event(), 0..20).prop_map(|mut events| {
-        for event in &mut events {
-            event.time.0 %= 60 * MINUTE;
-            if let Some(took) = took(&mut event.what) {
-                took.0 %= MINUTE;
-            }
-        }
-        events
-    })
+    let event = (0..3_600_000_000_u64, text(PLAUSIBLE));
+    let event = event.prop_map(|(time, text)| event_at(Micros(time), &text));
+    prop::collection::vec(event, 0..20)
 }
 
-/// How long it took, if it says so.
-fn took(what: &mut What) -> Option<&mut Micros> {
-    match what {
-        What::Registered { took, .. }
-        | What::FirmwareArrived { took, .. }
-        | What::ProbeEnded { took, .. }
-        | What::Ready { took, .. }
-        | What::Unregistered { took, .. }
-        | What::Initcall(
-            Initcall::Returned { took, .. }
-            | Initcall::Probed { took, .. }
-            | Initcall::WorkEnded { took, .. }
-            | Initcall::Continuing { took, .. },
-        ) => Some(took),
-        _ => None,
-    }
-}
-
-/// The events of few devices, drivers and tasks, close to each other, so that they belong together.
+/// Events close to each other, of few devices, drivers and tasks.
 fn entangled() -> impl Strategy<Value = Vec<Event>> {
-    let few = |name: &mut SmolStr| *name = ["a", "b"][name.len() % 2].into();
-    prop::collection::vec((any_event(), 0_u64..1000), 0..40).prop_map(move |mut events| {
+    prop::collection::vec((text(FEW), 0_u64..1000), 0..40).prop_map(|lines| {
         let mut time = Micros(1_000_000);
-        for (event, later) in &mut events {
-            time = time + Micros(*later);
-            event.time = time;
-            if let Some(took) = took(&mut event.what) {
-                took.0 %= 2000;
-            }
-            match &mut event.what {
-                What::ProbeBegan {
-                    device,
-                    driver,
-                    pid,
-                    ..
-                } => {
-                    few(device);
-                    few(driver);
-                    *pid %= 4;
-                }
-                What::FirmwareArrived { device, driver, .. }
-                | What::ProbeEnded { device, driver, .. }
-                | What::Ready { device, driver, .. }
-                | What::Removing { device, driver }
-                | What::Unbound { device, driver }
-                | What::DevresReleased { device, driver } => {
-                    few(device);
-                    few(driver);
-                }
-                What::Registered { driver, .. } | What::Unregistered { driver, .. } => few(driver),
-                What::CallBegan { call, on, pid, .. }
-                | What::CallReturned { call, on, pid, .. } => {
-                    *call = [Call::Insmod, Call::Unbind][on.len() % 2];
-                    few(on);
-                    *pid %= 4;
-                }
-                What::Initcall(initcall) => few_initcalls(initcall),
-                What::Loaded { .. } | What::Recorded(_) => {}
-            }
-        }
-        events.into_iter().map(|(event, _)| event).collect()
+        let events = lines.into_iter().map(|(text, later)| {
+            time = time + Micros(later);
+            event_at(time, &text)
+        });
+        events.collect()
     })
-}
-
-fn few_initcalls(initcall: &mut Initcall) {
-    match initcall {
-        Initcall::Calling { function, pid } => {
-            function.text = "f+0x0/0x1".into();
-            *pid %= 4;
-        }
-        Initcall::Returned { function, .. } => function.text = "f+0x0/0x1".into(),
-        Initcall::Probed { device, .. } => *device = ["a", "b"][device.len() % 2].into(),
-        Initcall::WorkBegan {
-            cookie,
-            function,
-            pid,
-        } => {
-            function.text = "__driver_attach_async_helper+0x0/0x1".into();
-            *cookie %= 4;
-            *pid %= 4;
-        }
-        Initcall::WorkEnded { cookie, .. } => *cookie %= 4,
-        Initcall::Waiting { pid } | Initcall::Continuing { pid, .. } => *pid %= 4,
-        Initcall::RunInit { .. } => {}
-    }
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    (micros(), what()).prop_map(|(time, what)| Event { time, what })
+    let line = (ANY.took(), timing(ANY));
+    line.prop_map(|(time, text)| event_at(time, &text))
 }
 
 /// What others print, which the parser passes over.
@@ -303,40 +248,21 @@ fn kmsg(events: &[Event], first: u64) -> String {
         .collect()
 }
 
-/// A device's whole life, `n` times over, its events in order.
-fn lives(device: usize, rets: &[i32]) -> Vec<What> {
-    let device: SmolStr = format!("d.{device}").into();
-    let driver: SmolStr = "d".into();
-    let mut lives = Vec::new();
+/// The lines of the lives of a device, one after the other: those of each probe with this result.
+fn lives(device: usize, rets: &[i32]) -> Vec<String> {
+    let mut lines = Vec::new();
     for ret in rets {
-        let (device, driver) = (device.clone(), driver.clone());
-        lives.push(What::ProbeBegan {
-            device: device.clone(),
-            driver: driver.clone(),
-            asynchronous: true,
-            cpu: 0,
-            pid: 1,
-            task: "kworker/u8:1".into(),
-        });
-        lives.push(What::ProbeEnded {
-            device: device.clone(),
-            driver: driver.clone(),
-            ret: *ret,
-            took: Micros(1),
-        });
+        lines.push("probe_began D async=1 cpu=0 pid=1 task=kworker/u8:1".to_owned());
+        lines.push(format!("probe_ended D ret={ret} ms=0.001"));
         if *ret == 0 {
-            lives.push(What::Removing {
-                device: device.clone(),
-                driver: driver.clone(),
-            });
-            lives.push(What::Unbound {
-                device: device.clone(),
-                driver: driver.clone(),
-            });
-            lives.push(What::DevresReleased { device, driver });
+            lines.extend(["removing D", "unbound D", "devres_released D"].map(str::to_owned));
         }
     }
-    lives
+    let binding = format!("dev=d.{device} driver=d");
+    let lines = lines
+        .iter()
+        .map(|line| KERNEL_PREFIX.to_owned() + &line.replace('D', &binding));
+    lines.collect()
 }
 
 proptest! {
@@ -470,8 +396,8 @@ proptest! {
                 break;
             }
             let life = turn.index(lives.len());
-            if let Some(what) = lives[life].next() {
-                log.push(Event { time: Micros(log.len() as u64), what });
+            if let Some(text) = lives[life].next() {
+                log.push(event_at(Micros(log.len() as u64), &text));
             }
             // Whether every device is between two steps of its life at this point.
             let mut last = std::collections::BTreeMap::new();
