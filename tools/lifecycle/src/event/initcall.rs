@@ -9,17 +9,17 @@
 //! The length of an initcall is printed from one global variable: where two modules are loaded at
 //! once it is wrong, and the timestamps of the lines are not.
 
-use std::fmt;
-
+use derive_more::Display;
 use smol_str::SmolStr;
 
 use crate::errno;
 use crate::micros::Micros;
 
-/// One line.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// One line, as `Display` prints it.
+#[derive(Clone, Debug, Display, PartialEq, Eq, Hash)]
 pub enum Initcall {
     /// `calling  init_module+0x0/0x10 [mod] @ 9`: an init function is called.
+    #[display("calling  {function} @ {pid}")]
     Calling {
         /// The function.
         function: Symbol,
@@ -27,6 +27,7 @@ pub enum Initcall {
         pid: u32,
     },
     /// `initcall init_module+0x0/0x10 [mod] returned 0 after 7 usecs`: it has returned.
+    #[display("initcall {function} returned {ret} after {} usecs", took.0)]
     Returned {
         /// The function.
         function: Symbol,
@@ -36,6 +37,7 @@ pub enum Initcall {
         took: Micros,
     },
     /// `probe of slow.0 with driver slow returned 0 after 7 usecs`: a driver has tried a device.
+    #[display("probe of {device}{} returned {ret} after {} usecs", with(driver.as_ref()), took.0)]
     Probed {
         /// Name of the device.
         device: SmolStr,
@@ -51,6 +53,7 @@ pub enum Initcall {
         pid: Option<u32>,
     },
     /// `calling  3_work+0x0/0x10 @ 9`: a worker begins a piece of async work.
+    #[display("calling  {cookie}_{function} @ {pid}")]
     WorkBegan {
         /// The work's number.
         cookie: u64,
@@ -60,6 +63,7 @@ pub enum Initcall {
         pid: u32,
     },
     /// `initcall 3_work+0x0/0x10 returned after 7 usecs`: the work has ended.
+    #[display("initcall {cookie}_{function} returned after {} usecs", took.0)]
     WorkEnded {
         /// The work's number.
         cookie: u64,
@@ -69,11 +73,13 @@ pub enum Initcall {
         took: Micros,
     },
     /// `async_waiting @ 9`: a task waits for async work.
+    #[display("async_waiting @ {pid}")]
     Waiting {
         /// The task.
         pid: u32,
     },
     /// `async_continuing @ 9 after 7 usec`: it goes on.
+    #[display("async_continuing @ {pid} after {} usec", took.0)]
     Continuing {
         /// The task.
         pid: u32,
@@ -81,10 +87,15 @@ pub enum Initcall {
         took: Micros,
     },
     /// `Run /init as init process`: the boot is over. It comes without `initcall_debug`, too.
+    #[display("Run {program} as init process")]
     RunInit {
         /// The program.
         program: SmolStr,
     },
+}
+
+fn with(driver: Option<&SmolStr>) -> String {
+    driver.map_or(String::new(), |driver| format!(" with driver {driver}"))
 }
 
 /// What became of a probe.
@@ -119,7 +130,8 @@ impl Outcome {
 }
 
 /// A function as the kernel prints it: `init_module+0x0/0x10 [mod]`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Display, PartialEq, Eq, Hash)]
+#[display("{text}{}", module.as_ref().map_or(String::new(), |module| format!(" [{module}]")))]
 pub struct Symbol {
     /// The function, `init_module+0x0/0x10`, or an address.
     pub text: SmolStr,
@@ -131,65 +143,5 @@ impl Symbol {
     /// The function alone.
     pub fn function(&self) -> &str {
         self.text.split('+').next().unwrap_or(&self.text)
-    }
-}
-
-impl fmt::Display for Symbol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)?;
-        match &self.module {
-            Some(module) => write!(f, " [{module}]"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Prints the text of the line.
-impl fmt::Display for Initcall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Calling { function, pid } => write!(f, "calling  {function} @ {pid}"),
-            Self::Returned {
-                function,
-                ret,
-                took,
-            } => write!(
-                f,
-                "initcall {function} returned {ret} after {} usecs",
-                took.0
-            ),
-            Self::Probed {
-                device,
-                driver,
-                ret,
-                took,
-                ..
-            } => {
-                write!(f, "probe of {device}")?;
-                if let Some(driver) = driver {
-                    write!(f, " with driver {driver}")?;
-                }
-                write!(f, " returned {ret} after {} usecs", took.0)
-            }
-            Self::WorkBegan {
-                cookie,
-                function,
-                pid,
-            } => write!(f, "calling  {cookie}_{function} @ {pid}"),
-            Self::WorkEnded {
-                cookie,
-                function,
-                took,
-            } => write!(
-                f,
-                "initcall {cookie}_{function} returned after {} usecs",
-                took.0
-            ),
-            Self::Waiting { pid } => write!(f, "async_waiting @ {pid}"),
-            Self::Continuing { pid, took } => {
-                write!(f, "async_continuing @ {pid} after {} usec", took.0)
-            }
-            Self::RunInit { program } => write!(f, "Run {program} as init process"),
-        }
     }
 }

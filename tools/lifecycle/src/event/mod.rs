@@ -11,6 +11,7 @@ pub mod resource;
 
 use std::fmt;
 
+use derive_more::Display;
 use serde::{Deserialize, Serialize};
 
 /// A name in an event: short ones take no memory of their own, and a clone is cheap.
@@ -39,10 +40,14 @@ pub struct Event {
 
 /// What can happen.
 ///
-/// A `ret` is what a C function returns: 0 or a negative errno.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A `ret` is what a C function returns: 0 or a negative errno. `Display` prints the text of the
+/// line, without its timestamp.
+#[derive(Clone, Debug, Display, PartialEq, Eq, Hash)]
 pub enum What {
     /// The registration of a driver returned in its module's init.
+    #[display(
+        "{KERNEL_PREFIX}registered driver={driver} probe_type={probe_type} ret={ret} ms={took}"
+    )]
     Registered {
         /// Name of the driver.
         driver: SmolStr,
@@ -54,6 +59,10 @@ pub enum What {
         took: Micros,
     },
     /// A probe began.
+    #[display(
+        "{KERNEL_PREFIX}probe_began dev={device} driver={driver} async={} cpu={cpu} pid={pid} task={task}",
+        u8::from(*asynchronous)
+    )]
     ProbeBegan {
         /// Name of the device.
         device: SmolStr,
@@ -69,6 +78,7 @@ pub enum What {
         task: SmolStr,
     },
     /// The request of the firmware returned.
+    #[display("{KERNEL_PREFIX}firmware_arrived dev={device} driver={driver} bytes={bytes} ret={ret} ms={took}")]
     FirmwareArrived {
         /// Name of the device.
         device: SmolStr,
@@ -82,6 +92,7 @@ pub enum What {
         took: Micros,
     },
     /// A probe ended.
+    #[display("{KERNEL_PREFIX}probe_ended dev={device} driver={driver} ret={ret} ms={took}")]
     ProbeEnded {
         /// Name of the device.
         device: SmolStr,
@@ -93,6 +104,7 @@ pub enum What {
         took: Micros,
     },
     /// What a probe in two phases left to be done has ended.
+    #[display("{KERNEL_PREFIX}ready dev={device} driver={driver} ret={ret} ms={took}")]
     Ready {
         /// Name of the device.
         device: SmolStr,
@@ -104,6 +116,7 @@ pub enum What {
         took: Micros,
     },
     /// The driver's remove callback runs.
+    #[display("{KERNEL_PREFIX}removing dev={device} driver={driver}")]
     Removing {
         /// Name of the device.
         device: SmolStr,
@@ -111,6 +124,7 @@ pub enum What {
         driver: SmolStr,
     },
     /// The driver data has been dropped.
+    #[display("{KERNEL_PREFIX}unbound dev={device} driver={driver}")]
     Unbound {
         /// Name of the device.
         device: SmolStr,
@@ -118,6 +132,7 @@ pub enum What {
         driver: SmolStr,
     },
     /// The resources that the driver left to devres have been released.
+    #[display("{KERNEL_PREFIX}devres_released dev={device} driver={driver}")]
     DevresReleased {
         /// Name of the device.
         device: SmolStr,
@@ -125,6 +140,7 @@ pub enum What {
         driver: SmolStr,
     },
     /// The unregistration of a driver returned in its module's exit.
+    #[display("{KERNEL_PREFIX}unregistered driver={driver} ms={took}")]
     Unregistered {
         /// Name of the driver.
         driver: SmolStr,
@@ -132,6 +148,10 @@ pub enum What {
         took: Micros,
     },
     /// Userspace is about to call the kernel.
+    #[display(
+        "{USER_PREFIX}call_began call={call} on={on} pid={pid}{}",
+        async_probe.map_or("", |asks| [" async_probe=0", " async_probe=1"][usize::from(asks)])
+    )]
     CallBegan {
         /// What it asks for.
         call: Call,
@@ -143,6 +163,7 @@ pub enum What {
         async_probe: Option<bool>,
     },
     /// The kernel has returned to userspace.
+    #[display("{USER_PREFIX}call_returned call={call} on={on} pid={pid} ret={ret}")]
     CallReturned {
         /// What was asked for.
         call: Call,
@@ -154,6 +175,7 @@ pub enum What {
         ret: i32,
     },
     /// A module has been loaded, which userspace has looked at.
+    #[display("{USER_PREFIX}loaded mod={module} at={at:#x} bytes={bytes}")]
     Loaded {
         /// Its name.
         module: SmolStr,
@@ -282,95 +304,6 @@ impl What {
             | Self::Loaded { .. }
             | Self::Recorded(_)
             | Self::Initcall(_) => None,
-        }
-    }
-}
-
-/// Prints the text of the line, without its timestamp.
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CallBegan { .. } | Self::CallReturned { .. } | Self::Loaded { .. } => USER_PREFIX,
-            Self::Recorded(_) | Self::Initcall(_) => "",
-            _ => KERNEL_PREFIX,
-        })?;
-        match self {
-            Self::Registered {
-                driver,
-                probe_type,
-                ret,
-                took,
-            } => write!(
-                f,
-                "registered driver={driver} probe_type={probe_type} ret={ret} ms={took}"
-            ),
-            Self::ProbeBegan {
-                device,
-                driver,
-                asynchronous,
-                cpu,
-                pid,
-                task,
-            } => write!(
-                f,
-                "probe_began dev={device} driver={driver} async={} cpu={cpu} pid={pid} task={task}",
-                u8::from(*asynchronous)
-            ),
-            Self::FirmwareArrived {
-                device,
-                driver,
-                bytes,
-                ret,
-                took,
-            } => write!(
-                f,
-                "firmware_arrived dev={device} driver={driver} bytes={bytes} ret={ret} ms={took}"
-            ),
-            Self::ProbeEnded {
-                device,
-                driver,
-                ret,
-                took,
-            } => write!(
-                f,
-                "probe_ended dev={device} driver={driver} ret={ret} ms={took}"
-            ),
-            Self::Ready {
-                device,
-                driver,
-                ret,
-                took,
-            } => write!(f, "ready dev={device} driver={driver} ret={ret} ms={took}"),
-            Self::Removing { device, driver } => {
-                write!(f, "removing dev={device} driver={driver}")
-            }
-            Self::Unbound { device, driver } => write!(f, "unbound dev={device} driver={driver}"),
-            Self::DevresReleased { device, driver } => {
-                write!(f, "devres_released dev={device} driver={driver}")
-            }
-            Self::Unregistered { driver, took } => {
-                write!(f, "unregistered driver={driver} ms={took}")
-            }
-            Self::CallBegan {
-                call,
-                on,
-                pid,
-                async_probe,
-            } => {
-                write!(f, "call_began call={call} on={on} pid={pid}")?;
-                match async_probe {
-                    Some(asks) => write!(f, " async_probe={}", u8::from(*asks)),
-                    None => Ok(()),
-                }
-            }
-            Self::CallReturned { call, on, pid, ret } => {
-                write!(f, "call_returned call={call} on={on} pid={pid} ret={ret}")
-            }
-            Self::Loaded { module, at, bytes } => {
-                write!(f, "loaded mod={module} at={at:#x} bytes={bytes}")
-            }
-            Self::Recorded(recorded) => recorded.fmt(f),
-            Self::Initcall(initcall) => initcall.fmt(f),
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Which drivers must not be probed asynchronously as they are, as far as a life shows it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 
+use derive_more::Display;
 use serde::Serialize;
 
 use super::script::{probe_types, EPROBE_DEFER};
@@ -21,55 +21,39 @@ pub struct Forbidden {
 }
 
 /// A reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Display, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// It asks for `PROBE_FORCE_SYNCHRONOUS`.
+    #[display(
+        "it asks for PROBE_FORCE_SYNCHRONOUS: its author relies on its devices being bound when the \
+         registration returns"
+    )]
     Force,
     /// Its probe calls `request_module()`, which an async function must not wait for
     /// (`kernel/module/kmod.c`, `__request_module()` warns).
+    #[display(
+        "its probe calls request_module() for {_0}, and an asynchronous function must not wait for a \
+         module to be loaded"
+    )]
     RequestsModule(String),
     /// Its probe adds a device whose driver insists on being synchronous: the device, the driver.
+    #[display("its probe adds {_0}, whose driver {_1} asks for PROBE_FORCE_SYNCHRONOUS")]
     SynchronousChild(String, String),
     /// What its probes add is named in the order of the probes.
+    #[display(
+        "its probes add {}: the names may depend on the order of the probes", _0.join(", ")
+    )]
     NamedInOrder(Vec<String>),
     /// Its init registers it and then adds its device.
+    #[display(
+        "its module adds {_0} itself after it has registered the driver, and may rely on its being \
+         bound then"
+    )]
     InitAddsDevice(String),
     /// Its devices stay deferred.
+    #[display("the probe of {_0} is deferred to the end of the log")]
     DeferredAtTheEnd(String),
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Force => f.write_str(
-                "it asks for PROBE_FORCE_SYNCHRONOUS: its author relies on its devices being bound \
-                 when the registration returns",
-            ),
-            Self::RequestsModule(module) => write!(
-                f,
-                "its probe calls request_module() for {module}, and an asynchronous function must \
-                 not wait for a module to be loaded"
-            ),
-            Self::SynchronousChild(device, driver) => write!(
-                f,
-                "its probe adds {device}, whose driver {driver} asks for PROBE_FORCE_SYNCHRONOUS"
-            ),
-            Self::NamedInOrder(names) => write!(
-                f,
-                "its probes add {}: the names may depend on the order of the probes",
-                names.join(", ")
-            ),
-            Self::InitAddsDevice(device) => write!(
-                f,
-                "its module adds {device} itself after it has registered the driver, and may rely \
-                 on its being bound then"
-            ),
-            Self::DeferredAtTheEnd(device) => {
-                write!(f, "the probe of {device} is deferred to the end of the log")
-            }
-        }
-    }
 }
 
 /// Of these drivers, those that must not be, in the same order.
