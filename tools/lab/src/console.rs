@@ -3,195 +3,26 @@
 //! Watching the kernel's console for what must not happen.
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use lifecycle::parse::dump::Printed;
 
 /// What the kernel prints when something is wrong, and what it means. Of several that a line has,
 /// the first counts.
-const ALARMS: &[(&str, &str)] = &[
-    ("Kernel panic", "panic"),
-    ("rust_kernel: panicked at", "Rust panic"),
-    // mm/kasan/report.c, kernel/kcsan/report.c, mm/kfence/report.c, lib/ubsan.c
-    ("BUG: KASAN:", "KASAN"),
-    ("BUG: KCSAN:", "KCSAN"),
-    ("BUG: KFENCE:", "KFENCE"),
-    ("UBSAN:", "UBSAN"),
-    // lib/debugobjects.c, lib/kobject.c, lib/refcount.c, lib/list_debug.c
-    ("ODEBUG: ", "ODEBUG"),
-    ("something is seriously wrong", "kobject"),
-    ("yet kobject_put() is being called", "kobject"),
-    ("yet kobject_get() is being called", "kobject"),
-    ("does not have a release() function", "kobject"),
-    ("refcount_t:", "refcount"),
-    ("list_add corruption", "list"),
-    ("list_del corruption", "list"),
-    // mm/kmemleak.c; without it nothing is found any more.
-    ("unreferenced object", "leak"),
-    ("new suspected memory leaks", "leak"),
-    ("Kernel memory leak detector disabled", "leak"),
-    // kernel/sched/core.c, kernel/workqueue.c
-    ("sleeping function called from invalid", "atomic sleep"),
-    ("scheduling while atomic", "atomic sleep"),
-    ("scheduling in a non-blocking section", "atomic sleep"),
-    ("assuming atomic context", "atomic sleep"),
-    ("leaked atomic, lock or RCU", "atomic sleep"),
-    // kernel/locking/lockdep.c
-    ("possible circular locking", "lockdep"),
-    ("possible recursive locking", "lockdep"),
-    ("possible irq lock inversion", "lockdep"),
-    ("-unsafe lock order detected", "lockdep"),
-    ("inconsistent lock state", "lockdep"),
-    ("suspicious RCU usage", "lockdep"),
-    ("Invalid wait context", "lockdep"),
-    ("Nested lock was not taken", "lockdep"),
-    ("bad unlock balance", "lockdep"),
-    ("bad contention", "lockdep"),
-    ("held lock freed", "lockdep"),
-    ("still has locks held", "lockdep"),
-    ("lock held when returning to user", "lockdep"),
-    ("chain_key collision", "lockdep"),
-    ("trying to register non-static key", "lockdep"),
-    ("BUG: MAX_", "lockdep"),
-    ("turning off the locking correctness", "lockdep"),
-    // kernel/watchdog.c, kernel/workqueue.c, kernel/hung_task.c, kernel/rcu
-    ("soft lockup", "lockup"),
-    ("hard LOCKUP", "lockup"),
-    ("workqueue lockup", "lockup"),
-    ("INFO: task ", "hung task"),
-    ("self-detected stall", "RCU stall"),
-    ("detected stall", "RCU stall"),
-    ("detected expedited stalls", "RCU stall"),
-    ("invoked oom-killer", "out of memory"),
-    ("Oops:", "oops"),
-    ("general protection fault", "oops"),
-    // Of a slab with slab_debug=.
-    ("] BUG ", "BUG"),
-    ("kernel BUG at", "BUG"),
-    ("BUG:", "BUG"),
-    ("WARNING:", "WARNING"),
-];
+static ALARMS: LazyLock<Table> = LazyLock::new(|| table(include_str!("alarms.txt")));
 
 /// What the kernel says of a wrong driver without a WARNING, and what it means; only where a driver
 /// is checked, as the tests provoke some of it. `*` stands for any text, `#` for a digit.
-const WORDS: &[(&str, &str)] = &[
-    // drivers/base/dd.c, drivers/pci/pci-driver.c, kernel/module/main.c
-    (
-        "probe with driver * failed with error #",
-        "a probe returned a positive number",
-    ),
-    (
-        "Driver probe function unexpectedly returned",
-        "a probe returned a positive number",
-    ),
-    (
-        "->init suspiciously returned",
-        "an init returned a positive number",
-    ),
-    (
-        "Resources present before probing",
-        "devres left from before the probe",
-    ),
-    (
-        "remove callback returned a non-zero value",
-        "a remove returned an error",
-    ),
-    (": device already bound", "a device bound twice"),
-    (
-        "probe deferral not supported",
-        "a deferral after the registration",
-    ),
-    // drivers/base/bus.c, class.c, driver.c, platform.c
-    ("to unregistered bus '", "a bus that is not registered"),
-    (
-        "because the bus was not initialized",
-        "a bus that is not registered",
-    ),
-    ("was not registered yet", "a class that is not registered"),
-    (
-        "' needs updating - please use bus_type methods",
-        "callbacks of driver and bus",
-    ),
-    (
-        "is already registered, aborting",
-        "a driver registered twice",
-    ),
-    (
-        "can not be probed asynchronously",
-        "an asynchronous platform_driver_probe()",
-    ),
-    ("failed to claim resource", "a resource claimed twice"),
-    (": can't reserve [", "a region requested twice"),
-    // fs/sysfs/dir.c, fs/debugfs/inode.c, lib/kobject.c, lib/kobject_uevent.c, fs/char_dev.c
-    (
-        "cannot create duplicate filename",
-        "a name that is there already",
-    ),
-    (
-        "don't try to register things with the same name",
-        "a name that is there already",
-    ),
-    (
-        "debugfs: '*' already exists in '",
-        "a name that is there already",
-    ),
-    (
-        "kobject_add_internal failed for",
-        "a kobject that is not added",
-    ),
-    (
-        "uevent: insufficient buffer space",
-        "a uevent that is too long",
-    ),
-    ("CHRDEV \"*\" m", "a character device out of range"),
-    // kernel/irq/spurious.c, manage.c
-    (
-        ": nobody cared (try booting",
-        "an interrupt that no handler takes",
-    ),
-    ("irq event #", "a handler's bogus return value"),
-    ("is an active IRQ thread", "a handler's thread that exits"),
-    (
-        "requested with handler=NULL and !ONESHOT",
-        "a threaded interrupt without IRQF_ONESHOT",
-    ),
-    ("already-free IRQ", "an interrupt freed twice"),
-    // drivers/base/power/
-    ("Unbalanced pm_runtime_enable!", "runtime PM enabled twice"),
-    (
-        "Runtime PM usage count underflow!",
-        "runtime PM put too often",
-    ),
-    (
-        "Attempt to enable runtime PM when it is blocked",
-        "runtime PM enabled while blocked",
-    ),
-    (
-        "Enabling runtime PM for inactive device with active children",
-        "runtime PM out of order",
-    ),
-    (
-        "runtime PM trying to activate child device",
-        "runtime PM out of order",
-    ),
-    (
-        " should not be sleeping",
-        "a parent that sleeps before its child",
-    ),
-    (
-        "Leftover wakeup IRQ found",
-        "a wakeup interrupt left behind",
-    ),
-    // net/core/dev.c, mm/dmapool.c
-    (
-        " to become free. Usage count",
-        "a reference to a network device left behind",
-    ),
-    (
-        "dma_pool_destroy *busy",
-        "a DMA pool destroyed while it is used",
-    ),
-];
+static WORDS: LazyLock<Table> = LazyLock::new(|| table(include_str!("wrong_drivers.txt")));
+
+type Table = Vec<(&'static str, &'static str)>;
+
+/// A file of such lines: `text => what it means`.
+fn table(file: &'static str) -> Table {
+    let lines = file.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(" => ")).collect()
+}
 
 /// The program that checks a driver.
 pub const CHECKS_A_DRIVER: &str = "check_driver";
