@@ -416,26 +416,6 @@ proptest! {
         prop_assert_eq!(one_at_a_time::under_way(&life).is_empty(), settled[cut]);
     }
 
-    #[test]
-    fn a_missing_record_is_missed(
-        events in in_order(event(), 3..20),
-        at in any::<prop::sample::Index>(),
-    ) {
-        let log = kmsg(&events, 100);
-        let missing = 1 + at.index(events.len() - 2);
-        let log: String = log
-            .split_inclusive('\n')
-            .enumerate()
-            .filter(|(line, _)| *line != missing)
-            .map(|(_, line)| line)
-            .collect();
-        let found = 100 + missing as u64 + 1;
-        prop_assert_eq!(
-            parse(&log).unwrap_err().reason,
-            Reason::Gap { expected: found - 1, found }
-        );
-    }
-
     /// A word of a line that is misspelt is never skipped.
     #[test]
     fn a_misspelt_event_is_refused(event in event(), letter in "[A-Z]") {

@@ -10,7 +10,6 @@ use lifecycle::event::Call;
 use lifecycle::event::{Fetched, Recorded, Side, SmolStr};
 use lifecycle::laws::{convoy, judge, Verdict};
 use lifecycle::parse::recording::{self as text, parse};
-use lifecycle::parse::refusal::Reason;
 use lifecycle::{Event, Life, Micros, ProbeType, Probing, What};
 use proptest::prelude::*;
 
@@ -218,45 +217,6 @@ proptest! {
         if let Ok(events) = parse(&text::seal(format!("{head}{damage}{tail}"))) {
             judge(&Life::new(events, Probing::Once));
         }
-    }
-
-    /// A recording that is cut anywhere is refused.
-    #[test]
-    fn a_cut_recording_is_refused(events in recording(), at in any::<prop::sample::Index>()) {
-        let text = text::write("7.3.4", &events);
-        let cut = &text[..at.index(text.len())];
-        prop_assert_eq!(parse(cut).unwrap_err().reason, Reason::Unsealed);
-    }
-
-    /// A line that is lost or there twice is noticed, even under a seal of its own.
-    #[test]
-    fn lines_are_counted(
-        events in recording().prop_filter("has events", |events| !events.is_empty()),
-        at in any::<prop::sample::Index>(),
-        twice in any::<bool>(),
-    ) {
-        let mut lines = body(&events);
-        let first = lines.iter().position(|line| line.contains("[003]")).unwrap();
-        let at = first + at.index(events.len());
-        if twice {
-            lines.insert(at, lines[at].clone());
-        } else {
-            lines.remove(at);
-        }
-        prop_assert!(parse(&text::seal(lines.concat())).is_err());
-    }
-
-    /// Lines that have changed places are noticed.
-    #[test]
-    fn lines_stay_in_order(
-        events in recording().prop_filter("has events", |events| events.len() > 1),
-        at in any::<prop::sample::Index>(),
-    ) {
-        let mut lines = body(&events);
-        let first = lines.iter().position(|line| line.contains("[003]")).unwrap();
-        let at = first + at.index(events.len() - 1);
-        lines.swap(at, at + 1);
-        prop_assert!(parse(&text::seal(lines.concat())).is_err());
     }
 
     #[test]

@@ -310,8 +310,8 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
     for (at, probe) in life.of(Kind::Probe) {
         probes.entry(probe.task).or_default().push(at);
     }
-    let mut by_end: Vec<(Micros, usize, usize)> = Vec::new();
-    let mut open: Vec<(Micros, usize, usize)> = Vec::new();
+    let mut by_end: Vec<(Micros, (usize, usize))> = Vec::new();
+    let mut open: Vec<(Micros, (usize, usize))> = Vec::new();
     for (work, span) in life.of(Kind::AsyncWork).filter(|(_, span)| is_line(span)) {
         let probe = probes.get(&span.task).and_then(|probes| {
             let within = |probe: &&usize| {
@@ -323,8 +323,8 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         });
         let on = probe.copied().unwrap_or(work);
         match span.end {
-            Some(end) => by_end.push((end, work, on)),
-            None => open.push((life.end, work, on)),
+            Some(end) => by_end.push((end, (work, on))),
+            None => open.push((life.end, (work, on))),
         }
     }
     by_end.sort_unstable();
@@ -336,16 +336,14 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         let end = life.end_of(at);
         let meanwhile = ended(at).iter().chain(&open).rev();
         let meanwhile = meanwhile
-            .filter(|(_, work, _)| spans[*work].task != flush.task && spans[*work].begin <= end);
+            .filter(|(_, (work, _))| spans[*work].task != flush.task && spans[*work].begin <= end);
         let all = if most == usize::MAX {
             0
         } else {
             meanwhile.clone().count()
         };
-        let (works, mut on): (Vec<usize>, Vec<usize>) = meanwhile
-            .take(most)
-            .map(|(_, work, on)| (*work, *on))
-            .unzip();
+        let (works, mut on): (Vec<usize>, Vec<usize>) =
+            meanwhile.take(most).map(|(_, pair)| *pair).unzip();
         if on.is_empty() {
             continue;
         }
@@ -415,12 +413,8 @@ fn boot(life: &Life) -> Option<Wait> {
 }
 
 /// What ended in this time, after its beginning.
-fn between<T: Copy>(
-    by_end: &[(Micros, usize, T)],
-    begin: Micros,
-    end: Micros,
-) -> &[(Micros, usize, T)] {
-    let until = |time| by_end.partition_point(|(ended, ..)| *ended <= time);
+fn between<T>(by_end: &[(Micros, T)], begin: Micros, end: Micros) -> &[(Micros, T)] {
+    let until = |time| by_end.partition_point(|(ended, _)| *ended <= time);
     let (from, until) = (until(begin), until(end));
     &by_end[from.min(until)..until]
 }
@@ -460,7 +454,7 @@ fn inferred(life: &Life) -> Vec<Wait> {
 /// The ends of probes and registrations.
 struct Ended<'a> {
     /// The asynchronous probes, by their ends.
-    asynchronous: Vec<(Micros, usize, ())>,
+    asynchronous: Vec<(Micros, usize)>,
     /// The beginnings of asynchronous probes, each with the last end of those until then.
     until: Vec<(Micros, Micros)>,
     /// The probes of each device, by name.
@@ -483,7 +477,7 @@ impl<'a> Ended<'a> {
                     ended.of_device.entry(&span.on).or_default().push(at);
                     if span.asynchronous == Some(true) {
                         ended.until.push((span.begin, life.end_of(at)));
-                        let key = span.end.map(|end| (end, at, ()));
+                        let key = span.end.map(|end| (end, at));
                         ended.asynchronous.extend(key);
                     }
                 }
@@ -502,7 +496,7 @@ impl<'a> Ended<'a> {
     }
 
     /// The asynchronous probes that ended while a call was under way, in this order.
-    fn meanwhile(&self, life: &Life, call: usize) -> &[(Micros, usize, ())] {
+    fn meanwhile(&self, life: &Life, call: usize) -> &[(Micros, usize)] {
         between(
             &self.asynchronous,
             life.spans[call].begin,
@@ -535,7 +529,7 @@ fn inferred_wait(
             }
             let all = ended.meanwhile(life, at);
             more = all.len().saturating_sub(most);
-            let on = all[more..].iter().map(|(_, at, ())| *at);
+            let on = all[more..].iter().map(|(_, at)| *at);
             (Through::AsyncWork, on.collect())
         }
         Call::Bind | Call::Unbind | Call::DriversProbe => {

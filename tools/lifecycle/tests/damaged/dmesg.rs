@@ -254,13 +254,6 @@ fn records_are_numbered() {
 }
 
 #[test]
-fn another_boot() {
-    let twice = LIFE.to_owned() + LIFE;
-    let reason = parse(&twice).unwrap_err().reason;
-    assert!(matches!(reason, Reason::OutOfOrder(_)), "{reason}");
-}
-
-#[test]
 fn what_is_unknown_is_named() {
     for log in [LIFE, POWER_OFF] {
         for line in lines(log) {
