@@ -294,58 +294,19 @@ mod tests {
     const LINE: &str = "[    1.000000] probe of d.0 with driver d returned 0 after 7 usecs\n";
 
     /// What the programs of these names write.
-    const COMPRESSED: [(&str, &str); 6] = [
-        (
-            "gzip",
-            "1f8b08000000000002038b560002433d033088552828ca4f4a55c84f5348d1335028cf2cc950\
-             4829ca2c4b2d524851284a2d292dca4b4d513050484c2b010a992b9416a7261773010090f94a\
-             7743000000",
-        ),
-        (
-            "xz",
-            "fd377a585a000004e6d6b446020021011c00000010cf58cce00042003d5d002d88304622e19f\
-             fae5512dbb59a956eb6b8ec205b1ad396afdad6b8bc7cd898e53bb5d2016a1f9237bdc02298c\
-             bf989237c36ccee9a38515114e4a9e0000000000423b78ea064be0f0000159431c432aa41fb6\
-             f37d010000000004595a",
-        ),
-        (
-            "zstd",
-            "28b52ffd24431902005b20202020312e3030303030305d2070726f6265206f6620642e302077\
-             6974682064726976657220642072657475726e6564203020616674657220372075736563730a\
-             db3f1caf",
-        ),
-        (
-            "bzip2",
-            "425a6839314159265359f672de5b00000e5b80501040016080000a3f61df80200041136a131a\
-             8d3d4c8c8da8534680340003e390ea73989daf75d9641422823abd5463720ebdb1eebb9e20d0\
-             750908eccda1f34926f3fc5dc914e14243d9cb796c",
-        ),
-        (
-            "lz4",
-            "04224d186440a7430000805b20202020312e3030303030305d2070726f6265206f6620642e30\
-             20776974682064726976657220642072657475726e6564203020616674657220372075736563\
-             730a00000000f3e09bd3",
-        ),
-        (
-            "lzma",
-            "5d00008000ffffffffffffffff002d88304622e19ffae5512dbb59a956eb6b8ec205b1ad396a\
-             fdad6b8bc7cd898e53bb5d2016a1f9237bdc02298cbf989237c36ccee9a38515114f3f545e91\
-             ff8ae28000",
-        ),
+    const COMPRESSED: [(&str, &[u8]); 6] = [
+        ("gzip", include_bytes!("../../tests/posted/line.gz")),
+        ("xz", include_bytes!("../../tests/posted/line.xz")),
+        ("zstd", include_bytes!("../../tests/posted/line.zst")),
+        ("bzip2", include_bytes!("../../tests/posted/line.bz2")),
+        ("lz4", include_bytes!("../../tests/posted/line.lz4")),
+        ("lzma", include_bytes!("../../tests/posted/line.lzma")),
     ];
-
-    fn from_hex(hex: &str) -> Vec<u8> {
-        let digits: Vec<u8> = hex.bytes().collect();
-        let byte =
-            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-        digits.chunks(2).map(byte).collect()
-    }
 
     #[test]
     fn every_compression() {
-        for (name, hex) in COMPRESSED {
-            let bytes = from_hex(hex);
-            assert_eq!(text(bytes.clone()).as_deref(), Ok(LINE), "{name}");
+        for (name, bytes) in COMPRESSED {
+            assert_eq!(text(bytes.to_vec()).as_deref(), Ok(LINE), "{name}");
             // Cut off, it is refused by its name.
             for cut in [bytes.len() - 1, bytes.len() / 2, 7] {
                 let error = text(bytes[..cut].to_vec()).unwrap_or_else(|error| error.to_string());
@@ -356,9 +317,8 @@ mod tests {
             }
         }
         for name in ["gzip", "bzip2", "zstd"] {
-            let (_, hex) = COMPRESSED.iter().find(|(of, _)| *of == name).unwrap();
-            let twice = [from_hex(hex), from_hex(hex)].concat();
-            assert_eq!(text(twice).unwrap(), LINE.repeat(2), "{name}");
+            let (_, bytes) = COMPRESSED.iter().find(|(of, _)| *of == name).unwrap();
+            assert_eq!(text(bytes.repeat(2)).unwrap(), LINE.repeat(2), "{name}");
         }
     }
 
