@@ -2,9 +2,10 @@
 
 //! Paths: their parts, and those that the user gives.
 
+use std::fs;
 use std::path::{self, Path};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, IoContext, Kind, Result};
 
 /// The name of a file.
 pub fn name(path: &Path) -> String {
@@ -47,6 +48,13 @@ fn given(option: &str, path: &Path, what: &str, is_there: bool) -> Result<()> {
         why,
         format!("name a {what} that is there"),
     ))
+}
+
+/// Writes a whole file or nothing.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let partial = path.with_file_name(format!("{}.partial", name(path)));
+    fs::write(&partial, text).at(&partial, "write")?;
+    fs::rename(&partial, path).at(path, "write")
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::backends::{BACK_ENDS, CONTROLLERS, SLOTS};
 use super::{blamed, tried, Device};
 use crate::cache::{digest, Cache, Lock};
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::identity::qemu_version;
 use crate::kmod::find::Finder;
 use crate::machine::Machine;
 use crate::modules::Modules;
-use crate::paths::name;
+use crate::paths::{self, name};
 use crate::progress::Step;
 use crate::session::Session;
 
@@ -84,9 +84,7 @@ impl Table {
             unknown.retain(|device| !more.contains_key(&device.word));
             self.rows.extend(more);
             let text = serde_json::to_string_pretty(&self.rows).unwrap_or_default();
-            let partial = self.path.with_extension("partial");
-            fs::write(&partial, text + "\n").at(&partial, "write")?;
-            fs::rename(&partial, &self.path).at(&self.path, "rename the table to")?;
+            paths::write(&self.path, &(text + "\n"))?;
         }
         Ok(())
     }

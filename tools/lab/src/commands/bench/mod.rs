@@ -20,7 +20,7 @@ use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
 use crate::modules::Modules;
 use crate::options::BootOptions;
-use crate::paths::name;
+use crate::paths::{name, write};
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, Step};
@@ -274,13 +274,6 @@ fn measure(args: &Args) -> Result<(Benchmark, PathBuf)> {
     let path = session.project.out("bench.json");
     write(&path, &benchmark.to_json().map_err(bug)?)?;
     Ok((benchmark, path))
-}
-
-/// Writes a whole file or nothing.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, text).at(&partial, "write")?;
-    fs::rename(&partial, path).at(path, "write")
 }
 
 fn bug(error: impl ToString) -> Error {

@@ -12,7 +12,8 @@ use lifecycle::Micros;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::check_driver::Checked;
-use crate::error::{IoContext, Result};
+use crate::error::Result;
+use crate::paths;
 
 /// A device model and a module that takes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,10 +162,8 @@ impl Row {
 
     /// Writes its file, as a whole.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let partial = path.with_extension("partial");
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        fs::write(&partial, text + "\n").at(&partial, "write")?;
-        fs::rename(&partial, path).at(path, "rename the row to")
+        paths::write(path, &(text + "\n"))
     }
 }
 

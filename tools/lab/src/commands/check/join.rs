@@ -9,16 +9,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::tally::Tally;
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::partition::Partition;
+use crate::paths;
 use crate::progress::result;
 
 /// Writes the results of a part, as a whole.
 pub(super) fn write(dir: &Path, results: &str) -> Result<()> {
-    let path = dir.with_extension("json");
-    let partial = dir.with_extension("partial");
-    fs::write(&partial, results).at(&partial, "write")?;
-    fs::rename(&partial, &path).at(&path, "rename the results to")
+    paths::write(&dir.with_extension("json"), results)
 }
 
 /// Adds the results of all parts up. Each test counts once.

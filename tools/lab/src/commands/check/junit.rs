@@ -3,14 +3,14 @@
 //! The results for CI systems, as JUnit XML.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use lifecycle::ktap::{Status, Test};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{Error, Kind, Result};
+use crate::paths;
 
 /// A kind of tests, and what identifies the run of them.
 #[derive(Debug)]
@@ -34,9 +34,7 @@ pub(super) fn write(path: &Path, groups: &[Group<'_>], wall: Duration) -> Result
             "this is a bug of the lab: report it",
         )
     })?;
-    let aside = path.with_extension("xml.partial");
-    fs::write(&aside, text).at(&aside, "write")?;
-    fs::rename(&aside, path).at(path, "rename the results to")
+    paths::write(path, &text)
 }
 
 /// A suite for each program: what stands before the colon in the names of its tests.
@@ -85,6 +83,8 @@ fn status(test: &Test) -> TestCaseStatus {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
