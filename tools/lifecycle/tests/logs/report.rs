@@ -5,12 +5,11 @@
 use std::path::Path;
 
 use lifecycle::life::Kind;
-use lifecycle::parse::log::{self, Log};
 use lifecycle::report::log::{report, short, Detail};
 use lifecycle::summary::Summary;
 use lifecycle::Micros;
 
-use crate::samples::{many, read, summary, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
+use crate::samples::{many, summary, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
 
 /// Reports are as they were. `RENEW=1 cargo test -p lifecycle --test logs` writes them anew: read
 /// the difference before you commit it.
@@ -224,65 +223,5 @@ fn as_json() {
         assert!(json.starts_with("{\"version\":2,\"name\":"), "{name}");
         let read: Summary = serde_json::from_str(&json).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), json, "{name}");
-    }
-}
-
-/// A log that a daemon has kept, that `dmesg` has decoded, or that a terminal has, is the same log.
-#[test]
-fn as_others_keep_it() {
-    let plain = read(INITCALL_DEBUG);
-    let each = |change: &dyn Fn(&str) -> String| {
-        let lines = INITCALL_DEBUG
-            .lines()
-            .map(|line| match line.starts_with('[') {
-                true => change(line) + "\n",
-                false => format!("{line}\n"),
-            });
-        log::parse(&lines.collect::<String>(), None)
-    };
-    for kept in [
-        each(&|line| format!("Nov 22 06:43:01 host kernel: {line}")),
-        each(&|line| format!("2026-11-22T06:43:01.123456+00:00 host kernel: {line}")),
-        each(&|line| format!("kern  :debug : {line}")),
-        each(&|line| format!("<7>{line}")),
-        each(&|line| format!("{line}\r")),
-    ] {
-        assert_eq!(kept.unwrap(), plain);
-    }
-    // `dmesg --time-format iso` adds the same to each time: from the first line on it is as exact.
-    let calendar = each(&|line| {
-        let (time, text) = line[1..].split_once("] ").unwrap();
-        let (seconds, micros) = time.trim().split_once('.').unwrap();
-        let seconds: u32 = seconds.parse().unwrap();
-        let minutes = 59 + seconds / 60;
-        format!(
-            "2026-12-31T{:02}:{:02}:{:02},{micros}+00:00 {text}",
-            22 + minutes / 60,
-            minutes % 60,
-            seconds % 60
-        )
-    });
-    let calendar = calendar.unwrap();
-    let since = |log: &Log, at: usize| log.events[at].time - log.events[0].time;
-    for (at, event) in plain.events.iter().enumerate() {
-        assert_eq!(calendar.events[at].what, event.what);
-        assert_eq!(since(&calendar, at), since(&plain, at));
-    }
-    // Other clocks are refused, whatever they look like.
-    let text = |line: &str| {
-        line.split_once("] ")
-            .map_or(String::new(), |(_, text)| text.to_owned())
-    };
-    for clock in [
-        "",
-        "[Sun Nov 22 06:43:01 2026] ",
-        "Nov 22 06:43:01 host kernel: ",
-        "[  +0.000012] ",
-    ] {
-        let error = each(&|line| clock.to_owned() + &text(line)).unwrap_err();
-        assert!(
-            error.to_string().contains("no timestamp of printk's"),
-            "{clock}: {error}"
-        );
     }
 }
