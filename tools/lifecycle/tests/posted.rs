@@ -9,6 +9,7 @@ use lifecycle::event::{Initcall, Outcome};
 use lifecycle::parse::bytes;
 use lifecycle::parse::log::{self, Log};
 use lifecycle::parse::note::Note;
+use lifecycle::parse::recording;
 use lifecycle::parse::refusal::{Reason, Refusal};
 use lifecycle::{Event, What};
 
@@ -434,6 +435,11 @@ fn changed(changes: &str) -> String {
             }
             "from" => log[place(next())..].to_owned(),
             "text" => next().to_owned(),
+            "recording" => {
+                let whole = include_str!("recordings/platform_and_bus.txt");
+                whole[..whole.rfind("# lifecycle: end").unwrap()].to_owned()
+            }
+            "seal" => recording::seal(log),
             "and" => {
                 before += &log;
                 PLAIN.to_owned()

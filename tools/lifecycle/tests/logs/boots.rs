@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Logs of real boots with slow drivers built in, taken for one another. `tests/laws/boot_waits.txt`
-//! has what is doctored.
+//! Logs of real boots with slow drivers built in, taken for one another. What is doctored is in
+//! `tests/laws/boot_waits.txt`.
 //!
 //! The logs are of `make boot-stall`: out/boot-stall/0, 3 and 9, without the lines of others.
 
