@@ -48,13 +48,18 @@ pub struct Splat {
 }
 
 impl Splat {
+    /// Whether it is a line without a WARNING.
+    pub fn is_word(&self) -> bool {
+        alarm(&self.alarm).is_none()
+    }
+
     /// The line that is the complaint, and those after it that say more: after one without a
     /// WARNING only a stack does.
     pub fn lines(&self) -> impl Iterator<Item = &String> {
         let is_it = |line: &&String| alarm(line).or_else(|| word(line)) == Some(self.kind);
-        let tells = |line: &&String| match alarm(&self.alarm) {
-            Some(_) => !NOISE.iter().any(|noise| line.contains(noise)),
-            None => line.contains("+0x"),
+        let tells = |line: &&String| match self.is_word() {
+            false => !NOISE.iter().any(|noise| line.contains(noise)),
+            true => line.contains("+0x"),
         };
         let lines = self.context.iter().skip_while(move |line| !is_it(line));
         lines.filter(move |line| is_it(line) || tells(line))

@@ -118,11 +118,13 @@ pub fn advise(facts: &Facts<'_>) -> Advice {
     advice.now = ended(&probes);
     let sum: Micros = probes.iter().filter_map(|probe| probe.took).sum();
     let longest = probes.iter().filter_map(|probe| probe.took).max();
-    advice.why.push(format!(
-        "{} took {sum} ms together, the longest {} ms.",
-        count(probes.len(), "probe", "probes"),
-        longest.unwrap_or_default()
-    ));
+    advice.why.push(match probes.len() {
+        1 => format!("Its probe took {sum} ms."),
+        many => format!(
+            "{many} probes took {sum} ms together, the longest {} ms.",
+            longest.unwrap_or_default()
+        ),
+    });
     advice.why.extend(others(facts.plain));
     let asynchronous = probes.iter().any(|probe| probe.how == How::Async);
     if !reasons.is_empty() {
@@ -351,7 +353,12 @@ fn already(facts: &Facts<'_>, advice: &mut Advice) {
 /// It leaves the probe type to its loader.
 fn predict(facts: &Facts<'_>, probes: &[&Probe], sum: Micros, advice: &mut Advice) {
     let load = |computes: u64, cpus: u64| -> Loaded {
-        let spans: Vec<usize> = probes.iter().map(|probe| probe.span).collect();
+        // A simulated try of a device may be the first that is not too early.
+        let last = probes.iter().filter(|probe| {
+            let mut others = probes.iter();
+            !others.any(|other| other.device == probe.device && probe.began < other.began)
+        });
+        let spans: Vec<usize> = last.map(|probe| probe.span).collect();
         let by = facts.plain.registered(facts.driver).and_then(|of| of.by);
         let driver = (facts.driver.name.as_str(), by);
         simulate::load(

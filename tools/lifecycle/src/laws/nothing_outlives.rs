@@ -81,6 +81,9 @@ struct There {
     texts: BTreeMap<u64, (String, u64)>,
     /// What has been started, and by which span.
     resources: HashMap<Key, usize>,
+    /// Where a probe has started what something else may start again: a work item or a timer that
+    /// rearms itself.
+    first: HashMap<Key, usize>,
     /// What was pending when its device had been unbound or its probe had failed, and the release
     /// of that device or the probe.
     late: HashMap<Key, Late>,
@@ -120,9 +123,9 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     judge(court, &mut There::default())
 }
 
-/// What was pending in memory that had gone, when the machine died. A machine that lives shows
-/// whether it runs.
-pub fn at_death(life: &Life) -> Option<Violation> {
+/// What was pending in memory that had gone, when the machine died, or what one of these tasks was
+/// running. A machine that lives shows whether it runs.
+pub fn at_death(life: &Life, workers: &[u32]) -> Option<Violation> {
     let court = Court {
         law: LAW.name,
         life,
@@ -131,13 +134,38 @@ pub fn at_death(life: &Life) -> Option<Violation> {
     // If that breaks the law, it says so itself.
     judge(&court, &mut there).ok()?;
     let Some(late) = there.late.values().min() else {
-        return child_at_death(&court, &there);
+        return running_at_death(&court, &there, workers)
+            .or_else(|| child_at_death(&court, &there));
     };
     let what = format!(
-        "not to be pending {}: the machine has died",
+        "not to be there {}: the machine has died",
         since(life, late)
     );
     too_late(&court, late, &what, &life.spans[late.release]).err()
+}
+
+/// The work item that one of these tasks was running, if its device had been unbound meanwhile. No
+/// event tells of its end: the kernel has said that it ran.
+fn running_at_death(court: &Court<'_>, there: &There, workers: &[u32]) -> Option<Violation> {
+    let life = court.life;
+    let running = workers.iter().filter_map(|pid| {
+        let runs = life.of(Kind::Of(Resource::Work, Step::Runs));
+        let (_, run) = runs.filter(|(_, run)| life.pid_of(run) == Some(*pid)).last()?;
+        let start = *there.first.get(&key(Resource::Work, run))?;
+        let probe = life.within(start, |outer| outer.kind == Kind::Probe)?;
+        let mut later = life.of_device(&life.spans[probe]);
+        let (release, of) = later.find(|(_, of)| of.kind == Kind::Release && run.began < of.began)?;
+        of.ended?;
+        Some(Late {
+            start,
+            release,
+            is_freed: true,
+        })
+    });
+    let late = running.min()?;
+    let what = "not to run after the device has been unbound: remove has not waited for its end \
+                (cancel_work_sync()), and the machine has died";
+    too_late(court, &late, what, &life.spans[late.release]).err()
 }
 
 /// A child device that was there when the machine died, though its probe had failed or its parent
@@ -189,11 +217,12 @@ fn too_late(court: &Court<'_>, late: &Late, what: &str, seen: &Span) -> Result<(
         Kind::Of(resource, _) => resource,
         _ => Resource::Async,
     };
-    let expected = format!(
-        "the {resource} {}, which the probe of {} has started, {what}",
-        start.on,
-        life.device_of(release),
-    );
+    let device = life.device_of(release);
+    let by = match life.within(late.start, |outer| outer.kind == Kind::Probe) {
+        Some(_) => format!("which the probe of {device} has started"),
+        None => format!("which is in memory of devres of {device}"),
+    };
+    let expected = format!("the {resource} {}, {by}, {what}", start.on);
     let mut places = vec![start.began, release.end_place(), seen.end_place()];
     places.dedup();
     court.demand(false, expected, &places)
@@ -291,6 +320,16 @@ fn held(court: &Court<'_>, there: &There) -> Result<(), Violation> {
     Ok(())
 }
 
+/// What is in memory of its own, of which the kernel calls a function.
+const WAITS: [Resource; 6] = [
+    Resource::Work,
+    Resource::Timer,
+    Resource::Interrupt,
+    Resource::Notifier,
+    Resource::Firmware,
+    Resource::Async,
+];
+
 /// Whether a function is pending until it returns: an async one, and the callback of
 /// `request_firmware_nowait()`.
 fn has_to_end(kind: Kind) -> bool {
@@ -343,6 +382,7 @@ fn resource_step(
         Step::Starts => {
             let of = match resource {
                 Resource::Async => scheduled(life, at),
+                Resource::Work | Resource::Timer => Some(first(life, (key, at), there)),
                 _ => Some(at),
             };
             there.resources.extend(of.map(|of| (key, of)));
@@ -367,7 +407,7 @@ fn resource_step(
         Step::Stops if resource == Resource::Timer && span.facts.by == Some(0) => {
             if let Some(late) = late {
                 let since = since(life, &late);
-                let what = format!("not to be pending {since}: its memory is in use anew");
+                let what = format!("not to be there {since}: its memory is in use anew");
                 too_late(court, &late, &what, span)?;
             }
             there.resources.remove(&key);
@@ -382,6 +422,16 @@ fn resource_step(
         }
         Step::Stops => Ok(there.resources.remove(&key).is_some()),
     }
+}
+
+/// Where a probe has started this work item or timer, if it is the same one that is started again
+/// now.
+fn first(life: &Life, (key, at): (Key, usize), there: &mut There) -> usize {
+    if life.within(at, |outer| outer.kind == Kind::Probe).is_some() {
+        there.first.insert(key, at);
+    }
+    let same = |first: &&usize| life.spans[**first].facts.caller == life.spans[at].facts.caller;
+    there.first.get(&key).filter(same).copied().unwrap_or(at)
 }
 
 /// Memory of a module is not that of a device.
@@ -414,34 +464,36 @@ fn late(
     let mut late = Vec::new();
     for (key, start) in &there.resources {
         let span = &life.spans[*start];
-        let waits = matches!(
-            key.0,
-            Resource::Work | Resource::Timer | Resource::Firmware | Resource::Async
-        );
+        let waits = WAITS.contains(&key.0);
         let is_data = span.facts.at.is_some_and(|at| (1..MODULES).contains(&at));
         let by = life.within(*start, |outer| outer.kind == Kind::Probe);
         let module = there.module(span);
         let is_own = module.is_some() && module == there.driver(&life.spans[probe]);
-        if waits && is_data && is_own && by == Some(probe) {
-            let memory = match key.0 {
-                Resource::Firmware => span.facts.by,
-                _ => span.facts.at,
-            };
+        if !(waits && is_data && is_own) {
+            continue;
+        }
+        let memory = match key.0 {
+            Resource::Firmware => span.facts.by,
+            _ => span.facts.at,
+        };
+        // In the memory of the binding it is late, whatever has started it.
+        let is_freed = is_devres(life, probe, memory);
+        if is_freed || by == Some(probe) {
             let late_one = Late {
                 start: *start,
                 release,
-                is_freed: is_devres(life, probe, memory),
+                is_freed,
             };
             late.push((*key, late_one));
         }
     }
     // One that runs may be about to return.
-    let queued = |key: &Key| matches!(key.0, Resource::Work | Resource::Timer);
+    let runs = |key: &Key| matches!(key.0, Resource::Firmware | Resource::Async);
     let freed = late
         .iter()
-        .filter(|(key, late)| queued(key) && late.is_freed);
+        .filter(|(key, late)| !runs(key) && late.is_freed);
     if let Some((_, first)) = freed.min_by_key(|(_, late)| late.start) {
-        let what = format!("not to be pending {}", since(life, first));
+        let what = format!("not to be there {}", since(life, first));
         too_late(court, first, &what, &life.spans[release])?;
     }
     there.late.extend(late);

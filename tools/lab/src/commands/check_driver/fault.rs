@@ -2,7 +2,7 @@
 
 //! What is wrong with a driver: what the report begins with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lifecycle::driver::{Load, REGISTERED};
 use lifecycle::event::resource::{Resource, Step};
@@ -76,7 +76,6 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     }
     faults.extend(of.laws.iter().filter_map(|law| broken(law, of.symbols)));
     faults.extend(pending(of));
-    faults.extend(complaints(of));
     let stays = of.told.first("stays");
     if let Some((error, line)) = stays.and_then(|words| words.split_once(' ')) {
         let mut seen = vec![format!("/proc/modules has: {line}")];
@@ -90,12 +89,20 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     ] {
         let mut lines = of.told.all(how);
         lines.retain(|line| is_own(line, of));
-        let lines: Vec<String> = lines.iter().map(|line| of.symbols.name(line)).collect();
+        let mut lines: Vec<String> = lines.iter().map(|line| of.symbols.name(line)).collect();
+        lines.dedup();
         if !lines.is_empty() {
             let named = lines[..lines.len().min(NAMED)].join(", ");
-            faults.push(Fault::new(format!("{what}: {named}"), vec![]));
+            let is_timer = lines.iter().any(|line| line.starts_with("hrtimer "));
+            let mend = "nothing has cancelled it: hrtimer_cancel() in remove does";
+            let seen = is_timer.then(|| mend.to_owned());
+            faults.push(Fault::new(
+                format!("{what}: {named}"),
+                seen.into_iter().collect(),
+            ));
         }
     }
+    faults.extend(complaints(of));
     faults.extend(of.told.all("usage").iter().filter_map(|words| usage(words)));
     faults.extend(not_again(of));
     faults.extend(only_one(of.told).filter(|fault| !fault.seen.is_empty()));
@@ -131,9 +138,20 @@ fn broken(law: &Law, symbols: &Symbols) -> Option<Fault> {
 
 /// What was pending when the machine has died, where no law has seen it run.
 fn pending(of: &Evidence<'_>) -> Option<Fault> {
+    // `Workqueue: events foo_work [foo]`
+    let is_work =
+        |line: &String| line.contains("Workqueue: ") && line.contains(&format!("[{}]", of.module));
+    let workers = of
+        .splats
+        .iter()
+        .filter(|splat| splat.context.iter().any(is_work));
+    let workers: Vec<u32> = workers.filter_map(task).collect();
     let mut deaths = of.told.deaths.iter();
     deaths.find_map(|part| {
-        let violation = nothing_outlives::at_death(of.parts.get(part.as_str())?)?;
+        let life = of.parts.get(part.as_str())?;
+        let running = |pid: &u32| nothing_outlives::running_at_death(life, *pid);
+        let violation =
+            nothing_outlives::at_death(life).or_else(|| workers.iter().find_map(running))?;
         violated(violation.law, &violation.to_string(), of.symbols)
     })
 }
@@ -185,9 +203,12 @@ pub fn statics(told: &Told, loads: [Option<&Load>; 3]) -> Vec<String> {
 /// Each kind of complaint once.
 fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
+    let mut sources: Vec<&str> = Vec::new();
     for splat in of.splats {
-        let lines: Vec<String> = splat
-            .lines()
+        // What a WARNING says comes before it.
+        let lines: Vec<String> = message(splat)
+            .into_iter()
+            .chain(splat.lines())
             .filter(|line| !is_ours(line) && line.trim_end().contains("] "))
             .map(|line| of.symbols.name(line))
             .collect();
@@ -195,7 +216,25 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
         if splat.kind == "WARNING" && splat.alarm.contains("mm/slub.c") && !faults.is_empty() {
             continue;
         }
-        let mut what = format!("the kernel complained: {}", splat.kind);
+        let mut what = format!("{COMPLAINED}{}", splat.kind);
+        let mut others = faults.iter_mut();
+        let same = others.find(|fault| splat.is_word() && fault.what.starts_with(&what));
+        if let Some(same) = same {
+            if same.seen.len() < NAMED && !same.seen.contains(&splat.alarm) {
+                same.seen.push(splat.alarm.clone());
+            }
+            continue;
+        }
+        if let Some(source) = source(splat) {
+            if sources.contains(&source) {
+                continue;
+            }
+            sources.push(source);
+            what += &format!(" at {source}");
+        }
+        if let Some((_, name)) = splat.alarm.split_once("create duplicate filename ") {
+            what += &format!(", {name}: what has made it before has not been taken back");
+        }
         // `BUG kmalloc-512 (Tainted: G OE): Object already free`
         if let Some((_, slab)) = splat.alarm.split_once("] BUG ") {
             let about = slab.trim_end().rsplit_once("): ").map(|(_, about)| about);
@@ -208,13 +247,16 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
             let named = of.symbols.name(line);
             (named != *line).then(|| named.split("0010:").last().unwrap_or_default().to_owned())
         });
+        let call = call(splat);
         if let Some(place) = gone {
             what += &format!(" in {place}, after rmmod");
-        } else if let Some(place) = place(&lines, of.module)
-            .or_else(|| doing(of, splat))
-            .or_else(|| call(splat))
-        {
+        } else if let Some(place) = place(&lines, of.module).or_else(|| doing(of, splat)) {
             what += &format!(" {place}");
+            // A plain one may be right.
+            let is_async = |call: &&String| call.contains(" async_probe=1`");
+            what.extend(call.iter().filter(is_async).map(|call| format!(" {call}")));
+        } else if let Some(call) = call {
+            what += &format!(" {call}");
         }
         // The guest has just unloaded the driver.
         let hrtimer = of.told.first("hrtimer").filter(|_| {
@@ -248,7 +290,61 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
         let has = |words: &str| fault.what.contains(words);
         (!has("has freed"), !has("BUG: "))
     });
-    faults
+    // What comes after the first crash may come of it.
+    let is_crash = |fault: &Fault| {
+        let kind = fault.what.strip_prefix(COMPLAINED).unwrap_or_default();
+        CRASHES.iter().any(|crash| kind.starts_with(crash))
+    };
+    let (crashes, mut others): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(is_crash);
+    let mut crashes = crashes.into_iter();
+    if let Some(mut first) = crashes.next() {
+        let more = crashes.map(|crash| crash.what.trim_start_matches(COMPLAINED).to_owned());
+        let more: Vec<String> = more.collect();
+        if !more.is_empty() {
+            first.seen.push(format!(
+                "it also complained, which may come of that: {}",
+                more.join("; ")
+            ));
+        }
+        others.insert(0, first);
+    }
+    others
+}
+
+const COMPLAINED: &str = "the kernel complained: ";
+
+/// After one of these, others may come of it.
+const CRASHES: &[&str] = &[
+    "BUG",
+    "oops",
+    "panic",
+    "WARNING",
+    "list",
+    "refcount",
+    "kobject",
+    "atomic sleep",
+    "lockup",
+    "RCU stall",
+    "hung task",
+];
+
+/// Where in the kernel's source a WARNING is.
+fn source(splat: &Splat) -> Option<&str> {
+    let is_line = |word: &&str| {
+        let line = word.rsplit_once(".c:").or(word.rsplit_once(".h:"));
+        line.is_some_and(|(_, line)| line.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    let mut words = splat.alarm.split(' ');
+    words.find(is_line).filter(|_| splat.kind == "WARNING")
+}
+
+/// What a WARNING says, between `cut here` and its own line.
+fn message(splat: &Splat) -> Option<&String> {
+    let mut before = splat.context.iter().rev();
+    before.find(|line| **line == splat.alarm);
+    let message = before.next()?;
+    let is_cut = before.next()?.contains("[ cut here ]");
+    (is_cut && splat.kind == "WARNING").then_some(message)
 }
 
 /// The number of the task that has complained.
@@ -270,7 +366,11 @@ fn call(splat: &Splat) -> Option<String> {
         let mut words = line.split_whitespace();
         let call = words.next()?.strip_prefix("call=")?.to_owned();
         let on = words.next()?.strip_prefix("on=")?.to_owned();
-        (words.next()? == pid).then_some((call, on))
+        let is_own = words.next()? == pid;
+        let more = words
+            .next()
+            .map_or(String::new(), |more| format!(" {more}"));
+        is_own.then_some((call, on + &more))
     };
     let (mut began, mut returned) = (None, None);
     for line in before {
@@ -403,29 +503,36 @@ fn usage(words: &str) -> Option<Fault> {
 
 /// The devices that have been bound and unbound, and whose next probe fails.
 fn not_again(of: &Evidence<'_>) -> Vec<Fault> {
-    let life = of.parts.get("load");
-    let binds = life.into_iter().flat_map(|life| {
-        let binds = life.of(Kind::Bind);
-        binds.filter_map(|(at, _)| {
-            let (_, probe) = life.inside(Kind::Probe, at).last()?;
-            let mut before = life.of_device(probe);
-            let was_bound = before.any(|(_, of)| of.kind == Kind::Remove && of.began < probe.began);
-            let failed = probe.ret.filter(|ret| *ret < 0 && *ret != EPROBE_DEFER)?;
-            // What the driver core refuses breaks a law.
-            // While another one was bound.
-            let only_one = of.told.first("only_one").unwrap_or_default();
-            let only_one = only_one.split(' ').nth(1) == Some(&*probe.on);
-            let is_own = was_bound && !probe.facts.by_core && !only_one;
-            is_own.then(|| {
-                let error = errno::name(failed);
-                Fault::new(
-                    format!("{} cannot be bound again: {error}", probe.on),
-                    vec![],
-                )
-            })
-        })
+    let Some(life) = of.parts.get("load") else {
+        return vec![];
+    };
+    // While another one was bound.
+    let only_one = of.told.first("only_one").unwrap_or_default();
+    let only_one = only_one.split(' ').nth(1);
+    let mut devices: BTreeMap<i32, BTreeSet<&str>> = BTreeMap::new();
+    for (at, _) in life.of(Kind::Bind) {
+        let Some((_, probe)) = life.inside(Kind::Probe, at).last() else {
+            continue;
+        };
+        let mut before = life.of_device(probe);
+        let was_bound = before.any(|(_, of)| of.kind == Kind::Remove && of.began < probe.began);
+        let failed = probe.ret.filter(|ret| *ret < 0 && *ret != EPROBE_DEFER);
+        // What the driver core refuses breaks a law.
+        let is_own = was_bound && !probe.facts.by_core && only_one != Some(&*probe.on);
+        if let Some(failed) = failed.filter(|_| is_own) {
+            devices.entry(failed).or_default().insert(&probe.on);
+        }
+    }
+    let faults = devices.into_iter().map(|(failed, devices)| {
+        let devices: Vec<&str> = devices.into_iter().take(NAMED).collect();
+        let what = format!(
+            "{} cannot be bound again: {}",
+            devices.join(", "),
+            errno::name(failed)
+        );
+        Fault::new(what, vec![])
     });
-    binds.take(NAMED).collect()
+    faults.collect()
 }
 
 /// Only one device at a time can be bound. If the kernel has refused what the probe registers, it
@@ -504,6 +611,7 @@ mod tests {
     use lifecycle::Probing;
 
     use super::*;
+    use crate::console::Watcher;
 
     fn splat(alarm: &str, context: &[&str]) -> Splat {
         Splat {
@@ -550,6 +658,60 @@ mod tests {
             let lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
             assert_eq!(place(&lines, "foo").as_deref(), expected, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn what_may_come_of_one_fault_is_one() {
+        const WARNING: &str = "WARNING: kernel/workqueue.c:5938 at alloc+0x6be/0x7a0, CPU#1: sh/1";
+        const AGAIN: &str = "WARNING: kernel/workqueue.c:5938 at alloc+0x6be/0x7a0, CPU#0: sh/2";
+        const BUG: &str = "BUG: unable to handle page fault for address: 0";
+        const NAME: &str = "sysfs: cannot create duplicate filename '/devices/a'";
+        let found = |lines: &[&str]| {
+            let mut watcher = Watcher::default();
+            watcher.line("[ 1.0] lab: begin check_driver");
+            for line in lines {
+                watcher.line("[ 1.0] ------------[ cut here ]------------");
+                watcher.line("[ 1.0] it says why");
+                watcher.line(&format!("[ 1.0] {line}"));
+                (0..60).for_each(|_| watcher.line("[ 1.0] all is well"));
+            }
+            let faults = complaints(&Evidence {
+                module: "foo",
+                told: &Told::default(),
+                parts: &BTreeMap::new(),
+                laws: &[],
+                splats: watcher.splats(),
+                blocked: vec![],
+                symbols: &Symbols::default(),
+            });
+            faults
+                .into_iter()
+                .map(|fault| (fault.what, fault.seen.join("\n")))
+                .collect::<Vec<_>>()
+        };
+        let [(what, seen)] = &found(&[WARNING, AGAIN])[..] else {
+            panic!()
+        };
+        assert_eq!(
+            what,
+            "the kernel complained: WARNING at kernel/workqueue.c:5938"
+        );
+        assert!(seen.starts_with("[ 1.0] it says why\n"), "{seen}");
+        let [(what, seen)] = &found(&[BUG, WARNING])[..] else {
+            panic!()
+        };
+        assert_eq!(what, "the kernel complained: BUG");
+        assert!(
+            seen.ends_with("come of that: WARNING at kernel/workqueue.c:5938"),
+            "{seen}"
+        );
+        let [_, (what, _)] = &found(&[BUG, NAME])[..] else {
+            panic!()
+        };
+        assert!(
+            what.contains("there already, '/devices/a': what has made it"),
+            "{what}"
+        );
     }
 
     #[test]
@@ -605,12 +767,17 @@ mod tests {
         const ALARM: &str = "[ 9.0] BUG kmalloc-512 (Tainted: G OE ): Object already free";
         const TASK: &str = "[ 9.0] CPU: 1 UID: 0 PID: 122 Comm: check_driver Not tainted";
         const BEGAN: &str = "[ 8.0] lifecycle: call_began call=unbind on=foo.0 pid=122";
+        const LOADS: &str = "[ 8.0] lifecycle: call_began call=insmod on=foo pid=122 async_probe=1";
         const OTHER: &str = "[ 8.0] lifecycle: call_began call=bind on=foo.1 pid=123";
         const RETURNED: &str = "[ 8.5] lifecycle: call_returned call=unbind on=foo.0 pid=122 ret=0";
         for (context, expected) in [
             (vec![BEGAN, ALARM, TASK], Some("in `unbind foo.0`")),
             (vec![BEGAN, OTHER, ALARM, TASK], Some("in `unbind foo.0`")),
             (vec![BEGAN, RETURNED, ALARM, TASK], None),
+            (
+                vec![LOADS, ALARM, TASK],
+                Some("in `insmod foo async_probe=1`"),
+            ),
             (vec![OTHER, ALARM, TASK], None),
             (vec![ALARM, TASK, BEGAN], None),
             (vec![BEGAN, ALARM], None),

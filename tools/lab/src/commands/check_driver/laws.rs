@@ -21,7 +21,9 @@ pub struct Law {
 /// Holds each part against all laws, and adds up.
 pub fn judge_all(lives: &BTreeMap<&str, lifecycle::Life>) -> Vec<Law> {
     let mut laws: BTreeMap<&'static str, Law> = BTreeMap::new();
-    for (part, life) in lives {
+    // The plain life is the simplest to read.
+    let (load, others): (Vec<_>, Vec<_>) = lives.iter().partition(|(part, _)| **part == "load");
+    for (part, life) in load.into_iter().chain(others) {
         for (law, verdict) in judge(life) {
             let of = laws.entry(law).or_insert(Law {
                 law,

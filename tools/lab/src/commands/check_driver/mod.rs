@@ -465,6 +465,13 @@ impl Checked {
                 "FIRMWARE=DIR is the guest's /lib/firmware: put the file below it",
             );
         }
+        if let Some(results) = report.failures() {
+            return fails(
+                format!("{module} binds no device: its probes fail with {results}"),
+                self.failed_probe(),
+                "mend that, or its parameters (PARAMS, WITH), or give it what it needs (WITH, BEFORE)",
+            );
+        }
         if !report.has_bound() {
             return fails(
                 format!("{module} binds no device"),
@@ -487,21 +494,36 @@ impl Checked {
 
     /// What the kernel has said last, but for the lines of the lab.
     fn quote(&self) -> String {
+        let lines = self.lines();
+        let from = lines.len().saturating_sub(QUOTED);
+        match lines.is_empty() {
+            true => "  (none)".to_owned(),
+            false => indent(&lines[from..].join("\n")),
+        }
+    }
+
+    /// What the kernel has said up to the first probe that has failed (`drivers/base/dd.c`,
+    /// `call_driver_probe()`).
+    fn failed_probe(&self) -> String {
+        let lines = self.lines();
+        let is_failure = |line: &String| line.contains(": probe with driver ");
+        let Some(at) = lines.iter().position(is_failure) else {
+            return "the kernel says nothing about it".to_owned();
+        };
+        let quoted = &lines[at.saturating_sub(2)..=at];
+        format!("the kernel's lines:\n{}", indent(&quoted.join("\n")))
+    }
+
+    /// What the kernel has said, but for the lines of the lab.
+    fn lines(&self) -> Vec<String> {
         let console = fs::read(&self.outcome.console).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
-        let lines: Vec<_> = console
+        let lines = console
             .lines()
             .skip_while(|line| !line.contains("lab: begin "))
             .filter(|line| !fault::is_ours(line))
-            .filter(|line| !line.contains("taint") && !line.contains("ACPI: PM: "))
-            .map(str::trim_end)
-            .collect();
-        let from = lines.len().saturating_sub(QUOTED);
-        if lines.is_empty() {
-            "  (none)".to_owned()
-        } else {
-            indent(&lines[from..].join("\n"))
-        }
+            .filter(|line| !line.contains("taint") && !line.contains("ACPI: PM: "));
+        lines.map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// The tasks that are blocked, and where.

@@ -2,9 +2,9 @@
 
 //! What is reported of a driver: as text, and for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use lifecycle::driver::Verdict::{Already, Forbidden};
+use lifecycle::driver::Verdict::{Already, Forbidden, Gains, NoGain};
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load, Named};
 use lifecycle::event::Call;
 use lifecycle::parse::recording;
@@ -22,6 +22,11 @@ use crate::console::Splat;
 const VERSION: u32 = 2;
 
 const WIDTH: usize = 80;
+
+/// What gives a driver another device.
+const ANOTHER: &str =
+    "A module that registers another (WITH), a parameter (PARAMS) or DEVICE gives it \
+                       one.";
 
 /// What was checked, on what.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -250,6 +255,24 @@ impl Report {
                 .is_some_and(|load| !load.bound().is_empty())
     }
 
+    /// The drivers that have had no second device.
+    fn alone(&self) -> impl Iterator<Item = &Driver> {
+        let drivers = self.drivers.iter().filter(|of| {
+            let plain = self.plain.iter().flat_map(|plain| plain.of(&of.named));
+            let probed: BTreeSet<&str> = plain.map(|probe| probe.device.as_str()).collect();
+            of.driver.devices == 1 && probed.len() <= 1
+        });
+        drivers.map(|of| &of.driver)
+    }
+
+    /// With what the probes have failed, if all have.
+    pub fn failures(&self) -> Option<String> {
+        let probes = self.plain.as_ref().filter(|_| !self.has_bound())?.initial();
+        let results: BTreeSet<String> = probes.map(lifecycle::life::Probe::result).collect();
+        let results: Vec<String> = results.into_iter().collect();
+        (!results.is_empty()).then(|| results.join(", "))
+    }
+
     /// Whether there is more to tell than that nothing came of it.
     pub fn tells(&self) -> bool {
         self.has_bound()
@@ -298,20 +321,8 @@ impl Report {
         lines.push(format!("Linux {kernel}, {machine}"));
         let mut out = self.faulty();
         for Advised { driver, advice, .. } in &self.drivers {
-            // The first reason that is no figure, and rather one that is not above already.
-            let is_reason = |why: &&String| {
-                let mut words = why.split(' ');
-                words.next() != Some("insmod") && words.nth(1) != Some("took")
-            };
-            let is_above = |why: &&String| {
-                why.starts_with("A fault was seen") || why.starts_with("A law is broken")
-            };
-            if advice.verdict == Forbidden {
-                let reasons = advice.why.iter().filter(is_reason);
-                let why = reasons.min_by_key(is_above).map_or("", String::as_str);
-                let (name, what) = (&driver.name, &advice.verdict);
-                out += &wrapped(&format!("{name} {what}: {why}"), "  ");
-            }
+            let (name, what) = (&driver.name, &advice.verdict);
+            out += &wrapped(&format!("{name} {what}: {}", in_brief(advice)), "  ");
         }
         out.extend(lines.iter().map(|line| wrapped(line, "")));
 
@@ -359,6 +370,12 @@ impl Report {
             out += "\nSeen besides:\n";
             out.extend(self.notes.iter().map(|note| wrapped(note, "  ")));
         }
+        for Driver { name, bus, .. } in self.alone() {
+            let what = format!(
+                "Not tried: two devices of {name} on {bus} at once, as it has bound one. {ANOTHER}"
+            );
+            out += &format!("\n{}", wrapped(&what, ""));
+        }
         for kernel in ["debug", "debug-kcsan"] {
             let of = unseen.iter().filter(|(_, sees)| *sees == kernel);
             let what: Vec<&str> = of.map(|(what, _)| *what).collect();
@@ -372,6 +389,27 @@ impl Report {
             out.extend(broken.lines().map(|line| wrapped(line, "  ")));
         }
         out
+    }
+}
+
+/// Why a driver is advised so, in a line.
+fn in_brief(advice: &Advice) -> String {
+    if let (Gains | NoGain, Some(now), Some(then)) = (advice.verdict, advice.now, advice.then) {
+        return format!(
+            "its devices are bound after {now} ms, and would be after {then} ms (simulated)."
+        );
+    }
+    // The first reason that is no figure, and rather one that is not above already.
+    let is_reason = |why: &&String| {
+        let mut words = why.split(' ');
+        words.next() != Some("insmod") && words.nth(1) != Some("took")
+    };
+    let is_above =
+        |why: &&String| why.starts_with("A fault was seen") || why.starts_with("A law is broken");
+    let reasons = advice.why.iter().filter(is_reason);
+    match reasons.min_by_key(is_above) {
+        Some(why) if is_above(&why) => "The faults above have to be mended first.".to_owned(),
+        why => why.cloned().unwrap_or_default(),
     }
 }
 

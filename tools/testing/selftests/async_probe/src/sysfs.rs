@@ -28,8 +28,9 @@ pub fn write_to(
         .write(true)
         .open(path)
         .map_err(|error| Failure::io("open", path, error))?;
+    // Once: that of a probe which returns a positive number may look like EINTR.
     kmsg::around(call, device, None, || {
-        file.write_all(text.as_bytes()).map_err(errno)
+        file.write(text.as_bytes()).map(drop).map_err(errno)
     })
 }
 
