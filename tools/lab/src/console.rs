@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lifecycle::parse::dump::Printed;
 
@@ -110,6 +110,8 @@ pub struct Watcher {
     strict: bool,
     /// How often the kernel has panicked.
     panics: usize,
+    /// Since when the machine suspends or resumes.
+    suspends: Option<Instant>,
     /// A recording has lines that have been on the console before.
     recording: Printed,
     clock: Duration,
@@ -124,6 +126,11 @@ impl Watcher {
         }
         if self.recording.has(line) {
             return;
+        }
+        if line.contains("] PM: suspend e") {
+            // `kernel/power/suspend.c`, `pm_suspend()`.
+            let entry = line.contains("PM: suspend entry");
+            self.suspends = entry.then(Instant::now);
         }
         self.panics += usize::from(line.contains("] Kernel panic - not syncing"));
         if self.open > 0 {
@@ -198,6 +205,13 @@ impl Watcher {
         self.panics > 1
             || self.strict
                 && kinds.any(|kind| ["atomic sleep", "lockup", "RCU stall"].contains(&kind))
+    }
+
+    /// How long the machine has been suspending or resuming. All tasks are frozen then, and none
+    /// can say that it hangs.
+    pub fn suspending(&self) -> Duration {
+        self.suspends
+            .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// What was found so far.

@@ -42,6 +42,9 @@ const LATE_NEEDS: &[&str] = &["CONFIG_PCI=y", "CONFIG_SYSFS=y"];
 /// How long a driver is checked on when it has brought a processor to a stop.
 const WEDGED: Duration = Duration::from_secs(60);
 
+/// So long a suspend and the resume after it take at most. In virtual time they take a second.
+const SUSPENDS: Duration = Duration::from_secs(120);
+
 const POLL: Duration = Duration::from_millis(10);
 
 /// How a guest asks for a command of QMP's, before it stops: `device_del {"id": "x"}`.
@@ -366,7 +369,7 @@ impl Boot<'_> {
             if watcher.is_wedged() {
                 deadline = deadline.min(Instant::now() + WEDGED);
             }
-            if Instant::now() > deadline {
+            if Instant::now() > deadline || watcher.suspending() > SUSPENDS {
                 break None;
             }
             thread::sleep(POLL);

@@ -54,6 +54,41 @@ pub fn tasks(console: &str) -> Vec<String> {
     said
 }
 
+/// The callback of a suspend or resume that has not returned, if the machine has not come out of
+/// it: `/sys/power/pm_print_times` has the kernel tell of each (`drivers/base/power/main.c`).
+pub fn suspending(console: &str) -> Option<String> {
+    let (_, after) = console.rsplit_once("] PM: suspend entry")?;
+    if after.contains("] PM: suspend exit") {
+        return None;
+    }
+    let mut called: Vec<(&str, &str)> = Vec::new();
+    for line in after.lines() {
+        // `[ 9.2] driver device: PM: calling function [module] @ 118, parent: platform`
+        let text = line.split_once("] ").map_or(line, |(_, text)| text);
+        let Some((device, what)) = text.split_once(": ") else {
+            continue;
+        };
+        let what = what.trim_start_matches("PM: ");
+        let calling = what.strip_prefix("calling ");
+        if let Some((function, _)) = calling.and_then(|of| of.split_once(" @ ")) {
+            called.push((device, function));
+        } else if what.contains(" returned ") {
+            called.retain(|(of, _)| *of != device);
+        }
+    }
+    let (device, function) = called.pop()?;
+    Some(format!("{function} of {device} does not return"))
+}
+
+/// The device that was shut down last (`drivers/base/core.c`, `device_shutdown()`, with
+/// `initcall_debug`).
+pub fn shutting_down(console: &str) -> Option<String> {
+    let mut lines = console.lines().rev();
+    let device = lines.find_map(|line| line.trim_end().strip_suffix(": shutdown"))?;
+    let device = device.split_once("] ").map_or(device, |(_, device)| device);
+    Some(format!("the shutdown of {device} does not return"))
+}
+
 /// What the tasks wait for, in one line.
 pub fn summary(tasks: &[String]) -> String {
     let tasks = tasks.iter().filter(|line| !line.starts_with(' '));
@@ -120,6 +155,30 @@ fn words(stack: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_suspend() {
+        let console = "[ 9.1] PM: suspend entry (s2idle)
+[ 9.2] foo foo.1: PM: calling platform_pm_suspend @ 118, parent: platform
+[ 9.2] foo foo.1: PM: platform_pm_suspend returned 0 after 2 usecs
+[ 9.2] foo foo.0: PM: calling platform_pm_suspend @ 118, parent: platform
+";
+        let expected = "platform_pm_suspend of foo foo.0 does not return";
+        assert_eq!(suspending(console).as_deref(), Some(expected));
+        assert_eq!(
+            suspending(&format!("{console}[ 9.9] PM: suspend exit\n")),
+            None
+        );
+        assert_eq!(suspending("[ 9.9] all is well\n"), None);
+    }
+
+    #[test]
+    fn what_does_not_shut_down() {
+        let console = "[ 9.1] bar bar.0: shutdown\n[ 9.1] foo foo.0: shutdown\n[ 9.2] bye\n";
+        let expected = "the shutdown of foo foo.0 does not return";
+        assert_eq!(shutting_down(console).as_deref(), Some(expected));
+        assert_eq!(shutting_down("[ 9.9] all is well\n"), None);
+    }
 
     #[test]
     fn who_waits_for_what() {

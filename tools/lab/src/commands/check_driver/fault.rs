@@ -21,6 +21,9 @@ use crate::console::Splat;
 /// So many files, devices and lines are named.
 const NAMED: usize = 6;
 
+/// And so many of what is left, in one line.
+const FEW: usize = 4;
+
 /// A device that is announced so long before the end of its parent's probe is not ready yet.
 const EARLY: Micros = Micros(100_000);
 
@@ -92,7 +95,10 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
         let mut lines: Vec<String> = lines.iter().map(|line| of.symbols.name(line)).collect();
         lines.dedup();
         if !lines.is_empty() {
-            let named = lines[..lines.len().min(NAMED)].join(", ");
+            let mut named = lines[..lines.len().min(FEW)].join(", ");
+            if lines.len() > FEW {
+                named += &format!(" and {} more", lines.len() - FEW);
+            }
             let is_timer = lines.iter().any(|line| line.starts_with("hrtimer "));
             let mend = "nothing has cancelled it: hrtimer_cancel() in remove does";
             let seen = is_timer.then(|| mend.to_owned());
@@ -139,8 +145,10 @@ fn broken(law: &Law, symbols: &Symbols) -> Option<Fault> {
 /// What was pending when the machine has died, where no law has seen it run.
 fn pending(of: &Evidence<'_>) -> Option<Fault> {
     // `Workqueue: events foo_work [foo]`
-    let is_work =
-        |line: &String| line.contains("Workqueue: ") && line.contains(&format!("[{}]", of.module));
+    let is_work = |line: &String| {
+        let own = format!("[{}]", of.module);
+        line.contains("Workqueue: ") && of.symbols.name(line).contains(&own)
+    };
     let workers = of
         .splats
         .iter()

@@ -323,9 +323,17 @@ fn lived(session: &Session, out: &Path, outcome: &Outcome) -> Result<Life> {
     let output = fs::read(&results).at(&results, "read")?;
     let mut life = Life::read(&String::from_utf8_lossy(&output));
     let console = fs::read(&outcome.console).unwrap_or_default();
+    let console = String::from_utf8_lossy(&console);
     let kernel = session.kernel.release()?;
     let probing = session.instruments.probing;
-    life.died(&String::from_utf8_lossy(&console), &kernel, probing);
+    life.died(&console, &kernel, probing);
+    let hangs = match outcome.ended {
+        Ended::WallDeadline => blocked::suspending(&console),
+        Ended::NoPowerOff => blocked::shutting_down(&console),
+        _ => None,
+    };
+    let hangs = hangs.map(|what| ("stuck".to_owned(), format!("{what}: no answer")));
+    life.said.extend(hangs);
     Ok(life)
 }
 
@@ -402,12 +410,20 @@ impl Checked {
             return Err(Error::new(
                 Kind::Vm,
                 fault::stuck(step, &blocked),
-                format!("the kernel is blocked in:\n{}", indent(&blocked.join("\n"))),
+                match blocked.is_empty() {
+                    true => format!("the kernel's last lines:\n{}", self.quote()),
+                    false => format!("the kernel is blocked in:\n{}", indent(&blocked.join("\n"))),
+                },
                 "read out/check-driver/console.log; for a driver that takes its time: \
                  DEADLINE=<seconds>",
             ));
         }
-        if let Some((refused, errno)) = said("refused").and_then(|words| words.split_once(' ')) {
+        let is_fault = self
+            .report
+            .as_ref()
+            .is_some_and(|report| !report.faults.is_empty());
+        let refused = said("refused").filter(|_| !is_fault);
+        if let Some((refused, errno)) = refused.and_then(|words| words.split_once(' ')) {
             return fails(
                 format!("insmod of {refused} fails: {}", life::negative(errno)),
                 format!("the kernel's last lines:\n{}", self.quote()),

@@ -402,7 +402,8 @@ fn in_brief(advice: &Advice) -> String {
     // The first reason that is no figure, and rather one that is not above already.
     let is_reason = |why: &&String| {
         let mut words = why.split(' ');
-        words.next() != Some("insmod") && words.nth(1) != Some("took")
+        let first = words.next();
+        ![Some("insmod"), Some("All")].contains(&first) && words.nth(1) != Some("took")
     };
     let is_above =
         |why: &&String| why.starts_with("A fault was seen") || why.starts_with("A law is broken");
