@@ -207,6 +207,8 @@ pub const WATCHES: &[Definition] = points! {
     // A module, and the function that has called.
     Of(Reference, Starts): "reference" of try_module_get in "kernel/module/main.c" => Unseen
         [name="+24($arg1):string" func="$caller:x64"];
+    Of(Reference, Starts): "reference_got" of __module_get in "kernel/module/main.c" => Unseen
+        [name="+24($arg1):string" func="$caller:x64"];
     Of(Reference, Stops): "reference_stops" of module_put in "kernel/module/main.c" => Unseen
         [name="+24($arg1):string" func="$caller:x64"];
     // The format of the name.

@@ -150,11 +150,14 @@ fn running_at_death(court: &Court<'_>, there: &There, workers: &[u32]) -> Option
     let life = court.life;
     let running = workers.iter().filter_map(|pid| {
         let runs = life.of(Kind::Of(Resource::Work, Step::Runs));
-        let (_, run) = runs.filter(|(_, run)| life.pid_of(run) == Some(*pid)).last()?;
+        let (_, run) = runs
+            .filter(|(_, run)| life.pid_of(run) == Some(*pid))
+            .last()?;
         let start = *there.first.get(&key(Resource::Work, run))?;
         let probe = life.within(start, |outer| outer.kind == Kind::Probe)?;
         let mut later = life.of_device(&life.spans[probe]);
-        let (release, of) = later.find(|(_, of)| of.kind == Kind::Release && run.began < of.began)?;
+        let (release, of) =
+            later.find(|(_, of)| of.kind == Kind::Release && run.began < of.began)?;
         of.ended?;
         Some(Late {
             start,

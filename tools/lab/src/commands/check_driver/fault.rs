@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::blocked::summary;
 use super::laws::Law;
 use super::life::{negative, Life as Told};
-use super::symbols::Symbols;
+use super::symbols::{demangled, Symbols};
 use crate::console::Splat;
 
 /// So many files, devices and lines are named.
@@ -157,9 +157,7 @@ fn pending(of: &Evidence<'_>) -> Option<Fault> {
     let mut deaths = of.told.deaths.iter();
     deaths.find_map(|part| {
         let life = of.parts.get(part.as_str())?;
-        let running = |pid: &u32| nothing_outlives::running_at_death(life, *pid);
-        let violation =
-            nothing_outlives::at_death(life).or_else(|| workers.iter().find_map(running))?;
+        let violation = nothing_outlives::at_death(life, &workers)?;
         violated(violation.law, &violation.to_string(), of.symbols)
     })
 }
@@ -199,6 +197,7 @@ pub fn statics(told: &Told, loads: [Option<&Load>; 3]) -> Vec<String> {
         let (plain, again) = (of.get("plain")?, of.get("again")?);
         let other = of.get("async_probe")?;
         (plain == again && plain != other).then(|| {
+            let name = demangled(&name);
             format!(
                 "The static variable {name} is {plain} after a plain insmod and {other} with \
                  async_probe: probes that run at once overwrite it, or it depends on their order."

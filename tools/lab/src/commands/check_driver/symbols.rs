@@ -43,8 +43,12 @@ impl Symbols {
         self.texts.dedup();
     }
 
-    /// A text with names in place of addresses.
+    /// A text with names in place of addresses, those of Rust as its sources have them.
     pub fn name(&self, text: &str) -> String {
+        demangled(&self.addresses(text))
+    }
+
+    fn addresses(&self, text: &str) -> String {
         let mut named = String::new();
         let mut rest = text;
         while let Some(at) = rest.find("0xffffffff") {
@@ -73,6 +77,20 @@ impl Symbols {
             Some(format!("{name}{offset} [{}]", self.module))
         })
     }
+}
+
+/// A text with the names of Rust as its sources have them.
+pub fn demangled(text: &str) -> String {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut words = text.split_inclusive(|letter| !is_part(letter));
+    words.by_ref().fold(String::new(), |named, word| {
+        let name = word.trim_end_matches(|letter| !is_part(letter));
+        let rest = &word[name.len()..];
+        match name.starts_with("_R") {
+            true => named + &format!("{:#}", rustc_demangle::demangle(name)) + rest,
+            false => named + word,
+        }
+    })
 }
 
 fn functions(bytes: &[u8]) -> Vec<(u64, u64, String)> {
@@ -184,6 +202,10 @@ mod tests {
             (
                 "by 0xffffffffc0201012, twice",
                 "by mut_work+0x2 [mut], twice",
+            ),
+            (
+                "of _RNvCscJjS2cfohEp_11w52_rsnames5COUNT: 1",
+                "of w52_rsnames::COUNT: 1",
             ),
             ("0xffffffffc0201030", "0xffffffffc0201030"),
             ("at=0xff11000006552010", "at=0xff11000006552010"),
