@@ -332,15 +332,13 @@ fn already(facts: &Facts<'_>, advice: &mut Advice) {
     advice.then = advice.now;
     let waits = |load: &Load| load.took >= load.all_ended();
     let insmod = match (waits(facts.plain), facts.asynchronous.is_some_and(waits)) {
-        (true, true) => "insmod takes as long as the longest probe, with async_probe too",
+        (true, true) => "Its insmod takes as long as the longest probe, with async_probe too.",
         (true, false) => {
-            "insmod takes as long as the longest probe, and with async_probe it does not wait"
+            "Its insmod takes as long as the longest probe, and with async_probe it does not wait."
         }
-        (false, _) => "in a domain of its own, for which insmod does not wait",
+        (false, _) => "Its probes are in a domain of their own, for which insmod does not wait.",
     };
-    advice
-        .why
-        .push(format!("It is probed asynchronously already: {insmod}."));
+    advice.why.push(insmod.to_owned());
     advice.why.push(match facts.convoy {
         Some(waited) => format!(
             "Beside its probes, the insmod or rmmod of an unrelated module waited {waited} ms. \
