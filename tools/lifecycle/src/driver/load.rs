@@ -40,6 +40,9 @@ pub struct Registered {
     /// Where it is in memory.
     #[serde(skip)]
     pub by: Option<u64>,
+    /// Where its bus is in memory.
+    #[serde(skip)]
+    pub bus: Option<u64>,
 }
 
 /// One insmod of the module, and what came until the next.
@@ -161,6 +164,7 @@ pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
                     name: span.on.clone(),
                     probe_type: span.facts.probe_type,
                     by: span.facts.by,
+                    bus: span.facts.bus,
                 })
                 .collect(),
             probes: probes

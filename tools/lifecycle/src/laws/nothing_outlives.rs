@@ -479,9 +479,10 @@ fn late(
             Resource::Firmware => span.facts.by,
             _ => span.facts.at,
         };
-        // In the memory of the binding it is late, whatever has started it.
+        // In the memory of the binding it is late, whatever has started it, but for another probe:
+        // a driver may free such memory before, and it is in use anew.
         let is_freed = is_devres(life, probe, memory);
-        if is_freed || by == Some(probe) {
+        if by == Some(probe) || is_freed && by.is_none() {
             let late_one = Late {
                 start: *start,
                 release,

@@ -24,6 +24,9 @@ pub struct Driver {
     pub name: String,
     /// How many devices it has had at first.
     pub devices: usize,
+    /// Where its bus is in the kernel's memory, if that is known.
+    #[serde(skip)]
+    pub at: Option<u64>,
     /// The first of them.
     #[serde(skip)]
     pub has: Vec<String>,
@@ -80,9 +83,20 @@ impl Life {
                     devices: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
                     bus: words.next().unwrap_or_default().to_owned(),
                     name: words.next().unwrap_or_default().to_owned(),
+                    at: None,
                     has: Vec::new(),
                     fixed: false,
                 });
+            }
+            "bus" => {
+                let at = words
+                    .split_once(' ')
+                    .map(|(bus, at)| (bus, u64::from_str_radix(at, 16).ok()));
+                let of_bus = self
+                    .drivers
+                    .iter_mut()
+                    .filter(|of| Some(of.bus.as_str()) == at.map(|at| at.0));
+                of_bus.for_each(|of| of.at = at.and_then(|at| at.1));
             }
             "has" => {
                 if let (Some((device, words)), Some(of)) =
@@ -181,6 +195,7 @@ mod tests {
                 bus: "platform".to_owned(),
                 name: "a driver".to_owned(),
                 devices: 2,
+                at: None,
                 has: vec!["a.0".to_owned()],
                 fixed: true,
             }]

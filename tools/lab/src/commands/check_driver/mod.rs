@@ -328,9 +328,8 @@ fn lived(session: &Session, out: &Path, outcome: &Outcome) -> Result<Life> {
     let probing = session.instruments.probing;
     life.died(&console, &kernel, probing);
     let hangs = match outcome.ended {
-        Ended::WallDeadline => blocked::suspending(&console),
-        Ended::NoPowerOff => blocked::shutting_down(&console),
-        _ => None,
+        Ended::Exit(_) => None,
+        _ => blocked::suspending(&console).or_else(|| blocked::shutting_down(&console)),
     };
     let hangs = hangs.map(|what| ("stuck".to_owned(), format!("{what}: no answer")));
     life.said.extend(hangs);

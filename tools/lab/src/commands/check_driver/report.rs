@@ -268,7 +268,13 @@ impl Report {
     /// With what the probes have failed, if all have.
     pub fn failures(&self) -> Option<String> {
         let probes = self.plain.as_ref().filter(|_| !self.has_bound())?.initial();
-        let results: BTreeSet<String> = probes.map(lifecycle::life::Probe::result).collect();
+        let mut results: BTreeSet<String> = BTreeSet::new();
+        for probe in probes {
+            if probe.has_bound() {
+                return None;
+            }
+            results.insert(probe.result());
+        }
         let results: Vec<String> = results.into_iter().collect();
         (!results.is_empty()).then(|| results.join(", "))
     }
@@ -414,7 +420,7 @@ fn in_brief(advice: &Advice) -> String {
     }
 }
 
-/// Which of the drivers of its name a driver is: the one that has bound one of its devices, or the
+/// Which of the drivers of its name a driver is: the one on its bus, or the one that has bound one of its devices, or the
 /// first that is left.
 fn named(driver: &Driver, plain: &Load, others: &[Advised]) -> Named {
     let of_name = plain.drivers.iter().filter(|of| of.name == driver.name);
@@ -427,7 +433,11 @@ fn named(driver: &Driver, plain: &Load, others: &[Advised]) -> Named {
         let mut probes = plain.of(named).filter(|probe| probe.has_bound());
         probes.any(|probe| driver.has.contains(&probe.device))
     };
-    let own = free.clone().find(has);
+    let on_bus = |named: &Named| {
+        let registered = plain.registered(named).and_then(|of| of.bus);
+        driver.at.is_some() && registered == driver.at
+    };
+    let own = free.clone().find(on_bus).or_else(|| free.clone().find(has));
     own.or_else(|| free.next())
         .unwrap_or_else(|| Named::the_first(&driver.name))
 }

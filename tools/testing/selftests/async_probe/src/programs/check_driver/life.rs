@@ -421,6 +421,9 @@ impl Life {
             let devices = driver.devices();
             let Driver { bus, name } = driver;
             say("driver", format!("{} {bus} {name}", devices.len()));
+            if let Some(at) = machine::bus_at(bus) {
+                say("bus", format!("{bus} {at}"));
+            }
             for device in devices.iter().take(TOLD) {
                 say("has", format!("{device} {bus} {name}"));
             }

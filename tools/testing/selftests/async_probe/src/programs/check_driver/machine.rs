@@ -35,6 +35,14 @@ pub(crate) fn drivers() -> BTreeSet<Driver> {
         .collect()
 }
 
+/// Where a bus is in the kernel's memory, in hexadecimal, if it has the usual name there.
+pub(crate) fn bus_at(bus: &str) -> Option<String> {
+    let symbols = fs::read_to_string("/proc/kallsyms").ok()?;
+    let name = format!(" {bus}_bus_type");
+    let line = symbols.lines().find(|line| line.ends_with(&name))?;
+    Some(line.split(' ').next()?.to_owned())
+}
+
 impl Driver {
     /// A file of it.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
