@@ -220,7 +220,8 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
             .map(|line| of.symbols.name(line))
             .collect();
         // A complaint about a slab is followed by a WARNING of its own (`mm/slub.c`).
-        if splat.kind == "WARNING" && splat.alarm.contains("mm/slub.c") && !faults.is_empty() {
+        let follows = splat.kind == "WARNING" && splat.alarm.contains("mm/slub.c");
+        if !faults.is_empty() && (follows || splat.alarm.contains("Slab disabled since ")) {
             continue;
         }
         let mut what = format!("{COMPLAINED}{}", splat.kind);
