@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::Path;
+use std::thread;
 
 use nix::errno::Errno;
 
@@ -156,6 +157,22 @@ fn storage(path: &Path, doing: &str, error: &io::Error) -> Error {
         error.to_string(),
         next,
     )
+}
+
+/// The result of a thread that was waited for.
+///
+/// # Errors
+///
+/// [`Kind::Failed`] if it has panicked.
+pub fn joined<T>(result: thread::Result<Result<T>>) -> Result<T> {
+    result.unwrap_or_else(|_| {
+        Err(Error::new(
+            Kind::Failed,
+            "a part of the work has no result",
+            "a thread of the lab panicked; its message is above",
+            "this is a bug of the lab: report it",
+        ))
+    })
 }
 
 #[cfg(test)]

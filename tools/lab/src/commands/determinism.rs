@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::cache::digest;
 use crate::commands::run as demo;
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{joined, Error, IoContext, Kind, Result};
 use crate::identity::identity;
 use crate::machine::{Machine, Time};
 use crate::options::BootOptions;
@@ -67,16 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
     let parallel = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
         let threads: Vec<_> = (0..parallel.min(runs)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|thread| {
-            thread.join().unwrap_or_else(|_| {
-                Err(Error::new(
-                    Kind::Failed,
-                    "a run has no result",
-                    "a thread of the lab panicked",
-                    "this is a bug of the lab: report it",
-                ))
-            })
-        })
+        threads
+            .into_iter()
+            .try_for_each(|thread| joined(thread.join()))
     })?;
     step.done();
 

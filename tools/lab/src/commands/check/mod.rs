@@ -22,7 +22,7 @@ use lifecycle::ktap::{Status, Test};
 use lifecycle::series::SERIES;
 
 use crate::cache::Lock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{joined, Result};
 use crate::how::Program;
 use crate::identity::identity;
 use crate::machine::{Machine, Time};
@@ -317,17 +317,6 @@ fn times(machine: &Machine, filter: &str, guest: Duration, wall: Duration) {
             "fewer than {GUEST_PER_WALL} guest seconds per wall second: is the host busy, or cold?"
         ));
     }
-}
-
-fn joined<T>(result: thread::Result<Result<T>>) -> Result<T> {
-    result.unwrap_or_else(|_| {
-        Err(Error::new(
-            Kind::Failed,
-            "the tests did not run to their end",
-            "a thread of the lab panicked; its message is above",
-            "this is a bug of the lab: report it",
-        ))
-    })
 }
 
 /// Adds tests. What one boot skipped and another ran counts as the other has it.
