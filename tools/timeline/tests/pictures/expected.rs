@@ -6,10 +6,10 @@ use lifecycle::life::{Kind, Life, Through};
 use lifecycle::{Event, Micros, Probing};
 use timeline::look;
 
-/// A bar that must be there.
-#[derive(Clone, Debug, PartialEq, PartialOrd)]
+/// A bar that must be there, or that a picture has.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bar {
-    pub(crate) section: &'static str,
+    pub(crate) section: String,
     pub(crate) lane: String,
     pub(crate) class: String,
     pub(crate) begin: Micros,
@@ -17,7 +17,7 @@ pub(crate) struct Bar {
 }
 
 /// The classes of the bars that [`bars`] has all of.
-pub(crate) const CLASSES: &[&str] = &[
+const CLASSES: &[&str] = &[
     "async", "sync", "probe", "firmware", "second", "call", "init",
 ];
 
@@ -29,8 +29,26 @@ pub(crate) fn life(events: &[Event]) -> Life {
 /// The bars of probes, firmware, second phases, modules and userspace's calls.
 pub(crate) fn bars(events: &[Event]) -> Vec<Bar> {
     let mut bars = bars_of(&life(events));
-    bars.retain(|bar| CLASSES.contains(&bar.class.split(' ').next().unwrap_or_default()));
+    bars.retain(Bar::is_known);
     bars
+}
+
+impl Bar {
+    fn is_known(&self) -> bool {
+        CLASSES.contains(&self.class.split(' ').next().unwrap_or_default())
+    }
+}
+
+/// All that is expected is among these bars, and nothing else of the same classes.
+pub(crate) fn compare(bars: Vec<Bar>, mut expected: Vec<Bar>) -> Result<(), String> {
+    for bar in bars.into_iter().filter(Bar::is_known) {
+        let at = expected.iter().position(|one| *one == bar);
+        expected.swap_remove(at.ok_or(format!("no events for {bar:?}"))?);
+    }
+    match expected.first() {
+        Some(missing) => Err(format!("not there: {missing:?}")),
+        None => Ok(()),
+    }
 }
 
 /// Where the lane of a task is, and the lane's name.
@@ -60,8 +78,8 @@ fn lane(life: &Life, task: usize) -> (&'static str, String) {
 pub(crate) fn bars_of(life: &Life) -> Vec<Bar> {
     let mut bars = Vec::new();
     for bar in life.spans.iter().filter(|span| span.kind.is_bar()) {
-        let at = |section, lane: &str| Bar {
-            section,
+        let at = |section: &str, lane: &str| Bar {
+            section: section.to_owned(),
             lane: lane.to_owned(),
             class: look::classes(bar),
             begin: bar.begin,

@@ -3,12 +3,13 @@
 //! The page: its data, held against the events of the log. What its script makes of them is looked
 //! at by hand.
 
-use lifecycle::{Event, Life, Probing};
+use lifecycle::{Event, Life, Micros, Probing};
 use serde_json::Value;
 use timeline::page::page;
 use timeline::Heading;
 
-use crate::{expected, samples};
+use crate::expected::{self, Bar};
+use crate::samples;
 
 fn write(events: &[Event]) -> String {
     let heading = Heading {
@@ -29,31 +30,22 @@ fn data(page: &str) -> Value {
 }
 
 fn check(events: &[Event], data: &Value) -> Result<(), String> {
-    let mut expected = expected::bars(events);
-    let bars = data["bars"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let time = |value: &Value| Micros(value.as_u64().unwrap());
+    let mut bars = vec![];
     for lane in data["lanes"].as_array().unwrap() {
         for placed in lane["bars"].as_array().unwrap() {
-            let bar = &bars[usize::try_from(placed[0].as_u64().unwrap()).unwrap()];
-            let class = bar["class"].as_str().unwrap();
-            let look = class.split(' ').next().unwrap();
-            if !expected::CLASSES.contains(&look) {
-                continue;
-            }
-            let at = expected.iter().position(|one| {
-                lane["of"] == one.section
-                    && lane["name"] == one.lane.as_str()
-                    && class == one.class
-                    && bar["begin"] == one.begin.0
-                    && bar["end"] == one.end.0
+            let bar = &data["bars"][usize::try_from(placed[0].as_u64().unwrap()).unwrap()];
+            bars.push(Bar {
+                section: text(&lane["of"]),
+                lane: text(&lane["name"]),
+                class: text(&bar["class"]),
+                begin: time(&bar["begin"]),
+                end: time(&bar["end"]),
             });
-            let at = at.ok_or(format!("no events for {bar}"))?;
-            expected.swap_remove(at);
         }
     }
-    match expected.first() {
-        Some(missing) => Err(format!("not on the page: {missing:?}")),
-        None => Ok(()),
-    }
+    expected::compare(bars, expected::bars(events))
 }
 
 #[test]

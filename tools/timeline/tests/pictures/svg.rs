@@ -28,36 +28,15 @@ fn draw(events: &[Event]) -> String {
 /// Compares a picture with the events of its log; the error is the first difference.
 fn check(events: &[Event], svg: &str) -> Result<(), String> {
     let drawing = Drawing::read(svg);
-    all_bars(events, &drawing)?;
     bars(events, &drawing)?;
     waits(events, &drawing)
 }
 
-/// Each bar is at the times of its events, no other bar is drawn, and each has a text.
+/// Each bar of the timeline is drawn at the times of its events, no other is, and each has a text.
 fn bars(events: &[Event], drawing: &Drawing) -> Result<(), String> {
-    let wanted = |bar: &drawing::Bar| {
-        let look = bar.class.split(' ').next();
-        look.is_some_and(|look| expected::CLASSES.contains(&look))
-    };
-    compare(drawing, wanted, expected::bars(events))
-}
-
-/// All bars of the timeline are drawn, and nothing else.
-fn all_bars(events: &[Event], drawing: &Drawing) -> Result<(), String> {
-    compare(
-        drawing,
-        |_| true,
-        expected::bars_of(&expected::life(events)),
-    )
-}
-
-fn compare(
-    drawing: &Drawing,
-    wanted: impl Fn(&drawing::Bar) -> bool,
-    mut expected: Vec<expected::Bar>,
-) -> Result<(), String> {
+    let mut expected = expected::bars_of(&expected::life(events));
     // Those in lanes of their own first: the others are of the lanes that are left.
-    let mut drawn: Vec<&drawing::Bar> = drawing.bars.iter().filter(|bar| wanted(bar)).collect();
+    let mut drawn: Vec<&drawing::Bar> = drawing.bars.iter().collect();
     drawn.sort_by_key(|bar| bar.lane.is_none());
     for bar in drawn {
         let told = |begin: Micros| {
@@ -75,18 +54,18 @@ fn compare(
         expected.swap_remove(at);
     }
     // What is at the edge of others is not drawn where many lanes are in the place of one.
-    let many: Vec<&str> = drawing
+    let many: Vec<&String> = drawing
         .bars
         .iter()
         .filter(|bar| bar.lane.is_none())
-        .map(|bar| bar.section.as_str())
+        .map(|bar| &bar.section)
         .collect();
     let at_edge = |class: &str| {
         ["firmware", "flush", "work"]
             .iter()
             .any(|of| class.starts_with(of))
     };
-    expected.retain(|one| !(at_edge(&one.class) && many.contains(&one.section)));
+    expected.retain(|one| !(at_edge(&one.class) && many.contains(&&one.section)));
     match expected.first() {
         Some(missing) => Err(format!("not drawn: {missing:?}")),
         None => Ok(()),
