@@ -60,14 +60,37 @@ impl fmt::Display for Verdict {
     }
 }
 
+impl Verdict {
+    /// A ratio is to be no more than this.
+    fn ratio(row: String, what: &'static str, ratio: f64, limit: f64) -> Self {
+        Self {
+            row,
+            what,
+            measured: format!("{ratio:.4}"),
+            limit: format!("{limit} or less"),
+            holds: ratio <= limit,
+        }
+    }
+
+    /// A number is to be this one.
+    fn count(row: &str, what: &'static str, measured: usize, wanted: usize) -> Self {
+        Self {
+            row: row.to_owned(),
+            what,
+            measured: measured.to_string(),
+            limit: wanted.to_string(),
+            holds: measured == wanted,
+        }
+    }
+}
+
 /// Judges all that was measured.
 pub fn judge(benchmark: &Benchmark) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for group in &benchmark.groups {
         verdicts.extend(first(group));
-        for row in &group.rows {
-            judge_row(group, row, &mut verdicts);
-        }
+        let rows = group.rows.iter();
+        verdicts.extend(rows.flat_map(|row| judge_row(group, row)));
     }
     verdicts.extend(growths(&benchmark.bind));
     verdicts.extend(languages(&benchmark.costs));
@@ -80,14 +103,8 @@ fn languages(costs: &[Cost]) -> Vec<Verdict> {
     for twins in Twins::ALL {
         for pair in pairs(costs, twins) {
             for (call, what, limit) in RUST_OVER_C {
-                let ratio = pair.ratio(call);
-                verdicts.push(Verdict {
-                    row: format!("{twins} with {} devices", pair.c.devices),
-                    what,
-                    measured: format!("{ratio:.4}"),
-                    limit: format!("{limit} or less"),
-                    holds: ratio <= limit,
-                });
+                let row = format!("{twins} with {} devices", pair.c.devices);
+                verdicts.push(Verdict::ratio(row, what, pair.ratio(call), limit));
             }
         }
     }
@@ -99,65 +116,43 @@ fn languages(costs: &[Cost]) -> Vec<Verdict> {
 fn first(group: &Group) -> Option<Verdict> {
     let cold = group.cold?;
     let (devices, limit) = RATIOS[0];
-    (cold.devices <= devices).then(|| Verdict {
-        row: format!("first probes of {} devices", cold.devices),
-        what: RATIO,
-        measured: format!("{:.4}", cold.ratio()),
-        limit: format!("{limit} or less"),
-        holds: cold.ratio() <= limit,
-    })
+    let row = format!("first probes of {} devices", cold.devices);
+    (cold.devices <= devices).then(|| Verdict::ratio(row, RATIO, cold.ratio(), limit))
 }
 
-fn judge_row(group: &Group, row: &Row, verdicts: &mut Vec<Verdict>) {
+fn judge_row(group: &Group, row: &Row) -> Vec<Verdict> {
     let name = format!("{} with {} devices", row.design, row.devices);
-    let mut add = |what, measured, limit, holds| {
-        verdicts.push(Verdict {
-            row: name.clone(),
-            what,
-            measured,
-            limit,
-            holds,
-        });
-    };
-    let count = |what, measured: usize, limit: usize| {
-        let (text, demanded) = (measured.to_string(), limit.to_string());
-        (what, text, demanded, measured == limit)
-    };
-
-    let (what, measured, limit, holds) =
-        count("the number of bound devices", row.bound, row.devices);
-    add(what, measured, limit, holds);
     let at_once = if row.design.is_parallel() {
         row.devices.min(AT_ONCE)
     } else {
         1
     };
-    let (what, measured, limit, holds) =
-        count("the number of probes at once", row.at_once, at_once);
-    add(what, measured, limit, holds);
-
+    let mut verdicts = vec![
+        Verdict::count(&name, "the number of bound devices", row.bound, row.devices),
+        Verdict::count(&name, "the number of probes at once", row.at_once, at_once),
+    ];
     let ratio = RATIOS.iter().find(|(devices, _)| row.devices <= *devices);
     if let (true, Some((_, limit))) = (row.design.is_parallel(), ratio) {
-        add(
-            RATIO,
-            format!("{:.4}", row.ratio()),
-            format!("{limit} or less"),
-            row.ratio() <= *limit,
-        );
+        verdicts.push(Verdict::ratio(name.clone(), RATIO, row.ratio(), *limit));
     }
-    if let Some(idle) = group.idle {
-        for (what, waits) in waits(row, idle) {
-            let ms = |ns: u64| format!("{:.1} ms", ns as f64 / 1e6);
-            let (limit, holds) = if row.design.has_convoy() {
-                // That is the kernel's promise; a benchmark that misses it has measured nothing.
-                let least = u64::from(row.firmware_ms) * 500_000;
-                (format!("{} or more", ms(least)), waits >= least)
-            } else {
-                (format!("{} or less", ms(CONVOY_NS)), waits <= CONVOY_NS)
-            };
-            add(what, ms(waits), limit, holds);
-        }
+    for (what, waits) in group.idle.into_iter().flat_map(|idle| waits(row, idle)) {
+        let ms = |ns: u64| format!("{:.1} ms", ns as f64 / 1e6);
+        let (limit, holds) = if row.design.has_convoy() {
+            // That is the kernel's promise; a benchmark that misses it has measured nothing.
+            let least = u64::from(row.firmware_ms) * 500_000;
+            (format!("{} or more", ms(least)), waits >= least)
+        } else {
+            (format!("{} or less", ms(CONVOY_NS)), waits <= CONVOY_NS)
+        };
+        verdicts.push(Verdict {
+            row: name.clone(),
+            what,
+            measured: ms(waits),
+            limit,
+            holds,
+        });
     }
+    verdicts
 }
 
 /// How much longer than on an idle system an unrelated module waits beside the probes.
@@ -184,12 +179,11 @@ fn growths(bind: &[Bind]) -> Vec<Verdict> {
             continue;
         };
         let growth = many.each() / few.each();
+        let row = format!("add and bind, {design}");
+        let what = "the cost of a device among many over one among few";
         verdicts.push(Verdict {
-            row: format!("add and bind, {design}"),
-            what: "the cost of a device among many over one among few",
             measured: format!("{growth:.3} ({} and {} devices)", many.devices, few.devices),
-            limit: format!("{GROWTH} or less"),
-            holds: growth <= GROWTH,
+            ..Verdict::ratio(row, what, growth, GROWTH)
         });
     }
     verdicts
