@@ -11,47 +11,41 @@ use crate::machine::Machine;
 /// program that needs nothing else of its machine goes to the first, or to the second if it takes
 /// long, so that both take as long.
 pub(super) const BOOTS: &[Boot] = &[
-    Boot {
-        name: "plain",
-        needs: None,
-        append: "",
-        nodes: None,
-        qemu: "",
-        hotplug: false,
-    },
+    PLAIN,
     Boot {
         name: "two_nodes",
-        needs: None,
         append: "driver_async_probe=slow_platform",
         nodes: Some(2),
         qemu: "-device pci-testdev -device pci-testdev",
-        hotplug: false,
+        ..PLAIN
     },
     Boot {
         name: "hotplug",
         needs: Some("CONFIG_HOTPLUG_PCI_ACPI=y"),
-        append: "",
-        nodes: None,
-        qemu: "",
         hotplug: true,
+        ..PLAIN
     },
     Boot {
         name: "alone",
-        needs: None,
-        append: "",
-        nodes: None,
-        qemu: "",
-        hotplug: false,
+        ..PLAIN
     },
     Boot {
         name: "kunit",
         needs: Some("CONFIG_KUNIT=y"),
         append: "kunit.enable=1",
-        nodes: None,
-        qemu: "",
-        hotplug: false,
+        ..PLAIN
     },
 ];
+
+/// As the command line says.
+const PLAIN: Boot = Boot {
+    name: "plain",
+    needs: None,
+    append: "",
+    nodes: None,
+    qemu: "",
+    hotplug: false,
+};
 
 /// A way to boot.
 #[derive(Debug)]
