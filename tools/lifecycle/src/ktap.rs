@@ -219,105 +219,20 @@ fn split(passed: bool, rest: &str) -> (String, Status) {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Vec<(String, Status)> {
-        let mut parser = Parser::default();
-        text.lines().for_each(|line| parser.line(line));
-        parser
-            .finish()
-            .into_iter()
-            .map(|test| (test.name, test.status))
-            .collect()
-    }
-
+    /// Of each case its title, its lines and the tests that are read from them.
     #[test]
-    fn how_long_a_test_took() {
-        let mut parser = Parser::default();
-        for line in [
-            "1..2",
-            "# time: 0.512 s",
-            "ok 1 a",
-            "# time: -1 s",
-            "not ok 2 b",
-        ] {
-            parser.line(line);
+    fn cases() {
+        for case in include_str!("../tests/ktap.txt").split("\n\n") {
+            let is_test = |line: &&str| line.starts_with("Test {");
+            let (expected, lines): (Vec<&str>, Vec<&str>) = case.lines().skip(1).partition(is_test);
+            let mut parser = Parser::default();
+            lines.into_iter().for_each(|line| parser.line(line));
+            let tests: Vec<String> = parser
+                .finish()
+                .iter()
+                .map(|test| format!("{test:?}"))
+                .collect();
+            assert_eq!(tests, expected, "{case}");
         }
-        let tests = parser.finish();
-        assert_eq!(tests[0].time, Some(Duration::from_millis(512)));
-        assert!(tests[0].comments.is_empty());
-        assert_eq!(tests[1].time, None);
-        assert_eq!(tests[1].comments, ["time: -1 s"]);
-    }
-
-    #[test]
-    fn passes_failures_and_skips() {
-        let got = parse(
-            "KTAP version 1\n1..3\nok 1 one\n# because\nnot ok 2 - two\nok 3 three # SKIP no root\n",
-        );
-        assert_eq!(
-            got,
-            [
-                ("one".into(), Status::Passed),
-                ("two".into(), Status::Failed),
-                ("three".into(), Status::Skipped("no root".into()))
-            ]
-        );
-    }
-
-    #[test]
-    fn a_plan_that_was_not_fulfilled_fails() {
-        let got = parse("KTAP version 1\n1..3\nok 1 one\n");
-        assert_eq!(got.len(), 2);
-        assert_eq!(got[1].1, Status::Failed);
-        assert_eq!(parse("Killed\n")[0].1, Status::Failed);
-        assert_eq!(parse("")[0].1, Status::Failed);
-        assert_eq!(parse("KTAP version 1\nok 1 one\n")[1].1, Status::Failed);
-    }
-
-    #[test]
-    fn an_empty_plan_is_no_test() {
-        assert_eq!(parse("KTAP version 1\n1..0\n"), []);
-        assert_eq!(
-            parse("KTAP version 1\n1..0 # SKIP not root\n"),
-            [("(all)".into(), Status::Skipped("not root".into()))]
-        );
-    }
-
-    #[test]
-    fn subtests_count_and_headings_do_not() {
-        let got = parse(
-            "KTAP version 1\n1..2\n  KTAP version 1\n  1..2\n  ok 1 a\n  not ok 2 b\nnot ok 1 outer\nok 2 last\n",
-        );
-        assert_eq!(
-            got,
-            [
-                ("outer: a".into(), Status::Passed),
-                ("outer: b".into(), Status::Failed),
-                ("last".into(), Status::Passed)
-            ]
-        );
-    }
-
-    #[test]
-    fn one_document_after_the_other() {
-        let one = "KTAP version 1\n1..1\n    KTAP version 1\n    1..1\n    ok 1 a\nok 1 outer\n";
-        let got = parse(&one.repeat(2));
-        assert_eq!(got, vec![("outer: a".into(), Status::Passed); 2]);
-        let cut_off = format!("KTAP version 1\n1..2\n{one}");
-        assert_eq!(parse(&cut_off)[0].1, Status::Failed);
-    }
-
-    #[test]
-    fn a_failing_heading_over_good_subtests_fails() {
-        let got = parse("KTAP version 1\n1..1\n  1..1\n  ok 1 a\nnot ok 1 outer\n");
-        assert_eq!(got, [("outer".into(), Status::Failed)]);
-    }
-
-    #[test]
-    fn comments_go_with_the_next_result() {
-        let mut parser = Parser::default();
-        for line in ["1..1", "# expected 1", "panicked at x", "not ok 1 one"] {
-            parser.line(line);
-        }
-        assert_eq!(parser.finish()[0].comments, ["expected 1", "panicked at x"]);
     }
 }
