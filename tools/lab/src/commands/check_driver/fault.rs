@@ -88,6 +88,10 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     }
     for (how, what) in [
         ("left", "left behind by the last rmmod"),
+        (
+            "left_or_made",
+            "left behind by the last rmmod, or made by AFTER (UNDO takes that away)",
+        ),
         ("gone", "taken away by the last rmmod"),
     ] {
         let mut lines = of.told.all(how);

@@ -465,7 +465,11 @@ impl Life {
             // The end of the thread is in the recording.
             self.step("rest", || thread::sleep(RELEASED))?;
         }
-        self.compare("left", &self.before, true);
+        let left = match (&self.plan.after, &self.plan.undo) {
+            (Some(_), None) => "left_or_made",
+            _ => "left",
+        };
+        self.compare(left, &self.before, true);
         Ok(())
     }
 
