@@ -420,8 +420,8 @@ fn in_brief(advice: &Advice) -> String {
     }
 }
 
-/// Which of the drivers of its name a driver is: the one on its bus, or the one that has bound one of its devices, or the
-/// first that is left.
+/// Which of the drivers of its name a driver is: the one on its bus, or the one that has bound one
+/// of its devices, or the first that is left.
 fn named(driver: &Driver, plain: &Load, others: &[Advised]) -> Named {
     let of_name = plain.drivers.iter().filter(|of| of.name == driver.name);
     let all = (0..of_name.count()).map(|number| Named {
