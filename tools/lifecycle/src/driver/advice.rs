@@ -311,7 +311,7 @@ fn compared(facts: &Facts<'_>, load: &Load) -> Vec<String> {
 /// Whether the number in a name is one that nothing may rely on: that of a platform device with
 /// `PLATFORM_DEVID_AUTO`, or one that a subsystem draws. Its devices are told apart by other names.
 fn is_numbered(device: &str) -> bool {
-    const DRAWN: [&str; 7] = [
+    const DRAWN: [&str; 8] = [
         "hwmon",
         "input",
         "event",
@@ -319,11 +319,18 @@ fn is_numbered(device: &str) -> bool {
         "js",
         "iio:device",
         "gpiochip",
+        "usb",
     ];
     let mut numbers = DRAWN
         .iter()
         .filter_map(|prefix| device.strip_prefix(prefix));
-    device.ends_with(".auto") || numbers.any(|number| number.parse::<u32>().is_ok())
+    // What is on a USB bus has the number of that bus, or a name that each device has:
+    // `1-0:1.0`, `ep_81` (drivers/usb/core).
+    let on_usb = device.starts_with("ep_")
+        || device
+            .split_once('-')
+            .is_some_and(|(bus, _)| bus.parse::<u32>().is_ok());
+    device.ends_with(".auto") || on_usb || numbers.any(|number| number.parse::<u32>().is_ok())
 }
 
 /// It is probed asynchronously.
@@ -579,7 +586,14 @@ mod tests {
 
     #[test]
     fn numbers_that_are_drawn() {
-        for device in ["hwmon3", "iio:device0", "gpiochip512", "cell.1.auto"] {
+        for device in [
+            "hwmon3",
+            "iio:device0",
+            "cell.1.auto",
+            "usb10",
+            "1-0:1.0",
+            "ep_81",
+        ] {
             assert!(is_numbered(device), "{device}");
         }
         for device in ["hwmon", "inputs", "rigdisk1", "watchdog0", "sda", "cell.1"] {

@@ -256,13 +256,13 @@ impl Report {
     }
 
     /// The drivers that have had no second device.
-    fn alone(&self) -> impl Iterator<Item = &Driver> {
+    fn alone(&self) -> impl Iterator<Item = String> + '_ {
         let drivers = self.drivers.iter().filter(|of| {
             let plain = self.plain.iter().flat_map(|plain| plain.of(&of.named));
             let probed: BTreeSet<&str> = plain.map(|probe| probe.device.as_str()).collect();
             of.driver.devices == 1 && probed.len() <= 1
         });
-        drivers.map(|of| &of.driver)
+        drivers.map(|of| format!("{} on {}", of.driver.name, of.driver.bus))
     }
 
     /// With what the probes have failed, if all have.
@@ -376,9 +376,11 @@ impl Report {
             out += "\nSeen besides:\n";
             out.extend(self.notes.iter().map(|note| wrapped(note, "  ")));
         }
-        for Driver { name, bus, .. } in self.alone() {
+        let alone: Vec<String> = self.alone().collect();
+        if !alone.is_empty() {
             let what = format!(
-                "Not tried: two devices of {name} on {bus} at once, as it has bound one. {ANOTHER}"
+                "Not tried: two devices at once of {}, which has bound one. {ANOTHER}",
+                alone.join(" or ")
             );
             out += &format!("\n{}", wrapped(&what, ""));
         }
