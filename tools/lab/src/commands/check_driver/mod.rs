@@ -495,14 +495,19 @@ impl Checked {
         if let Some(results) = report.failures() {
             return fails(
                 format!("{module} binds no device: its probes fail with {results}"),
-                self.failed_probe(),
+                self.failed_probe()
+                    .unwrap_or_else(|| "the kernel says nothing about it".to_owned()),
                 "mend that, or its parameters (PARAMS, WITH), or give it what it needs (WITH, BEFORE)",
             );
         }
         if !report.has_bound() {
             return fails(
                 format!("{module} binds no device"),
-                format!("its drivers: {}", self.drivers()),
+                // A device that another module was to bring may have failed.
+                match self.failed_probe() {
+                    Some(lines) => format!("the probe of another driver has failed; {lines}"),
+                    None => format!("its drivers: {}", self.drivers()),
+                },
                 "give it one: a module that registers devices (WITH), or a command (BEFORE, AFTER)",
             );
         }
@@ -531,14 +536,15 @@ impl Checked {
 
     /// What the kernel has said up to the first probe that has failed (`drivers/base/dd.c`,
     /// `call_driver_probe()`).
-    fn failed_probe(&self) -> String {
+    fn failed_probe(&self) -> Option<String> {
         let lines = self.lines();
         let is_failure = |line: &String| line.contains(": probe with driver ");
-        let Some(at) = lines.iter().position(is_failure) else {
-            return "the kernel says nothing about it".to_owned();
-        };
+        let at = lines.iter().position(is_failure)?;
         let quoted = &lines[at.saturating_sub(2)..=at];
-        format!("the kernel's lines:\n{}", indent(&quoted.join("\n")))
+        Some(format!(
+            "the kernel's lines:\n{}",
+            indent(&quoted.join("\n"))
+        ))
     }
 
     /// What the kernel has said, but for the lines of the lab.
