@@ -394,8 +394,14 @@ fn predict(facts: &Facts<'_>, probes: &[&Probe], sum: Micros, advice: &mut Advic
         .filter(|probes| probes.iter().all(|probe| probe.how == How::Async))
         .and_then(|probes| ended(&probes).zip(start(&probes)))
     else {
-        let why = "It was not tried with async_probe: a prediction alone is no advice.";
+        let why = match facts.asynchronous {
+            None => "It was not tried with async_probe: a prediction alone is no advice.",
+            Some(_) => "With async_probe its probes are synchronous all the same.",
+        };
         advice.why.push(why.to_owned());
+        if facts.asynchronous.is_some() && now - then < WORTH_IT {
+            advice.verdict = Verdict::NoGain;
+        }
         return;
     };
     advice.measured = Some(measured);

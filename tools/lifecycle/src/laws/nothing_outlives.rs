@@ -87,6 +87,8 @@ struct There {
     /// What was pending when its device had been unbound or its probe had failed, and the release
     /// of that device or the probe.
     late: HashMap<Key, Late>,
+    /// The same of a device that has been probed again since.
+    older: HashMap<Key, Late>,
     /// The devices that a probe has added, by where they are: the addition and the probe.
     children: HashMap<u64, (usize, usize)>,
     /// The module of each driver, by where that is.
@@ -133,7 +135,10 @@ pub fn at_death(life: &Life, workers: &[u32]) -> Option<Violation> {
     let mut there = There::default();
     // If that breaks the law, it says so itself.
     judge(&court, &mut there).ok()?;
-    let Some(late) = there.late.values().min() else {
+    let is_there = |key: &Key, late: &Late| there.resources.get(key) == Some(&late.start);
+    let older = there.older.iter().filter(|(key, late)| is_there(key, late));
+    let older = older.map(|(_, late)| late);
+    let Some(late) = there.late.values().chain(older).min() else {
         return running_at_death(&court, &there, workers)
             .or_else(|| child_at_death(&court, &there));
     };
@@ -265,8 +270,8 @@ fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
                 }
             }
             Kind::Probe => {
-                let is_another = |release: &usize| !life.spans[*release].same_device(span);
-                there.late.retain(|_, late| is_another(&late.release));
+                let is_same = |_: &Key, late: &mut Late| life.spans[late.release].same_device(span);
+                there.older.extend(there.late.extract_if(is_same));
                 if let (Some(device), Some(_), Some(0)) =
                     (span.facts.at, there.driver(span), span.ret)
                 {

@@ -446,8 +446,10 @@ pub fn is_ours(line: &str) -> bool {
 
 /// Which functions of the module have taken a reference to it that is not put.
 fn holders(of: &Evidence<'_>) -> Vec<String> {
-    let mut taken: BTreeMap<String, (i64, String)> = BTreeMap::new();
+    let mut held = BTreeSet::new();
     for life in of.parts.values() {
+        // By the probe that has taken them.
+        let mut taken: BTreeMap<Option<usize>, (i64, String)> = BTreeMap::new();
         for (at, span) in life.spans.iter().enumerate() {
             let Kind::Of(Resource::Reference, step) = span.kind else {
                 continue;
@@ -455,16 +457,24 @@ fn holders(of: &Evidence<'_>) -> Vec<String> {
             if span.facts.module.as_deref() != Some(of.module) {
                 continue;
             }
-            let (count, by) = taken.entry(of.symbols.name(&span.on)).or_default();
-            *count += if step == Step::Stops { -1 } else { 1 };
-            if let Some(probe) = life.within(at, |outer| outer.kind == Kind::Probe) {
-                *by = format!(" in the probe of {}", life.spans[probe].on);
+            let probe = life.within(at, |outer| outer.kind == Kind::Probe);
+            let (count, from) = taken.entry(probe).or_default();
+            if step == Step::Stops {
+                *count -= 1;
+            } else {
+                *count += 1;
+                *from = of.symbols.name(&span.on);
             }
         }
+        let left = taken.into_iter().filter(|(_, (count, _))| *count > 0);
+        held.extend(left.map(|(probe, (_, from))| {
+            let by = probe.map_or(String::new(), |probe| {
+                format!(" in the probe of {}", life.spans[probe].on)
+            });
+            format!("{from} has taken a reference to it{by} that is not put")
+        }));
     }
-    let held = taken.into_iter().filter(|(_, (count, _))| *count > 0);
-    held.map(|(from, (_, by))| format!("{from} has taken a reference to it{by} that is not put"))
-        .collect()
+    held.into_iter().take(FEW).collect()
 }
 
 /// The devices that never bind, as their probes say EPROBE_DEFER each time.

@@ -461,10 +461,7 @@ impl Life {
         self.suspend()?;
         self.settle(recorder)?;
         self.rmmod()?;
-        if is_virtual() {
-            // The end of the thread is in the recording.
-            self.step("rest", || thread::sleep(RELEASED))?;
-        }
+        self.await_releases()?;
         let left = match (&self.plan.after, &self.plan.undo) {
             (Some(_), None) => "left_or_made",
             _ => "left",
@@ -739,7 +736,16 @@ impl Life {
             let _ = self.try_rmmod(&module.name)?;
         }
         self.settle(recorder)?;
-        self.rmmod()
+        self.rmmod()?;
+        self.await_releases()
+    }
+
+    /// Waits until what has been deleted is released: the end of it is in the recording.
+    fn await_releases(&self) -> Result<(), Stop> {
+        match is_virtual() {
+            true => self.step("rest", || thread::sleep(RELEASED)),
+            false => Ok(()),
+        }
     }
 }
 
