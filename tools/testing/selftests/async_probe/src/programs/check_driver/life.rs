@@ -41,8 +41,9 @@ const RELEASED: Duration = Duration::from_secs(6);
 /// So often is looked whether a module is being loaded.
 const TRIES: usize = 100;
 
-/// More probes than this without a rest are a loop.
+/// More probes than this without a rest are a loop, and so many more for each device.
 const ENDLESS: u64 = 500;
+const TRIED: u64 = 4;
 
 /// So many devices of a driver are unbound and bound again.
 const REBINDS: usize = 16;
@@ -361,7 +362,7 @@ impl Life {
             if since.elapsed() > QUIET {
                 return Ok(());
             }
-            if tried > ENDLESS {
+            if tried > ENDLESS && tried > ENDLESS + TRIED * machine::devices() {
                 say("endless", tried);
                 // Nothing can be read before it ends.
                 let _ = self.try_rmmod(&self.plan.driver.name)?;

@@ -43,6 +43,13 @@ pub(crate) fn bus_at(bus: &str) -> Option<String> {
     Some(line.split(' ').next()?.to_owned())
 }
 
+/// How many devices there are on all buses.
+pub(crate) fn devices() -> u64 {
+    let buses = Path::new("/sys/bus");
+    let count = |bus: String| names(buses.join(bus).join("devices")).len();
+    names(buses).into_iter().map(count).sum::<usize>() as u64
+}
+
 impl Driver {
     /// A file of it.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
