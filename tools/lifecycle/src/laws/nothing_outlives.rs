@@ -270,8 +270,13 @@ fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
                 }
             }
             Kind::Probe => {
-                let is_same = |_: &Key, late: &mut Late| life.spans[late.release].same_device(span);
-                there.older.extend(there.late.extract_if(is_same));
+                let is_same = |late: &Late| life.spans[late.release].same_device(span);
+                let again = there.late.iter().filter(|(_, late)| is_same(late));
+                let again: Vec<Key> = again.map(|(key, _)| *key).collect();
+                for key in again {
+                    let late = there.late.remove(&key);
+                    there.older.extend(late.map(|late| (key, late)));
+                }
                 if let (Some(device), Some(_), Some(0)) =
                     (span.facts.at, there.driver(span), span.ret)
                 {

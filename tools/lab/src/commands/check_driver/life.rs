@@ -89,14 +89,9 @@ impl Life {
                 });
             }
             "bus" => {
-                let at = words
-                    .split_once(' ')
-                    .map(|(bus, at)| (bus, u64::from_str_radix(at, 16).ok()));
-                let of_bus = self
-                    .drivers
-                    .iter_mut()
-                    .filter(|of| Some(of.bus.as_str()) == at.map(|at| at.0));
-                of_bus.for_each(|of| of.at = at.and_then(|at| at.1));
+                let (bus, at) = words.split_once(' ').unwrap_or_default();
+                let of_bus = self.drivers.iter_mut().filter(|of| of.bus == bus);
+                of_bus.for_each(|of| of.at = u64::from_str_radix(at, 16).ok());
             }
             "has" => {
                 if let (Some((device, words)), Some(of)) =
@@ -180,7 +175,7 @@ mod tests {
     #[test]
     fn reads_what_the_guest_says() {
         let life = Life::read(
-            "noise\ncheck: part load\ncheck: driver 2 platform a driver\ncheck: has a.0 platform a driver\ncheck: fixed platform a driver\n\
+            "noise\ncheck: part load\ncheck: driver 2 platform a driver\ncheck: bus platform ffff10\ncheck: has a.0 platform a driver\ncheck: fixed platform a driver\n\
              check: recording load\n# of before\ncheck: recorded load\ncheck: recording load\n# one\ncheck: driver 1 no driver\n trailing \ncheck: recorded load\n\
              check: stays -11 x\n",
         );
@@ -195,7 +190,7 @@ mod tests {
                 bus: "platform".to_owned(),
                 name: "a driver".to_owned(),
                 devices: 2,
-                at: None,
+                at: Some(0xffff10),
                 has: vec!["a.0".to_owned()],
                 fixed: true,
             }]
