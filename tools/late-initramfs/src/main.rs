@@ -18,9 +18,13 @@ use cpio::newc::Reader;
 use memmap2::{Mmap, MmapOptions};
 use recorder::Recorder;
 
-/// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab). As memory that may be
-/// combined it may be read at any address, on each architecture.
-const MEMORY: &str = "/sys/bus/pci/devices/0000:00:1f.0/resource2_wc";
+/// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab). The second one is there
+/// on each kernel, but arm64 reads it at aligned addresses only. The first one, which may be
+/// combined, is missing on x86 without `CONFIG_X86_PAT`.
+const MEMORY: [&str; 2] = [
+    "/sys/bus/pci/devices/0000:00:1f.0/resource2_wc",
+    "/sys/bus/pci/devices/0000:00:1f.0/resource2",
+];
 
 /// The length of the archive is before it, in little endian.
 const HEADER: usize = 8;
@@ -35,11 +39,10 @@ const DIRECTORY: u32 = 0o040_000;
 const SYMLINK: u32 = 0o120_000;
 
 fn main() -> io::Result<()> {
-    let path = Path::new(MEMORY);
-    if !path.exists() {
+    let Some(path) = MEMORY.iter().find(|path| Path::new(path).exists()) else {
         // All that the run brings was in the initramfs.
         return Ok(());
-    }
+    };
     if std::env::var_os("WATCHES").is_some() {
         // Where this kernel cannot be recorded, what the run brings will say so.
         let _ = Recorder::take_over(true);
