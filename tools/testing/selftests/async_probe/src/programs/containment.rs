@@ -25,7 +25,11 @@ const DEVICES: usize = 2;
 const DYING: &str = "kthread_probe";
 const PANICS: &str = "/proc/sys/kernel/panic_on_oops";
 /// What the kernel calls that; arm64 has no line with `BUG:`.
-const ALARM: &str = if cfg!(target_arch = "aarch64") { "oops" } else { "BUG" };
+const ALARM: &str = if cfg!(target_arch = "aarch64") {
+    "oops"
+} else {
+    "BUG"
+};
 const DIES: Duration = Duration::from_millis(500);
 /// By then the lab has read the results.
 const RESET: &str = "sleep 60; echo b >/proc/sysrq-trigger";
@@ -42,14 +46,18 @@ fn containment(bench: &mut Bench) -> Result<(), Failure> {
         sleep(DIES);
         Ok(())
     })?;
-    let driver = Driver::slow(ProbeType::ForceSynchronous).quick().to_string();
+    let driver = Driver::slow(ProbeType::ForceSynchronous)
+        .quick()
+        .to_string();
     bench.insmod(PLATFORM.module, &driver)?;
     bench.write(Call::Unbind, &PLATFORM.device(0))?;
     bench.write(Call::Bind, &PLATFORM.device(0))?;
     bench.rmmod(PLATFORM.module)?;
     bench.rmmod(PLATFORM.devices)?;
     let lines = bench.lines()?.iter();
-    let console: String = lines.map(|line| format!("[    0.000000] {line}\n")).collect();
+    let console: String = lines
+        .map(|line| format!("[    0.000000] {line}\n"))
+        .collect();
     let cases = (CONSOLE.check)(&console);
     let cases = cases.map_err(|seen| Failure::assertion(LAW.name, seen))?;
     // Five calls and three probes.
@@ -57,5 +65,8 @@ fn containment(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 pub(crate) fn main() -> ExitCode {
-    ktap::run_unwatched(vec![Test::new("containment: a probe that oopses", containment)])
+    ktap::run_unwatched(vec![Test::new(
+        "containment: a probe that oopses",
+        containment,
+    )])
 }

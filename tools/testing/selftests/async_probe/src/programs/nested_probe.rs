@@ -21,7 +21,11 @@ fn nested(bench: &mut Bench, parameters: &str) -> Result<(), Failure> {
     PLATFORM.wait_until_bound(DEVICES, DEVICES)?;
     bench.rmmod(NESTED_TEST)?;
     let life = bench.recording()?.life;
-    for law in [&nested_probe::LAW, &force_sync::LAW, &ready_before_probe::LAW] {
+    for law in [
+        &nested_probe::LAW,
+        &force_sync::LAW,
+        &ready_before_probe::LAW,
+    ] {
         law.demand(&life, DEVICES)?;
     }
     let asynchronous = life

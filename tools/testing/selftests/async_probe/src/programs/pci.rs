@@ -81,7 +81,10 @@ impl Sample {
         ensure("devices that are bound", &self.bound().len(), &devices)?;
         let one = PROBE * probing().lives();
         if took < one || took > one * 3 / 2 {
-            return Err(Failure::assertion("insmod to take one probe", format!("{took:?}")));
+            return Err(Failure::assertion(
+                "insmod to take one probe",
+                format!("{took:?}"),
+            ));
         }
         bench.recording()?.demand("insmod_waits", 1)
     }
@@ -94,10 +97,18 @@ impl Sample {
         // The link to the driver is there before the probe begins.
         sysfs::wait_for("the probes to begin", || self.bound().len() == devices)?;
         let first = &self.bound()[0];
-        sysfs::write_to(&format!("{}/unbind", self.driver), Call::Unbind, first, first)?
-            .map_err(|errno| Failure::assertion(format!("unbind {first} to succeed"), errno))?;
+        sysfs::write_to(
+            &format!("{}/unbind", self.driver),
+            Call::Unbind,
+            first,
+            first,
+        )?
+        .map_err(|errno| Failure::assertion(format!("unbind {first} to succeed"), errno))?;
         if begin.elapsed() < PROBE / 2 {
-            return Err(Failure::assertion("unbind to wait", format!("{:?}", begin.elapsed())));
+            return Err(Failure::assertion(
+                "unbind to wait",
+                format!("{:?}", begin.elapsed()),
+            ));
         }
         bench.rmmod(self.module)?;
         bench.recording()?.demand("unbind_waits", 1)
@@ -106,13 +117,19 @@ impl Sample {
 
 pub(crate) fn main() -> ExitCode {
     ktap::run(vec![
-        Test::new("pci: the probes of two devices run in parallel", |bench| PCI.parallel(bench)),
-        Test::new("pci: unbind in the middle of a probe waits", |bench| PCI.unbind(bench)),
-        Test::new("auxiliary: the probes of two devices run in parallel", |bench| {
-            AUXILIARY.parallel(bench)
+        Test::new("pci: the probes of two devices run in parallel", |bench| {
+            PCI.parallel(bench)
         }),
-        Test::new("auxiliary: unbind in the middle of a probe waits", |bench| {
-            AUXILIARY.unbind(bench)
+        Test::new("pci: unbind in the middle of a probe waits", |bench| {
+            PCI.unbind(bench)
         }),
+        Test::new(
+            "auxiliary: the probes of two devices run in parallel",
+            |bench| AUXILIARY.parallel(bench),
+        ),
+        Test::new(
+            "auxiliary: unbind in the middle of a probe waits",
+            |bench| AUXILIARY.unbind(bench),
+        ),
     ])
 }

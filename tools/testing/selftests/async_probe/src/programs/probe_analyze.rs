@@ -76,15 +76,24 @@ fn records_insmod(bench: &mut Bench) -> Result<(), Failure> {
     bench.adopt(PLATFORM.module);
     let module = bench.module(PLATFORM.module).display().to_string();
     let insmod = ["insmod", &module, "firmware_ms=50"];
-    expect(&[&["record", "-q", "--out", &recording, "--"], &insmod[..]].concat(), 0)?;
+    expect(
+        &[&["record", "-q", "--out", &recording, "--"], &insmod[..]].concat(),
+        0,
+    )?;
     ensure("tracefs afterwards", &tracing()?, &before)?;
     let report = expect(&["report", &recording], 0)?;
-    ensure("probes", &report.contains("3 probes (3 bound, 0 failed)"), &true)
+    ensure(
+        "probes",
+        &report.contains("3 probes (3 bound, 0 failed)"),
+        &true,
+    )
 }
 
 fn exits_as_its_command(_bench: &mut Bench) -> Result<(), Failure> {
     let (_directory, recording) = file()?;
-    let command = ["record", "-q", "--out", &recording, "--", "sh", "-c", "exit 7"];
+    let command = [
+        "record", "-q", "--out", &recording, "--", "sh", "-c", "exit 7",
+    ];
     expect(&command, 7).map(drop)
 }
 
@@ -110,7 +119,9 @@ fn takes_back_after_a_signal(_bench: &mut Bench) -> Result<(), Failure> {
     let pid = Pid::from_raw(child.id() as i32);
     kill(pid, Signal::SIGINT).map_err(|error| Failure::io("interrupt", "the program", error))?;
     let status = child.wait();
-    let code = status.map_err(|error| Failure::io("wait for", "the program", error))?.code();
+    let code = status
+        .map_err(|error| Failure::io("wait for", "the program", error))?
+        .code();
     ensure("exit code", &code, &Some(130))?;
     ensure("tracefs afterwards", &tracing()?, &before)?;
     nothing_written(&directory)
@@ -122,7 +133,12 @@ fn loss_is_an_error(_bench: &mut Bench) -> Result<(), Failure> {
     let (directory, recording) = file()?;
     let command = "echo 4 >/sys/kernel/tracing/instances/life/buffer_size_kb; i=0; \
          while [ $i -lt 300 ]; do rmmod lifecycle_no_such_module; i=$((i + 1)); done 2>/dev/null";
-    expect(&["record", "-q", "--out", &recording, "--", "sh", "-c", command], 8)?;
+    expect(
+        &[
+            "record", "-q", "--out", &recording, "--", "sh", "-c", command,
+        ],
+        8,
+    )?;
     ensure("tracefs afterwards", &tracing()?, &before)?;
     nothing_written(&directory)
 }
@@ -155,7 +171,10 @@ impl Drop for BootLine {
     fn drop(&mut self) {
         let _ = append("events/kprobes/enable", "0");
         let events = read("kprobe_events").unwrap_or_default();
-        for event in events.lines().filter_map(|line| line.split([':', ' ']).nth(1)) {
+        for event in events
+            .lines()
+            .filter_map(|line| line.split([':', ' ']).nth(1))
+        {
             let _ = append("kprobe_events", &format!("-:{event}"));
         }
         // It empties the buffers, too.
@@ -172,11 +191,19 @@ fn collects_what_a_boot_line_records(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod(PLATFORM.module, "firmware_ms=50")?;
     expect(&["collect", "-q", "--anonymise", &boot], 0)?;
     let report = expect(&["report", &boot], 0)?;
-    ensure("probes", &report.contains("3 probes (3 bound, 0 failed)"), &true)?;
+    ensure(
+        "probes",
+        &report.contains("3 probes (3 bound, 0 failed)"),
+        &true,
+    )?;
     let collected = fs::read_to_string(&boot).map_err(|error| Failure::io("read", &boot, error))?;
     let parts: Vec<&str> = text::parts(&collected)?.iter().map(|part| part.0).collect();
     for name in ["dmesg", "cmdline", "modules"] {
-        ensure(&format!("{name} among {parts:?}"), &parts.contains(&name), &true)?;
+        ensure(
+            &format!("{name} among {parts:?}"),
+            &parts.contains(&name),
+            &true,
+        )?;
     }
     // One of its kprobes is as good as all of them.
     let (_directory, recording) = file()?;

@@ -3,7 +3,6 @@
 //! A kernel with `CONFIG_DEBUG_TEST_DRIVER_REMOVE` tries each probe: it removes the device at once
 //! and probes it again, and only then it is bound. One without probes once.
 
-
 use std::process::ExitCode;
 
 use lifecycle::event::Call;
@@ -18,11 +17,7 @@ const DEVICES: usize = 3;
 
 /// The driver has been tried so often, and its second probes have succeeded. The recording has as
 /// many trials.
-fn tried(
-    bench: &mut Bench,
-    driver: &str,
-    trials: usize,
-) -> Result<(), Failure> {
+fn tried(bench: &mut Bench, driver: &str, trials: usize) -> Result<(), Failure> {
     bench.keeps(&LAW, trials)?;
     let seen = second_succeeds(&bench.life()?, driver)?;
     ensure("trials in the log", &seen, &trials)?;
@@ -111,7 +106,9 @@ fn with() -> Vec<Test> {
     let platform = platform
         .into_iter()
         .flat_map(|one| Order::BOTH.map(|order| (one, order)));
-    let bus = designs().into_iter().map(|design| (design.into(), Order::DevicesFirst));
+    let bus = designs()
+        .into_iter()
+        .map(|design| (design.into(), Order::DevicesFirst));
     for (sample, order) in platform.chain(bus) {
         tests.push(Test::new(
             format!("probe_remove_probe: {sample}, {order}"),

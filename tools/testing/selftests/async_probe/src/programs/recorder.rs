@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Write;
 use std::process::ExitCode;
 
-use lifecycle::event::definitions::{DEFINITIONS};
+use lifecycle::event::definitions::DEFINITIONS;
 use lifecycle::event::point::{Definition, Point, Returns};
 use lifecycle::parse::recording as text;
 use lifecycle::parse::refusal::Reason;

@@ -64,7 +64,11 @@ fn at_once(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
 
 pub(crate) fn main() -> ExitCode {
     let platform = Sample::from(ProbeType::PreferAsynchronous);
-    let samples = || [platform].into_iter().chain(designs().into_iter().map(Sample::from));
+    let samples = || {
+        [platform]
+            .into_iter()
+            .chain(designs().into_iter().map(Sample::from))
+    };
     let in_order = samples().map(|sample| (sample, sample.order()));
     let mut tests: Vec<Test> = in_order
         .chain([(platform, Order::DriverFirst)])

@@ -142,7 +142,9 @@ fn suspend(
     }
     let is_test = state != "disk";
     if !is_test && sysfs::read("/proc/swaps")?.lines().count() > 1 {
-        return Err(Failure::Skip("swap space: this machine would be switched off".to_owned()));
+        return Err(Failure::Skip(
+            "swap space: this machine would be switched off".to_owned(),
+        ));
     }
     if is_test {
         io("/sys/module/suspend/parameters/pm_test_delay", "1")?;
@@ -158,13 +160,22 @@ fn suspend(
         suspended.map_err(|error| Failure::io("write", STATE, error))?;
     } else {
         let errno = suspended.err().and_then(|error| error.raw_os_error());
-        ensure("hibernation without swap", &errno, &Some(Errno::ENODEV as i32))?;
+        ensure(
+            "hibernation without swap",
+            &errno,
+            &Some(Errno::ENODEV as i32),
+        )?;
     }
     let lines = bench.lines()?.iter();
-    let console: String = lines.map(|line| format!("[    0.000000] {line}\n")).collect();
+    let console: String = lines
+        .map(|line| format!("[    0.000000] {line}\n"))
+        .collect();
     match (law.check)(&console) {
         Ok(DEVICES) => Ok(()),
-        seen => Err(Failure::assertion("the law to be kept twice", format!("{seen:?}"))),
+        seen => Err(Failure::assertion(
+            "the law to be kept twice",
+            format!("{seen:?}"),
+        )),
     }
 }
 
@@ -175,12 +186,14 @@ pub(crate) fn main() -> ExitCode {
         Test::new("second_phase: a probe that defers is retried", defers),
         Test::new("second_phase: consumers are retried", consumer),
         Test::new("second_phase: one that has not begun is dropped", not_begun),
-        Test::new("second_phase: suspend waits before it freezes tasks", |bench| {
-            suspend(bench, "freeze", 2, 3, &second_phase_in_flight::CONSOLE)
-        }),
-        Test::new("second_phase: hibernation waits before it freezes tasks", |bench| {
-            suspend(bench, "disk", 2, 3, &second_phase_in_flight::CONSOLE)
-        }),
+        Test::new(
+            "second_phase: suspend waits before it freezes tasks",
+            |bench| suspend(bench, "freeze", 2, 3, &second_phase_in_flight::CONSOLE),
+        ),
+        Test::new(
+            "second_phase: hibernation waits before it freezes tasks",
+            |bench| suspend(bench, "disk", 2, 3, &second_phase_in_flight::CONSOLE),
+        ),
         Test::new("second_phase: suspend gives up after 30 seconds", |bench| {
             suspend(bench, "freeze", 2, 40, &second_phase_in_flight::CONSOLE)?;
             let line = "async_probe: second phases that have not ended after 30 seconds: 2";

@@ -433,7 +433,9 @@ impl Life {
             }
         }
         // A driver that polls all the time leaves no moment for a copy.
-        let failed = recorder.so_far().map_or(vec![], |recording| failed_probes(&recording));
+        let failed = recorder
+            .so_far()
+            .map_or(vec![], |recording| failed_probes(&recording));
         let own = format!(" [{}]", self.plan.driver.name);
         if let Some(started) = machine::hrtimers().iter().find(|of| of.ends_with(&own)) {
             self.hrtimers_end(recorder, started)?;
@@ -522,13 +524,17 @@ impl Life {
         }
         let mut refused = None;
         if self.write(driver, Call::Bind, device)?.is_ok() {
-            let functions = REGISTERED.iter().map(|(function, _)| (*function).to_owned());
+            let functions = REGISTERED
+                .iter()
+                .map(|(function, _)| (*function).to_owned());
             let functions: Vec<String> = functions.collect();
             let watch = own::Watch::begin(&functions);
             // That it is bound already, or is to be tried again, is no failure.
             let is_free = !driver.devices().contains(first);
             let answer = self.write(driver, Call::Bind, first)?;
-            let error = answer.err().filter(|errno| is_free && *errno != Errno::EAGAIN);
+            let error = answer
+                .err()
+                .filter(|errno| is_free && *errno != Errno::EAGAIN);
             // An outer function fails after those that it calls.
             refused = error.map(|errno| {
                 let module = &self.plan.driver.name;
@@ -764,7 +770,9 @@ fn failed_probes(recorded: &str) -> Vec<(String, String)> {
         let ret = probe.ret.unwrap_or(0);
         ret < 0 && ret != EPROBE_DEFER
     });
-    failed.filter_map(|probe| Some((probe.driver?, probe.device))).collect()
+    failed
+        .filter_map(|probe| Some((probe.driver?, probe.device)))
+        .collect()
 }
 
 /// How many probes have begun.

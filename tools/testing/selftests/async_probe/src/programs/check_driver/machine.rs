@@ -128,7 +128,8 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
         }
         let names = names.into_iter();
         // Caches that are alike share one with such a name, and processes have numbers.
-        let own = names.filter(|name| !name.starts_with(|first: char| ":0123456789".contains(first)));
+        let own =
+            names.filter(|name| !name.starts_with(|first: char| ":0123456789".contains(first)));
         lines.extend(own.map(|name| format!("{what}{name}")));
     }
     let tasks = names("/proc").into_iter().filter_map(|pid| {
@@ -152,14 +153,20 @@ pub(crate) fn hrtimers() -> Vec<String> {
     // ` #0: <000000004f1b8a2c>, tick_nohz_handler, S:01` (kernel/time/timer_list.c)
     let timers = fs::read_to_string("/proc/timer_list").unwrap_or_default();
     let timers = timers.lines().filter(|line| line.starts_with(" #"));
-    timers.filter_map(|line| line.split(", ").nth(1)).map(str::to_owned).collect()
+    timers
+        .filter_map(|line| line.split(", ").nth(1))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The hrtimers that are started and whose function is in no module that is loaded.
 pub(crate) fn stray_hrtimers() -> Vec<String> {
     let mut functions = hrtimers();
     functions.retain(|function| function.starts_with("0x"));
-    functions.iter().map(|function| format!("hrtimer {function}")).collect()
+    functions
+        .iter()
+        .map(|function| format!("hrtimer {function}"))
+        .collect()
 }
 
 /// The line of `/proc/modules` of a module that cannot be unloaded.

@@ -50,8 +50,7 @@ impl Watch {
                 Some(number) => (number, true),
                 None => (number, false),
             };
-            let (Ok(number), Some((_, value))) =
-                (number.parse::<usize>(), values.rsplit_once('='))
+            let (Ok(number), Some((_, value))) = (number.parse::<usize>(), values.rsplit_once('='))
             else {
                 continue;
             };

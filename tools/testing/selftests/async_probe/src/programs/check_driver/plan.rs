@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn reads_a_plan() {
-        let text = "deadline 7\nwith /m/a.ko a\ndriver /m/d.ko d x=1 y=2\nafter echo 1 >/x\nundo rm /x\n";
+        let text =
+            "deadline 7\nwith /m/a.ko a\ndriver /m/d.ko d x=1 y=2\nafter echo 1 >/x\nundo rm /x\n";
         let plan = Plan::parse(text).unwrap();
         assert_eq!(plan.deadline, Duration::from_secs(7));
         assert_eq!(plan.with[0].name, "a");

@@ -49,7 +49,10 @@ pub(crate) fn at<'a>(module: &str, statics: &'a [Static], address: u64) -> Optio
 }
 
 fn word(bytes: &[u8]) -> String {
-    let number = bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let number = bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
     match number {
         POINTERS.. => "p".to_owned(),
         number => number.to_string(),
@@ -74,7 +77,8 @@ impl Memory {
         let (first, count) = (number(32, 8)?, number(56, 2)?);
         let headers = (0..count).map(|header| first + header * HEADER);
         let headers = headers.filter(|at| number(*at, 4) == Some(LOAD));
-        let segment = |at: u64| Some([number(at + 16, 8)?, number(at + 40, 8)?, number(at + 8, 8)?]);
+        let segment =
+            |at: u64| Some([number(at + 16, 8)?, number(at + 40, 8)?, number(at + 8, 8)?]);
         let segments = headers.filter_map(segment).collect();
         Some(Self { file, segments })
     }
@@ -82,10 +86,14 @@ impl Memory {
     fn read(&self, address: u64, bytes: usize) -> Option<Vec<u8>> {
         let mut segments = self.segments.iter();
         let [from, _, offset] = segments.find(|[from, length, _]| {
-            address.checked_sub(*from).is_some_and(|place| place < *length)
+            address
+                .checked_sub(*from)
+                .is_some_and(|place| place < *length)
         })?;
         let mut read = vec![0; bytes];
-        self.file.read_exact_at(&mut read, address - from + offset).ok()?;
+        self.file
+            .read_exact_at(&mut read, address - from + offset)
+            .ok()?;
         Some(read)
     }
 }

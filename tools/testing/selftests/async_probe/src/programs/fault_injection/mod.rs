@@ -25,8 +25,8 @@ use selftests::samples::{driver_of, Sample, BUS};
 use selftests::{ensure, ktap, Bench, Failure, Test};
 
 use calls::{
-    bind_the_rest, load_devices, load_driver, prepare, succeed, write, COUNT, INIT, MOMENT, NO_MEMORY,
-    PLATFORM_DEVICE,
+    bind_the_rest, load_devices, load_driver, prepare, succeed, write, COUNT, INIT, MOMENT,
+    NO_MEMORY, PLATFORM_DEVICE,
 };
 use failslab::Failslab;
 use sweep::{sweep, Syscall};

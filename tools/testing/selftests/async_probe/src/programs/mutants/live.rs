@@ -20,7 +20,6 @@ use selftests::kernel::probing;
 use selftests::recorder::Recorder;
 use selftests::{kernel, modules, sysfs, Bench, Failure};
 
-
 /// The laws that a log breaks, with their messages.
 pub(crate) type Broken = BTreeMap<&'static str, String>;
 
@@ -150,7 +149,11 @@ pub(crate) fn write(call: Call, on: &str) -> Result<(), Failure> {
         Call::DriversProbe => (format!("{bus}/drivers_probe"), on),
         // To the bus a device that is unplugged is one that is removed.
         call => {
-            let file = if call == Call::Unplug { Call::Remove } else { call };
+            let file = if call == Call::Unplug {
+                Call::Remove
+            } else {
+                call
+            };
             (format!("{bus}/{file}"), on.rsplit('.').next().unwrap_or(on))
         }
     };

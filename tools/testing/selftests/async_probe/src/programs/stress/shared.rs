@@ -39,4 +39,3 @@ pub(crate) struct Shared {
     pub(crate) log: Mutex<Log>,
     pub(crate) failures: Mutex<Vec<String>>,
 }
-
