@@ -18,8 +18,8 @@ use cpio::newc::Reader;
 use memmap2::{Mmap, MmapOptions};
 use recorder::Recorder;
 
-/// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab). The second one is there
-/// on each kernel, but arm64 reads it at aligned addresses only. The first one, which may be
+/// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab). The second one is
+/// there on each kernel, but arm64 reads it at aligned addresses only. The first one, which may be
 /// combined, is missing on x86 without `CONFIG_X86_PAT`.
 const MEMORY: [&str; 2] = [
     "/sys/bus/pci/devices/0000:00:1f.0/resource2_wc",
