@@ -327,8 +327,14 @@ impl Report {
         lines.push(format!("Linux {kernel}, {machine}"));
         let mut out = self.faulty();
         for Advised { driver, advice, .. } in &self.drivers {
-            let (name, what) = (&driver.name, &advice.verdict);
-            out += &wrapped(&format!("{name} {what}: {}", in_brief(advice)), "  ");
+            let Driver { bus, name, .. } = driver;
+            let mut others = self.drivers.iter().map(|of| &of.driver);
+            let on = match others.any(|of| of.name == *name && of.bus != *bus) {
+                true => format!(" on {bus}"),
+                false => String::new(),
+            };
+            let what = &advice.verdict;
+            out += &wrapped(&format!("{name}{on} {what}: {}", in_brief(advice)), "  ");
         }
         out.extend(lines.iter().map(|line| wrapped(line, "")));
 
