@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::process::{self, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 use crate::arch::Arch;
@@ -192,13 +193,16 @@ fn arguments(
     Ok(args)
 }
 
+/// How many guests this lab has begun: each has the next processor.
+static BEGUN: AtomicUsize = AtomicUsize::new(0);
+
 /// The beginning of a command that lets QEMU's devices answer at once. They do their work in QEMU's
 /// main thread, and guest time passes meanwhile, in another thread: how much, the host decides. On
 /// the processor of that other thread, and before it, the main thread takes no guest time. What a
 /// guest prints is the same each time then. The kernel of the host must allow it.
 fn at_once() -> impl Iterator<Item = String> {
     let processors = available_parallelism().map_or(1, usize::from);
-    let one = process::id() as usize % processors;
+    let one = (process::id() as usize + BEGUN.fetch_add(1, Ordering::Relaxed)) % processors;
     let script = format!(
         "chrt --reset-on-fork --fifo --pid 1 $$ && taskset --pid --cpu-list {one} $$ >/dev/null || \
          echo 'no real-time scheduling: the times of devices are not the same each time' >&2\n\
