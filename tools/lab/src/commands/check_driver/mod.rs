@@ -285,10 +285,10 @@ pub fn check(
         append: format!("{SLAB_DEBUG} {}", machine.append),
         ..machine.clone()
     };
+    let turns = machine.time == Time::Virtual;
     let again = out.join("slab_debug");
     let live_again = || boot(&poisoned, &again).run(initramfs.clone(), &mut |_| ());
     let (life, outcome) = thread::scope(|scope| -> Result<_> {
-        let turns = machine.time == Time::Virtual;
         let beside = turns.then(|| scope.spawn(live_again));
         let mut outcome = boot(machine, out).run(initramfs.clone(), &mut told)?;
         let mut life = lived(session, out, &outcome)?;
@@ -316,7 +316,6 @@ pub fn check(
         unseen: report::unseen(&session.kernel.config()?),
     };
     let symbols = Symbols::read(&files.driver.module.name, &files.driver.module.path);
-    let turns = machine.time == Time::Virtual;
     let cpus = (u64::from(machine.smp), turns);
     let report = report(subject, &life, (&outcome, cpus), symbols, out)?;
     Ok(Checked {
