@@ -46,6 +46,14 @@ pub fn names(directory: impl AsRef<Path>) -> Vec<String> {
     names
 }
 
+/// The devices of the driver whose directory this is, those among them that it is probing, too.
+pub fn devices_of(driver: impl AsRef<Path>) -> Vec<String> {
+    let driver = driver.as_ref();
+    let mut devices = names(driver);
+    devices.retain(|name| name != "module" && driver.join(name).is_symlink());
+    devices
+}
+
 /// The error that the kernel has answered with.
 pub fn errno(error: io::Error) -> Errno {
     error

@@ -50,14 +50,6 @@ fn devices() -> usize {
 }
 
 impl Sample {
-    /// The devices that are bound, or whose probe has begun.
-    fn bound(&self) -> Vec<String> {
-        let mut names = sysfs::names(self.driver);
-        // The link to the module has no driver.
-        names.retain(|name| Path::new(self.driver).join(name).join("driver").exists());
-        names
-    }
-
     /// Demands what the driver needs, and returns how many devices it will bind.
     fn prepare(&self, bench: &mut Bench) -> Result<usize, Failure> {
         if !bench.module(self.module).exists() {
@@ -78,7 +70,11 @@ impl Sample {
         let begin = Instant::now();
         bench.insmod(self.module, "")?;
         let took = begin.elapsed();
-        ensure("devices that are bound", &self.bound().len(), &devices)?;
+        ensure(
+            "devices that are bound",
+            &sysfs::devices_of(self.driver).len(),
+            &devices,
+        )?;
         let one = PROBE * probing().lives();
         if took < one || took > one * 3 / 2 {
             return Err(Failure::assertion(
@@ -95,8 +91,10 @@ impl Sample {
         // If insmod had waited for the probes, unbind would have nothing to wait for.
         let begin = Instant::now();
         // The link to the driver is there before the probe begins.
-        sysfs::wait_for("the probes to begin", || self.bound().len() == devices)?;
-        let first = &self.bound()[0];
+        sysfs::wait_for("the probes to begin", || {
+            sysfs::devices_of(self.driver).len() == devices
+        })?;
+        let first = &sysfs::devices_of(self.driver)[0];
         sysfs::write_to(
             &format!("{}/unbind", self.driver),
             Call::Unbind,

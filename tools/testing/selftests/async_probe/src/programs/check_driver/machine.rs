@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use selftests::sysfs::names;
+use selftests::sysfs::{devices_of, names};
 
 /// A driver in sysfs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,15 +69,7 @@ impl Driver {
 
     /// The devices that it has, those among them that it is probing, too.
     pub(crate) fn devices(&self) -> Vec<String> {
-        let mut devices = names(self.file(""));
-        devices.retain(|name| {
-            name != "module"
-                && self
-                    .file(name)
-                    .symlink_metadata()
-                    .is_ok_and(|entry| entry.is_symlink())
-        });
-        devices
+        devices_of(self.file(""))
     }
 }
 
