@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifecycle::driver::Verdict::{Already, Forbidden, Gains, NoGain};
+use lifecycle::driver::Verdict::{Already, Forbidden};
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load, Named};
 use lifecycle::event::Call;
 use lifecycle::parse::recording;
@@ -334,7 +334,7 @@ impl Report {
                 false => String::new(),
             };
             let what = &advice.verdict;
-            out += &wrapped(&format!("{name}{on} {what}: {}", in_brief(advice)), "  ");
+            out += &wrapped(&format!("{name}{on} {what}: {}", advice.in_brief()), "  ");
         }
         out.extend(lines.iter().map(|line| wrapped(line, "")));
 
@@ -403,28 +403,6 @@ impl Report {
             out.extend(broken.lines().map(|line| wrapped(line, "  ")));
         }
         out
-    }
-}
-
-/// Why a driver is advised so, in a line.
-fn in_brief(advice: &Advice) -> String {
-    if let (Gains | NoGain, Some(now), Some(then)) = (advice.verdict, advice.now, advice.then) {
-        return format!(
-            "its devices are bound after {now} ms, and would be after {then} ms (simulated)."
-        );
-    }
-    // The first reason that is no figure, and rather one that is not above already.
-    let is_reason = |why: &&String| {
-        let mut words = why.split(' ');
-        let first = words.next();
-        ![Some("insmod"), Some("All")].contains(&first) && words.nth(1) != Some("took")
-    };
-    let is_above =
-        |why: &&String| why.starts_with("A fault was seen") || why.starts_with("A law is broken");
-    let reasons = advice.why.iter().filter(is_reason);
-    match reasons.min_by_key(is_above) {
-        Some(why) if is_above(&why) => "The faults above have to be mended first.".to_owned(),
-        why => why.cloned().unwrap_or_default(),
     }
 }
 
