@@ -11,7 +11,7 @@ use crate::machine::Machine;
 #[derive(Clone, Debug, Args)]
 pub struct KernelOptions {
     /// The kernel: stock, stock:<series>, custom, debug, debug-remove, debug-kcsan, driver-domain,
-    /// debug-driver-domain, or the path of a built tree
+    /// debug-driver-domain, hardware, or the path of a built tree
     #[arg(long, default_value = "stock")]
     pub kernel: String,
     /// Its architecture

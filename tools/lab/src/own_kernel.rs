@@ -28,6 +28,8 @@ pub struct Flavour {
     pub packages: &'static [&'static str],
     /// The configurations in `scripts/kernel`, which are merged into tinyconfig in this order.
     fragments: &'static [&'static str],
+    /// What is kept of [`LEFT_OUT`] for it.
+    sources: &'static [&'static str],
     /// The series in `scripts/series` that are applied to the source, in this order.
     series: &'static [&'static str],
     /// One more, of which only the image is kept: it must not change what modules are built
@@ -45,14 +47,24 @@ const APART: &str = "CFLAGS_dd.o=-finline-hint-functions";
 /// The series with which the driver core probes in a domain of the driver.
 const DRIVER_DOMAIN: &[&str] = &["probe_type", "driver_domain"];
 
+const CUSTOM: Flavour = Flavour {
+    name: "custom",
+    packages: &[],
+    fragments: &["custom"],
+    sources: &[],
+    series: &[],
+    variant: None,
+    boots_variant: false,
+    compiler: GCC,
+};
+
 const DEBUG: Flavour = Flavour {
     name: "debug",
     packages: &[CLANG],
     fragments: &["custom", "debug"],
-    series: &[],
     variant: Some("debug-remove"),
-    boots_variant: false,
     compiler: CLANG,
+    ..CUSTOM
 };
 
 impl Flavour {
@@ -83,15 +95,7 @@ impl Flavour {
 
 /// All of them.
 pub const FLAVOURS: &[Flavour] = &[
-    Flavour {
-        name: "custom",
-        packages: &[],
-        fragments: &["custom"],
-        series: &[],
-        variant: None,
-        boots_variant: false,
-        compiler: GCC,
-    },
+    CUSTOM,
     DEBUG,
     Flavour {
         name: "debug-remove",
@@ -100,21 +104,13 @@ pub const FLAVOURS: &[Flavour] = &[
     },
     Flavour {
         name: "debug-kcsan",
-        packages: &[],
         fragments: &["custom", "debug-kcsan"],
-        series: &[],
-        variant: None,
-        boots_variant: false,
-        compiler: GCC,
+        ..CUSTOM
     },
     Flavour {
         name: "driver-domain",
-        packages: &[],
-        fragments: &["custom"],
         series: DRIVER_DOMAIN,
-        variant: None,
-        boots_variant: false,
-        compiler: GCC,
+        ..CUSTOM
     },
     Flavour {
         name: "debug-driver-domain",
@@ -122,10 +118,23 @@ pub const FLAVOURS: &[Flavour] = &[
         variant: None,
         ..DEBUG
     },
+    Flavour {
+        name: "hardware",
+        fragments: &["custom", "hardware"],
+        sources: &[
+            "*/drivers/gpu/drm/*",
+            "*/drivers/net/ethernet/intel/*",
+            "*/drivers/net/vmxnet3/*",
+            "*/drivers/scsi/*",
+            "*/drivers/usb/*",
+            "*/sound/*",
+        ],
+        ..CUSTOM
+    },
 ];
 
-/// Left out of the kernel source, as the other architectures are: what none of the configurations
-/// compiles, and is large.
+/// Left out of the kernel source, as the other architectures are: what is large, and only
+/// configurations compile that name it in their `sources`.
 const LEFT_OUT: &[&str] = &[
     "*/Documentation/[!r]*/*",
     "*/drivers/accel/*",
@@ -243,10 +252,11 @@ impl Fragments {
     }
 }
 
-/// The patches of a flavour: where they are, and their texts.
+/// The patches of a flavour: where they are, and their texts; and the files that are kept for it.
 struct Series {
     paths: Vec<PathBuf>,
     texts: Vec<String>,
+    kept: Vec<&'static str>,
 }
 
 impl Series {
@@ -264,12 +274,13 @@ impl Series {
             .iter()
             .map(|path| fs::read_to_string(path).at(path, "read"));
         let texts = texts.collect::<Result<_>>()?;
-        Ok(Self { paths, texts })
+        let kept = [KEPT, flavour.sources].concat();
+        Ok(Self { paths, texts, kept })
     }
 
     /// What the source is made of, for its name.
     fn recipe(&self, arch: &Arch) -> String {
-        let mut parts = [arch.others, LEFT_OUT, KEPT].concat();
+        let mut parts = [arch.others, LEFT_OUT, &self.kept].concat();
         parts.extend(self.texts.iter().map(String::as_str));
         digest(&parts)
     }
@@ -287,7 +298,7 @@ impl Series {
 /// The source of the stock kernel, unpacked as far as our kernels need it, and patched.
 fn source(base: &Prepared, series: &Series, shop: &Workshop<'_>) -> Result<PathBuf> {
     let make = |dir: &Path, lock: &Lock| {
-        unpack(base, shop, dir, lock)?;
+        unpack(base, &series.kept, shop, dir, lock)?;
         match series.paths[..] {
             [] => Ok(()),
             _ => apply(&series.paths, dir, shop),
@@ -313,7 +324,13 @@ fn apply(patches: &[PathBuf], dir: &Path, shop: &Workshop<'_>) -> Result<()> {
     .run(git)
 }
 
-fn unpack(base: &Prepared, shop: &Workshop<'_>, dir: &Path, lock: &Lock) -> Result<()> {
+fn unpack(
+    base: &Prepared,
+    kept: &[&str],
+    shop: &Workshop<'_>,
+    dir: &Path,
+    lock: &Lock,
+) -> Result<()> {
     let series =
         Release::parse(&base.meta.release, base.arch).map_or(String::new(), |one| one.series());
     let file = format!("{}{series}_{}_all.deb", debian::SOURCE, base.meta.version);
@@ -345,7 +362,7 @@ fn unpack(base: &Prepared, shop: &Workshop<'_>, dir: &Path, lock: &Lock) -> Resu
          deb | tar -x --no-same-owner --strip-components=1 --wildcards {}\n\
          deb | tar -x --no-same-owner --strip-components=1 --wildcards --skip-old-files {}\n",
         globs("--exclude=", &[base.arch.others, LEFT_OUT].concat()),
-        globs("", KEPT),
+        globs("", kept),
         archive = debian::contents(&file, &debian::source_archive(&series)),
     );
     Logged {

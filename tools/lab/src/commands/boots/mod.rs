@@ -18,6 +18,7 @@ use lifecycle::summary::Summary;
 use lifecycle::{Event, Life, Micros, What};
 
 use crate::cache::digest;
+use crate::devices::DeviceOptions;
 use crate::error::{self, Error, IoContext, Result};
 use crate::grafted;
 use crate::kmod::stock::Stock;
@@ -126,7 +127,7 @@ struct Booter {
     session: Session,
     program: Program,
     machine: Machine,
-    /// Our modules in C for it; none where the samples are built in.
+    /// Our modules in C for it; none where the drivers are built in.
     modules: Vec<PathBuf>,
 }
 
@@ -136,14 +137,18 @@ impl Booter {
             kernel: kernel.to_owned(),
             ..args.boot.kernel.clone()
         };
-        let (session, modules) = if kernel == "custom" {
-            let mut session = grafted::open(&options)?;
-            grafted::build_in(&mut session)?;
-            (session, vec![])
-        } else {
-            let session = Session::of_any(&options)?;
-            let modules = recorded::modules(&session)?;
-            (session, modules)
+        let (session, modules) = match kernel {
+            "custom" => {
+                let mut session = grafted::open(&options)?;
+                grafted::build_in(&mut session)?;
+                (session, vec![])
+            }
+            "hardware" => (Session::of_any(&options)?, vec![]),
+            _ => {
+                let session = Session::of_any(&options)?;
+                let modules = recorded::modules(&session)?;
+                (session, modules)
+            }
         };
         let program = Program::build(&session)?;
         Ok(Self {
@@ -211,7 +216,7 @@ impl Booter {
         let mut initramfs = self.session.initramfs_with(&self.modules)?;
         initramfs.file("selftests/probe-analyze", self.program.path(), true);
         initramfs.bytes("job", b"dmesg\n", true);
-        let machine = self.machine.with_parameters(row.append);
+        let machine = self.machine_of(row)?;
         let mut log = String::new();
         let boot = self.boots_on(&machine, &out);
         let outcome = boot.run(initramfs, &mut |line| {
@@ -237,6 +242,17 @@ impl Booter {
         ))
     }
 
+    fn machine_of(&self, row: &Row) -> Result<Machine> {
+        let devices = DeviceOptions {
+            device: vec![row.devices.to_owned()],
+            ..DeviceOptions::default()
+        };
+        Ok(Machine {
+            qemu: devices.devices(&self.session)?.args().join(" "),
+            ..self.machine.with_parameters(row.append)
+        })
+    }
+
     fn boot(&self, row: &Row, asynchronous: &[String]) -> Result<Summary> {
         let set = match asynchronous {
             [] => "as-it-is".to_owned(),
@@ -252,13 +268,7 @@ impl Booter {
             [] => String::new(),
             drivers => format!("driver_async_probe={}", drivers.join(",")),
         };
-        let machine = Machine {
-            qemu: row.qemu.to_owned(),
-            ..self
-                .machine
-                .with_parameters(row.append)
-                .with_parameters(&parameter)
-        };
+        let machine = self.machine_of(row)?.with_parameters(&parameter);
         let machine = self.program.recording(&self.session.kernel, &machine)?;
         let job = format!("{JOB}{}sleep {BOUND}\n{COLLECT}\n", row.job);
         let results = out.join("results.log");
@@ -312,7 +322,7 @@ impl Booter {
             parts.push(String::from_utf8_lossy(&bytes).into_owned());
         }
         if self.modules.is_empty() {
-            // The samples are in the image.
+            // The drivers are in the image.
             let image = self.session.kernel.image();
             let bytes = fs::read(&image).at(&image, "read")?;
             parts.push(String::from_utf8_lossy(&bytes).into_owned());
