@@ -34,6 +34,7 @@ all: modules
 
 ifdef KDIR
 modules:
+	@[ ! -L out/modules ] || rm out/modules
 	$(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(CURDIR)/out/modules $(KBUILD_VARIABLES) modules
 else
 modules: lab

@@ -3,6 +3,7 @@
 //! Building the modules with plain kbuild, inside the root file system or on the host.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -20,8 +21,11 @@ use crate::project::Project;
 /// Where the root file system sees the checkout.
 const SEEN: &str = "/lab/project";
 
-/// Where the modules are built, in the checkout.
-const OUT: &str = "out/modules";
+/// Where the modules are built, in the checkout: each kernel has a directory there.
+const OUT: &str = "out/built";
+
+/// A link to the directory that was built last.
+const LAST: &str = "modules";
 
 /// The built modules.
 #[derive(Debug)]
@@ -41,16 +45,12 @@ impl Modules {
         variables: &[&str],
         shown: bool,
     ) -> Result<Self> {
-        let dir = project.out("modules");
+        let out = format!("{OUT}/{}", kernel.name().replace('/', "-"));
+        let dir = project.top().join(&out);
         fs::create_dir_all(&dir).at(&dir, "create the directory")?;
         let _lock = Lock::take(&project.out(".lock"))?;
-        let stamp = dir.join(".kernel");
-        if fs::read_to_string(&stamp).ok().as_deref() != Some(&kernel.name()) {
-            remove_tree(&dir)?;
-            fs::create_dir_all(&dir).at(&dir, "create the directory")?;
-            fs::write(&stamp, kernel.name()).at(&stamp, "write")?;
-        }
-        let mut command = command(project, kernel, env, [".", OUT], variables);
+        link(&dir, &project.out(LAST))?;
+        let mut command = command(project, kernel, env, [".", &out], variables);
         let status = build(
             "building the modules",
             &mut command,
@@ -80,8 +80,8 @@ impl Modules {
 
     /// The same without what debuggers need, which is nine tenths of a file, as `make
     /// modules_install` of the kernel makes them with `INSTALL_MOD_STRIP=1`.
-    pub fn stripped(self, project: &Project, env: &Environment, arch: &Arch) -> Result<Self> {
-        let to = project.out("stripped");
+    pub fn stripped(self, env: &Environment, arch: &Arch) -> Result<Self> {
+        let to = self.dir.join("stripped");
         let strip = arch.compiler("strip");
         fs::create_dir_all(&to).at(&to, "create the directory")?;
         let built = |path: &Path| {
@@ -128,8 +128,30 @@ impl Modules {
     /// Whatever was built last.
     pub fn built(project: &Project) -> Self {
         Self {
-            dir: project.out("modules"),
+            dir: project.out(LAST),
             instead: None,
+        }
+    }
+
+    /// Where they are. It is empty if there are none.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The same as the root file system sees it.
+    pub fn seen(&self) -> String {
+        format!("{SEEN}/{OUT}/{}", name(&self.dir))
+    }
+
+    /// What tells kbuild of them where it builds a driver on them; nothing if there are none.
+    pub fn variables(&self) -> Vec<String> {
+        let dir = self.seen();
+        match self.dir.as_os_str().is_empty() {
+            true => vec![],
+            false => vec![
+                format!("ASYNC_PROBE={dir}"),
+                format!("KBUILD_EXTRA_SYMBOLS={dir}/Module.symvers"),
+            ],
         }
     }
 
@@ -164,6 +186,20 @@ pub fn with_extension(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
         .collect();
     files.sort();
     Ok(files)
+}
+
+/// Makes `link` point to a directory beside it, whatever it was before.
+fn link(dir: &Path, link: &Path) -> Result<()> {
+    let to = Path::new("built").join(name(dir));
+    if fs::read_link(link).is_ok_and(|is| is == to) {
+        return Ok(());
+    }
+    if link.is_symlink() {
+        fs::remove_file(link).at(link, "remove")?;
+    } else {
+        remove_tree(link)?;
+    }
+    symlink(&to, link).at(link, "make the link")
 }
 
 /// The modules of a directory: its sources, and where what is built goes, both as paths in the

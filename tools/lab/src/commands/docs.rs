@@ -22,14 +22,14 @@ sphinx-build -q -C -D project=async_probe -D html_show_copyright=0 \\
 
 /// rustdoc is called as kbuild has called the compiler, but for what it is to emit, and where.
 const RUSTDOC: &str = "\
-cd /lab/project/out/modules
+cd MODULES
 compiler=$(sed -n '1s/^[^=]*:= //p' rust/async_probe/.async_probe.o.cmd)
 rustdoc=$(printf '%s' \"$compiler\" | sed 's/ rustc / rustdoc /; s/ --emit=[^ ]*//g; s/ --out-dir [^ ]*//')
 case \"$rustdoc\" in
 *' rustdoc '*) ;;
 *) echo \"no call of rustc: $compiler\"; exit 1 ;;
 esac
-export RUSTC_BOOTSTRAP=1 ASYNC_PROBE_OBJTREE=/lab/project/out/modules/rust/async_probe
+export RUSTC_BOOTSTRAP=1 ASYNC_PROBE_OBJTREE=MODULES/rust/async_probe
 eval \"$rustdoc -Dwarnings --output /lab/project/out/docs/rust\"
 ";
 
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<()> {
             "leave KERNEL= out",
         ));
     };
-    session.modules()?;
+    let modules = session.modules()?;
     let out = session.project.out("docs");
     let _lock = Lock::directory(&out)?;
     for old in ["doctrees", "html", "rust"] {
@@ -74,7 +74,11 @@ pub fn run(args: &Args) -> Result<()> {
         )
     };
     make("Documentation", "log/docs-sphinx.log", SPHINX)?;
-    make("rustdoc of the crate", "log/docs-rustdoc.log", RUSTDOC)?;
+    make(
+        "rustdoc of the crate",
+        "log/docs-rustdoc.log",
+        &RUSTDOC.replace("MODULES", &modules.seen()),
+    )?;
     for page in ["html/index.html", "rust/async_probe/index.html"] {
         result(&out.join(page).display().to_string());
     }

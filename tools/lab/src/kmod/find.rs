@@ -65,7 +65,7 @@ impl<'a> Finder<'a> {
         };
         let mut symvers = vec![symvers];
         if !ours.is_empty() {
-            symvers.push(session.project.out("modules/Module.symvers"));
+            symvers.push(modules.dir().join("Module.symvers"));
         }
         let mut providers = BTreeMap::new();
         for file in symvers {

@@ -24,7 +24,7 @@ pub fn sizes(session: &Session, modules: &Modules) -> Result<Vec<Size>> {
     let output = session
         .env
         .script(&format!("size --format=gnu {}", words.join(" ")))
-        .bind(&session.project.out("modules"), "/lab/out")
+        .bind(modules.dir(), "/lab/out")
         .workdir("/lab/out")
         .command()
         .stdin(Stdio::null())

@@ -114,10 +114,9 @@ fn slow(session: &Session) -> Result<Slow> {
             firmware: vec![],
         });
     }
-    let modules =
-        session
-            .samples()?
-            .stripped(&session.project, &session.env, session.kernel.arch())?;
+    let modules = session
+        .samples()?
+        .stripped(&session.env, session.kernel.arch())?;
     let wanted = [
         "async_probe",
         "slow_platform_devices",

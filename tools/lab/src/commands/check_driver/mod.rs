@@ -242,7 +242,7 @@ pub fn check(
     let mut finder = Finder::new(session, modules, &unpacked)?;
     let (mut driver, mut with) = (args.module.clone(), args.with.clone());
     if let Some(source) = &args.src {
-        let built = Built::of(session, source, &format!("{driver} {with}"))?;
+        let built = Built::of(session, modules, source, &format!("{driver} {with}"))?;
         (driver, with) = built.roles(&driver, &with)?;
         finder.add(built.files());
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kmod::module::{name_of, Module};
-use crate::modules::{command, with_extension};
+use crate::modules::{command, with_extension, Modules};
 use crate::paths::name;
 use crate::process::{build, Line};
 use crate::progress::say;
@@ -33,14 +33,11 @@ impl Built {
     ///
     /// [`Kind::Build`] if the compiler refuses it or no module comes of it, [`Kind::Usage`] if
     /// there is no source file.
-    pub fn of(session: &Session, source: &Path, named: &str) -> Result<Self> {
+    pub fn of(session: &Session, modules: &Modules, source: &Path, named: &str) -> Result<Self> {
         let copy = session.project.top().join(COPY);
         crate::cache::remove_tree(&copy)?;
         copy_tree(source, &copy)?;
-        let mut variables = vec![
-            "ASYNC_PROBE=/lab/project/out/modules".to_owned(),
-            "KBUILD_EXTRA_SYMBOLS=/lab/project/out/modules/Module.symvers".to_owned(),
-        ];
+        let mut variables = modules.variables();
         let makefile = ["Kbuild", "Makefile"].map(|file| copy.join(file));
         match makefile.iter().find(|file| file.is_file()) {
             Some(file) => {
