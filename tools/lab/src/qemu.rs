@@ -176,8 +176,10 @@ fn arguments(
         }
     }
     if machine.hotplug {
-        add(qmp::ARGUMENTS);
         add("-device pvpanic -action panic=pause");
+    }
+    if machine.hotplug || matches!(start, Start::Save | Start::Snapshot) {
+        add(qmp::ARGUMENTS);
     }
     for (number, serial) in serials.iter().enumerate() {
         let (backend, options) = serial.split_once(',').unwrap_or((serial, ""));
@@ -238,9 +240,9 @@ pub fn command_line(arch: &Arch, machine: &Machine) -> String {
 fn late(start: Start) -> Option<String> {
     let (share, more) = match start {
         Start::Image => return None,
-        Start::Late => ("off", String::new()),
-        Start::Save => ("on", format!(" {} -S", qmp::ARGUMENTS)),
-        Start::Snapshot => ("off", format!(" {} -S -incoming defer", qmp::ARGUMENTS)),
+        Start::Late => ("off", ""),
+        Start::Save => ("on", " -S"),
+        Start::Snapshot => ("off", " -S -incoming defer"),
     };
     Some(format!(
         "-object memory-backend-file,id=late,size={LATE_MIB}M,mem-path={OUT}/{LATE},share={share} \

@@ -232,8 +232,9 @@ impl Boot<'_> {
     fn late(&self) -> Result<Running> {
         let base = self.base()?.archive()?;
         self.write(INITRAMFS, &base)?;
-        let has_no_more = self.machine.qemu.is_empty() || self.machine.plugs;
-        if self.machine.snapshot && has_no_more && !self.machine.hotplug {
+        let plugs = self.machine.plugs && self.kernel.arch().hotplug;
+        let has_no_more = self.machine.qemu.is_empty() || plugs;
+        if self.machine.snapshot && has_no_more {
             if let Some(running) = self.go_on(&base)? {
                 return Ok(running);
             }

@@ -16,7 +16,7 @@ pub(super) const BOOTS: &[Boot] = &[
         name: "two_nodes",
         append: "driver_async_probe=slow_platform",
         nodes: Some(2),
-        qemu: "-device pci-testdev -device pci-testdev",
+        qemu: "-device pci-testdev,addr=0x4 -device pci-testdev,addr=0x5",
         ..PLAIN
     },
     Boot {
@@ -57,7 +57,7 @@ pub(super) struct Boot {
     append: &'static str,
     /// NUMA nodes, if not as many as the command line says.
     nodes: Option<u8>,
-    /// More arguments of QEMU's: the devices of tests.
+    /// More arguments of QEMU's: the devices of tests, which can be plugged in after the boot.
     qemu: &'static str,
     /// Whether the programs have the lab plug devices in and out.
     hotplug: bool,
@@ -76,6 +76,7 @@ impl Boot {
             .to_owned();
         machine.nodes = self.nodes.unwrap_or(machine.nodes);
         machine.qemu = self.qemu.to_owned();
+        machine.plugs = true;
         machine.hotplug = self.hotplug;
         machine.exact = false;
         // It runs many programs, each of which has a deadline of its own.
