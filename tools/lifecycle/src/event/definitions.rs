@@ -211,6 +211,12 @@ pub const WATCHES: &[Definition] = points! {
         [name="+24($arg1):string" func="$caller:x64"];
     Of(Reference, Stops): "reference_stops" of module_put in "kernel/module/main.c" => Unseen
         [name="+24($arg1):string" func="$caller:x64"];
+    // No event tells when a callback runs (`CONFIG_RCU_TRACE`).
+    Of(Rcu, Starts): "rcu" of call_rcu in "kernel/rcu/tree.c" => Unseen
+        [at="$arg1:x64" func="$arg2:x64"];
+    Of(Rcu, Starts): "rcu_hurry" of call_rcu_hurry in "kernel/rcu/tree.c" => Unseen
+        [at="$arg1:x64" func="$arg2:x64"];
+    Of(Rcu, Stops): "rcu_barrier" of rcu_barrier in "kernel/rcu/tree.c" => Nothing [];
     // The format of the name.
     RequestModule: "request_module" of __request_module in "kernel/module/kmod.c" => Unseen
         [name="+0($arg2):string"];

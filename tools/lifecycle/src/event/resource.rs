@@ -36,6 +36,8 @@ pub enum Resource {
     Attribute,
     /// A reference to a module, which a module has taken or put.
     Reference,
+    /// The callback of `call_rcu()`, until a task has waited for all of them.
+    Rcu,
 }
 
 /// What happens to it.
@@ -66,6 +68,7 @@ impl fmt::Display for Resource {
             Self::Region => "region",
             Self::Attribute => "sysfs file",
             Self::Reference => "reference to the module",
+            Self::Rcu => "RCU callback",
         })
     }
 }

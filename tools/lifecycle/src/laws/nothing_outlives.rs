@@ -28,7 +28,8 @@ pub static LAW: Law = Law {
            free_irq(), kthread_stop(), destroy_workqueue(), cdev_del(), release_region(), \
            device_remove_file(), the unregistration of notifiers and of child devices. \
            devm_request_irq() and its like do that by themselves. What the init has started, the \
-           exit takes back.",
+           exit takes back. It ends with rcu_barrier() if the module has given call_rcu() a \
+           function of its own (Documentation/RCU/rcubarrier.rst).",
     needs: &[
         Sight::Probes,
         Sight::Removes,
@@ -343,11 +344,15 @@ const WAITS: [Resource; 6] = [
     Resource::Async,
 ];
 
-/// Whether a function is pending until it returns: an async one, and the callback of
-/// `request_firmware_nowait()`.
+/// Whether it counts when a function returns: an async one and the callback of
+/// `request_firmware_nowait()` are pending until then, and `rcu_barrier()` has waited.
 fn has_to_end(kind: Kind) -> bool {
-    let of = [Resource::Firmware, Resource::Async];
-    of.map(|of| Kind::Of(of, Step::Runs)).contains(&kind)
+    use Resource::{Async, Firmware, Rcu};
+    use Step::{Runs, Stops};
+    matches!(
+        kind,
+        Kind::Of(Firmware | Async, Runs) | Kind::Of(Rcu, Stops)
+    )
 }
 
 /// Whether a device is one that the driver core adds for another one: a wake-up source, or a link
@@ -431,6 +436,13 @@ fn resource_step(
             let before = there.resources.len();
             let of = |of: &Key| of.0 == resource && of.1 == key.1;
             there.resources.retain(|key, _| !of(key));
+            Ok(there.resources.len() < before)
+        }
+        // All callbacks that have been queued before.
+        Step::Stops if resource == Resource::Rcu => {
+            let before = there.resources.len();
+            let waited = |of: &Key, start: usize| of.0 == resource && start < at;
+            there.resources.retain(|key, start| !waited(key, *start));
             Ok(there.resources.len() < before)
         }
         Step::Stops => Ok(there.resources.remove(&key).is_some()),
@@ -600,9 +612,13 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
         let by = probe_of(life, *start).map_or(String::new(), |probe| {
             format!(", which the probe of {} has started,", life.spans[probe].on)
         });
+        let gone = match resource {
+            Resource::Rcu => "waited for by rcu_barrier()",
+            _ => "gone",
+        };
         court.demand(
             false,
-            format!("the {what}{by} to be gone before {module} is unloaded"),
+            format!("the {what}{by} to be {gone} before {module} is unloaded"),
             &[of.began, span.began],
         )?;
     }

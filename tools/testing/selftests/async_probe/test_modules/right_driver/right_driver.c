@@ -17,6 +17,7 @@
 #include <linux/netdevice.h>
 #include <linux/platform_device.h>
 #include <linux/pm_runtime.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
 #include <linux/version.h>
@@ -33,6 +34,11 @@ static void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function
 
 #define PORT 0x5f0
 #define DEVICES 2
+
+/* Freed by RCU: by the kernel, or by a function of the module. */
+struct later {
+	struct rcu_head head;
+};
 
 struct right {
 	struct device *dev;
@@ -130,6 +136,11 @@ static void right_loaded(const struct firmware *fw, void *context)
 	complete(&right->loaded);
 }
 
+static void right_rcu(struct rcu_head *head)
+{
+	kfree(container_of(head, struct later, head));
+}
+
 static void right_release(struct device *dev)
 {
 }
@@ -137,9 +148,15 @@ static void right_release(struct device *dev)
 static void right_stop(void *data)
 {
 	struct right *right = data;
+	struct later *own = kzalloc(sizeof(*own), GFP_KERNEL);
+	struct later *kernels = kzalloc(sizeof(*kernels), GFP_KERNEL);
 
 	cancel_delayed_work_sync(&right->later);
 	destroy_workqueue(right->queue);
+	if (own)
+		call_rcu(&own->head, right_rcu);
+	if (kernels)
+		kfree_rcu(kernels, head);
 }
 
 static int right_probe(struct platform_device *pdev)
@@ -312,6 +329,7 @@ static void __exit right_exit(void)
 	int i;
 
 	platform_driver_unregister(&right_driver);
+	rcu_barrier();
 	for (i = 0; i < DEVICES; i++)
 		platform_device_unregister(devices[i]);
 	unregister_netdevice_notifier(&right_notifier);

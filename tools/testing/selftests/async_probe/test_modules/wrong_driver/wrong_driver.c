@@ -17,6 +17,7 @@
 #include <linux/notifier.h>
 #include <linux/platform_device.h>
 #include <linux/pm_runtime.h>
+#include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
@@ -82,6 +83,11 @@ static void wrong_loaded(const struct firmware *fw, void *context)
 static void wrong_async(void *data, async_cookie_t cookie)
 {
 	msleep(400);
+}
+
+static void wrong_rcu(struct rcu_head *head)
+{
+	kfree(head);
 }
 
 static irqreturn_t wrong_handler(int irq, void *data)
@@ -239,11 +245,16 @@ static int wrong_probe(struct platform_device *pdev)
 static void wrong_remove(struct platform_device *pdev)
 {
 	struct wrong *wrong = platform_get_drvdata(pdev);
+	struct rcu_head *head = kzalloc(sizeof(*head), GFP_KERNEL);
 
 	if (!is("work"))
 		cancel_delayed_work_sync(&wrong->work);
 	if (!is("timer"))
 		timer_delete_sync(&wrong->timer);
+	if (head && is("rcu"))
+		call_rcu(head, wrong_rcu);
+	else
+		kfree(head);
 	if (wrong->misc.name)
 		misc_deregister(&wrong->misc);
 	if (is("shared"))
