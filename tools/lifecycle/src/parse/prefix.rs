@@ -157,14 +157,16 @@ impl Columns {
     }
 }
 
-/// The text of a line of `kernel/async.c` behind what the flags of dynamic debug put before it:
-/// `async:async_run_entry_fn:121: ` with all of them (`lib/dynamic_debug.c`).
+/// The text of a line of `kernel/async.c` or `drivers/base/dd.c` behind what the flags of dynamic
+/// debug put before it: `dd:really_probe_debug:511: ` with all of them (`lib/dynamic_debug.c`).
 fn located(text: &str) -> Option<&str> {
     let (place, text) = text.split_once(' ')?;
     let place = place.strip_suffix(':')?;
-    let is_place = place.contains("async") || digits::<u32>(place).is_some();
-    let is_its =
-        text.starts_with("async_") || text.starts_with("calling ") || text.starts_with("initcall ");
+    let is_place = ["async", "dd", "probe"].iter().any(|of| place.contains(of))
+        || digits::<u32>(place).is_some();
+    let is_its = ["async_", "calling ", "initcall ", "probe of "]
+        .iter()
+        .any(|begin| text.starts_with(begin));
     (is_place && is_its).then_some(text)
 }
 
