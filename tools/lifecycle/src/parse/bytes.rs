@@ -259,7 +259,7 @@ fn utf_16(bytes: &[u8]) -> Option<String> {
 }
 
 /// Without a byte order mark, and with line feeds: a file system that lost power fills with zeros
-/// what it has not written, and some terminals know carriage returns only.
+/// what it has not written.
 fn lines(text: String) -> String {
     let text = match text.strip_prefix('\u{feff}') {
         Some(text) => text.to_owned(),
@@ -276,16 +276,34 @@ fn lines(text: String) -> String {
         }
         return lines;
     }
-    if text.contains('\r') && !text.contains('\n') {
-        return text.replace('\r', "\n");
+    // Of terminals that know carriage returns only, of rsyslog, and of strings of programs.
+    let is_json = text.starts_with('{') || text.starts_with("[{");
+    let is_one = !text.trim_end().contains('\n') && !is_json;
+    let ends = ["\r", "#012", "\\n"];
+    if let Some(end) = ends.iter().find(|end| is_one && text.contains(**end)) {
+        return text.replace(end, "\n");
     }
-    // What word processors and web pages make of blanks and signs.
-    if text.contains(['\u{a0}', '\u{2212}', '\u{2013}']) {
-        let text = text.replace('\u{a0}', " ");
-        return text.replace(['\u{2212}', '\u{2013}'], "-");
+    let mut text = text;
+    for (sign, plain) in SIGNS {
+        if text.contains(sign) {
+            text = text.replace(sign, plain);
+        }
     }
     text
 }
+
+/// What word processors and web pages make of blanks and signs.
+const SIGNS: [(&str, &str); 9] = [
+    ("\u{a0}", " "),
+    ("\u{2212}", "-"),
+    ("\u{2013}", "-"),
+    ("&#43;", "+"),
+    ("&#39;", "'"),
+    ("&quot;", "\""),
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&amp;", "&"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -342,8 +360,17 @@ mod tests {
         // Lost power in the middle of a line.
         let torn = [b"[    0.5", &[0; 64][..], LINE.as_bytes()].concat();
         assert_eq!(text(torn).unwrap(), format!("[    0.5\n{LINE}"));
-        let returns = LINE.replace('\n', "\r").repeat(2);
-        assert_eq!(text(returns.into_bytes()).unwrap(), LINE.repeat(2));
+        for end in ["\r", "#012", "\\n"] {
+            let one = LINE.replace('\n', end).repeat(2);
+            assert_eq!(text(one.into_bytes()).unwrap(), LINE.repeat(2));
+        }
+        let json = r#"{"log":"[    0.5] a\n"}"#;
+        assert_eq!(text(json.into()).unwrap(), json);
+        let page = "calling  a&#43;0x0/0x1 @ 1 =&gt; b&amp;lt;\n";
+        assert_eq!(
+            text(page.into()).unwrap(),
+            "calling  a+0x0/0x1 @ 1 => b&lt;\n"
+        );
     }
 
     #[test]
