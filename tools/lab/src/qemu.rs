@@ -350,7 +350,7 @@ mod tests {
         let line = |machine: &Machine| started(machine, Start::Image).unwrap();
         assert!(!line(&machine).contains("-erms"));
         machine.exact = false;
-        assert!(line(&machine).contains("-rdseed,-erms,-fsrm "));
+        assert!(line(&machine).contains("-rdseed,-erms,-fsrm,"));
     }
 
     #[test]
