@@ -6,8 +6,8 @@
 
 for name; do
 	case $name in -*) continue ;; esac
-	name=$(echo "$name" | tr - _)
 	echo "lab: request_module: $name" >/dev/kmsg
+	name=$(echo "$name" | tr - _)
 	for file in "/modules/$name.ko" "/modules/$(echo "$name" | tr _ -).ko"; do
 		[ -f "$file" ] && exec insmod "$file"
 	done

@@ -23,6 +23,18 @@ const WAITING: &[&str] = &[
     "prepare_to_wait",
 ];
 
+/// Those that wait for a lock, which another task holds or has not released.
+const LOCKS: [(&str, &str); 3] = [
+    ("mutex_lock", "waits for a mutex"),
+    ("rwsem_down", "waits for an rw-semaphore"),
+    ("__down", "waits for a semaphore"),
+];
+
+/// Whether a task waits for a lock, as its line says.
+pub fn waits_for_lock(line: &str) -> bool {
+    LOCKS.iter().any(|(_, what)| line.contains(what))
+}
+
 /// What each of them waits for, as far as its stack tells, and the stack: first those in which a
 /// function of a module is.
 pub fn tasks(console: &str) -> Vec<String> {
@@ -141,12 +153,12 @@ fn words(stack: &[String]) -> String {
             Some("a probe") => "waits for all asynchronous probes, of which it may be one itself",
             _ => "waits for asynchronous probes",
         }
-    } else if functions.iter().any(|of| of.contains("mutex_lock")) {
-        "waits for a mutex"
-    } else if functions.iter().any(|of| of.contains("wait_for_common")) {
-        "waits for a completion"
     } else {
-        "is blocked"
+        let mut waits = LOCKS
+            .iter()
+            .chain(&[("wait_for_common", "waits for a completion")]);
+        let waits = waits.find(|(part, _)| functions.iter().any(|of| of.contains(part)));
+        waits.map_or("is blocked", |(_, what)| what)
     };
     let who = who.map_or(String::new(), |who| format!("{who} "));
     format!("{who}{what}{by}")

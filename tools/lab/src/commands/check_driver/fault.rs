@@ -12,7 +12,7 @@ use lifecycle::life::Kind;
 use lifecycle::{errno, Life, Micros};
 use serde::Serialize;
 
-use super::blocked::summary;
+use super::blocked::{summary, waits_for_lock};
 use super::laws::Law;
 use super::life::{negative, Life as Told};
 use super::symbols::{demangled, Symbols};
@@ -74,7 +74,7 @@ pub struct Evidence<'a> {
 pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     if let Some(step) = of.told.first("stuck") {
-        let what = stuck(step, &of.blocked);
+        let what = stuck(step, &of.blocked) + &holder(of).unwrap_or_default();
         faults.push(Fault::new(what, of.blocked.clone()));
     }
     faults.extend(of.laws.iter().filter_map(|law| broken(law, of.symbols)));
@@ -129,6 +129,36 @@ pub fn stuck(step: &str, blocked: &[String]) -> String {
         "" => format!("{step} after its deadline"),
         why => format!("{step} after its deadline: {why}"),
     }
+}
+
+/// The probe that may have returned with the lock for which all tasks wait that are blocked: the
+/// last one that has failed, as error paths forget locks, or the last one that has ended.
+fn holder(of: &Evidence<'_>) -> Option<String> {
+    let own = format!("[{}]", of.module);
+    let mut tasks = of.blocked.iter().filter(|line| !line.starts_with(' '));
+    if !tasks.clone().any(|task| task.ends_with(&own)) || !tasks.all(|task| waits_for_lock(task)) {
+        return None;
+    }
+    let probes = of.parts.values().flat_map(|life| {
+        let is_own = |by: Option<u64>| {
+            let mut drivers = life.of(Kind::Register).map(|(_, driver)| &driver.facts);
+            drivers.any(|of_driver| {
+                of_driver.by == by && of_driver.module.as_deref() == Some(of.module)
+            })
+        };
+        let probes = life.of(Kind::Probe).map(|(_, probe)| probe);
+        probes.filter(move |probe| probe.end.is_some() && is_own(probe.facts.by))
+    });
+    let probe = probes.max_by_key(|probe| (probe.ret != Some(0), probe.end))?;
+    let how = match probe.ret {
+        Some(ret) if ret != 0 => format!("failed with {}", errno::name(ret)),
+        _ => "succeeded".to_owned(),
+    };
+    Some(format!(
+        ". No task that is blocked holds it: the probe of {}, which has {how}, may have returned \
+         with it held",
+        probe.on
+    ))
 }
 
 /// Whether what is left is the driver's. Subsystems start threads and make caches when they are
@@ -630,6 +660,7 @@ fn early(of: &Evidence<'_>) -> Option<Fault> {
 
 #[cfg(test)]
 mod tests {
+    use lifecycle::parse::recording;
     use lifecycle::Probing;
 
     use super::*;
@@ -750,6 +781,40 @@ mod tests {
         assert!(said(" misc_register ").contains("the miscdevice of each device has the same"));
         // The probe itself may have decided so.
         assert_eq!(said(""), "");
+    }
+
+    #[test]
+    fn which_probe_may_hold_a_lock() {
+        let recording = include_str!("../../../../lifecycle/tests/recordings/platform_and_bus.txt");
+        let events = recording::parse(recording).unwrap();
+        let mut life = Life::new(events, Probing::Once);
+        // Of the others none has failed.
+        let probe = life.of(Kind::Probe).nth(1).unwrap().0;
+        life.spans[probe].ret = Some(-5);
+        let parts = BTreeMap::from([("load", life)]);
+        const WAITS: &str =
+            "sh: a remove waits for a mutex, called by foo+0x1/0x2 [slow_platform_driver]";
+        const OTHER: &str = "sh: an init function waits for asynchronous probes";
+        for (blocked, expected) in [
+            (&[WAITS, "  foo+0x1/0x2 [slow_platform_driver]"][..], true),
+            (&[WAITS, OTHER], false),
+            (&["sh: a remove waits for a mutex"], false),
+            (&[], false),
+        ] {
+            let evidence = Evidence {
+                module: "slow_platform_driver",
+                told: &Told::default(),
+                parts: &parts,
+                laws: &[],
+                splats: &[],
+                blocked: blocked.iter().map(|line| (*line).to_owned()).collect(),
+                symbols: &Symbols::default(),
+            };
+            let named = holder(&evidence);
+            let words = "slow_platform.1, which has failed with EIO, may have";
+            let is = named.as_ref().map(|named| named.contains(words));
+            assert_eq!(is, expected.then_some(true), "{named:?}");
+        }
     }
 
     #[test]

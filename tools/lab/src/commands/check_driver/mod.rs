@@ -10,16 +10,20 @@ pub mod report;
 pub mod source;
 pub mod symbols;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::thread;
 use std::time::Duration;
 
 use crate::cache::remove_tree;
 use crate::console::{Splat, CHECKS_A_DRIVER as PROGRAM};
+use crate::devices::aliases::Aliases;
 use crate::devices::{choose, DeviceOptions, Devices};
 use crate::error::{joined, Error, IoContext, Kind, Result};
 use crate::kmod::find::{Files, Finder, Loaded};
+use crate::kmod::module::name_of;
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::options::BootOptions;
@@ -288,7 +292,7 @@ pub fn check(
     let turns = machine.time == Time::Virtual;
     let again = out.join("slab_debug");
     let live_again = || boot(&poisoned, &again).run(initramfs.clone(), &mut |_| ());
-    let (life, outcome) = thread::scope(|scope| -> Result<_> {
+    let (mut life, outcome) = thread::scope(|scope| -> Result<_> {
         let beside = turns.then(|| scope.spawn(live_again));
         let mut outcome = boot(machine, out).run(initramfs.clone(), &mut told)?;
         let mut life = lived(session, out, &outcome)?;
@@ -305,6 +309,10 @@ pub fn check(
         Ok((life, outcome))
     })?;
     step.done();
+    let lacks = lacking(session, &outcome, &files);
+    let lacks = lacks.into_iter();
+    life.said
+        .extend(lacks.map(|words| ("lacks".to_owned(), words)));
 
     let subject = Subject {
         module: files.driver.module.name.clone(),
@@ -345,6 +353,30 @@ fn lived(session: &Session, out: &Path, outcome: &Outcome) -> Result<Life> {
     let hangs = hangs.map(|what| ("stuck".to_owned(), format!("{what}: no answer")));
     life.said.extend(hangs);
     Ok(life)
+}
+
+/// What `request_module()` has asked for and not found in the guest, and the kernel's modules that
+/// modprobe takes for it.
+fn lacking(session: &Session, outcome: &Outcome, files: &Files) -> Vec<String> {
+    let console = fs::read(&outcome.console).unwrap_or_default();
+    let console = String::from_utf8_lossy(&console);
+    let asked = console.lines().filter_map(|line| {
+        let (_, name) = line.split_once("lab: request_module: ")?;
+        Some(name.trim_end().to_owned())
+    });
+    let asked: BTreeSet<String> = asked.collect();
+    // Kernels without such a list have no modules either.
+    let aliases = match asked.is_empty() {
+        true => None,
+        false => Aliases::find(session).ok(),
+    };
+    let named = |name: String| {
+        let modules = aliases.as_ref()?.modules(slice::from_ref(&name));
+        let loads = |module: &&str| files.all().any(|of| of.module.name == name_of(module));
+        (!modules.is_empty() && !modules.iter().any(loads))
+            .then(|| format!("{name} {}", modules.join(" or ")))
+    };
+    asked.into_iter().filter_map(named).collect()
 }
 
 /// Judges, and writes the files.
@@ -503,9 +535,10 @@ impl Checked {
             return fails(
                 format!("{module} binds no device"),
                 // A device that another module was to bring may have failed.
-                match self.failed_probe() {
-                    Some(lines) => format!("the probe of another driver has failed; {lines}"),
-                    None => format!("its drivers: {}", self.drivers()),
+                match (self.failed_probe(), self.life.first("lacks")) {
+                    (_, Some(lacks)) => report::lacks(lacks),
+                    (Some(lines), _) => format!("the probe of another driver has failed; {lines}"),
+                    _ => format!("its drivers: {}", self.drivers()),
                 },
                 "give it one: a module that registers devices (WITH), or a command (BEFORE, AFTER)",
             );

@@ -455,12 +455,23 @@ fn notes(life: &Life, parts: &Parts) -> Vec<String> {
                 negative(rest)
             ),
             "command" => format!("The command {} failed: {rest}.", first.to_uppercase()),
+            "lacks" => lacks(words),
             "unsettled" => format!("Something was still under way after {first} seconds."),
             _ => continue,
         });
     }
     notes.dedup();
     notes
+}
+
+/// What `request_module()` has not found, and what that is.
+pub fn lacks(words: &str) -> String {
+    let (name, modules) = words.split_once(' ').unwrap_or((words, ""));
+    format!(
+        "request_module() has asked for {name}, which is {modules}, and not found it: the guest has \
+         only what is named. WITH={} before the module that asks loads it.",
+        modules.split(' ').next().unwrap_or(modules)
+    )
 }
 
 /// Lines of at most 80 columns, all but the first further in.

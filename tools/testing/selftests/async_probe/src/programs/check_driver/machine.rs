@@ -2,7 +2,7 @@
 
 //! The drivers that the machine shows, and the devices that are bound to them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -131,9 +131,15 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
         let is_kernels = of("PPid:")?.trim() == "2";
         let name = of("Name:")?.trim().to_owned();
         let is_worker = name.starts_with("kworker/") && !name.starts_with("kworker/R-");
-        (is_kernels && !is_worker).then_some(format!("kernel thread {name}"))
+        (is_kernels && !is_worker).then_some(name)
     });
-    lines.extend(tasks);
+    let mut threads: BTreeMap<String, usize> = BTreeMap::new();
+    tasks.for_each(|name| *threads.entry(name).or_default() += 1);
+    lines.extend(threads.into_iter().map(|(name, count)| match count {
+        1 => format!("kernel thread {name}"),
+        // One for each bind.
+        _ => format!("{count} kernel threads {name}"),
+    }));
     lines.extend(stray_hrtimers());
     // A suspend has a virtual terminal of its own (`kernel/power/console.c`).
     lines.retain(|line| !line.contains("/vcs"));
