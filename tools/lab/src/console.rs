@@ -201,10 +201,13 @@ impl Watcher {
     /// by a task that sleeps, the next one spins until the machine is switched off. A panic that
     /// panics, as a notifier of its chain oopses (`kernel/panic.c`), goes on and on.
     pub fn is_wedged(&self) -> bool {
-        let mut kinds = self.splats.iter().map(|splat| splat.kind);
-        self.panics > 1
-            || self.strict
-                && kinds.any(|kind| ["atomic sleep", "lockup", "RCU stall"].contains(&kind))
+        // `init/main.c`, `do_one_initcall()`.
+        let leaks = |line: &String| line.contains(" returned with preemption imbalance");
+        let wedges = |splat: &Splat| {
+            ["atomic sleep", "lockup", "RCU stall"].contains(&splat.kind)
+                || splat.context.iter().any(leaks)
+        };
+        self.panics > 1 || self.strict && self.splats.iter().any(wedges)
     }
 
     /// How long the machine has been suspending or resuming. All tasks are frozen then, and none
@@ -337,7 +340,10 @@ mod tests {
         };
         const BEGIN: &str = "[ 6.4] lab: begin check_driver";
         const SLEEP: &str = "[ 7.9] BUG: scheduling while atomic: check_driver/121/0x00000002";
-        assert!(wedged(&[BEGIN, SLEEP]));
+        const LEAK: &str =
+            "[ 7.9] initcall foo_init+0x0/0x9 [foo] returned with preemption imbalance ";
+        const WARNING: &str = "[ 7.9] WARNING: init/main.c:1401 at do_one_initcall+0x1/0x2";
+        assert!(wedged(&[BEGIN, SLEEP]) && wedged(&[BEGIN, LEAK, WARNING]));
         assert!(!wedged(&[
             BEGIN,
             "[ 7.9] BUG: kernel NULL pointer dereference"

@@ -578,10 +578,15 @@ mod tests {
         )
     }
 
-    fn load(lines: &str) -> (Life, Load) {
+    fn load(lines: &str) -> (Life, Vec<Load>) {
         let life = life(lines);
-        let load = loads(&life, "m", &["d"]).remove(0);
-        (life, load)
+        let loads = loads(&life, "m", &["d"]);
+        (life, loads)
+    }
+
+    /// Another insmod that fails.
+    fn failed(asks: u8) -> String {
+        format!("call insmod m 9 {asks}\n9 init m\n9 init_end -19\nreturn insmod m 9 -19\n")
     }
 
     fn advice(
@@ -591,15 +596,18 @@ mod tests {
         complaints: &[&str],
     ) -> Advice {
         let (life, plain) = load(plain);
-        let asynchronous = (!asynchronous.is_empty()).then(|| load(asynchronous).1);
+        let others = match asynchronous {
+            "" => vec![],
+            lines => load(lines).1,
+        };
         let complaints: Vec<String> = complaints.iter().map(ToString::to_string).collect();
         advise(&Facts {
             driver: &Named::the_first("d"),
-            devices: 2,
-            plain: &plain,
+            devices: life.of(crate::life::Kind::Add).count() + plain[0].probes.len(),
+            plain: &plain[0],
             life: &life,
-            asynchronous: asynchronous.as_ref(),
-            again: None,
+            asynchronous: others.first(),
+            again: others.get(1),
             broken: &[],
             complaints: &complaints,
             convoy: Some(Micros(7)),
@@ -638,7 +646,7 @@ mod tests {
     #[test]
     fn what_forbids_it() {
         let (plain, asynchronous) = (plain(), asynchronous());
-        let failed = "call insmod m 9 1\n9 init m\n9 init_end -19\nreturn insmod m 9 -19\n";
+        let twice = failed(1) + &failed(0);
         let forced = plain.replace("type=default", "type=force");
         let deferred = altered(
             &plain,
@@ -655,7 +663,13 @@ mod tests {
             (&plain, &asynchronous, &["oops"][..], "seen (oops)"),
             (&forced, &asynchronous, &[], "FORCE_SYNCHRONOUS"),
             (&deferred, &asynchronous, &[], "d.2 (1 try)"),
-            (&plain, &failed.to_owned(), &[], "insmod fails (ENODEV)"),
+            (&plain, &failed(1), &[], "insmod fails (ENODEV)"),
+            (
+                &plain,
+                &twice,
+                &[],
+                "with async_probe (ENODEV) and without (ENODEV)",
+            ),
             (&plain, &alone, &[], "there is no d.8"),
             (
                 &plain,
@@ -685,10 +699,17 @@ mod tests {
             &format!("9 register_end 0\n{}", "9 uevent 5 x\n".repeat(40)),
         );
         let nothing = "call insmod m 9 0\n9 init m\n9 init_end 0\nreturn insmod m 9 0\n";
+        let by_itself = nothing.replace("9 init_end", "9 add 1\n9 add_end 0\n9 init_end");
         for (plain, asynchronous, why) in [
             (plain.as_str(), "", "not tried with async_probe"),
             (&plain, &slow, "The two runs disagree"),
-            (nothing, &asynchronous, "without a probe"),
+            (
+                &plain,
+                &plain.replace("call insmod m 9 0", "call insmod m 9 1"),
+                "synchronous all the",
+            ),
+            (nothing, &asynchronous, "there is nothing to tell by"),
+            (&by_itself, &asynchronous, "without a probe"),
             (
                 &plain.replace("probe_end 0", "probe_end 16"),
                 &asynchronous,

@@ -274,6 +274,12 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
             sources.push(source);
             what += &format!(" at {source}");
         }
+        if lines
+            .iter()
+            .any(|line| line.contains(" returned with preemption imbalance"))
+        {
+            what += ": a probe or the init has returned with a spinlock held";
+        }
         if let Some((_, name)) = splat.alarm.split_once("create duplicate filename ") {
             what += &format!(", {name}: what has made it before has not been taken back");
         }

@@ -482,3 +482,71 @@ fn wrapped(text: &str, indent: &str) -> String {
         .subsequent_indent(&further);
     textwrap::fill(text, options) + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use lifecycle::Probing;
+
+    use super::*;
+
+    #[test]
+    fn what_was_seen_besides() {
+        for (told, note) in [
+            (
+                "fixed platform d",
+                "d on platform has no bind and unbind in sysfs",
+            ),
+            ("refused_async 22", "insmod with async_probe fails: EINVAL."),
+            (
+                "bound_to_stay rig 16",
+                "rig cannot be unloaded (EBUSY): the driver was not",
+            ),
+            (
+                "command after exit status: 1",
+                "The command AFTER failed: exit status: 1.",
+            ),
+            (
+                "unsettled 5",
+                "Something was still under way after 5 seconds.",
+            ),
+            (
+                "lacks usbfunc:acm usb_f_acm",
+                "usbfunc:acm, which is usb_f_acm, and not found",
+            ),
+        ] {
+            let life = Life::read(&format!("check: driver 1 platform d\ncheck: {told}\n"));
+            let notes = notes(&life, &Parts::new());
+            assert!(notes.len() == 1 && notes[0].contains(note), "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_tried() {
+        let console = include_str!("../../../../lifecycle/tests/consoles/dump.txt");
+        let mut ended = Life::read("check: part load\n");
+        ended.died(console, "7.3.4", Probing::Once);
+        for (devices, is_alone) in [(0, false), (1, true), (2, false)] {
+            let mut life = Life::read(&format!("check: driver {devices} platform err_dwork\n"));
+            life.parts.clone_from(&ended.parts);
+            let parts = life.parts.iter();
+            let parts = parts.map(|part| (part.name.clone(), part.events().unwrap()));
+            let subject = Subject {
+                module: "err_dwork".to_owned(),
+                unseen: vec![("memory that is left", "debug")],
+                ..Subject::default()
+            };
+            let seen = (&[][..], vec![]);
+            let symbols = Symbols::default();
+            let report = Report::of(subject, &life, &parts.collect(), (2, true), seen, &symbols);
+            let text = report.text();
+            let alone = "Not tried: two devices at once of err_dwork on platform";
+            assert_eq!(text.contains(alone), is_alone, "{text}");
+            assert!(
+                text.contains("Seen with KERNELS=debug only: memory that is left."),
+                "{text}"
+            );
+            // Its probe has not ended.
+            assert_eq!(report.failures().is_some(), devices == 0, "{text}");
+        }
+    }
+}
