@@ -65,6 +65,7 @@ impl<'a> Builder<'a> {
             devices.push(Device {
                 name: name.to_owned(),
                 drivers: Vec::new(),
+                below: None,
                 spans: Vec::new(),
                 all: Vec::new(),
             });

@@ -2,6 +2,7 @@
 
 //! The types of a [`Life`]. Lists refer to each other by index.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,9 @@ pub struct Device {
     pub name: String,
     /// The drivers that tried it, in this order.
     pub drivers: Vec<String>,
+    /// The one that it is below, of those that were probed.
+    #[serde(skip)]
+    pub below: Option<usize>,
     /// Its spans that are bars, in the order in which they begin.
     pub spans: Vec<usize>,
     /// All of its spans and marks, in the order of the list.
@@ -463,6 +467,23 @@ impl Life {
     /// Whether a line of `initcall_debug`, printed at its end, is all that shows it.
     pub fn is_initcall_line(&self, span: &Span) -> bool {
         matches!(self.events[span.events[0]].what, What::Initcall(_))
+    }
+
+    /// Takes in where devices are in sysfs: paths, whose parts are names of devices or others.
+    pub fn place(&mut self, paths: &[String]) {
+        let names: HashMap<String, usize> = self
+            .devices
+            .iter()
+            .enumerate()
+            .map(|(at, device)| (device.name.clone(), at))
+            .collect();
+        for path in paths {
+            let mut parts = path.rsplit('/').map(|part| names.get(part).copied());
+            let probed = |at: &usize| !self.devices[*at].drivers.is_empty();
+            if let Some(Some(device)) = parts.next() {
+                self.devices[device].below = parts.flatten().find(probed);
+            }
+        }
     }
 
     /// The innermost span around this one that satisfies the condition.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `probe-analyze collect` has put beside a recording: the units of systemd, and the devices
-//! that are still deferred.
+//! What `probe-analyze collect` has put beside a recording: the units of systemd, the devices
+//! that are still deferred, and where all devices are.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ pub struct Collected {
     pub units: Vec<Unit>,
     /// In the kernel's order.
     pub deferred: Vec<Deferred>,
+    /// The paths of devices below `/sys/devices`.
+    #[serde(skip)]
+    pub devices: Vec<String>,
 }
 
 /// A unit of systemd that has become active. The times are of `CLOCK_MONOTONIC`, which began
@@ -52,6 +55,7 @@ impl Collected {
         Self {
             units,
             deferred: part("deferred").lines().filter_map(deferred).collect(),
+            devices: part("devices").lines().map(str::to_owned).collect(),
         }
     }
 

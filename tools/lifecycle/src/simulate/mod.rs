@@ -96,6 +96,14 @@ struct Probes {
 
 /// What if the drivers of these names were probed asynchronously; with none, those that gain.
 pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
+    // As many as were seen.
+    let cpus = life.spans.iter().filter_map(|span| span.cpu);
+    let cpus = cpus.collect::<HashSet<_>>().len().max(1) as u64;
+    what_if_on(life, named, cpus)
+}
+
+/// The same where so many processors run at once.
+pub fn what_if_on(life: &Life, named: &[String], cpus: u64) -> WhatIf {
     let simulation = Simulation::new(life, aims(life));
     let probes = synchronous(life);
     let mut by_sum: Vec<(&str, &Probes)> =
@@ -174,7 +182,7 @@ pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
         _ => named.to_vec(),
     };
     WhatIf {
-        goals: simulation.goals(drivers.iter().map(String::as_str)),
+        goals: simulation.goals(drivers.iter().map(String::as_str), cpus),
         notes: simulation.notes(life, named, &probes),
         drivers,
         candidates,
@@ -266,10 +274,7 @@ impl<'l> Simulation<'l> {
         self.aims.iter().zip(then).map(gain).collect()
     }
 
-    fn goals<'c>(&self, names: impl IntoIterator<Item = &'c str>) -> Vec<Goal> {
-        // As many as were seen.
-        let cpus = self.life.spans.iter().filter_map(|span| span.cpu);
-        let cpus = cpus.collect::<HashSet<_>>().len().max(1) as u64;
+    fn goals<'c>(&self, names: impl IntoIterator<Item = &'c str>, cpus: u64) -> Vec<Goal> {
         let names = Choice::of(names);
         let then = GUESSES.map(|(guess, computes)| {
             let choice = Choice {
@@ -589,6 +594,24 @@ mod tests {
         // The second probe of the supplier's driver runs beside the first, and so does the third.
         assert_eq!(saved(&answer).len(), 1);
         assert!(saved(&answer)[0] > 15_000, "{answer:?}");
+    }
+
+    /// What a worker does with a device follows the probe of the one that this is below.
+    #[test]
+    fn a_bus_finds_devices_later() {
+        let long = |task| format!("{task} uevent 5 x\n").repeat(20);
+        let first = "9 register type=default drv=a\n9 probe 1 drv=a\n".to_owned()
+            + &long(9)
+            + "9 bound 1\n9 probe_end 0\n9 register_end 0\n\
+               9 register type=default drv=b\n9 probe 2 drv=b\n9 bound 2\n9 probe_end 0\n9 register_end 0\n";
+        let found = long(8) + "7 add 3\n7 probe 3 drv=c\n7 bound 3\n7 probe_end 0\n7 add_end 0\n";
+        let mut life = crate::laws::test_life::life(&(first + &found));
+        let saved = |life: &Life| saved(&what_if(life, &["a".to_owned()]))[0];
+        let without = saved(&life);
+        life.place(&["pci/d.2/host0/d.3".to_owned(), "d.1".to_owned()]);
+        assert!(saved(&life) > 18_000, "{without}");
+        life.place(&["pci/d.1/host0/d.3".to_owned()]);
+        assert!(saved(&life) < 2_000, "{without}");
     }
 
     /// Two devices that wait for the same one need not wait for each other.

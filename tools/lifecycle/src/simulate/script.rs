@@ -222,6 +222,8 @@ struct Unknown {
     strand: usize,
     /// The registration or the like that set it off, if it is known.
     cause: Option<usize>,
+    /// The device that it is about, if it is not asked for by userspace.
+    device: Option<usize>,
     time: Micros,
     place: usize,
     task: Option<usize>,
@@ -623,6 +625,10 @@ impl<'l> Build<'l> {
         self.unknown.push(Unknown {
             strand,
             cause: span.cause,
+            device: match span.kind {
+                Kind::Add | Kind::Attach | Kind::Probe => span.device,
+                _ => None,
+            },
             time: last,
             place: span.began,
             task: (!is_worker).then_some(task),
@@ -877,8 +883,8 @@ impl<'l> Build<'l> {
                 let delay = of.time - life.spans[cause].begin;
                 Start::After(begin_of(cause), delay)
             });
-            let start = if cause.is_some() {
-                cause
+            let start = if let Some(start) = cause.or_else(|| found(life, of)) {
+                Some(start)
             } else if independent == (self.choice.guess == Guess::Likely) {
                 with_the_boot
             } else {
@@ -888,6 +894,21 @@ impl<'l> Build<'l> {
         }
         self.script.starts = starts;
     }
+}
+
+/// What starts a strand about a device that is below another one: the probe of that has found it.
+fn found(life: &Life, of: &Unknown) -> Option<Start> {
+    let below = life.devices[of.device?].below?;
+    let all = life.devices[below].all.iter().copied();
+    let probes = all.filter(|at| {
+        let span = &life.spans[*at];
+        span.kind == Kind::Probe && span.ret == Some(0) && span.begin <= of.time
+    });
+    let probe = probes.last()?;
+    Some(match life.spans[probe].end.filter(|end| *end <= of.time) {
+        Some(end) => Start::After(end_of(probe), of.time - end),
+        None => Start::After(begin_of(probe), of.time - life.spans[probe].begin),
+    })
 }
 
 /// Which async function each mark scheduled: the driver core's functions name their device, the

@@ -46,7 +46,8 @@ pub struct Summary {
 impl Summary {
     /// Sums a log up.
     pub fn of(name: &str, log: Log) -> Self {
-        let life = Life::new(log.events, Probing::Once);
+        let mut life = Life::new(log.events, Probing::Once);
+        life.place(&log.collected.devices);
         let probes: Vec<usize> = life.spans_of(Kind::Probe).collect();
         let waves = life.waves();
         let calls = call::calls(&life);

@@ -140,6 +140,7 @@ fn collected() -> Vec<(&'static str, String)> {
     for (name, path) in FILES {
         parts.extend(fs::read_to_string(path).ok().map(|text| (*name, text)));
     }
+    parts.push(("devices", devices()));
     for (name, command) in PROGRAMS {
         let output = Command::new(command[0]).args(&command[1..]).output();
         // systemd-analyze fails until the boot is finished.
@@ -149,6 +150,18 @@ fn collected() -> Vec<(&'static str, String)> {
     }
     parts.retain(|(_, text)| !text.is_empty());
     parts
+}
+
+/// Where the devices of all buses are below `/sys/devices`.
+fn devices() -> String {
+    let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten();
+    let links = entries(Path::new("/sys/bus")).flat_map(|bus| entries(&bus.path().join("devices")));
+    let paths = links.filter_map(|link| fs::read_link(link.path()).ok());
+    let mut paths: Vec<String> = paths
+        .filter_map(|path| Some(path.to_str()?.rsplit_once("../devices/")?.1.to_owned() + "\n"))
+        .collect();
+    paths.sort();
+    paths.concat()
 }
 
 /// The kernel's log, as `dmesg` prints it.

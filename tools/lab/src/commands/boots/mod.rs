@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use lifecycle::event::Initcall;
 use lifecycle::life::Kind;
 use lifecycle::parse::dmesg;
-use lifecycle::simulate::{reached, what_if, WhatIf};
+use lifecycle::simulate::{reached, what_if, what_if_on, Range, WhatIf};
 use lifecycle::summary::Summary;
 use lifecycle::{Event, Life, Micros, What};
 
@@ -192,9 +192,10 @@ impl Booter {
         let mut compared = Vec::new();
         for set in sets {
             step.message(&set.join(", "));
-            let predicted = what_if(&before.life, &set);
+            // In virtual time.
+            let predicted = what_if_on(&before.life, &set, 1);
             let after = self.boot(row, &set)?;
-            compared.push(compare(set, &predicted, &after.life));
+            compared.push(compare(row, set, &predicted, &after.life));
         }
         Ok(Measured {
             name: row.name,
@@ -341,9 +342,19 @@ fn times(life: &Life) -> [Option<Micros>; 2] {
     GOALS.map(|short| reached.iter().find(|of| of.short == short).map(|of| of.now))
 }
 
-fn compare(drivers: Vec<String>, predicted: &WhatIf, after: &Life) -> Compared {
+fn compare(row: &Row, drivers: Vec<String>, predicted: &WhatIf, after: &Life) -> Compared {
     let goals = &predicted.goals;
-    let predicted = GOALS.map(|short| Some(goals.iter().find(|goal| goal.short == short)?.then));
+    let predicted = GOALS.map(|short| {
+        let range = goals.iter().find(|goal| goal.short == short)?.then;
+        Some(match row.computes {
+            true => range,
+            false => Range {
+                least: range.likely,
+                most: range.likely,
+                ..range
+            },
+        })
+    });
     let mut loads = after.of(Kind::Init).map(|(_, span)| span);
     let first = loads.find(|load| load.on == "slow_devices");
     Compared {

@@ -18,6 +18,9 @@ pub(super) struct Row {
     pub(super) modules: &'static [&'static str],
     /// The slow drivers: each alone is measured, too, whatever is advised.
     pub(super) drivers: &'static [&'static str],
+    /// Whether its probes compute: one after the other, as one processor runs at a time. Those of
+    /// our drivers sleep.
+    pub(super) computes: bool,
     /// Devices of QEMU's, as `DEVICE=` has them.
     pub(super) devices: &'static str,
 }
@@ -59,6 +62,7 @@ const fn modules(
         job,
         modules: &[],
         drivers,
+        computes: false,
         devices: "",
     }
 }
@@ -126,6 +130,7 @@ pub(super) const ROWS: &[Row] = &[
     built_in("built in, 4 devices", samples!(4, 0), &["slow_platform"]),
     built_in("built in, two drivers", samples!(4, 4), &["slow_platform"]),
     Row {
+        computes: true,
         devices: TWELVE,
         ..modules("twelve devices", "hardware", "", &[])
     },

@@ -44,11 +44,10 @@ impl Compared {
         let mut wrong = Vec::new();
         for ((what, predicted), measured) in pairs {
             match (predicted, measured) {
-                (Some(predicted), Some(measured))
-                    if is_near(predicted.likely, measured, self.from) => {}
+                (Some(predicted), Some(measured)) if is_within(predicted, measured, self.from) => {}
                 (Some(predicted), Some(measured)) => wrong.push(format!(
                     "{name}: {what} after {measured} ms, and not after {} ms",
-                    predicted.likely
+                    in_words(predicted)
                 )),
                 _ => wrong.push(format!("{name}: nothing is known of when {what}")),
             }
@@ -96,6 +95,23 @@ impl Measured {
     }
 }
 
+/// The same of a prediction with limits.
+fn is_within(predicted: Range, measured: Micros, from: Micros) -> bool {
+    is_near(
+        measured.clamp(predicted.least, predicted.most),
+        measured,
+        from,
+    )
+}
+
+/// The likely time, with the limits if there are any.
+fn in_words(predicted: Range) -> String {
+    match predicted.least == predicted.most {
+        true => predicted.likely.to_string(),
+        false => format!("{} to {}", predicted.least, predicted.most),
+    }
+}
+
 /// Whether a prediction is as near to the truth as it must be, of what took until then `from` a
 /// time on.
 pub fn is_near(predicted: Micros, measured: Micros, from: Micros) -> bool {
@@ -139,17 +155,22 @@ fn cells(all: &[Measured]) -> Vec<[String; 8]> {
             } else {
                 ""
             };
-            let predicted = compared.predicted.map(|it| it.map(|it| it.likely));
-            let off = predicted[1].zip(compared.measured[1]);
-            let off = off.map(|(predicted, measured)| Micros(predicted.0.abs_diff(measured.0)));
+            let predicted = compared
+                .predicted
+                .map(|it| it.map_or("-".to_owned(), in_words));
+            let off = compared.predicted[1].zip(compared.measured[1]);
+            let off = off.map(|(predicted, measured)| {
+                let nearest = measured.clamp(predicted.least, predicted.most);
+                Micros(nearest.0.abs_diff(measured.0))
+            });
             rows.push([
                 String::new(),
                 String::new(),
                 format!("{}{advised}", compared.drivers.join(", ")),
                 time(compared.measured[0]),
-                time(predicted[0]),
+                predicted[0].clone(),
                 time(compared.measured[1]),
-                time(predicted[1]),
+                predicted[1].clone(),
                 time(off),
             ]);
         }
@@ -210,8 +231,8 @@ mod tests {
     fn compared(driver: &str, predicted: u64, measured: u64) -> Compared {
         let range = |ms| Range {
             likely: Micros(ms * 1000),
-            least: Micros(0),
-            most: Micros(0),
+            least: Micros(ms * 1000),
+            most: Micros(ms * 1000),
         };
         Compared {
             drivers: vec![driver.to_owned()],
