@@ -141,7 +141,7 @@ impl Session {
             machine: self.instruments.machine(machine),
             out,
             brings: Brings::Late,
-            watches: false,
+            kprobes: None,
         }
     }
 }

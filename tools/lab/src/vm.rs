@@ -155,8 +155,17 @@ pub struct Boot<'a> {
     pub out: &'a Path,
     /// When the guest gets what the run brings.
     pub brings: Brings,
-    /// Whether the guest has the kprobes of the recorder when it gets that.
-    pub watches: bool,
+    /// Which kprobes of the recorder the guest has when it gets that.
+    pub kprobes: Option<Kprobes>,
+}
+
+/// The kprobes of a recorder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kprobes {
+    /// What becomes of drivers and devices.
+    Life,
+    /// Also what modules start and stop.
+    Watches,
 }
 
 /// When a guest gets what the run brings.
@@ -212,8 +221,10 @@ impl Boot<'_> {
         if self.machine.time == Time::Virtual {
             text.push_str(&format!("SETTLE={SETTLE}\n"));
         }
-        if self.watches {
-            text.push_str("export WATCHES=1\n");
+        match self.kprobes {
+            None => {}
+            Some(Kprobes::Life) => text.push_str("export KPROBES=life\n"),
+            Some(Kprobes::Watches) => text.push_str("export KPROBES=watches\n"),
         }
         base.bytes("etc/lab", text.as_bytes(), false);
         Ok(base)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Gives the lab the time to take a snapshot, then unpacks what the run brings. With `WATCHES` in
+//! Gives the lab the time to take a snapshot, then unpacks what the run brings. With `KPROBES` in
 //! the environment the kprobes of the recorder are made first: to make them takes 0.9 s of the
 //! processor, which the snapshot saves.
 //!
@@ -43,9 +43,9 @@ fn main() -> io::Result<()> {
         // All that the run brings was in the initramfs.
         return Ok(());
     };
-    if std::env::var_os("WATCHES").is_some() {
+    if let Some(kprobes) = std::env::var_os("KPROBES") {
         // Where this kernel cannot be recorded, what the run brings will say so.
-        let _ = Recorder::take_over(true);
+        let _ = Recorder::take_over(kprobes == "watches");
     }
     println!("lab: booted");
     for count in 0..COUNTS {

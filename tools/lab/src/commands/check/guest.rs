@@ -19,7 +19,7 @@ use crate::modules::Modules;
 use crate::programs::PROBE_ANALYZE;
 use crate::progress::Step;
 use crate::session::Session;
-use crate::vm::{Ended, Outcome};
+use crate::vm::{self, Ended, Kprobes, Outcome};
 
 /// Seconds of guest time that one program may take on the stock kernel; as `settings` of the
 /// selftests says.
@@ -120,17 +120,18 @@ impl Guest<'_> {
         }
         initramfs.bytes("job", self.job(left).as_bytes(), true);
         let mut outputs: Vec<Output> = Vec::new();
-        let outcome = self
-            .session
-            .boot(&self.machine, &out)
-            .run(initramfs, &mut |line| {
-                if line.starts_with("lab: begin ") {
-                    self.step.message(line);
-                }
-                if collect(&mut outputs, line) {
-                    self.show(outputs.last());
-                }
-            })?;
+        let boot = vm::Boot {
+            kprobes: left.iter().any(is_recorded).then_some(Kprobes::Life),
+            ..self.session.boot(&self.machine, &out)
+        };
+        let outcome = boot.run(initramfs, &mut |line| {
+            if line.starts_with("lab: begin ") {
+                self.step.message(line);
+            }
+            if collect(&mut outputs, line) {
+                self.show(outputs.last());
+            }
+        })?;
         results.guest += outcome.guest;
         let tests = &mut results.tests;
         let done = outputs.len();
@@ -262,12 +263,17 @@ fn whole_name(program: &str, name: &str) -> String {
     }
 }
 
+/// Whether a program runs under the recorder.
+fn is_recorded(program: &Program) -> bool {
+    program.how.plain.is_none() && !program.how.powers_off
+}
+
 /// What a program is told by its environment.
 fn environment(program: &Program) -> &'static str {
-    match &program.how {
-        how if how.powers_off => "ASYNC_PROBE_POWER_OFF=1",
-        how if how.plain.is_some() => "",
-        _ => "ASYNC_PROBE_RECORD=1",
+    match program.how.powers_off {
+        true => "ASYNC_PROBE_POWER_OFF=1",
+        false if is_recorded(program) => "ASYNC_PROBE_RECORD=1",
+        false => "",
     }
 }
 

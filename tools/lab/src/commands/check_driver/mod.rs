@@ -280,7 +280,7 @@ pub fn check(
         }
     };
     let boot = |machine: &Machine, out| vm::Boot {
-        watches: true,
+        kprobes: Some(vm::Kprobes::Watches),
         ..session.boot(machine, out)
     };
     // Once more where memory is poisoned: a use after free is told with who has freed it. In virtual

@@ -97,7 +97,7 @@ fn missing_function(bench: &mut Bench) -> Result<(), Failure> {
         fetch: &[],
         returns: Returns::Nothing,
     };
-    let points = [DEFINITIONS, &[missing]].concat();
+    let points = [recorder::few(), vec![missing]].concat();
     let refusal = match Recorder::start_with(&points) {
         Err(Failure::Skip(reason)) => reason,
         other => return Err(Failure::assertion("a refusal", format!("{other:?}"))),
@@ -152,7 +152,7 @@ fn beside_a_boot(_bench: &mut Bench) -> Result<(), Failure> {
 }
 
 fn only_one(_bench: &mut Bench) -> Result<(), Failure> {
-    let first = Recorder::start()?;
+    let first = Recorder::start_with(&recorder::few())?;
     let second = Recorder::start();
     ensure(
         "the second recorder",
@@ -164,7 +164,7 @@ fn only_one(_bench: &mut Bench) -> Result<(), Failure> {
 
 /// The smallest buffer is too small for the recording.
 fn loss(_bench: &mut Bench) -> Result<(), Failure> {
-    let recorder = Recorder::start()?;
+    let recorder = Recorder::start_with(&recorder::few())?;
     let size = "/sys/kernel/tracing/instances/life/buffer_size_kb";
     fs::write(size, "4\n").map_err(|error| Failure::io("write", size, error))?;
     recorder::calls(1000);
