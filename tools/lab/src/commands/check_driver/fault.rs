@@ -161,10 +161,11 @@ fn holder(of: &Evidence<'_>) -> Option<String> {
     ))
 }
 
-/// Whether what is left is the driver's. Subsystems start threads and make caches when they are
-/// used for the first time, and keep them: such a one counts if it has the driver's name.
+/// Whether what is left is the driver's. Subsystems start threads and make caches and directories
+/// when they are used for the first time, and keep them: such a one counts if it has the driver's
+/// name.
 fn is_own(line: &str, of: &Evidence<'_>) -> bool {
-    let by_others = ["kernel thread ", "slab cache "];
+    let by_others = ["kernel thread ", "slab cache ", "directory of debugfs "];
     let is_others = by_others.iter().any(|what| line.starts_with(what));
     let is_others = is_others || line.ends_with(" on workqueue") || line.contains("/workqueue/");
     let drivers = of.told.drivers.iter().map(|driver| driver.name.as_str());
@@ -274,12 +275,10 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
             sources.push(source);
             what += &format!(" at {source}");
         }
-        if lines
+        let meant = MEANT
             .iter()
-            .any(|line| line.contains(" returned with preemption imbalance"))
-        {
-            what += ": a probe or the init has returned with a spinlock held";
-        }
+            .find(|(words, _)| lines.iter().any(|line| line.contains(words)));
+        what.extend(meant.map(|(_, meaning)| format!(": {meaning}")));
         if let Some((_, name)) = splat.alarm.split_once("create duplicate filename ") {
             what += &format!(", {name}: what has made it before has not been taken back");
         }
@@ -358,6 +357,19 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
     }
     others
 }
+
+/// What a complaint means that has these words, or a function of the kernel on its stack.
+const MEANT: [(&str, &str); 2] = [
+    (
+        " returned with preemption imbalance",
+        "a probe or the init has returned with a spinlock held",
+    ),
+    // `kernel/cpu.c`: the name of the state is read.
+    (
+        " states_show+0x",
+        "a state of CPU hotplug is left by a module that is gone (cpuhp_remove_state())",
+    ),
+];
 
 const COMPLAINED: &str = "the kernel complained: ";
 
@@ -764,6 +776,13 @@ mod tests {
             seen.ends_with("come of that: WARNING at kernel/workqueue.c:5938"),
             "{seen}"
         );
+        let [(what, _)] = &found(&["BUG: a fault in states_show+0x47/0x80"])[..] else {
+            panic!()
+        };
+        assert!(
+            what.contains("BUG: a state of CPU hotplug is left"),
+            "{what}"
+        );
         let [_, (what, _)] = &found(&[BUG, NAME])[..] else {
             panic!()
         };
@@ -787,6 +806,31 @@ mod tests {
         assert!(said(" misc_register ").contains("the miscdevice of each device has the same"));
         // The probe itself may have decided so.
         assert_eq!(said(""), "");
+    }
+
+    #[test]
+    fn what_is_the_drivers() {
+        let of = Evidence {
+            module: "foo",
+            told: &Told::default(),
+            parts: &BTreeMap::new(),
+            laws: &[],
+            splats: &[],
+            blocked: vec![],
+            symbols: &Symbols::default(),
+        };
+        for (line, expected) in [
+            ("class bar", true),
+            ("state of CPU hotplug bar:online", true),
+            ("kernel thread foo/0", true),
+            ("kernel thread scsi_eh_0", false),
+            ("4 kernel threads poll", true),
+            ("slab cache foo_cache", true),
+            ("directory of debugfs media", false),
+            ("directory of debugfs foo", true),
+        ] {
+            assert_eq!(is_own(line, &of), expected, "{line}");
+        }
     }
 
     #[test]

@@ -14,12 +14,14 @@
 #include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/platform_device.h>
 #include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
@@ -54,6 +56,8 @@ static struct class *class;
 static int slots;
 static bool bound;
 static bool taken;
+static DEFINE_MUTEX(lock);
+static DEFINE_SPINLOCK(spin);
 static ASYNC_DOMAIN_EXCLUSIVE(domain);
 
 static bool is(const char *name)
@@ -181,6 +185,19 @@ static int wrong_probe(struct platform_device *pdev)
 		wrong->thread = kthread_run(wrong_thread, NULL, "wrong/%d", pdev->id);
 		return PTR_ERR_OR_ZERO(wrong->thread);
 	}
+	if (is("worker")) {
+		struct kthread_worker *worker = kthread_create_worker(0, "poll");
+
+		return PTR_ERR_OR_ZERO(worker);
+	}
+	if (is("lock") && pdev->id) {
+		mutex_lock(&lock);
+		return -EIO;
+	}
+	if (is("spin") && pdev->id) {
+		spin_lock(&spin);
+		return -EIO;
+	}
 	if (is("child")) {
 		wrong->child = platform_device_register_data(&pdev->dev, "wrong_child",
 							     PLATFORM_DEVID_AUTO, NULL, 0);
@@ -259,8 +276,10 @@ static void wrong_remove(struct platform_device *pdev)
 		misc_deregister(&wrong->misc);
 	if (is("shared"))
 		misc_deregister(&shared);
+	mutex_lock(&lock);
 	slots = 0;
 	taken = false;
+	mutex_unlock(&lock);
 }
 
 static struct platform_driver wrong_driver = {

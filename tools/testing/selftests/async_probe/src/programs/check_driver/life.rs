@@ -342,8 +342,8 @@ impl Life {
         .map_err(Stop::Failed)
     }
 
-    /// Waits until no probe and no asynchronous work is under way.
-    fn settle(&self, recorder: &Recorder) -> Result<(), Stop> {
+    /// Waits until no probe and no asynchronous work is under way; whether that has come.
+    fn settle(&self, recorder: &Recorder) -> Result<bool, Stop> {
         let began = Instant::now();
         let mut last = BTreeMap::new();
         let mut since = began;
@@ -360,7 +360,7 @@ impl Life {
                 last = hits;
             }
             if since.elapsed() > QUIET {
-                return Ok(());
+                return Ok(true);
             }
             if tried > ENDLESS && tried > ENDLESS + TRIED * machine::devices() {
                 say("endless", tried);
@@ -370,7 +370,7 @@ impl Life {
             }
             if began.elapsed() > self.plan.deadline {
                 say("unsettled", self.plan.deadline.as_secs());
-                return Ok(());
+                return Ok(false);
             }
             thread::sleep(LOOK);
         }
@@ -456,13 +456,16 @@ impl Life {
                 }
             }
         }
-        self.settle(recorder)?;
+        let settled = self.settle(recorder)?;
         // Suspend or rmmod may be the end of the machine, if something outlives a remove.
         if let Ok(recording) = recorder.so_far() {
             tell("load", &recording);
         }
-        self.suspend()?;
-        self.settle(recorder)?;
+        // A suspend waits for probes that do not end, with all tasks frozen (`dpm_prepare()`).
+        if settled {
+            self.suspend()?;
+            self.settle(recorder)?;
+        }
         self.rmmod()?;
         self.await_releases()?;
         let left = match (&self.plan.after, &self.plan.undo) {

@@ -104,6 +104,10 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
     let numbers = fs::read_to_string("/proc/devices").unwrap_or_default();
     let numbers = numbers.lines().filter(|line| !line.ends_with(':'));
     lines.extend(numbers.map(|line| format!("device number {}", line.trim())));
+    // `183: perf/x86:online`, and the number may be another one the next time.
+    let states = fs::read_to_string("/sys/devices/system/cpu/hotplug/states").unwrap_or_default();
+    let states = states.lines().filter_map(|line| line.split_once(": "));
+    lines.extend(states.map(|(_, name)| format!("state of CPU hotplug {name}")));
     for (what, directory) in [
         ("file /dev/", "/dev"),
         ("file /proc/", "/proc"),
