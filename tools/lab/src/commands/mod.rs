@@ -24,7 +24,9 @@ pub mod vm;
 
 use clap::Subcommand;
 
+use crate::cache::Lock;
 use crate::error::Result;
+use crate::project::Project;
 
 /// What the lab does.
 #[derive(Debug, Subcommand)]
@@ -75,6 +77,7 @@ pub enum Command {
 impl Command {
     /// Does it; returns the exit code.
     pub fn run(&self) -> Result<u8> {
+        let _lock = self.name().map(lock).transpose()?;
         match self {
             Self::Setup(args) => setup::run(args),
             Self::Modules(args) => modules::run(args),
@@ -99,4 +102,27 @@ impl Command {
         }
         .map(|()| 0)
     }
+
+    /// The name of a command whose files are written by several runs of the virtual machine, or
+    /// read after one.
+    fn name(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Run(_) => "run",
+            Self::Bench(_) => "bench",
+            Self::CheckDriver(_) => "check-driver",
+            Self::Determinism(_) => "determinism",
+            Self::BootStall(_) => "boot-stall",
+            Self::BootDemo(_) => "boot-demo",
+            Self::Boots(_) => "boots",
+            Self::InTree(_) => "in-tree",
+            _ => return None,
+        })
+    }
+}
+
+/// Held as long as the command runs: another one of its name would take its files for its own.
+fn lock(name: &str) -> Result<Lock> {
+    let project = Project::locate()?;
+    project.writable()?;
+    Lock::take(&project.out(&format!("{name}.lock")))
 }
