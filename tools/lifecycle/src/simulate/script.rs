@@ -899,12 +899,11 @@ impl<'l> Build<'l> {
 /// What starts a strand about a device that is below another one: the probe of that has found it.
 fn found(life: &Life, of: &Unknown) -> Option<Start> {
     let below = life.devices[of.device?].below?;
-    let all = life.devices[below].all.iter().copied();
-    let probes = all.filter(|at| {
+    let mut all = life.devices[below].all.iter().copied();
+    let probe = all.rfind(|at| {
         let span = &life.spans[*at];
         span.kind == Kind::Probe && span.ret == Some(0) && span.begin <= of.time
-    });
-    let probe = probes.last()?;
+    })?;
     Some(match life.spans[probe].end.filter(|end| *end <= of.time) {
         Some(end) => Start::After(end_of(probe), of.time - end),
         None => Start::After(begin_of(probe), of.time - life.spans[probe].begin),

@@ -456,6 +456,7 @@ fn notes(life: &Life, parts: &Parts) -> Vec<String> {
             ),
             "command" => format!("The command {} failed: {rest}.", first.to_uppercase()),
             "lacks" => lacks(words),
+            "untried" => format!("Not tried: {words}, as the kernel has no CONFIG_PM_SLEEP_DEBUG."),
             "unsettled" => format!("Something was still under way after {first} seconds."),
             _ => continue,
         });
