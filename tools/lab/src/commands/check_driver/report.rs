@@ -507,6 +507,10 @@ mod tests {
                 "The command AFTER failed: exit status: 1.",
             ),
             (
+                "untried suspend",
+                "Not tried: suspend, as the kernel has no",
+            ),
+            (
                 "unsettled 5",
                 "Something was still under way after 5 seconds.",
             ),
