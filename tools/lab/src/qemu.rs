@@ -153,8 +153,11 @@ fn arguments(
     } else {
         String::new()
     };
-    add(&format!("-machine {}{whole}", arch.machine));
-    let bytewise = if machine.exact { "" } else { arch.bytewise };
+    let (timers, bytewise) = match machine.exact {
+        true => ("", ""),
+        false => (arch.timers, arch.bytewise),
+    };
+    add(&format!("-machine {}{timers}{whole}", arch.machine));
     add(&match (machine.accel, machine.time) {
         (Accel::Kvm, _) => "-accel kvm -cpu host".to_owned(),
         (Accel::Tcg, Time::Wall) => format!("-accel tcg,thread=multi -cpu max{bytewise}"),
@@ -345,12 +348,13 @@ mod tests {
     }
 
     #[test]
-    fn string_instructions_are_left_where_figures_are_compared() {
+    fn all_is_left_where_figures_are_compared() {
         let mut machine = machine(&[]);
         let line = |machine: &Machine| started(machine, Start::Image).unwrap();
-        assert!(!line(&machine).contains("-erms"));
+        assert!(!line(&machine).contains("-erms") && !line(&machine).contains("hpet"));
         machine.exact = false;
         assert!(line(&machine).contains("-rdseed,-erms,-fsrm,"));
+        assert!(line(&machine).contains("-machine pc,hpet=off"));
     }
 
     #[test]
