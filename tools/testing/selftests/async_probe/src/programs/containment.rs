@@ -17,8 +17,9 @@ use std::time::Duration;
 use lifecycle::event::Call;
 use lifecycle::laws::containment::{CONSOLE, LAW};
 use lifecycle::ProbeType;
+use selftests::kernel::{has, probing};
 use selftests::samples::{Driver, PLATFORM};
-use selftests::{ensure, kernel, kmsg, ktap, modules, Bench, Failure, Test};
+use selftests::{ensure, kmsg, ktap, modules, Bench, Failure, Test};
 
 const DEVICES: usize = 2;
 /// The driver whose probe dies, and its device.
@@ -35,7 +36,7 @@ fn containment(bench: &mut Bench) -> Result<(), Failure> {
     reset.map_err(|error| Failure::io("run", "sh", error))?;
     let path = bench.module(DYING);
     // On arm64, and where KASAN looks at the address first, no line has `BUG:`.
-    let is_bug = cfg!(target_arch = "x86_64") && !kernel::has("KASAN");
+    let is_bug = cfg!(target_arch = "x86_64") && !has("KASAN");
     kmsg::expecting(if is_bug { "BUG" } else { "oops" }, || {
         // The task does not come back.
         thread::spawn(move || modules::insmod(&path, DYING, "oops=1"));
@@ -56,8 +57,9 @@ fn containment(bench: &mut Bench) -> Result<(), Failure> {
         .collect();
     let cases = (CONSOLE.check)(&console);
     let cases = cases.map_err(|seen| Failure::assertion(LAW.name, seen))?;
-    // Five calls and three probes.
-    ensure("cases of containment", &cases, &(5 + DEVICES + 1))
+    // Five calls, and the probes of all devices and of the one that is bound again.
+    let probes = (DEVICES + 1) * probing().lives() as usize;
+    ensure("cases of containment", &cases, &(5 + probes))
 }
 
 pub(crate) fn main() -> ExitCode {
