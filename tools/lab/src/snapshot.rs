@@ -51,7 +51,7 @@ const REFUSED: &str = "refused";
 const SUMS: &str = "sums.json";
 
 /// So often the lab tries to take one.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 12;
 
 /// How long a guest that was restored may take to say so.
 const PATIENCE: Duration = Duration::from_secs(60);
