@@ -229,7 +229,7 @@ help:
 	@echo 'Variables:'
 	@echo '  KERNEL=stock | stock:7.2 | DIR      newest stock kernel, one of a series, or a built tree'
 	@echo '  KERNEL=stock:6.12 | stock:6.1       stock kernels without Rust: check-driver, shell'
-	@echo '  KERNEL=custom | debug | debug-remove | debug-kcsan | driver-domain |
+	@echo '  KERNEL=custom | debug | debug-remove | debug-kcsan | driver-domain |'
 	@echo '         debug-driver-domain | hardware'
 	@echo '                                      one of scripts/kernel, which is built first (5 to 40 minutes,'
 	@echo '                                      debug and debug-remove twice that)'
