@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use lab::own_kernel::FLAVOURS;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -228,6 +229,14 @@ fn blanks_and_quotes_in_variables_arrive() {
         // make itself has doubled dollars on its command line.
         let wanted = wanted.replace('$', "$$");
         assert!(got.contains(&wanted), "{target} {variable}: {got:?}");
+    }
+}
+
+#[test]
+fn help_has_all_kernels() {
+    let help = arguments("help", &[]).join("\n");
+    for flavour in FLAVOURS {
+        assert!(help.contains(flavour.name), "{}", flavour.name);
     }
 }
 
