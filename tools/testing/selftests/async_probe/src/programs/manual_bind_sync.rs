@@ -3,6 +3,8 @@
 //! A write to sysfs `bind` or `drivers_probe` returns after the probe, which ran in the writer's
 //! task, with any probe type and in any design.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;

@@ -4,6 +4,8 @@
 //! and dmesg names the object after 10 seconds. So does it name the object for which the
 //! unregistration of a bus or of a device waits.
 
+//@ boots: two_nodes
+
 use std::fs;
 use std::process::ExitCode;
 use std::thread::sleep;

@@ -3,6 +3,7 @@
 //! `probe-analyze` on a running kernel: `record`, and `collect` with the kprobes of `boot-line`.
 
 //@ plain: it makes recordings itself
+//@ boots: two_nodes
 
 use std::env;
 use std::fs::{self, OpenOptions};
