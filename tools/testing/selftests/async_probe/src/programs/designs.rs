@@ -4,6 +4,8 @@
 //! it says, and lets the call that sets off the probes return early or late as it says, in both
 //! orders of arrival.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::designs::Design;

@@ -3,6 +3,8 @@
 //! A failed probe calls no remove and leaves nothing bound; the other devices are untouched and
 //! the device can be bound later.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::event::Call;
