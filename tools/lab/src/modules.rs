@@ -188,9 +188,10 @@ pub fn with_extension(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Makes `link` point to a directory beside it, whatever it was before.
+/// Makes `link` point to a directory below its own, whatever it was before.
 fn link(dir: &Path, link: &Path) -> Result<()> {
-    let to = Path::new("built").join(name(dir));
+    let own = link.parent().and_then(|own| dir.strip_prefix(own).ok());
+    let to = own.unwrap_or(dir);
     if fs::read_link(link).is_ok_and(|is| is == to) {
         return Ok(());
     }
@@ -199,7 +200,7 @@ fn link(dir: &Path, link: &Path) -> Result<()> {
     } else {
         remove_tree(link)?;
     }
-    symlink(&to, link).at(link, "make the link")
+    symlink(to, link).at(link, "make the link")
 }
 
 /// The modules of a directory: its sources, and where what is built goes, both as paths in the

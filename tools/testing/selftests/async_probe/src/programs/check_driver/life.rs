@@ -467,7 +467,7 @@ impl Life {
             self.settle(recorder)?;
         }
         self.rmmod()?;
-        self.await_releases();
+        await_releases();
         let left = match (&self.plan.after, &self.plan.undo) {
             (Some(_), None) => "left_or_made",
             _ => "left",
@@ -751,15 +751,15 @@ impl Life {
         }
         self.settle(recorder)?;
         self.rmmod()?;
-        self.await_releases();
+        await_releases();
         Ok(())
     }
+}
 
-    /// Waits until what has been deleted is released: the end of it is in the recording.
-    fn await_releases(&self) {
-        if is_virtual() {
-            thread::sleep(RELEASED);
-        }
+/// Waits until what has been deleted is released: the end of it is in the recording.
+fn await_releases() {
+    if is_virtual() {
+        thread::sleep(RELEASED);
     }
 }
 

@@ -1,0 +1,1 @@
+../hrtimer_setup.h
