@@ -26,6 +26,7 @@ pub static LAW: Law = Law {
     needs: &[Sight::Console],
     check: |_| Ok(0),
     mutants: &[
+        Mutant::apart("init_waits_for_the_dead"),
         Mutant::console("another_module_waits", &CONSOLE, waits),
         Mutant::console("another_probe_waits", &CONSOLE, never_ends),
     ],

@@ -34,6 +34,8 @@ pub struct Mutant {
 pub enum MutantKind {
     /// A wrong driver or bus on the running kernel.
     Live,
+    /// One that the machine does not survive: the program of the law's name has it.
+    Apart,
     /// An edit of a recording.
     Recording(Edit),
     /// An edit of what the console has printed.
@@ -81,6 +83,11 @@ impl Mutant {
         edit: fn(&str) -> Option<String>,
     ) -> Self {
         Self::new(name, MutantKind::Console(of, edit))
+    }
+
+    /// A wrong driver or bus that the machine does not survive.
+    pub const fn apart(name: &'static str) -> Self {
+        Self::new(name, MutantKind::Apart)
     }
 
     /// The same, about which these laws may complain besides.

@@ -45,7 +45,7 @@ fn section(law: &Law) -> String {
         textwrap::fill(&format!("- *{title}*: {text}"), options) + "\n"
     };
     let of = |live: bool, one: &str, more: &str| {
-        let is_live = |kind: &MutantKind| matches!(kind, MutantKind::Live);
+        let is_live = |kind: &MutantKind| matches!(kind, MutantKind::Live | MutantKind::Apart);
         let mutants = law.mutants.iter().filter(|of| is_live(&of.kind) == live);
         match mutants.count() {
             0 => None,

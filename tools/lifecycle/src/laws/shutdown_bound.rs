@@ -24,6 +24,7 @@ pub static LAW: Law = Law {
     needs: &[Sight::Console],
     check: |_| Ok(0),
     mutants: &[
+        Mutant::apart("notifier_shuts_down"),
         Mutant::console("never_shut_down", &CONSOLE, never),
         Mutant::console("shut_down_twice", &CONSOLE, twice),
         Mutant::console("shut_down_in_its_probe", &CONSOLE, early),

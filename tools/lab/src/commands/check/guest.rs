@@ -33,6 +33,9 @@ const SLOW_MS: &str = "ASYNC_PROBE_SLOW_MS=1200";
 const SLOWER_MS: &str = "ASYNC_PROBE_SLOW_MS=2000";
 
 /// Prints the guest's clock.
+/// What the lines of a wrong driver have.
+const MUTANT: &str = "mutant";
+
 const CLOCK: &str = "read up idle </proc/uptime; echo \"lab: clock $up\"";
 
 /// The tests of the guest, in one way to boot.
@@ -284,14 +287,21 @@ fn powered_off(outcome: &Outcome) -> bool {
             .is_ok_and(|console| console.contains("reboot: Power down"))
 }
 
-/// How a program that has powered the machine off has broken the law of its name.
+/// How a program that has powered the machine off has broken the law of its name, but for a mutant,
+/// which has to break it.
 fn broken_by(program: &str, outcome: &Outcome) -> Option<String> {
     let law = LAWS.iter().find(|law| law.name == program)?;
     let console = fs::read_to_string(&outcome.console).ok()?;
     let from = console.rfind("call_began call=insmod on=async_probe ")?;
     let from = console[..from].rfind('\n').map_or(0, |at| at + 1);
-    match (law.console()?.check)(&console[from..]) {
+    let lines = console[from..].split_inclusive('\n');
+    let (wrong, right): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.contains(MUTANT));
+    let check = law.console()?.check;
+    match check(&right.concat()) {
         Ok(0) => Some(format!("no case of {}", law.name)),
+        Ok(_) if !wrong.is_empty() && check(&wrong.concat()).is_ok() => {
+            Some(format!("{} does not catch the mutant", law.name))
+        }
         Ok(_) => None,
         Err(broken) => Some(format!("{}: {broken}", law.name)),
     }

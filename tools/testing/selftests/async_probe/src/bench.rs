@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lifecycle::event::Call;
+use lifecycle::laws::mutant::Console;
 use lifecycle::laws::one_at_a_time::under_way;
 use lifecycle::laws::{self, Law, Verdict};
 use lifecycle::life::Kind;
@@ -328,6 +329,19 @@ impl<'a> Bench<'a> {
     pub fn lines(&mut self) -> Result<&[String], Failure> {
         self.log.catch_up()?;
         Ok(self.log.lines())
+    }
+
+    /// What a law of a console says of the log so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Log`] if the log cannot be relied on.
+    pub fn judge_console(&mut self, law: &Console) -> Result<Result<usize, String>, Failure> {
+        let lines = self.lines()?.iter();
+        let console: String = lines
+            .map(|line| format!("[    0.000000] {line}\n"))
+            .collect();
+        Ok((law.check)(&console))
     }
 
     /// Waits until the events are as wanted.

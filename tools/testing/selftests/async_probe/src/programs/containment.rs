@@ -15,7 +15,7 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use lifecycle::event::Call;
-use lifecycle::laws::containment::{CONSOLE, LAW};
+use lifecycle::laws::containment::CONSOLE;
 use lifecycle::ProbeType;
 use selftests::kernel::{has, probing};
 use selftests::samples::{Driver, PLATFORM};
@@ -24,6 +24,9 @@ use selftests::{ensure, kmsg, ktap, modules, Bench, Failure, Test};
 const DEVICES: usize = 2;
 /// The driver whose probe dies, and its device.
 const DYING: &str = "kthread_probe";
+/// A driver whose init waits for the lock that the dead task holds.
+const MUTANT: &str = "mutant_driver";
+const BASE: &str = "mutants";
 const PANICS: &str = "/proc/sys/kernel/panic_on_oops";
 const DIES: Duration = Duration::from_millis(500);
 /// By then the lab has read the results.
@@ -51,15 +54,20 @@ fn containment(bench: &mut Bench) -> Result<(), Failure> {
     bench.write(Call::Bind, &PLATFORM.device(0))?;
     bench.rmmod(PLATFORM.module)?;
     bench.rmmod(PLATFORM.devices)?;
-    let lines = bench.lines()?.iter();
-    let console: String = lines
-        .map(|line| format!("[    0.000000] {line}\n"))
-        .collect();
-    let cases = (CONSOLE.check)(&console);
-    let cases = cases.map_err(|seen| Failure::assertion(LAW.name, seen))?;
     // Five calls, and the probes of all devices and of the one that is bound again.
     let probes = (DEVICES + 1) * probing().lives() as usize;
-    ensure("cases of containment", &cases, &(5 + probes))
+    let cases = bench.judge_console(&CONSOLE)?;
+    ensure("cases of containment", &cases, &Ok(5 + probes))?;
+
+    let [base, driver] = [BASE, MUTANT].map(|module| bench.module(module));
+    thread::spawn(move || {
+        let _ = modules::insmod(&base, BASE, "mutant=init_waits_for_the_dead");
+        let _ = modules::insmod(&driver, MUTANT, "");
+    });
+    sleep(DIES);
+    let broken = format!("insmod of {MUTANT} never ends, after an oops");
+    let seen = bench.judge_console(&CONSOLE)?;
+    ensure("what the law says of a mutant", &seen, &Err(broken))
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -166,17 +166,7 @@ fn suspend(
             &Some(Errno::ENODEV as i32),
         )?;
     }
-    let lines = bench.lines()?.iter();
-    let console: String = lines
-        .map(|line| format!("[    0.000000] {line}\n"))
-        .collect();
-    match (law.check)(&console) {
-        Ok(DEVICES) => Ok(()),
-        seen => Err(Failure::assertion(
-            "the law to be kept twice",
-            format!("{seen:?}"),
-        )),
-    }
+    ensure("cases of the law", &bench.judge_console(law)?, &Ok(DEVICES))
 }
 
 pub(crate) fn main() -> ExitCode {

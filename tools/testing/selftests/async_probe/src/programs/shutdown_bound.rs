@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Power-off shuts down a device that is bound and one that is being probed, and leaves out one
-//! that has been unbound. With `initcall_debug` the driver core says which it shuts down.
+//! that has been unbound. With `initcall_debug` the driver core says which it shuts down. A wrong
+//! driver beside it breaks the law.
 
 //@ plain: the recording would end with the machine
 //@ boots: hotplug
@@ -31,6 +32,9 @@ fn shut_down(bench: &mut Bench) -> Result<(), Failure> {
     }
     bench.in_background(|| samples::write(Call::Bind, &PLATFORM.device(1)));
     sleep(Duration::from_millis(u64::from(driver.firmware_ms / 5)));
+    bench.insmod("mutants", "mutant=notifier_shuts_down devices=1")?;
+    bench.insmod("mutant_driver", "")?;
+    bench.rmmod("mutant_driver")?;
     fs::write(DEBUG, "Y").map_err(|error| Failure::io("write", DEBUG, error))?;
     power_off::now(NAME)
 }

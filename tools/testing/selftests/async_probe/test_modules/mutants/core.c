@@ -20,6 +20,9 @@
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/platform_device.h>
+#include <linux/reboot.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <linux/wait.h>
@@ -506,12 +509,32 @@ static void unregister_drivers(void)
 	bus_pinned = false;
 }
 
+/* The lock of a device whose probe has oopsed. */
+static int wait_for_the_dead(void)
+{
+	struct device *dev = bus_find_device_by_name(&platform_bus_type, NULL, "kthread_probe.0");
+	int ret;
+
+	if (!dev)
+		return -ENODEV;
+	ret = device_lock_interruptible(dev);
+	if (!ret)
+		device_unlock(dev);
+	put_device(dev);
+	return ret;
+}
+
 int mutants_register_drivers(struct module *owner)
 {
 	int ret;
 
 	if (!bus_registered)
 		return -ENODEV;
+	if (is("init_waits_for_the_dead")) {
+		ret = wait_for_the_dead();
+		if (ret)
+			return ret;
+	}
 	bus_pinned = bus_owner && !is("provider_goes") && try_module_get(bus_owner);
 	registrar = current;
 	ret = register_driver(&first, owner);
@@ -542,6 +565,21 @@ void mutants_unregister_drivers(void)
 }
 EXPORT_SYMBOL_GPL(mutants_unregister_drivers);
 
+/* The machine goes down. */
+
+static int shut_down(struct notifier_block *notifier, unsigned long action, void *data)
+{
+	uint i;
+
+	/* As the driver core does with initcall_debug, but of devices that are not bound, too. */
+	for (i = 0; i < MAX_DEVICES; i++)
+		if (all[i].added)
+			dev_info(&all[i].dev, "shutdown\n");
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block notifier = { .notifier_call = shut_down };
+
 /* A domain, with the lines of domain_test.ko. */
 
 static void end(void *number, async_cookie_t cookie)
@@ -569,6 +607,8 @@ static int __init mutants_init(void)
 		return -EINVAL;
 	if (domain)
 		drop_domain();
+	if (is("notifier_shuts_down"))
+		register_reboot_notifier(&notifier);
 	return own_bus ? mutants_register_bus(NULL) : 0;
 }
 module_init(mutants_init);
@@ -577,6 +617,8 @@ static void __exit mutants_exit(void)
 {
 	uint i;
 
+	if (is("notifier_shuts_down"))
+		unregister_reboot_notifier(&notifier);
 	unregister_drivers();
 	unregister_bus();
 	for (i = 0; i < MAX_DEVICES; i++) {
