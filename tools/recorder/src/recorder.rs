@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use lifecycle::event::arch::Arch;
 use lifecycle::event::definitions::{DEFINITIONS, WATCHES};
 use lifecycle::event::point::{Definition, Point};
+use lifecycle::event::resource::Step;
 use lifecycle::parse::recording::seal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -195,8 +196,8 @@ impl Recorder {
         is_whole.then_some(points)
     }
 
-    /// Makes the kprobes of these watches. A resource of which a kernel lacks one is not watched:
-    /// its end might not be seen.
+    /// Makes the kprobes of these watches. A resource whose end a kernel does not show is not
+    /// watched.
     fn watch(&mut self, watched: &[Definition]) -> Result<(), Error> {
         let resource = |of: &Definition| match of.point {
             Point::Of(resource, _) => Ok(resource),
@@ -205,6 +206,9 @@ impl Recorder {
         let mut lacks = vec![];
         for point in watched {
             match self.make(point) {
+                // What the kernel lacks starts nothing.
+                Err(Error::Unavailable(_)) if matches!(point.point, Point::Of(_, Step::Starts)) => {
+                }
                 Err(Error::Unavailable(_)) => lacks.push(resource(point)),
                 made => made?,
             }

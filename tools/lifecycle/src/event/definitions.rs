@@ -211,12 +211,25 @@ pub const WATCHES: &[Definition] = points! {
         [name="+24($arg1):string" func="$caller:x64"];
     Of(Reference, Stops): "reference_stops" of module_put in "kernel/module/main.c" => Unseen
         [name="+24($arg1):string" func="$caller:x64"];
-    // No event tells when a callback runs (`CONFIG_RCU_TRACE`).
+    // A callback of any kind of RCU is about to run: the first one of the list.
+    Of(Rcu, Runs): "rcu_runs" of rcu_cblist_dequeue in "kernel/rcu/rcu_segcblist.c" => Unseen
+        [at="+0($arg1):x64" func="+8(+0($arg1)):x64"];
     Of(Rcu, Starts): "rcu" of call_rcu in "kernel/rcu/tree.c" => Unseen
         [at="$arg1:x64" func="$arg2:x64"];
     Of(Rcu, Starts): "rcu_hurry" of call_rcu_hurry in "kernel/rcu/tree.c" => Unseen
         [at="$arg1:x64" func="$arg2:x64"];
     Of(Rcu, Stops): "rcu_barrier" of rcu_barrier in "kernel/rcu/tree.c" => Nothing [];
+    // `domain` is the `struct srcu_struct`. In 7.2 call_rcu_tasks_trace() is inline, and calls this.
+    Of(Srcu, Starts): "srcu" of call_srcu in "kernel/rcu/srcutree.c" => Unseen
+        [domain="$arg1:x64" at="$arg2:x64" func="$arg3:x64"];
+    Of(Srcu, Stops): "srcu_barrier" of srcu_barrier in "kernel/rcu/srcutree.c" => Nothing
+        [domain="$arg1:x64"];
+    Of(RcuTasks, Starts): "rcu_tasks" of call_rcu_tasks in "kernel/rcu/tasks.h" => Unseen
+        [at="$arg1:x64" func="$arg2:x64"];
+    Of(RcuTasks, Stops): "rcu_barrier_tasks" of rcu_barrier_tasks in "kernel/rcu/tasks.h" => Nothing [];
+    Of(RcuTasksTrace, Starts): "rcu_tasks_trace" of call_rcu_tasks_trace in "kernel/rcu/tasks.h" => Unseen
+        [at="$arg1:x64" func="$arg2:x64"];
+    Of(RcuTasksTrace, Stops): "rcu_barrier_tasks_trace" of rcu_barrier_tasks_trace in "kernel/rcu/tasks.h" => Nothing [];
     // The format of the name.
     RequestModule: "request_module" of __request_module in "kernel/module/kmod.c" => Unseen
         [name="+0($arg2):string"];

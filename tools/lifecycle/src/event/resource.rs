@@ -36,8 +36,27 @@ pub enum Resource {
     Attribute,
     /// A reference to a module, which a module has taken or put.
     Reference,
-    /// The callback of `call_rcu()`, until a task has waited for all of them.
+    /// The callback of `call_rcu()`, until it runs.
     Rcu,
+    /// That of `call_srcu()`.
+    Srcu,
+    /// That of `call_rcu_tasks()`.
+    RcuTasks,
+    /// That of `call_rcu_tasks_trace()`.
+    RcuTasksTrace,
+}
+
+impl Resource {
+    /// The function that waits for all callbacks of this kind of RCU.
+    pub fn barrier(self) -> Option<&'static str> {
+        match self {
+            Self::Rcu => Some("rcu_barrier()"),
+            Self::Srcu => Some("srcu_barrier()"),
+            Self::RcuTasks => Some("rcu_barrier_tasks()"),
+            Self::RcuTasksTrace => Some("rcu_barrier_tasks_trace()"),
+            _ => None,
+        }
+    }
 }
 
 /// What happens to it.
@@ -69,6 +88,9 @@ impl fmt::Display for Resource {
             Self::Attribute => "sysfs file",
             Self::Reference => "reference to the module",
             Self::Rcu => "RCU callback",
+            Self::Srcu => "SRCU callback",
+            Self::RcuTasks => "RCU Tasks callback",
+            Self::RcuTasksTrace => "RCU Tasks Trace callback",
         })
     }
 }

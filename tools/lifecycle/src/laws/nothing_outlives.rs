@@ -29,7 +29,9 @@ pub static LAW: Law = Law {
            device_remove_file(), the unregistration of notifiers and of child devices. \
            devm_request_irq() and its like do that by themselves. What the init has started, the \
            exit takes back. It ends with rcu_barrier() if the module has given call_rcu() a \
-           function of its own (Documentation/RCU/rcubarrier.rst).",
+           function of its own (Documentation/RCU/rcubarrier.rst). Of call_srcu() this is \
+           srcu_barrier(), of call_rcu_tasks() rcu_barrier_tasks(), of call_rcu_tasks_trace() \
+           rcu_barrier_tasks_trace().",
     needs: &[
         Sight::Probes,
         Sight::Removes,
@@ -92,6 +94,10 @@ struct There {
     older: HashMap<Key, Late>,
     /// The devices that a probe has added, by where they are: the addition and the probe.
     children: HashMap<u64, (usize, usize)>,
+    /// The RCU callbacks that have run, and for which no task has waited since by a barrier.
+    ran: HashMap<Key, usize>,
+    /// Those of them whose module has gone.
+    unwaited: Vec<usize>,
     /// The module of each driver, by where that is.
     drivers: HashMap<u64, String>,
     /// The devices that these have bound, by where they are, and how each was deleted.
@@ -345,14 +351,13 @@ const WAITS: [Resource; 6] = [
 ];
 
 /// Whether it counts when a function returns: an async one and the callback of
-/// `request_firmware_nowait()` are pending until then, and `rcu_barrier()` has waited.
+/// `request_firmware_nowait()` are pending until then, and a barrier of RCU has waited.
 fn has_to_end(kind: Kind) -> bool {
-    use Resource::{Async, Firmware, Rcu};
-    use Step::{Runs, Stops};
-    matches!(
-        kind,
-        Kind::Of(Firmware | Async, Runs) | Kind::Of(Rcu, Stops)
-    )
+    match kind {
+        Kind::Of(Resource::Firmware | Resource::Async, Step::Runs) => true,
+        Kind::Of(resource, Step::Stops) => resource.barrier().is_some(),
+        _ => false,
+    }
 }
 
 /// Whether a device is one that the driver core adds for another one: a wake-up source, or a link
@@ -406,6 +411,13 @@ fn resource_step(
             there.resources.extend(of.map(|of| (key, of)));
             Ok(false)
         }
+        Step::Runs if resource == Resource::Rcu => {
+            let is_it = |of: &Key| of.0.barrier().is_some() && of.1 == key.1;
+            let ran = there.resources.keys().copied().find(is_it);
+            let ran = ran.and_then(|of| there.resources.remove_entry(&of));
+            there.ran.extend(ran);
+            Ok(false)
+        }
         Step::Runs => {
             let is_over = |late: &Late| {
                 let until = life.spans[late.release].end.unwrap_or(span.begin);
@@ -439,11 +451,15 @@ fn resource_step(
             Ok(there.resources.len() < before)
         }
         // All callbacks that have been queued before.
-        Step::Stops if resource == Resource::Rcu => {
-            let before = there.resources.len();
-            let waited = |of: &Key, start: usize| of.0 == resource && start < at;
-            there.resources.retain(|key, start| !waited(key, *start));
-            Ok(there.resources.len() < before)
+        Step::Stops if resource.barrier().is_some() => {
+            let before = there.resources.len() + there.ran.len();
+            let others = |of: &Key, start: &mut usize| {
+                let is_same = life.spans[*start].facts.domain == span.facts.domain;
+                of.0 != resource || !is_same || *start > at
+            };
+            there.resources.retain(others);
+            there.ran.retain(others);
+            Ok(there.resources.len() + there.ran.len() < before)
         }
         Step::Stops => Ok(there.resources.remove(&key).is_some()),
     }
@@ -612,9 +628,9 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
         let by = probe_of(life, *start).map_or(String::new(), |probe| {
             format!(", which the probe of {} has started,", life.spans[probe].on)
         });
-        let gone = match resource {
-            Resource::Rcu => "waited for by rcu_barrier()",
-            _ => "gone",
+        let gone = match resource.barrier() {
+            Some(barrier) => format!("waited for by {barrier}"),
+            None => "gone".to_owned(),
         };
         court.demand(
             false,
@@ -640,8 +656,36 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
             &[life.spans[*add].began, span.began],
         )?;
     }
+    let ran = there.ran.values().copied();
+    let of_module: Vec<usize> = ran
+        .filter(|start| of_module(life, *start, there) == Some(module))
+        .collect();
+    there.unwaited.extend(of_module);
+    there.ran.clear();
     there.texts.retain(|_, (of, _)| of != module);
     Ok(())
+}
+
+/// The first RCU callback that has run by itself before its module has gone. `free_module()` waits
+/// for its end, as callbacks run with softirqs disabled: it calls `synchronize_rcu()` before it
+/// frees the text. Whether the module has waited for its beginning is not seen.
+pub fn unwaited(life: &Life) -> Option<String> {
+    let court = Court {
+        law: LAW.name,
+        life,
+    };
+    let mut there = There::default();
+    judge(&court, &mut there).ok()?;
+    let start = &life.spans[*there.unwaited.iter().min()?];
+    let Kind::Of(resource, _) = start.kind else {
+        return None;
+    };
+    let barrier = resource.barrier()?;
+    Some(format!(
+        "The {resource} {} has run before rmmod, but {barrier} has not waited for it. That is right \
+         if the driver has waited for it otherwise, such as by a completion.",
+        start.on
+    ))
 }
 
 /// The end of a device that a probe has added is not there.

@@ -149,6 +149,9 @@ fn expected(law: &str, words: &[&str], life: &Life) -> Result<String, Violation>
         ("nothing_outlives", ["dies"]) => {
             nothing_outlives::at_death(life, &[9]).map_or(Ok("nothing".to_owned()), Err)
         }
+        ("nothing_outlives", ["unwaited"]) => {
+            Ok(nothing_outlives::unwaited(life).unwrap_or("nothing".to_owned()))
+        }
         ("numa", nodes) => {
             let nodes = nodes.iter().map(|of| of.split_once('=').unwrap());
             let nodes = nodes.map(|(device, node)| (device.to_owned(), node.parse().unwrap()));

@@ -359,7 +359,7 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
 }
 
 /// What a complaint means that has these words, or a function of the kernel on its stack.
-const MEANT: [(&str, &str); 2] = [
+const MEANT: [(&str, &str); 3] = [
     (
         " returned with preemption imbalance",
         "a probe or the init has returned with a spinlock held",
@@ -368,6 +368,11 @@ const MEANT: [(&str, &str); 2] = [
     (
         " states_show+0x",
         "a state of CPU hotplug is left by a module that is gone (cpuhp_remove_state())",
+    ),
+    (
+        " cleanup_srcu_struct+0x",
+        "a callback of call_srcu() is pending, or a reader active, when the srcu_struct goes \
+         (srcu_barrier())",
     ),
 ];
 

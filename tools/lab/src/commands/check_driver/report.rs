@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lifecycle::driver::Verdict::{Already, Forbidden};
 use lifecycle::driver::{advise, loads, text, Advice, Facts, Load, Named};
 use lifecycle::event::Call;
+use lifecycle::laws::nothing_outlives;
 use lifecycle::parse::recording;
 use lifecycle::{errno, Event, Micros, What};
 use serde::Serialize;
@@ -231,7 +232,10 @@ impl Report {
                     fault.what
                 )
             }),
-            notes: notes(life, parts),
+            notes: notes(life, parts, lives.values())
+                .iter()
+                .map(|note| symbols.name(note))
+                .collect(),
             recordings: life
                 .parts
                 .iter()
@@ -429,7 +433,11 @@ fn named(driver: &Driver, plain: &Load, others: &[Advised]) -> Named {
 }
 
 /// What else was seen, in sentences.
-fn notes(life: &Life, parts: &Parts) -> Vec<String> {
+fn notes<'a>(
+    life: &Life,
+    parts: &Parts,
+    lives: impl Iterator<Item = &'a lifecycle::Life>,
+) -> Vec<String> {
     let mut notes = Vec::new();
     for driver in life.drivers.iter().filter(|driver| driver.fixed) {
         notes.push(format!(
@@ -462,6 +470,7 @@ fn notes(life: &Life, parts: &Parts) -> Vec<String> {
         });
     }
     notes.dedup();
+    notes.extend(lives.filter_map(nothing_outlives::unwaited).take(1));
     notes
 }
 
@@ -520,7 +529,7 @@ mod tests {
             ),
         ] {
             let life = Life::read(&format!("check: driver 1 platform d\ncheck: {told}\n"));
-            let notes = notes(&life, &Parts::new());
+            let notes = notes(&life, &Parts::new(), [].iter());
             assert!(notes.len() == 1 && notes[0].contains(note), "{notes:?}");
         }
     }

@@ -19,18 +19,11 @@
 #include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/srcu.h>
 #include <linux/timer.h>
-#include <linux/version.h>
 #include <linux/workqueue.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-static void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
-			  clockid_t clock, enum hrtimer_mode mode)
-{
-	hrtimer_init(timer, clock, mode);
-	timer->function = function;
-}
-#endif
+#include "hrtimer_setup.h"
 
 #define PORT 0x5f0
 #define DEVICES 2
@@ -61,6 +54,9 @@ static struct platform_device *devices[DEVICES];
 static struct class *class;
 static struct dentry *dir;
 static dev_t numbers;
+static struct rcu_head last[3];
+static DECLARE_COMPLETION(ran);
+DEFINE_STATIC_SRCU(srcu);
 
 static void right_work(struct work_struct *work)
 {
@@ -139,6 +135,11 @@ static void right_loaded(const struct firmware *fw, void *context)
 static void right_rcu(struct rcu_head *head)
 {
 	kfree(container_of(head, struct later, head));
+}
+
+static void right_last(struct rcu_head *head)
+{
+	complete(&ran);
 }
 
 static void right_release(struct device *dev)
@@ -330,6 +331,14 @@ static void __exit right_exit(void)
 
 	platform_driver_unregister(&right_driver);
 	rcu_barrier();
+	call_srcu(&srcu, &last[0], right_last);
+	srcu_barrier(&srcu);
+	call_rcu_tasks(&last[1], right_last);
+	rcu_barrier_tasks();
+	/* Without a barrier: free_module() waits for the end of what has begun. */
+	reinit_completion(&ran);
+	call_rcu(&last[2], right_last);
+	wait_for_completion(&ran);
 	for (i = 0; i < DEVICES; i++)
 		platform_device_unregister(devices[i]);
 	unregister_netdevice_notifier(&right_notifier);

@@ -19,21 +19,15 @@
 #include <linux/platform_device.h>
 #include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
+#include <linux/rcupdate_trace.h>
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include <linux/timer.h>
-#include <linux/version.h>
 #include <linux/workqueue.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-static void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
-			  clockid_t clock, enum hrtimer_mode mode)
-{
-	hrtimer_init(timer, clock, mode);
-	timer->function = function;
-}
-#endif
+#include "hrtimer_setup.h"
 
 static char *fault = "none";
 module_param(fault, charp, 0444);
@@ -59,6 +53,7 @@ static bool taken;
 static DEFINE_MUTEX(lock);
 static DEFINE_SPINLOCK(spin);
 static ASYNC_DOMAIN_EXCLUSIVE(domain);
+DEFINE_STATIC_SRCU(srcu);
 
 static bool is(const char *name)
 {
@@ -92,6 +87,37 @@ static void wrong_async(void *data, async_cookie_t cookie)
 static void wrong_rcu(struct rcu_head *head)
 {
 	kfree(head);
+}
+
+static void wrong_srcu(struct rcu_head *head, rcu_callback_t function)
+{
+	call_srcu(&srcu, head, function);
+}
+
+static const struct {
+	const char *fault;
+	void (*call)(struct rcu_head *head, rcu_callback_t function);
+} rcu[] = {
+	{ "rcu", call_rcu },
+	{ "rcu_hurry", call_rcu_hurry },
+	{ "srcu", wrong_srcu },
+	{ "rcu_tasks", call_rcu_tasks },
+	{ "rcu_tasks_trace", call_rcu_tasks_trace },
+};
+
+static void wrong_rcu_calls(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rcu); i++) {
+		struct rcu_head *head;
+
+		if (!is(rcu[i].fault))
+			continue;
+		head = kzalloc(sizeof(*head), GFP_KERNEL);
+		if (head)
+			rcu[i].call(head, wrong_rcu);
+	}
 }
 
 static irqreturn_t wrong_handler(int irq, void *data)
@@ -262,16 +288,12 @@ static int wrong_probe(struct platform_device *pdev)
 static void wrong_remove(struct platform_device *pdev)
 {
 	struct wrong *wrong = platform_get_drvdata(pdev);
-	struct rcu_head *head = kzalloc(sizeof(*head), GFP_KERNEL);
 
 	if (!is("work"))
 		cancel_delayed_work_sync(&wrong->work);
 	if (!is("timer"))
 		timer_delete_sync(&wrong->timer);
-	if (head && is("rcu"))
-		call_rcu(head, wrong_rcu);
-	else
-		kfree(head);
+	wrong_rcu_calls();
 	if (wrong->misc.name)
 		misc_deregister(&wrong->misc);
 	if (is("shared"))
