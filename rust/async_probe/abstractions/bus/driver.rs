@@ -122,45 +122,46 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         let bus = T::Bus::bus_type();
         let drv = reg.get();
 
-        if name.is_empty() {
-            return Err(EINVAL);
-        }
-        let user = User::new(
-            Object::Driver(name),
-            module.as_ptr() as usize,
-            Some(&bus.door),
-        );
-        let user = KBox::pin_init(user, GFP_KERNEL)?;
-
-        // SAFETY: `drv` is initialized, and no other task knows it before it is registered.
-        let raw = unsafe {
-            let raw = Opaque::cast_into(&raw const (*drv).raw);
-
-            (*drv).drives = Some(Self::drives);
-            (*drv).user = Some(user);
-            (*raw).name = name.as_char_ptr();
-            (*raw).bus = bus.as_raw();
-            (*raw).owner = module.as_ptr();
-            (*raw).mod_name = name.as_char_ptr();
-            (*raw).probe = Some(Self::probe_callback);
-            (*raw).remove = Some(Self::remove_callback);
-            if (*drv).attacher.is_some() {
-                // The strategy probes, and the driver core must not. This is the innermost adapter:
-                // it overrides the probe type that another one has set.
-                (*raw).probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
+        let register = || {
+            if name.is_empty() {
+                return Err(EINVAL);
             }
-            raw
+            let user = User::new(
+                Object::Driver(name),
+                module.as_ptr() as usize,
+                Some(&bus.door),
+            );
+            let user = KBox::pin_init(user, GFP_KERNEL)?;
+
+            // SAFETY: `drv` is initialized, and no other task knows it before it is registered.
+            let raw = unsafe {
+                let raw = Opaque::cast_into(&raw const (*drv).raw);
+
+                (*drv).drives = Some(Self::drives);
+                (*drv).user = Some(user);
+                (*raw).name = name.as_char_ptr();
+                (*raw).bus = bus.as_raw();
+                (*raw).owner = module.as_ptr();
+                (*raw).mod_name = name.as_char_ptr();
+                (*raw).probe = Some(Self::probe_callback);
+                (*raw).remove = Some(Self::remove_callback);
+                if (*drv).attacher.is_some() {
+                    // The strategy probes, and the driver core must not. This is the innermost
+                    // adapter: it overrides the probe type that another one has set.
+                    (*raw).probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
+                }
+                raw
+            };
+
+            // SAFETY: By the safety requirements, `raw` is valid until it is unregistered.
+            to_result(unsafe { bindings::driver_register(raw) })
         };
 
-        // SAFETY: By the safety requirements, `raw` is valid until it is unregistered.
-        to_result(unsafe { bindings::driver_register(raw) }).inspect_err(|_| {
+        register().inspect_err(|_| {
             // SAFETY: The driver is not registered. As for a driver in C, a match callback may
             // still run for it: a `bus_add_driver()` that fails for want of memory does not wait
             // for the callbacks that it has begun (`klist_del()`).
-            unsafe {
-                (*drv).attacher = None;
-                (*drv).user = None;
-            }
+            unsafe { Self::clear(drv) }
         })
     }
 
@@ -179,14 +180,24 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         // domain waits for them.
         //
         // SAFETY: The driver is not registered any more, hence no other task uses the memory.
+        unsafe { Self::clear(drv) }
+    }
+}
+
+impl<T: Driver> Adapter<T> {
+    /// Drops what the memory of a driver owns, which nothing else drops.
+    ///
+    /// # Safety
+    ///
+    /// `drv` is initialized, and the driver is not registered.
+    unsafe fn clear(drv: *mut DriverStruct<T::Bus>) {
+        // SAFETY: By the safety requirements.
         unsafe {
             (*drv).attacher = None;
             (*drv).user = None;
         }
     }
-}
 
-impl<T: Driver> Adapter<T> {
     /// Whether the table has the id of a device.
     fn drives(dev: &Device<T::Bus>) -> bool {
         T::ID_TABLE.iter().any(|(id, _)| T::Bus::matches(dev, id))

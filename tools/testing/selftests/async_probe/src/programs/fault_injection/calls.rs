@@ -23,10 +23,14 @@ pub(crate) const MOMENT: Duration = Duration::from_millis(200);
 /// The error of a call without memory.
 pub(crate) const NO_MEMORY: &[Errno] = &[Errno::ENOMEM];
 
-/// The errors of the registration of a platform device: `platform_device_add()` ignores that
-/// `dev_set_name()` has found no memory for the name, and `device_add()` refuses a device without a
-/// name with EINVAL.
-pub(crate) const PLATFORM_DEVICE: &[Errno] = &[Errno::ENOMEM, Errno::EINVAL];
+/// The errors of calls that have lost the reason in `drivers/base`:
+///
+/// - `platform_device_add()` ignores that `dev_set_name()` has found no memory for the name, and
+///   `device_add()` refuses a device without a name.
+/// - `module_add_driver()` finds no directory `/sys/module/<module>/drivers`, for which there was
+///   no memory.
+/// - `drivers_probe_store()` has one error for all.
+pub(crate) const NO_REASON: &[Errno] = &[Errno::ENOMEM, Errno::EINVAL];
 
 /// Calls the init of a module. The steps before that are the same for all modules.
 pub(crate) const INIT: &str = "do_one_initcall";
@@ -80,5 +84,7 @@ pub(crate) fn bind_the_rest(bench: &mut Bench, sample: Sample) -> Result<usize, 
 
 /// Loads the modules that are there before a test.
 pub(crate) fn prepare(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
-    succeed(bench, &load_devices(sample))
+    succeed(bench, &load_devices(sample))?;
+    // Some are registered by asynchronous functions.
+    sample.bus().wait_for_devices(COUNT)
 }

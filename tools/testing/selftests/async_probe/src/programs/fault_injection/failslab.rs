@@ -58,13 +58,20 @@ impl Failslab {
         self.set("times", -1)?;
         self.set("space", 0)?;
         self.set("stacktrace-depth", DEPTH)?;
-        self.within(&(0..u64::MAX))
+        self.within(&(0..u64::MAX))?;
+        self.without(&(0..0))
     }
 
     /// Only allocations fail that are made from code in this range.
     pub(crate) fn within(&self, code: &Range<u64>) -> Result<(), Failure> {
         self.set("require-start", code.start)?;
         self.set("require-end", code.end)
+    }
+
+    /// Of those, none that are made from code in this range.
+    pub(crate) fn without(&self, code: &Range<u64>) -> Result<(), Failure> {
+        self.set("reject-start", code.start)?;
+        self.set("reject-end", code.end)
     }
 
     /// In whichever task, the first allocation fails after so many bytes have been allocated.
