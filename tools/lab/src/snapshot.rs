@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
@@ -36,7 +36,7 @@ use crate::qmp::Qmp;
 const SNAPSHOTS: &str = "snapshots";
 
 /// Changed when snapshots that others have taken cannot be used any more.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// So many are kept; the one that was used last is the last to go.
 const KEPT: usize = 10;
@@ -281,11 +281,9 @@ fn save(guest: &Bootable<'_>, initramfs: &[u8], dir: &Path) -> Result<bool> {
     qmp.execute("cont", json!({}))?;
     let patience = Duration::from_secs(guest.machine.wall_deadline.into());
     wait_for(&mut qemu, &dir.join(RESULTS), BOOTED, patience)?;
-    let results = dir.join(RESULTS);
     loop {
         qmp.execute("stop", json!({}))?;
-        let text = fs::read_to_string(&results).at(&results, "read")?;
-        if text.contains(NOTHING) {
+        if has_read(dir)? {
             return Ok(false);
         }
         let registers = qmp.human("info registers -a")?;
@@ -400,7 +398,21 @@ fn migrated(qmp: &mut Qmp) -> Result<()> {
     }
 }
 
-/// Writes what a run brings, with its length before it, as the memory of a device; tells whether
+/// What is before the archive in the memory of the device: its length, and whether the guest has
+/// read that, as the program late-initramfs notes.
+const HEADER: usize = 16;
+const READ: u64 = 8;
+
+/// Whether the guest has read the length: it was stopped too late. What it prints comes later yet,
+/// as the kernel writes to the serial line when that is free.
+fn has_read(dir: &Path) -> Result<bool> {
+    let path = dir.join(LATE);
+    let mut note = [0];
+    let read = File::open(&path).and_then(|file| file.read_exact_at(&mut note, READ));
+    read.at(&path, "read").map(|()| note != [0])
+}
+
+/// Writes what a run brings, with its header before it, as the memory of a device; tells whether
 /// there is room for it.
 ///
 /// # Errors
@@ -408,7 +420,8 @@ fn migrated(qmp: &mut Qmp) -> Result<()> {
 /// [`Kind::Storage`] if it cannot be written.
 pub fn late(out: &Path, archive: &[u8]) -> Result<bool> {
     let path = out.join(LATE);
-    let header = (archive.len() as u64).to_le_bytes();
+    let mut header = [0; HEADER];
+    header[..READ as usize].copy_from_slice(&(archive.len() as u64).to_le_bytes());
     if (header.len() + archive.len()) as u64 > LATE_MIB << 20 {
         return Ok(false);
     }
@@ -513,7 +526,6 @@ mod tests {
     use crate::environment::Environment;
     use crate::kernel::Kernel;
     use crate::machine::Machine;
-    use std::os::unix::fs::FileExt;
 
     /// A snapshot of these files, with its sums.
     fn snapshot(key: &Path) -> Snapshot {
@@ -652,10 +664,14 @@ mod tests {
         assert!(late(dir.path(), b"archive").unwrap());
         let mut file = File::open(dir.path().join(LATE)).unwrap();
         assert_eq!(file.metadata().unwrap().len(), LATE_MIB << 20);
-        let mut start = [0; 16];
+        let mut start = [0; 24];
         file.read_exact(&mut start).unwrap();
-        assert_eq!(&start, b"\x07\0\0\0\0\0\0\0archive\0");
-        let much = vec![0; (LATE_MIB << 20) as usize - 7];
+        assert_eq!(&start, b"\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0archive\0");
+        assert!(!has_read(dir.path()).unwrap());
+        let file = File::options().write(true).open(dir.path().join(LATE));
+        file.unwrap().write_all_at(b"\x01", READ).unwrap();
+        assert!(has_read(dir.path()).unwrap());
+        let much = vec![0; (LATE_MIB << 20) as usize - 15];
         assert!(!late(dir.path(), &much).unwrap());
     }
 }

@@ -15,7 +15,7 @@ use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 
 use cpio::newc::Reader;
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{MmapMut, MmapOptions};
 use recorder::Recorder;
 
 /// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab). The second one is
@@ -26,8 +26,10 @@ const MEMORY: [&str; 2] = [
     "/sys/bus/pci/devices/0000:00:1f.0/resource2",
 ];
 
-/// The length of the archive is before it, in little endian.
-const HEADER: usize = 8;
+/// Before the archive is its length, in little endian, and behind that the place where this program
+/// notes that it has read the length (`snapshot.rs` of the lab).
+const HEADER: usize = 16;
+const READ: usize = 8;
 
 /// How often the program counts, while the lab stops the machine: a quarter of a second on the
 /// host. It does nothing else, so that the place where it is stopped does not matter.
@@ -51,8 +53,11 @@ fn main() -> io::Result<()> {
     for count in 0..COUNTS {
         black_box(count);
     }
-    let memory = File::open(path)?;
-    let header = map(&memory, HEADER)?;
+    let memory = File::options().read(true).write(true).open(path)?;
+    let mut header = map(&memory, HEADER)?;
+    // Before it is read: a guest that is saved with the note would bring nothing.
+    black_box(&mut header)[READ] = 1;
+    let header = black_box(header);
     let length = header.first_chunk().copied().map_or(0, u64::from_le_bytes);
     if length == 0 {
         println!("lab: nothing was brought");
@@ -62,9 +67,9 @@ fn main() -> io::Result<()> {
     unpack(&map(&memory, HEADER + length)?[HEADER..])
 }
 
-fn map(memory: &File, length: usize) -> io::Result<Mmap> {
+fn map(memory: &File, length: usize) -> io::Result<MmapMut> {
     // SAFETY: The host writes this memory before the guest goes on, and no more afterwards.
-    unsafe { MmapOptions::new().len(length).map(memory) }
+    unsafe { MmapOptions::new().len(length).map_mut(memory) }
 }
 
 fn unpack(archive: &[u8]) -> io::Result<()> {

@@ -32,10 +32,10 @@ const SLOW_MS: &str = "ASYNC_PROBE_SLOW_MS=1200";
 /// The same where everything else takes several times as long: as much as the tests allow.
 const SLOWER_MS: &str = "ASYNC_PROBE_SLOW_MS=2000";
 
-/// Prints the guest's clock.
 /// What the lines of a wrong driver have.
 const MUTANT: &str = "mutant";
 
+/// Prints the guest's clock.
 const CLOCK: &str = "read up idle </proc/uptime; echo \"lab: clock $up\"";
 
 /// The tests of the guest, in one way to boot.
