@@ -131,33 +131,46 @@ pub fn stuck(step: &str, blocked: &[String]) -> String {
     }
 }
 
-/// The probe that may have returned with the lock for which all tasks wait that are blocked: the
-/// last one that has failed, as error paths forget locks, or the last one that has ended.
+/// The calls that may have returned with the lock for which all tasks wait that are blocked: the
+/// last probe that has failed, as error paths forget locks, or the last remove and the last probe.
 fn holder(of: &Evidence<'_>) -> Option<String> {
     let own = format!("[{}]", of.module);
     let mut tasks = of.blocked.iter().filter(|line| !line.starts_with(' '));
     if !tasks.clone().any(|task| task.ends_with(&own)) || !tasks.all(|task| waits_for_lock(task)) {
         return None;
     }
-    let probes = of.parts.values().flat_map(|life| {
+    let calls = of.parts.values().flat_map(|life| {
         let is_own = |by: Option<u64>| {
             let mut drivers = life.of(Kind::Register).map(|(_, driver)| &driver.facts);
             drivers.any(|of_driver| {
                 of_driver.by == by && of_driver.module.as_deref() == Some(of.module)
             })
         };
-        let probes = life.of(Kind::Probe).map(|(_, probe)| probe);
-        probes.filter(move |probe| probe.end.is_some() && is_own(probe.facts.by))
+        let spans = life.spans.iter().filter(|span| span.end.is_some());
+        spans.filter(move |span| match span.kind {
+            Kind::Probe => is_own(span.facts.by),
+            Kind::Remove => {
+                let mut of_device = life.of_device(span);
+                of_device.any(|(_, of)| of.kind == Kind::Probe && is_own(of.facts.by))
+            }
+            _ => false,
+        })
     });
-    let probe = probes.max_by_key(|probe| (probe.ret != Some(0), probe.end))?;
-    let how = match probe.ret {
-        Some(ret) if ret != 0 => format!("failed with {}", errno::name(ret)),
-        _ => "succeeded".to_owned(),
+    let last = |kind: Kind| {
+        let of_kind = calls.clone().filter(move |span| span.kind == kind);
+        of_kind.max_by_key(|span| (span.ret.is_some_and(|ret| ret != 0), span.end))
+    };
+    let probe = last(Kind::Probe)?;
+    let which = match (probe.ret, last(Kind::Remove)) {
+        (Some(ret), _) if ret != 0 => {
+            let errno = errno::name(ret);
+            format!("the probe of {}, which has failed with {errno},", probe.on)
+        }
+        (_, Some(remove)) => format!("the remove of {} or the probe of {}", remove.on, probe.on),
+        (_, None) => format!("the probe of {}, which has succeeded,", probe.on),
     };
     Some(format!(
-        ". No task that is blocked holds it: the probe of {}, which has {how}, may have returned \
-         with it held",
-        probe.on
+        ". No task that is blocked holds it: {which} may have returned with it held"
     ))
 }
 
@@ -359,7 +372,7 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
 }
 
 /// What a complaint means that has these words, or a function of the kernel on its stack.
-const MEANT: [(&str, &str); 3] = [
+const MEANT: [(&str, &str); 4] = [
     (
         " returned with preemption imbalance",
         "a probe or the init has returned with a spinlock held",
@@ -368,6 +381,10 @@ const MEANT: [(&str, &str); 3] = [
     (
         " states_show+0x",
         "a state of CPU hotplug is left by a module that is gone (cpuhp_remove_state())",
+    ),
+    (
+        " tasklet SCHED state not set",
+        "a tasklet is scheduled in memory that has been freed (tasklet_kill() in remove)",
     ),
     (
         " cleanup_srcu_struct+0x",

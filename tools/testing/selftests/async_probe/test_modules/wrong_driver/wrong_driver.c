@@ -50,6 +50,7 @@ static struct class *class;
 static int slots;
 static bool bound;
 static bool taken;
+static bool registered;
 static DEFINE_MUTEX(lock);
 static DEFINE_SPINLOCK(spin);
 static ASYNC_DOMAIN_EXCLUSIVE(domain);
@@ -301,7 +302,8 @@ static void wrong_remove(struct platform_device *pdev)
 	mutex_lock(&lock);
 	slots = 0;
 	taken = false;
-	mutex_unlock(&lock);
+	if (!is("lock_in_remove"))
+		mutex_unlock(&lock);
 }
 
 static struct platform_driver wrong_driver = {
@@ -309,6 +311,13 @@ static struct platform_driver wrong_driver = {
 	.remove = wrong_remove,
 	.driver = { .name = "wrong" },
 };
+
+static void wrong_register(struct work_struct *work)
+{
+	msleep(20);
+	registered = !platform_driver_register(&wrong_driver);
+}
+static DECLARE_WORK(registration, wrong_register);
 
 static void wrong_gone(void)
 {
@@ -336,16 +345,22 @@ static int __init wrong_init(void)
 			return ret;
 		}
 	}
+	if (is("late")) {
+		schedule_work(&registration);
+		return 0;
+	}
 	ret = platform_driver_register(&wrong_driver);
 	if (ret)
 		wrong_gone();
+	registered = !ret;
 	return ret;
 }
 module_init(wrong_init);
 
 static void __exit wrong_exit(void)
 {
-	platform_driver_unregister(&wrong_driver);
+	if (registered)
+		platform_driver_unregister(&wrong_driver);
 	async_synchronize_full_domain(&domain);
 	wrong_gone();
 }

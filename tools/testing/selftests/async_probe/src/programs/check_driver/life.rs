@@ -583,10 +583,18 @@ impl Life {
     /// they are bound again: what a probe has begun may still be under way.
     fn hasty(&mut self, recorder: &Recorder) -> Result<(), Stop> {
         self.load_driver("")?;
+        let is_there = |driver: &Driver| driver.file("uevent").exists();
+        if !self.drivers.iter().any(is_there) {
+            // Something registers it later, and is under way now.
+            self.unload_and_wait(recorder)?;
+            self.load_driver("")?;
+        }
         for call in [Call::Unbind, Call::Bind] {
             for (driver, device) in &self.devices {
-                // The kernel's answer is in the recording.
-                let _ = self.write(driver, call, device)?;
+                if driver.file(&call.to_string()).exists() {
+                    // The kernel's answer is in the recording.
+                    let _ = self.write(driver, call, device)?;
+                }
             }
             if call == Call::Unbind {
                 self.settle(recorder)?;
@@ -594,13 +602,19 @@ impl Life {
             }
         }
         self.undo()?;
+        self.unload_and_wait(recorder)?;
+        self.be_patient();
+        Ok(())
+    }
+
+    /// The driver is unloaded at once, or when that is not refused any more.
+    fn unload_and_wait(&mut self, recorder: &Recorder) -> Result<(), Stop> {
         let _ = self.try_rmmod(&self.plan.driver.name)?;
         self.settle(recorder)?;
         thread::sleep(2 * QUIET);
         if modules::is_loaded(&self.plan.driver.name) {
             self.rmmod()?;
         }
-        self.be_patient();
         Ok(())
     }
 

@@ -24,9 +24,9 @@ pub(crate) fn values(module: &str, statics: &[Static]) -> Vec<String> {
         return vec![];
     };
     let value = |of: &Static| {
-        let bytes = memory.read(place(module, of)?, of.bytes)?;
-        let words: Vec<String> = bytes.chunks(8).map(word).collect();
-        Some(format!("{} {}", of.name, words.join(",")))
+        let place = place(module, of)?;
+        let numbers: Vec<u64> = memory.read(place, of.bytes)?.chunks(8).map(number).collect();
+        Some(format!("{} {}", of.name, words(place, &numbers).join(",")))
     };
     statics.iter().filter_map(value).collect()
 }
@@ -48,15 +48,26 @@ pub(crate) fn at<'a>(module: &str, statics: &'a [Static], address: u64) -> Optio
     statics.iter().find(is_in).map(|of| of.name.as_str())
 }
 
-fn word(bytes: &[u8]) -> String {
-    let number = bytes
-        .iter()
-        .rev()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte));
-    match number {
+fn number(bytes: &[u8]) -> u64 {
+    let bytes = bytes.iter().rev();
+    bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// The value of a variable at this place. The first member of an idle `struct work_struct`, before an
+/// empty list and a function, says where it has run last (`kernel/workqueue.c`,
+/// `set_work_pool_and_clear_pending()`).
+fn words(place: u64, numbers: &[u64]) -> Vec<String> {
+    let is_work = |at: usize| {
+        let list = place + 8 * (at as u64 + 1);
+        matches!(numbers[at + 1..], [next, prev, function, ..]
+            if [next, prev] == [list; 2] && function >= POINTERS)
+    };
+    let word = |(at, number): (usize, &u64)| match *number {
+        _ if is_work(at) => "work".to_owned(),
         POINTERS.. => "p".to_owned(),
         number => number.to_string(),
-    }
+    };
+    numbers.iter().enumerate().map(word).collect()
 }
 
 /// The memory of the kernel.
@@ -95,5 +106,23 @@ impl Memory {
             .read_exact_at(&mut read, address - from + offset)
             .ok()?;
         Some(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_work_has_run_is_no_value() {
+        let list = POINTERS + 16;
+        for (numbers, expected) in [
+            (&[1, 5, list, list, POINTERS][..], "1,work,p,p,p"),
+            (&[1, 5, list, POINTERS, POINTERS], "1,5,p,p,p"),
+            (&[1, 5, list, list, 7], "1,5,p,p,7"),
+            (&[1, 5, list], "1,5,p"),
+        ] {
+            assert_eq!(words(POINTERS, numbers).join(","), expected);
+        }
     }
 }
