@@ -22,7 +22,7 @@ use lifecycle::{errno, Life};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
-use selftests::modules::Insmod;
+use selftests::modules::{self, Insmod};
 use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
@@ -89,6 +89,7 @@ struct Outcome {
 /// outcome if the kernel thread was there before the probe waited for it: the probe looks for a
 /// signal only while it waits (`kernel/kthread.c`, `__kthread_create_on_node()`).
 fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Option<Outcome>, Failure> {
+    modules::wait_until_gone(MODULE);
     bench.record()?;
     let program =
         std::env::current_exe().map_err(|error| Failure::io("find", "this program", error))?;
