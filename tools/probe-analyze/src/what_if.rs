@@ -2,6 +2,7 @@
 
 //! `probe-analyze what-if`.
 
+use lifecycle::life::Kind::Probe;
 use lifecycle::report::what_if::report;
 use lifecycle::simulate::what_if;
 
@@ -19,6 +20,15 @@ pub fn run(args: &WhatIf) -> Result<()> {
             format!("the log {} has no probe", summary.name),
             "there is nothing that could be asynchronous",
             "take a log that begins before the drivers are registered (probe-analyze boot-line)",
+        ));
+    }
+    let mut probes = summary.life.spans.iter().filter(|of| of.kind == Probe);
+    if probes.all(|probe| probe.driver.is_none()) {
+        return Err(Error::new(
+            Kind::Nothing,
+            format!("the log {} names no driver", summary.name),
+            "before Linux 7.3 the lines of initcall_debug have only the device",
+            "take a recording, which has them (probe-analyze boot-line)",
         ));
     }
     let answer = what_if(&summary.life, &args.driver);
