@@ -61,6 +61,34 @@ fn results_in_a_report() {
     assert_eq!(ret(new), -19);
 }
 
+/// What has begun in lines that the log lacks is in the report, too, with the kernel's own measure.
+/// An init function whose end it lacks does not go on.
+#[test]
+fn halves() {
+    let log = "[    9.000000] initcall a_init+0x0/0x10 [a] returned 0 after 8000000 usecs\n\
+               [    9.000000] initcall b_init+0x0/0x10 [b] returned 0 after 7000000 usecs\n\
+               [    9.500010] async_continuing @ 1 after 400010 usec\n";
+    let summary = lifecycle::summary::Summary::of("log", read(log));
+    let spans = summary
+        .life
+        .spans
+        .iter()
+        .map(|of| (of.on.as_str(), of.begin.0));
+    let expected = [
+        ("a_init [a]", 1_000_000),
+        ("b_init [b]", 2_000_000),
+        ("", 9_100_000),
+    ];
+    let mut spans: Vec<_> = spans.collect();
+    spans.sort_by_key(|(_, begin)| *begin);
+    assert_eq!(spans, expected);
+    assert_eq!(summary.calls.len(), 2);
+    let log = PLAIN.replace("initcall foo_init", "x");
+    let summary = lifecycle::summary::Summary::of("log", read(&log));
+    let took = summary.calls.iter().map(|call| call.took.0);
+    assert_eq!(took.collect::<Vec<_>>(), [252_000, 2_000, 746_000]);
+}
+
 /// What is to come out of files of `posted`, or of changes of the plain log.
 #[derive(Default)]
 struct Expected<'a> {

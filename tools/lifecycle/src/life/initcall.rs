@@ -4,7 +4,8 @@
 //!
 //! The lines say when something ended and how long it took. Only the lines of initcalls and of
 //! async work name the task; a probe is taken to be in the task of what was under way and began
-//! last before it.
+//! last before it. Of what has begun before the log, or in lines that it lacks, the line at its end
+//! says how long it took.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -57,21 +58,29 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
         match initcall {
             Initcall::Calling { function, pid } => {
                 open.loaded.remove(pid);
+                end_lost(builder, &mut open, *pid, at);
                 let of = open.initcalls.entry(function).or_default();
                 of.push((*pid, at));
                 open.last.insert(at, *pid);
             }
-            Initcall::Returned { function, ret, .. } => {
+            Initcall::Returned {
+                function,
+                ret,
+                took,
+            } => {
                 let of = open.initcalls.get_mut(function);
-                if let Some((pid, began)) = of.and_then(Vec::pop) {
-                    open.last.remove(&began);
-                    initcall_span(builder, pid, function, began, Some(at), Some(*ret));
-                    match &function.module {
-                        Some(module) => {
-                            open.loaded.insert(pid, (module, began, *ret));
-                        }
-                        None => open.returned = Some((pid, at)),
+                let Some((pid, began)) = of.and_then(Vec::pop) else {
+                    let span = end_span(builder, Kind::Initcall, &name(function), None, *took, at);
+                    builder.life.spans[span].ret = Some(*ret);
+                    continue;
+                };
+                open.last.remove(&began);
+                initcall_span(builder, pid, function, began, Some(at), Some(*ret));
+                match &function.module {
+                    Some(module) => {
+                        open.loaded.insert(pid, (module, began, *ret));
                     }
+                    None => open.returned = Some((pid, at)),
                 }
             }
             Initcall::Probed { .. } => probe_span(builder, &open, initcall, at),
@@ -103,6 +112,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 }
             }
             Initcall::RunInit { program } => {
+                end_lost(builder, &mut open, 1, at);
                 if let Some((pid, began)) = open.returned.take() {
                     let task = builder.task(Some(pid), None);
                     let span = builder.span(Kind::Boot, program.as_str(), began, Some(at));
@@ -112,11 +122,12 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
             Initcall::Waiting { pid } => {
                 open.waiting.insert(*pid, at);
             }
-            Initcall::Continuing { pid, .. } => {
-                if let Some(began) = open.waiting.remove(pid) {
-                    flush_span(builder, &mut open, *pid, began, Some(at));
+            Initcall::Continuing { pid, took } => match open.waiting.remove(pid) {
+                Some(began) => flush_span(builder, &mut open, *pid, began, Some(at)),
+                None => {
+                    end_span(builder, Kind::Flush, "", Some(*pid), *took, at);
                 }
-            }
+            },
         }
     }
     let mut initcalls: Vec<_> = std::mem::take(&mut open.initcalls).into_iter().collect();
@@ -134,6 +145,45 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
     }
 }
 
+/// A task is in one init function at a time, and task 1 in none when it runs init: if it is still in
+/// one, the line at which it left that is missing.
+fn end_lost<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, pid: u32, at: usize) {
+    let lost = open.last.iter().find(|(_, of)| **of == pid);
+    let Some(began) = lost.map(|(began, _)| *began) else {
+        return;
+    };
+    open.last.remove(&began);
+    let events = builder.events;
+    if let What::Initcall(Initcall::Calling { function, .. }) = &events[began].what {
+        let of = open.initcalls.entry(function).or_default();
+        of.retain(|(_, at)| *at != began);
+        initcall_span(builder, pid, function, began, Some(at), None);
+    }
+}
+
+/// Adds a span of which only the end is in the log.
+fn end_span(
+    builder: &mut Builder<'_>,
+    kind: Kind,
+    on: &str,
+    pid: Option<u32>,
+    took: Micros,
+    ended: usize,
+) -> usize {
+    let task = builder.task(pid, None);
+    let span = builder.span_until(kind, on, took, ended);
+    builder.life.spans[span].task = Some(task);
+    span
+}
+
+/// The name of an init function, with its module.
+fn name(function: &Symbol) -> String {
+    match &function.module {
+        Some(module) => format!("{} [{module}]", function.function()),
+        None => function.function().to_owned(),
+    }
+}
+
 fn initcall_span(
     builder: &mut Builder<'_>,
     pid: u32,
@@ -143,11 +193,7 @@ fn initcall_span(
     ret: Option<i32>,
 ) {
     let task = builder.task(Some(pid), None);
-    let on = match &function.module {
-        Some(module) => format!("{} [{module}]", function.function()),
-        None => function.function().to_owned(),
-    };
-    let span = builder.span(Kind::Initcall, on, began, ended);
+    let span = builder.span(Kind::Initcall, name(function), began, ended);
     builder.life.spans[span].task = Some(task);
     builder.life.spans[span].ret = ret;
 }

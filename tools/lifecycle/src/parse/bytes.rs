@@ -54,6 +54,11 @@ pub fn text(bytes: Vec<u8>) -> Result<String, Refusal> {
     if odd * 50 > all {
         return not_text("it has control characters all over");
     }
+    if is_encoded_mail(&text) {
+        return not_text(
+            "it is a mail, of which a part is encoded; save the part with the log from a mail program",
+        );
+    }
     if !text.is_empty() && text.bytes().all(|byte| byte == 0) {
         return not_text("all its bytes are zero");
     }
@@ -135,6 +140,19 @@ fn is_diff(bytes: &[u8]) -> bool {
         || first.starts_with(b"--- ") && second.starts_with(b"+++ ")
         || first.starts_with(b"*** ") && second.starts_with(b"--- ")
         || is_command()
+}
+
+/// Whether a part of a mail has another form than its text (RFC 2045).
+fn is_encoded_mail(text: &str) -> bool {
+    const FIELD: &str = "content-transfer-encoding:";
+    text.lines().any(|line| {
+        let field = line.split_at_checked(FIELD.len());
+        let encoding = field.filter(|(name, _)| name.eq_ignore_ascii_case(FIELD));
+        encoding.is_some_and(|(_, of)| {
+            let is = |encoding| of.trim().eq_ignore_ascii_case(encoding);
+            is("base64") || is("quoted-printable")
+        })
+    })
 }
 
 /// The compressions, by the first bytes.
@@ -293,10 +311,11 @@ fn lines(text: String) -> String {
 }
 
 /// What word processors and web pages make of blanks and signs.
-const SIGNS: [(&str, &str); 9] = [
+const SIGNS: [(&str, &str); 10] = [
     ("\u{a0}", " "),
     ("\u{2212}", "-"),
     ("\u{2013}", "-"),
+    ("&nbsp;", " "),
     ("&#43;", "+"),
     ("&#39;", "'"),
     ("&quot;", "\""),
@@ -395,6 +414,10 @@ mod tests {
             (b"*** a\n--- b\n".to_vec(), "difference"),
             (b"diff -u a b\n".to_vec(), "difference"),
             (b"3,4c3\n< [    1.0".to_vec(), "difference"),
+            (
+                b"Content-transfer-encoding: Base64\n\nWyAg".to_vec(),
+                "mail",
+            ),
         ] {
             let error = text(bytes).unwrap_err().to_string();
             assert!(error.contains(why), "{why}: {error}");

@@ -384,11 +384,13 @@ impl<'a> Line<'a> {
                     garbled,
                 });
             }
-            let behind = message::find(first.text).filter(|at| *at > 0);
-            return Ok(match behind {
-                Some(at) => Self::Behind(&first.text[..at]),
-                None => Self::Other(first),
-            });
+            let behind = message::find(first.text).map(|at| &first.text[..at]);
+            return Ok(
+                match behind.filter(|before| !before.is_empty() && !is_of_pci(before)) {
+                    Some(before) => Self::Behind(before),
+                    None => Self::Other(first),
+                },
+            );
         }
         if let Some((time, caller, text)) = prefix::iso(line) {
             let message = message::read(text, caller)?;
@@ -405,6 +407,18 @@ impl<'a> Line<'a> {
             None => Self::Nothing,
         })
     }
+}
+
+/// Whether it is what `initcall_debug` prints of a quirk (`drivers/pci/quirks.c`,
+/// fixup_debug_start()): `pci 0000:00:1f.0: calling  quirk_f+0x0/0x10 @ 1`.
+fn is_of_pci(before: &str) -> bool {
+    let device = before
+        .strip_suffix(": ")
+        .and_then(|of| of.rsplit(' ').next());
+    let (address, function) = device
+        .and_then(|of| of.rsplit_once('.'))
+        .unwrap_or_default();
+    digits::<u8>(function).is_some() && address.split(':').count() == 3
 }
 
 /// Whether the last line, which has no end, may have been one of ours that says something else.

@@ -6,6 +6,7 @@
 //! takes it from `/dev/kmsg`). All other times are of when journald read the line: many lines of an
 //! early boot at once.
 
+use super::message::is_loss;
 use super::number::{digits, since_boot};
 use super::refusal::Clock;
 use crate::micros::Micros;
@@ -42,7 +43,7 @@ impl Fields {
             // Without the field, as `--output-fields` may have left it out.
             None => self.identifier.is_none_or(|of| of == "kernel"),
         };
-        let text = self.message.filter(|_| is_kernel);
+        let text = self.message.filter(|text| is_kernel || is_loss(text));
         Entry {
             line,
             boot: self.boot,

@@ -67,13 +67,29 @@ impl Kernel {
             (true, false) => Some(true),
             (false, true) => Some(false),
             (true, true) => None,
-            (false, false) => {
-                let mut numbers = self.release()?.split(['.', '-', '+']);
-                let major: u32 = digits(numbers.next()?)?;
-                let minor: u32 = digits(numbers.next()?)?;
-                Some((major, minor) < (5, 14))
-            }
+            (false, false) => Some(self.series()? < (5, 14)),
         }
+    }
+
+    /// The first two numbers of the release.
+    fn series(&self) -> Option<(u32, u32)> {
+        let mut numbers = self.release()?.split(['.', '-', '+']);
+        Some((digits(numbers.next()?)?, digits(numbers.next()?)?))
+    }
+
+    /// Whether the log may lack probes since from about 5.8 until 6.4 `really_probe_debug()` printed
+    /// them with pr_debug().
+    pub(super) fn hides_probes(&self, events: &[Event]) -> bool {
+        let initcalls = || {
+            events.iter().filter_map(|event| match &event.what {
+                What::Initcall(initcall) => Some(initcall),
+                _ => None,
+            })
+        };
+        let is_between = |series| ((5, 7)..(6, 4)).contains(&series);
+        self.series().is_some_and(is_between)
+            && initcalls().any(|of| matches!(of, Initcall::Returned { .. }))
+            && !initcalls().any(|of| matches!(of, Initcall::Probed { .. }))
     }
 
     /// Says what the results of the probes mean, and returns how many are not known.

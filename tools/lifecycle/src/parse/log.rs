@@ -2,6 +2,7 @@
 
 //! Logs of all kinds, told apart by what is in them.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::collected::Collected;
 use super::journal::Entry;
 use super::kmsg::Records;
+use super::message::{self, Message};
 use super::note::Note;
 use super::refusal::{Reason, Refusal};
 use super::scan::{Boot, Given, Scan, Stamp};
-use super::{consistent, dmesg, journal, json, message, recording};
-use crate::event::{Event, Initcall, What};
+use super::{consistent, dmesg, journal, json, recording};
+use crate::event::{Event, Initcall, Symbol, What};
 use crate::Micros;
 
 /// A log that has been read.
@@ -124,6 +126,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
     }
     check(&boot).map_err(|refusal| refusal.quoting(text))?;
     boot.notes.extend(jumps(&boot));
+    boot.notes.extend(halves(&boot).into_iter().flatten());
     if has > 1 {
         let empty = if wanted.is_none() { has - number } else { 0 };
         boot.notes.insert(
@@ -179,10 +182,11 @@ fn take(entry: Entry, scan: &mut Scan) {
         Ok(time) if entry.iso => Stamp::Calendar(time),
         Ok(time) => Stamp::Printk(time),
         Err(clock) => {
-            if matches!(message, message::Message::Event(_)) {
-                scan.without_time(entry.line, clock, &entry.text);
-            }
-            return;
+            return match message {
+                Message::Event(_) => scan.without_time(entry.line, clock, &entry.text),
+                Message::Dropped => scan.refuse(entry.line, Reason::Dropped, &entry.text),
+                _ => {}
+            };
         }
     };
     let given = Given {
@@ -217,6 +221,42 @@ fn jumps(boot: &Boot) -> Option<Note> {
         calls: lines.len(),
         first: *first,
     })
+}
+
+/// Init functions that return and of which no line says when they were called, and the other way
+/// round. A task is in one at a time, and task 1 in none when it runs init.
+fn halves(boot: &Boot) -> [Option<Note>; 2] {
+    let mut open: HashMap<u32, (&Symbol, usize)> = HashMap::new();
+    let (mut uncalled, mut unreturned) = (Vec::new(), Vec::new());
+    for (event, line) in boot.events.iter().zip(&boot.lines) {
+        let line = *line as usize;
+        match &event.what {
+            What::Initcall(Initcall::Calling { function, pid }) => {
+                unreturned.extend(open.insert(*pid, (function, line)).map(|(_, line)| line));
+            }
+            What::Initcall(Initcall::Returned { function, .. }) => {
+                let called = open.iter().find(|(_, (of, _))| *of == function);
+                match called.map(|(pid, _)| *pid) {
+                    Some(pid) => _ = open.remove(&pid),
+                    None => uncalled.push(line),
+                }
+            }
+            What::Initcall(Initcall::RunInit { .. }) => {
+                unreturned.extend(open.remove(&1).map(|(_, line)| line));
+            }
+            _ => {}
+        }
+    }
+    let note = |lines: &[usize], note: fn(usize, usize) -> Note| {
+        lines.first().map(|first| note(lines.len(), *first))
+    };
+    [
+        note(&uncalled, |calls, first| Note::Uncalled { calls, first }),
+        note(&unreturned, |calls, first| Note::Unreturned {
+            calls,
+            first,
+        }),
+    ]
 }
 
 /// Whether the log contradicts itself. With journald's times it does, always.

@@ -123,7 +123,8 @@ fn failed(text: &str) -> Option<(&str, i32)> {
 }
 
 /// Whether the line says that others are missing: the console's (`kernel/printk/printk.c`), which
-/// had no end of line from 4.4 to 4.14, and that of a daemon that reads `/dev/kmsg` too slowly.
+/// had no end of line from 4.4 to 4.14, and that of a daemon that reads `/dev/kmsg` too slowly. What
+/// journald misses is missing in the journal, and not in the kernel's buffer, into which it says so.
 pub(super) fn is_loss(text: &str) -> bool {
     let counted = |before: &str, after: &str| {
         text.match_indices(after).any(|(at, _)| {
@@ -135,6 +136,7 @@ pub(super) fn is_loss(text: &str) -> bool {
     counted("** ", " printk messages dropped **")
         || counted("Missed ", " kernel messages")
         || text.contains("/dev/kmsg buffer overrun, some messages lost")
+            && !text.starts_with("systemd-journald[")
 }
 
 /// A console that was taken over in the middle of a line prints the whole line once more.

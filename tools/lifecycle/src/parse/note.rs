@@ -23,6 +23,12 @@ pub enum Note {
          Linux 5.14 and failure before it, and the log does not say which kernel printed it"
     )]
     UnknownOutcomes(usize),
+    /// The kernel prints initcalls, and probes only if it is told to.
+    #[display(
+        "no probe is in the log, and initcalls are: Linux 5.8 to 6.3 prints probes only with \
+         `dyndbg=\"file drivers/base/dd.c +p\"` on the command line besides initcall_debug"
+    )]
+    NoProbes,
     /// So many lines are those of a second console.
     #[display("{_0} lines are not counted: two consoles have printed each line")]
     Copies(usize),
@@ -59,6 +65,29 @@ pub enum Note {
         /// How many.
         calls: usize,
         /// The number of the line at which the first returned.
+        first: usize,
+    },
+    /// Init functions return, and no line says when they were called.
+    #[display(
+        "no line says when {calls} init functions were called, that which returns in line {first} \
+         first: how long they took is by the kernel's own measure, which is wrong where modules were \
+         loaded at once"
+    )]
+    Uncalled {
+        /// How many.
+        calls: usize,
+        /// The number of the line at which the first returned.
+        first: usize,
+    },
+    /// Init functions are called, and no line says when they returned.
+    #[display(
+        "no line says when {calls} init functions returned, that which is called in line {first} \
+         first: they are taken to have ended when their task called the next, or ran init"
+    )]
+    Unreturned {
+        /// How many.
+        calls: usize,
+        /// The number of the line at which the first was called.
         first: usize,
     },
     /// Lines begin as those of `initcall_debug` do, and another text is in them.

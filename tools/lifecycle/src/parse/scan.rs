@@ -206,7 +206,12 @@ impl Scan {
     fn starts(&mut self, given: &Given<'_>, release: &str, rest: &str) {
         let boot = self.boot();
         let same = boot.kernel.banner.as_deref() == Some(release);
-        if boot.began.is_none() && boot.untimed.is_none() {
+        // `Booting Linux on physical CPU 0x0` comes before it (arch/arm/kernel/setup.c), and what
+        // the microcode says (arch/x86).
+        let at_once = boot.is_empty() && boot.kernel.banner.is_none();
+        if boot.began.is_none() && boot.untimed.is_none()
+            || at_once && boot.began.map(Stamp::time) == Some(given.stamp.time())
+        {
             return;
         }
         // Each line is there twice, this one too.
@@ -318,6 +323,9 @@ impl Boot {
         let unknown = self.kernel.outcomes(&mut self.events);
         if unknown > 0 {
             self.notes.push(Note::UnknownOutcomes(unknown));
+        }
+        if self.kernel.hides_probes(&self.events) {
+            self.notes.push(Note::NoProbes);
         }
         self.clock()?;
         self.without_copies();

@@ -26,7 +26,8 @@ pub struct Call {
 /// What a span is called, if it is a call.
 pub(super) fn name(life: &Life, span: usize) -> Option<String> {
     let of = &life.spans[span];
-    let outermost = life.bar_around(span).is_none();
+    // Nothing is known to be in another call of a task that is not known.
+    let outermost = life.pid_of(of).is_none() || life.bar_around(span).is_none();
     Some(match of.kind {
         Kind::Init => format!("insmod of {}", of.on),
         Kind::Rmmod => format!("rmmod of {}", of.on),

@@ -186,6 +186,21 @@ fn an_early_end_of_the_reader_is_no_error() {
 }
 
 #[test]
+fn what_if_needs_the_names_of_drivers() {
+    let log = "[    1.000000] calling  a_init+0x0/0x10 @ 1\n\
+               [    1.500000] probe of a.0 returned 0 after 400000 usecs\n\
+               [    1.500001] initcall a_init+0x0/0x10 returned 0 after 500001 usecs\n";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), log).unwrap();
+    let output = expect(&["what-if", file.path().to_str().unwrap()], 9);
+    assert!(
+        output.stderr.contains("names no driver"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
 fn a_full_disk_is_an_error() {
     let log = sample("c_driver_convoy.txt");
     for args in [
