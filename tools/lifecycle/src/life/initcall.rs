@@ -145,8 +145,8 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
     }
 }
 
-/// A task is in one init function at a time, and task 1 in none when it runs init: if it is still in
-/// one, the line at which it left that is missing.
+/// A task is in one init function at a time, and task 1 in none when it runs init: if it is still
+/// in one, the line at which it left that is missing.
 fn end_lost<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, pid: u32, at: usize) {
     let lost = open.last.iter().find(|(_, of)| **of == pid);
     let Some(began) = lost.map(|(began, _)| *began) else {

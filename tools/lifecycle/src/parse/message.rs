@@ -123,8 +123,8 @@ fn failed(text: &str) -> Option<(&str, i32)> {
 }
 
 /// Whether the line says that others are missing: the console's (`kernel/printk/printk.c`), which
-/// had no end of line from 4.4 to 4.14, and that of a daemon that reads `/dev/kmsg` too slowly. What
-/// journald misses is missing in the journal, and not in the kernel's buffer, into which it says so.
+/// had no end of line from 4.4 to 4.14, and that of a daemon that reads `/dev/kmsg` too slowly.
+/// journald, too, says so in the kernel's buffer, but what it misses is missing in the journal.
 pub(super) fn is_loss(text: &str) -> bool {
     let counted = |before: &str, after: &str| {
         text.match_indices(after).any(|(at, _)| {

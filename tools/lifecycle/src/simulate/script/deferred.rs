@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
-use super::walk::Cursor;
-use super::{
-    begin_of, can_be_asynchronous, end_of, Build, Deferred, Guess, Step, DEFAULT_DOMAIN,
-    EPROBE_DEFER, NOT_DONE,
+use super::build::{Build, Cursor};
+use super::steps::{
+    begin_of, can_be_asynchronous, end_of, Deferred, Guess, Step, DEFAULT_DOMAIN, EPROBE_DEFER,
+    NOT_DONE,
 };
 use crate::life::{Kind, Span};
 

@@ -4,7 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Build, DEFAULT_DOMAIN, LATENCY, QUEUED};
+use super::build::Build;
+use super::steps::{DEFAULT_DOMAIN, LATENCY, QUEUED};
 use crate::life::{function, Kind, Life, Span};
 use crate::Micros;
 

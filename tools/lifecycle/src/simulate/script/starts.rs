@@ -2,22 +2,9 @@
 
 //! What starts the strands of which the life does not show that.
 
-use super::walk::Reached;
-use super::{begin_of, end_of, Build, Guess, Start};
+use super::build::{Build, Reached, Unknown};
+use super::steps::{begin_of, end_of, Guess, Start};
 use crate::life::{Kind, Life};
-use crate::Micros;
-
-/// A strand that starts for a reason that the life does not show.
-pub(super) struct Unknown {
-    pub(super) strand: usize,
-    /// The registration or the like that set it off, if it is known.
-    pub(super) cause: Option<usize>,
-    /// The device that it is about, if it is not asked for by userspace.
-    pub(super) device: Option<usize>,
-    pub(super) time: Micros,
-    pub(super) place: usize,
-    pub(super) task: Option<usize>,
-}
 
 impl Build<'_> {
     /// Finds out what starts the strands of which the life does not show that.

@@ -2,33 +2,15 @@
 
 //! What each task did, span by span, as steps.
 
+use super::build::{Build, Cursor, Reached, Stop, Unknown};
 use super::functions::waits_for_probes;
-use super::starts::Unknown;
-use super::{
-    begin_of, can_be_asynchronous, end_of, Build, Step, Stop, DEFAULT_DOMAIN, EXCLUSIVE, NOT_DONE,
-    QUEUED, SCHEDULING,
+use super::steps::{
+    begin_of, can_be_asynchronous, end_of, Step, DEFAULT_DOMAIN, EXCLUSIVE, NOT_DONE, QUEUED,
+    SCHEDULING,
 };
 use crate::event::Call;
 use crate::life::{Kind, Life, Span};
 use crate::Micros;
-
-/// Where a span's steps go, and up to when they have gone there.
-#[derive(Clone, Copy)]
-pub(super) struct Cursor {
-    pub(super) strand: usize,
-    pub(super) last: Micros,
-}
-
-/// A point that a task has reached.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reached {
-    pub(super) place: usize,
-    pub(super) time: Micros,
-    pub(super) point: usize,
-    pub(super) task: Option<usize>,
-    /// It has returned to userspace there.
-    pub(super) returned: bool,
-}
 
 impl Build<'_> {
     /// All that a task does.

@@ -111,11 +111,9 @@ static void wrong_rcu_calls(void)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(rcu); i++) {
-		struct rcu_head *head;
+		bool wanted = is(rcu[i].fault);
+		struct rcu_head *head = wanted ? kzalloc(sizeof(*head), GFP_KERNEL) : NULL;
 
-		if (!is(rcu[i].fault))
-			continue;
-		head = kzalloc(sizeof(*head), GFP_KERNEL);
 		if (head)
 			rcu[i].call(head, wrong_rcu);
 	}
@@ -317,6 +315,7 @@ static void wrong_register(struct work_struct *work)
 	msleep(20);
 	registered = !platform_driver_register(&wrong_driver);
 }
+
 static DECLARE_WORK(registration, wrong_register);
 
 static void wrong_gone(void)

@@ -25,7 +25,11 @@ pub(crate) fn values(module: &str, statics: &[Static]) -> Vec<String> {
     };
     let value = |of: &Static| {
         let place = place(module, of)?;
-        let numbers: Vec<u64> = memory.read(place, of.bytes)?.chunks(8).map(number).collect();
+        let numbers: Vec<u64> = memory
+            .read(place, of.bytes)?
+            .chunks(8)
+            .map(number)
+            .collect();
         Some(format!("{} {}", of.name, words(place, &numbers).join(",")))
     };
     statics.iter().filter_map(value).collect()
@@ -53,8 +57,8 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The value of a variable at this place. The first member of an idle `struct work_struct`, before an
-/// empty list and a function, says where it has run last (`kernel/workqueue.c`,
+/// The value of a variable at this place. The first member of an idle `struct work_struct`, before
+/// an empty list and a function, says where it has run last (`kernel/workqueue.c`,
 /// `set_work_pool_and_clear_pending()`).
 fn words(place: u64, numbers: &[u64]) -> Vec<String> {
     let is_work = |at: usize| {
