@@ -4,6 +4,7 @@
 
 pub mod arch;
 pub mod definitions;
+pub(crate) mod halves;
 mod initcall;
 pub mod point;
 mod recorded;

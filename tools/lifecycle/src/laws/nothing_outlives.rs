@@ -656,12 +656,11 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
             &[life.spans[*add].began, span.began],
         )?;
     }
-    let ran = there.ran.values().copied();
-    let of_module: Vec<usize> = ran
-        .filter(|start| of_module(life, *start, there) == Some(module))
-        .collect();
-    there.unwaited.extend(of_module);
-    there.ran.clear();
+    let (gone, stay): (HashMap<Key, usize>, _) = std::mem::take(&mut there.ran)
+        .into_iter()
+        .partition(|(_, start)| of_module(life, *start, there) == Some(module));
+    there.unwaited.extend(gone.into_values());
+    there.ran = stay;
     there.texts.retain(|_, (of, _)| of != module);
     Ok(())
 }

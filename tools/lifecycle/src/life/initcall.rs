@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::build::Builder;
 use super::model::Kind;
+use crate::event::halves::halves;
 use crate::event::{Initcall, Symbol};
 use crate::{Micros, What};
 
@@ -51,14 +52,17 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
             open.told.entry(span.on.clone()).or_default().push(at);
         }
     }
+    let unreturned = halves(events).unreturned;
     for (at, event) in events.iter().enumerate() {
         let What::Initcall(initcall) = &event.what else {
             continue;
         };
+        if let Some(called) = unreturned.get(&at) {
+            left(builder, &mut open, *called, at);
+        }
         match initcall {
             Initcall::Calling { function, pid } => {
                 open.loaded.remove(pid);
-                end_lost(builder, &mut open, *pid, at);
                 let of = open.initcalls.entry(function).or_default();
                 of.push((*pid, at));
                 open.last.insert(at, *pid);
@@ -112,7 +116,6 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 }
             }
             Initcall::RunInit { program } => {
-                end_lost(builder, &mut open, 1, at);
                 if let Some((pid, began)) = open.returned.take() {
                     let task = builder.task(Some(pid), None);
                     let span = builder.span(Kind::Boot, program.as_str(), began, Some(at));
@@ -145,20 +148,16 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
     }
 }
 
-/// A task is in one init function at a time, and task 1 in none when it runs init: if it is still
-/// in one, the line at which it left that is missing.
-fn end_lost<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, pid: u32, at: usize) {
-    let lost = open.last.iter().find(|(_, of)| **of == pid);
-    let Some(began) = lost.map(|(began, _)| *began) else {
+/// An init function is over that was called there, and whose return is not in the log.
+fn left<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, called: usize, at: usize) {
+    let events = builder.events;
+    let What::Initcall(Initcall::Calling { function, pid }) = &events[called].what else {
         return;
     };
-    open.last.remove(&began);
-    let events = builder.events;
-    if let What::Initcall(Initcall::Calling { function, .. }) = &events[began].what {
-        let of = open.initcalls.entry(function).or_default();
-        of.retain(|(_, at)| *at != began);
-        initcall_span(builder, pid, function, began, Some(at), None);
-    }
+    open.last.remove(&called);
+    let of = open.initcalls.entry(function).or_default();
+    of.retain(|(_, at)| *at != called);
+    initcall_span(builder, *pid, function, called, Some(at), None);
 }
 
 /// Adds a span of which only the end is in the log.

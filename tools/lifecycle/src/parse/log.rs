@@ -2,7 +2,6 @@
 
 //! Logs of all kinds, told apart by what is in them.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,8 @@ use super::note::Note;
 use super::refusal::{Reason, Refusal};
 use super::scan::{Boot, Given, Scan, Stamp};
 use super::{consistent, dmesg, journal, json, recording};
-use crate::event::{Event, Initcall, Symbol, What};
+use crate::event::halves::halves;
+use crate::event::{Event, Initcall, What};
 use crate::Micros;
 
 /// A log that has been read.
@@ -126,7 +126,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
     }
     check(&boot).map_err(|refusal| refusal.quoting(text))?;
     boot.notes.extend(jumps(&boot));
-    boot.notes.extend(halves(&boot).into_iter().flatten());
+    boot.notes.extend(lacks(&boot).into_iter().flatten());
     if has > 1 {
         let empty = if wanted.is_none() { has - number } else { 0 };
         boot.notes.insert(
@@ -223,37 +223,20 @@ fn jumps(boot: &Boot) -> Option<Note> {
     })
 }
 
-/// Init functions that return and of which no line says when they were called, and the other way
-/// round. A task is in one at a time, and task 1 in none when it runs init.
-fn halves(boot: &Boot) -> [Option<Note>; 2] {
-    let mut open: HashMap<u32, (&Symbol, usize)> = HashMap::new();
-    let (mut uncalled, mut unreturned) = (Vec::new(), Vec::new());
-    for (event, line) in boot.events.iter().zip(&boot.lines) {
-        let line = *line as usize;
-        match &event.what {
-            What::Initcall(Initcall::Calling { function, pid }) => {
-                unreturned.extend(open.insert(*pid, (function, line)).map(|(_, line)| line));
-            }
-            What::Initcall(Initcall::Returned { function, .. }) => {
-                let called = open.iter().find(|(_, (of, _))| *of == function);
-                match called.map(|(pid, _)| *pid) {
-                    Some(pid) => _ = open.remove(&pid),
-                    None => uncalled.push(line),
-                }
-            }
-            What::Initcall(Initcall::RunInit { .. }) => {
-                unreturned.extend(open.remove(&1).map(|(_, line)| line));
-            }
-            _ => {}
-        }
-    }
-    let note = |lines: &[usize], note: fn(usize, usize) -> Note| {
-        lines.first().map(|first| note(lines.len(), *first))
-    };
+/// Init functions of which a line is missing.
+fn lacks(boot: &Boot) -> [Option<Note>; 2] {
+    let halves = halves(&boot.events);
+    let line = |event: &usize| boot.lines[*event] as usize;
+    let first = |events: &mut dyn Iterator<Item = &usize>| events.map(line).min();
+    let uncalled = first(&mut halves.uncalled.iter());
+    let unreturned = first(&mut halves.unreturned.values());
     [
-        note(&uncalled, |calls, first| Note::Uncalled { calls, first }),
-        note(&unreturned, |calls, first| Note::Unreturned {
-            calls,
+        uncalled.map(|first| Note::Uncalled {
+            calls: halves.uncalled.len(),
+            first,
+        }),
+        unreturned.map(|first| Note::Unreturned {
+            calls: halves.unreturned.len(),
             first,
         }),
     ]
