@@ -41,7 +41,7 @@ const fn value(key: &str) -> Value {
         b"func" => Value::Function,
         b"domain" => Value::Domain,
         b"from" => Value::Caller,
-        b"node" | b"irq" | b"size" => Value::Node,
+        b"node" | b"irq" | b"size" | b"flags" => Value::Node,
         _ => panic!("no such key"),
     }
 }
@@ -118,11 +118,12 @@ pub fn all() -> impl Iterator<Item = &'static Definition> {
 
 /// All of these places. The first of a resource and a step gives the name of the point.
 pub const WATCHES: &[Definition] = points! {
-    // `func` is the third member of `struct work_struct`.
+    // `func` is the third member of `struct work_struct`. `by` is the work queue, as long as the
+    // work item only has a timer.
     Of(Work, Starts): "work" of __queue_work in "kernel/workqueue.c" => Unseen
-        [at="$arg3:x64" func="+24($arg3):x64"];
+        [at="$arg3:x64" by="\\0:x64" func="+24($arg3):x64"];
     Of(Work, Starts): "delayed_work" of __queue_delayed_work in "kernel/workqueue.c" => Unseen
-        [at="$arg3:x64" func="+24($arg3):x64"];
+        [at="$arg3:x64" by="$arg2:x64" func="+24($arg3):x64"];
     Of(Work, Runs): "work_runs" of process_one_work in "kernel/workqueue.c" => Unseen
         [at="$arg2:x64" func="+24($arg2):x64"];
     Of(Work, Stops): "work_stops" of __cancel_work in "kernel/workqueue.c" => Unseen
@@ -204,6 +205,23 @@ pub const WATCHES: &[Definition] = points! {
     // `start` is the first member of `struct resource`.
     Of(Region, Stops): "resource_stops" of release_resource in "kernel/resource.c" => Unseen
         [at="+0($arg1):x64"];
+    // `count_objects` is the first member of `struct shrinker`.
+    Of(Shrinker, Starts): "shrinker" of shrinker_register in "mm/shrinker.c" => Unseen
+        [at="$arg1:x64" func="+0($arg1):x64"];
+    Of(Shrinker, Stops): "shrinker_stops" of shrinker_free in "mm/shrinker.c" => Unseen
+        [at="$arg1:x64"];
+    // `handler` is the first member of `struct sysrq_key_op`.
+    Of(SysrqKey, Starts): "sysrq" of register_sysrq_key in "drivers/tty/sysrq.c" => Result
+        [at="$arg2:x64" func="+0($arg2):x64"];
+    Of(SysrqKey, Stops): "sysrq_stops" of unregister_sysrq_key in "drivers/tty/sysrq.c" => Unseen
+        [at="$arg2:x64"];
+    // The consumer and the supplier, which `struct device_link` has first, behind a list.
+    Of(Link, Starts): "link" of device_link_add in "drivers/base/core.c" => Result
+        [name="+0(+0($arg2)):string" at="$arg1:x64" by="$arg2:x64" flags="$arg3:s32" func="$caller:x64"];
+    Of(Link, Stops): "link_del" of device_link_del in "drivers/base/core.c" => Unseen
+        [at="+24($arg1):x64" by="+0($arg1):x64"];
+    Of(Link, Stops): "link_remove" of device_link_remove in "drivers/base/core.c" => Unseen
+        [at="$arg1:x64" by="$arg2:x64"];
     // A module, and the function that has called.
     Of(Reference, Starts): "reference" of try_module_get in "kernel/module/main.c" => Unseen
         [name="+24($arg1):string" func="$caller:x64"];

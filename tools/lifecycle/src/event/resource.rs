@@ -34,6 +34,12 @@ pub enum Resource {
     Region,
     /// A file of a device in sysfs. What is compared is where its description is.
     Attribute,
+    /// A shrinker, which the kernel calls when it needs memory.
+    Shrinker,
+    /// The handler of a key of the magic SysRq.
+    SysrqKey,
+    /// A stateless device link, known by its consumer and its supplier.
+    Link,
     /// A reference to a module, which a module has taken or put.
     Reference,
     /// The callback of `call_rcu()`, until it runs.
@@ -86,6 +92,9 @@ impl fmt::Display for Resource {
             Self::Memory => "memory of devres",
             Self::Region => "region",
             Self::Attribute => "sysfs file",
+            Self::Shrinker => "shrinker",
+            Self::SysrqKey => "SysRq key",
+            Self::Link => "stateless device link to",
             Self::Reference => "reference to the module",
             Self::Rcu => "RCU callback",
             Self::Srcu => "SRCU callback",

@@ -26,7 +26,7 @@ pub static LAW: Law = Law {
         "In remove, and in the error path of the probe, take back what the probe has started, in \
            reverse order: cancel_work_sync(), cancel_delayed_work_sync(), timer_shutdown_sync(), \
            free_irq(), kthread_stop(), destroy_workqueue(), cdev_del(), release_region(), \
-           device_remove_file(), the unregistration of notifiers and of child devices. \
+           device_remove_file(), shrinker_free(), unregister_sysrq_key(), device_link_del(), the unregistration of notifiers and of child devices. \
            devm_request_irq() and its like do that by themselves. What the init has started, the \
            exit takes back. It ends with rcu_barrier() if the module has given call_rcu() a \
            function of its own (Documentation/RCU/rcubarrier.rst). Of call_srcu() this is \
@@ -46,13 +46,14 @@ pub static LAW: Law = Law {
 };
 
 /// What a resource is known by: where it is, and of an interrupt its number. A thread is known by
-/// its task, a file of a device by its description, too.
+/// its task, a file of a device by its description, a link by its supplier, too.
 type Key = (Resource, Option<u64>, Option<i32>, Option<u64>);
 
 fn key(resource: Resource, span: &Span) -> Key {
     let more = match resource {
         Resource::Thread => span.task.and_then(|task| u64::try_from(task).ok()),
         Resource::Attribute => function(span),
+        Resource::Link => span.facts.by,
         _ => None,
     };
     let number = match resource {
@@ -92,6 +93,8 @@ struct There {
     late: HashMap<Key, Late>,
     /// The same of a device that has been probed again since.
     older: HashMap<Key, Late>,
+    /// The work items that wait for their time to be queued.
+    delayed: HashMap<Key, usize>,
     /// The devices that a probe has added, by where they are: the addition and the probe.
     children: HashMap<u64, (usize, usize)>,
     /// The RCU callbacks that have run, and for which no task has waited since by a barrier.
@@ -300,8 +303,12 @@ fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
                 }
             }
             Kind::Del => {
-                // Its files go with it.
-                let of = |key: &Key| key.0 == Resource::Attribute && key.1 == span.facts.at;
+                // Its files and links go with it.
+                let of = |key: &Key| match key.0 {
+                    Resource::Attribute => key.1 == span.facts.at,
+                    Resource::Link => [key.1, key.3].contains(&span.facts.at),
+                    _ => false,
+                };
                 there.resources.retain(|key, _| !of(key));
                 let child = span.facts.at.and_then(|at| there.children.remove(&at));
                 cases += usize::from(child.is_some());
@@ -386,14 +393,18 @@ fn resource_step(
         return Ok(false);
     }
     let late = there.late.remove(&key);
+    there.delayed.remove(&key);
     let is_kernels = resource == Resource::Region && span.facts.by < Some(MODULES);
     let may_fail = matches!(resource, Resource::Region | Resource::Queue);
     match step {
         Step::Starts if may_fail && (is_kernels || matches!(span.ret, None | Some(0))) => Ok(false),
-        // It is refused while the module is being unloaded.
-        Step::Starts if resource == Resource::Firmware && span.ret.is_some_and(|ret| ret != 0) => {
+        Step::Starts
+            if RETURN_ERRNO.contains(&resource) && span.ret.is_some_and(|ret| ret != 0) =>
+        {
             Ok(false)
         }
+        // The driver core deletes others itself.
+        Step::Starts if resource == Resource::Link && !is_stateless(span) => Ok(false),
         // Of other kobjects nothing shows when they go, with their files.
         Step::Starts if resource == Resource::Attribute => {
             let probe = life.within(at, |outer| outer.kind == Kind::Probe);
@@ -403,6 +414,9 @@ fn resource_step(
             Ok(false)
         }
         Step::Starts => {
+            if resource == Resource::Work && span.facts.by.is_some_and(|queue| queue > 0) {
+                there.delayed.insert(key, at);
+            }
             let of = match resource {
                 Resource::Async => scheduled(life, at),
                 Resource::Work | Resource::Timer => Some(first(life, (key, at), there)),
@@ -461,8 +475,39 @@ fn resource_step(
             there.ran.retain(others);
             Ok(there.resources.len() + there.ran.len() < before)
         }
-        Step::Stops => Ok(there.resources.remove(&key).is_some()),
+        Step::Stops => {
+            if resource == Resource::Queue {
+                destroyed(court, span, there)?;
+            }
+            Ok(there.resources.remove(&key).is_some())
+        }
     }
+}
+
+/// Those whose start returns an errno.
+const RETURN_ERRNO: [Resource; 2] = [Resource::Firmware, Resource::SysrqKey];
+
+/// Whether a link is that of its caller (`DL_FLAG_STATELESS`), and has been made.
+fn is_stateless(link: &Span) -> bool {
+    link.facts.node.is_some_and(|flags| flags & 1 != 0) && link.ret != Some(0)
+}
+
+/// A work queue is destroyed, which waits for what is queued there, but not for a work item that is
+/// to be queued later (`kernel/workqueue.c`, `drain_workqueue()`).
+fn destroyed(court: &Court<'_>, queue: &Span, there: &There) -> Result<(), Violation> {
+    let life = court.life;
+    let waits = there.delayed.values().copied();
+    let mut waits = waits.filter(|start| life.spans[*start].facts.by == queue.facts.at);
+    let Some(start) = waits.next().map(|first| waits.fold(first, usize::min)) else {
+        return Ok(());
+    };
+    let of = &life.spans[start];
+    let expected = format!(
+        "the work item {} to be cancelled before its work queue is destroyed: it is delayed, and \
+         destroy_workqueue() does not wait for it (cancel_delayed_work_sync())",
+        of.on
+    );
+    court.demand(false, expected, &[of.began, queue.began])
 }
 
 /// Where a probe has started this work item or timer, if it is the same one that is started again
@@ -505,7 +550,8 @@ fn late(
     let mut late = Vec::new();
     for (key, start) in &there.resources {
         let span = &life.spans[*start];
-        let waits = WAITS.contains(&key.0);
+        let is_link = key.0 == Resource::Link && key.1 == life.spans[probe].facts.at;
+        let waits = is_link || WAITS.contains(&key.0);
         let is_data = span.facts.at.is_some_and(|at| (1..MODULES).contains(&at));
         let by = life.within(*start, |outer| outer.kind == Kind::Probe);
         let module = there.module(span);
@@ -524,7 +570,8 @@ fn late(
             let late_one = Late {
                 start: *start,
                 release,
-                is_freed,
+                // A link counts in any case.
+                is_freed: is_freed || is_link,
             };
             late.push((*key, late_one));
         }

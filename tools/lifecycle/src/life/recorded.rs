@@ -59,7 +59,7 @@ fn on(point: Point, fetched: &Fetched, device: Option<&str>) -> String {
         | Point::Bus
         | Point::BusGone => fetched.name.as_deref(),
         Point::Flush | Point::Thread => fetched.caller.as_deref().map(function),
-        Point::Of(Resource::Attribute | Resource::Region | Resource::Queue, _)
+        Point::Of(Resource::Attribute | Resource::Region | Resource::Queue | Resource::Link, _)
             if fetched.name.is_some() =>
         {
             fetched.name.as_deref()
@@ -214,8 +214,8 @@ fn returns(
     end(builder, span, place);
     let of = &mut builder.life.spans[span];
     let kind = of.kind;
-    // A callback is known by its function.
-    if kind != Kind::Of(Resource::Firmware, Step::Starts) {
+    // A resource is known by its function; that of a work queue is the one that asks for it.
+    if !matches!(kind, Kind::Of(of, Step::Starts) if of != Resource::Queue) {
         of.facts.caller = Some(caller.to_owned());
     }
     of.ret = ret;

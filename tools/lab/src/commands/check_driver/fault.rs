@@ -176,8 +176,11 @@ fn holder(of: &Evidence<'_>) -> Option<String> {
 
 /// Whether what is left is the driver's. Subsystems start threads and make caches and directories
 /// when they are used for the first time, and keep them: such a one counts if it has the driver's
-/// name.
+/// name. A mapping counts if a function of the module has asked for it.
 fn is_own(line: &str, of: &Evidence<'_>) -> bool {
+    if line.starts_with("mapping ") {
+        return of.symbols.name(line).ends_with(&format!("[{}]", of.module));
+    }
     let by_others = ["kernel thread ", "slab cache ", "directory of debugfs "];
     let is_others = by_others.iter().any(|what| line.starts_with(what));
     let is_others = is_others || line.ends_with(" on workqueue") || line.contains("/workqueue/");

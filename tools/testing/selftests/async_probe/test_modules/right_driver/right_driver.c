@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
+#include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -18,9 +19,12 @@
 #include <linux/platform_device.h>
 #include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
+#include <linux/sysrq.h>
 #include <linux/timer.h>
+#include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include "hrtimer_setup.h"
@@ -47,12 +51,16 @@ struct right {
 	struct device *node;
 	struct platform_device *child;
 	struct completion loaded;
+	struct device_link *link;
+	void __iomem *registers;
+	void *buffer;
 	int major;
 };
 
 static struct platform_device *devices[DEVICES];
 static struct class *class;
 static struct dentry *dir;
+static struct shrinker *shrinker;
 static dev_t numbers;
 static struct rcu_head last[3];
 static DECLARE_COMPLETION(ran);
@@ -105,6 +113,22 @@ static const struct file_operations right_fops = {
 	.owner = THIS_MODULE,
 };
 
+static unsigned long right_count(struct shrinker *shrinker, struct shrink_control *control)
+{
+	return 0;
+}
+
+static void right_key(u8 key)
+{
+}
+
+static const struct sysrq_key_op key = {
+	.handler = right_key,
+	.help_msg = "right(y)",
+	.action_msg = "Right",
+	.enable_mask = SYSRQ_ENABLE_DUMP,
+};
+
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "0\n");
@@ -154,6 +178,11 @@ static void right_stop(void *data)
 
 	cancel_delayed_work_sync(&right->later);
 	destroy_workqueue(right->queue);
+	if (right->link)
+		device_link_del(right->link);
+	if (right->registers)
+		iounmap(right->registers);
+	vfree(right->buffer);
 	if (own)
 		call_rcu(&own->head, right_rcu);
 	if (kernels)
@@ -182,6 +211,11 @@ static int right_probe(struct platform_device *pdev)
 	ret = devm_add_action_or_reset(dev, right_stop, right);
 	if (ret)
 		return ret;
+	/* Of each of these three none does as well. */
+	if (pdev->id)
+		right->link = device_link_add(dev, &devices[0]->dev, DL_FLAG_STATELESS);
+	right->registers = ioremap(0xfed90000, 0x1000);
+	right->buffer = vmalloc(0x1000);
 	/* This one is in use, so that the next one is tried. */
 	if (request_region(0x3f8, 8, "right"))
 		release_region(0x3f8, 8);
@@ -299,9 +333,20 @@ static int __init right_init(void)
 		goto err_numbers;
 	}
 	dir = debugfs_create_dir("right", NULL);
+	shrinker = shrinker_alloc(0, "right");
+	if (!shrinker) {
+		ret = -ENOMEM;
+		goto err_dir;
+	}
+	shrinker->count_objects = right_count;
+	shrinker->scan_objects = right_count;
+	shrinker_register(shrinker);
+	ret = register_sysrq_key('y', &key);
+	if (ret)
+		goto err_shrinker;
 	ret = register_netdevice_notifier(&right_notifier);
 	if (ret)
-		goto err_dir;
+		goto err_key;
 	for (i = 0; i < DEVICES; i++) {
 		devices[i] = platform_device_register_simple("right", i, NULL, 0);
 		if (IS_ERR(devices[i])) {
@@ -316,6 +361,10 @@ err_devices:
 	while (i--)
 		platform_device_unregister(devices[i]);
 	unregister_netdevice_notifier(&right_notifier);
+err_key:
+	unregister_sysrq_key('y', &key);
+err_shrinker:
+	shrinker_free(shrinker);
 err_dir:
 	debugfs_remove(dir);
 	class_destroy(class);
@@ -342,6 +391,8 @@ static void __exit right_exit(void)
 	for (i = 0; i < DEVICES; i++)
 		platform_device_unregister(devices[i]);
 	unregister_netdevice_notifier(&right_notifier);
+	unregister_sysrq_key('y', &key);
+	shrinker_free(shrinker);
 	debugfs_remove(dir);
 	class_destroy(class);
 	unregister_chrdev_region(numbers, DEVICES);

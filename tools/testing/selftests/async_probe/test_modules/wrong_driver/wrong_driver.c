@@ -10,21 +10,26 @@
 #include <linux/firmware.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
+#include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/reboot.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/sysrq.h>
 #include <linux/timer.h>
+#include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include "hrtimer_setup.h"
@@ -43,6 +48,7 @@ struct wrong {
 	struct task_struct *thread;
 	struct platform_device *child;
 	struct cdev *cdev;
+	struct workqueue_struct *queue;
 };
 
 static struct platform_device *devices[2];
@@ -185,6 +191,53 @@ static int wrong_cdev(struct wrong *wrong, struct platform_device *pdev)
 	return ret;
 }
 
+static unsigned long wrong_count(struct shrinker *shrinker, struct shrink_control *control)
+{
+	return 0;
+}
+
+static int wrong_shrinker(void)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "wrong");
+
+	if (!shrinker)
+		return -ENOMEM;
+	shrinker->count_objects = wrong_count;
+	shrinker->scan_objects = wrong_count;
+	shrinker_register(shrinker);
+	return 0;
+}
+
+static void wrong_key(u8 key)
+{
+}
+
+static const struct sysrq_key_op key = {
+	.handler = wrong_key,
+	.help_msg = "wrong(y)",
+	.action_msg = "Wrong",
+	.enable_mask = SYSRQ_ENABLE_DUMP,
+};
+
+static int wrong_enabled(void)
+{
+	struct pci_dev *pci = pci_get_class(PCI_CLASS_STORAGE_SATA_AHCI, NULL);
+	int ret = pci ? pci_enable_device(pci) : -ENODEV;
+
+	pci_dev_put(pci);
+	return ret;
+}
+
+/* The work item has a work queue of its own, which remove destroys. */
+static int wrong_queued(struct wrong *wrong)
+{
+	wrong->queue = alloc_workqueue("wrong", WQ_UNBOUND, 0);
+	if (!wrong->queue)
+		return -ENOMEM;
+	queue_delayed_work(wrong->queue, &wrong->work, 60 * HZ);
+	return 0;
+}
+
 static int wrong_probe(struct platform_device *pdev)
 {
 	struct wrong *wrong = devm_kzalloc(&pdev->dev, sizeof(*wrong), GFP_KERNEL);
@@ -215,6 +268,23 @@ static int wrong_probe(struct platform_device *pdev)
 
 		return PTR_ERR_OR_ZERO(worker);
 	}
+	if (is("shrinker"))
+		return wrong_shrinker();
+	if (is("sysrq"))
+		return pdev->id ? 0 : register_sysrq_key('y', &key);
+	if (is("link")) {
+		if (pdev->id && !device_link_add(&pdev->dev, &devices[0]->dev, DL_FLAG_STATELESS))
+			return -ENODEV;
+		return 0;
+	}
+	if (is("ioremap"))
+		return ioremap(0xfed90000, 0x1000) ? 0 : -ENOMEM;
+	if (is("vmalloc"))
+		return vmalloc(0x1000) ? 0 : -ENOMEM;
+	if (is("enabled"))
+		return wrong_enabled();
+	if (is("destroy"))
+		return wrong_queued(wrong);
 	if (is("lock") && pdev->id) {
 		mutex_lock(&lock);
 		return -EIO;
@@ -288,6 +358,8 @@ static void wrong_remove(struct platform_device *pdev)
 {
 	struct wrong *wrong = platform_get_drvdata(pdev);
 
+	if (wrong->queue)
+		destroy_workqueue(wrong->queue);
 	if (!is("work"))
 		cancel_delayed_work_sync(&wrong->work);
 	if (!is("timer"))

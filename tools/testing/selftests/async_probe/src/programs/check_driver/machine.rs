@@ -90,10 +90,19 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
     for bus in names(sys.join("bus")) {
         let of = sys.join("bus").join(&bus);
         for device in names(of.join("devices")) {
-            let file = of.join("devices").join(&device).join("driver_override");
-            let value = fs::read_to_string(file).unwrap_or_default();
+            let of_device = |name: &str| {
+                let value = fs::read_to_string(of.join("devices").join(&device).join(name));
+                value.unwrap_or_default()
+            };
+            let value = of_device("driver_override");
             if !matches!(value.trim(), "" | "(null)") {
                 lines.insert(format!("driver_override of {device}: {}", value.trim()));
+            }
+            // How often it has been enabled (`drivers/pci/pci-sysfs.c`). A bridge stays enabled when
+            // the device below it is disabled (`pci_enable_bridge()`).
+            let is_enabled = !matches!(of_device("enable").trim(), "" | "0");
+            if bus == "pci" && is_enabled && !of_device("class").starts_with("0x06") {
+                lines.insert(format!("PCI device {device} enabled"));
             }
             lines.insert(format!("device {device} on {bus}"));
         }
@@ -145,6 +154,7 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
         _ => format!("{count} kernel threads {name}"),
     }));
     lines.extend(stray_hrtimers());
+    lines.extend(stray_mappings());
     // A suspend has a virtual terminal of its own (`kernel/power/console.c`).
     lines.retain(|line| !line.contains("/vcs"));
     lines
@@ -169,6 +179,21 @@ pub(crate) fn stray_hrtimers() -> Vec<String> {
         .iter()
         .map(|function| format!("hrtimer {function}"))
         .collect()
+}
+
+/// What `ioremap()`, `vmalloc()` and their like have mapped for a function that is in no module which
+/// is loaded.
+fn stray_mappings() -> Vec<String> {
+    // `0x000000004f1b8a2c-0x00000000c1b8a2ff    8192 0xffffffffc0401234 phys=0x... ioremap`
+    // (mm/vmalloc.c)
+    let areas = fs::read_to_string("/proc/vmallocinfo").unwrap_or_default();
+    let stray = areas.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(2);
+        let by = words.next().filter(|by| by.starts_with("0x"))?;
+        let how = words.find(|how| ["ioremap", "vmalloc", "vmap"].contains(how))?;
+        Some(format!("mapping of {how}() by {by}"))
+    });
+    stray.collect()
 }
 
 /// The line of `/proc/modules` of a module that cannot be unloaded.
