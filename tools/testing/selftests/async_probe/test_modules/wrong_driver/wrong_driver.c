@@ -221,9 +221,13 @@ static const struct sysrq_key_op key = {
 
 static int wrong_enabled(void)
 {
-	struct pci_dev *pci = pci_get_class(PCI_CLASS_STORAGE_SATA_AHCI, NULL);
-	int ret = pci ? pci_enable_device(pci) : -ENODEV;
+	struct pci_dev *pci = NULL;
+	int ret;
 
+	for_each_pci_dev(pci)
+		if (pci->class >> 16 != PCI_BASE_CLASS_BRIDGE)
+			break;
+	ret = pci ? pci_enable_device(pci) : -ENODEV;
 	pci_dev_put(pci);
 	return ret;
 }
