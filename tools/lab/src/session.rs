@@ -99,6 +99,15 @@ impl Session {
         self.build(&[])
     }
 
+    /// The same without what debuggers need: a guest takes seconds of the host's time to unpack that.
+    pub fn stripped_modules(&self) -> Result<Modules> {
+        let modules = self.modules()?;
+        match self.kernel.is_without_rust() {
+            true => Ok(modules),
+            false => modules.stripped(&self.env, self.kernel.arch()),
+        }
+    }
+
     /// Builds the crate and the samples only.
     pub fn samples(&self) -> Result<Modules> {
         self.build(&["ASYNC_PROBE_SAMPLES_ONLY=1"])

@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<()> {
     let session = Session::of_any(&args.boot.kernel)?;
     let dir = session.project.out("census");
     fs::create_dir_all(&dir).at(&dir, "create the directory")?;
-    let modules = session.modules()?;
+    let modules = session.stripped_modules()?;
     let models = devices::rows(&session, &modules, &args.boot.machine)?;
     let mut pairs = pairs(&models);
     pairs.retain(|pair| {

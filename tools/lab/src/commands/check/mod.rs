@@ -80,8 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     dir.extend(part.name());
     let _lock = Lock::directory(&dir)?;
-    let modules = session.modules()?;
-    let modules = modules.stripped(&session.env, session.kernel.arch())?;
+    let modules = session.stripped_modules()?;
     let programs = programs(&session)?;
     let identity = identity(&session, machine)?;
     note(&identity.to_string());

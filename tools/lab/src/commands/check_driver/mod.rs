@@ -201,7 +201,7 @@ fn check_on(args: &Args, kernel: &str, is_one_of_many: bool) -> Result<Checked> 
         true => args.devices.devices_or_two(&session)?,
         false => args.devices.devices(&session)?,
     };
-    let modules = session.modules()?;
+    let modules = session.stripped_modules()?;
     if args.module.is_empty() && args.src.is_none() {
         args.module = choose::module(&devices, &session, &modules, &args.boot.machine)?;
     }

@@ -166,9 +166,9 @@ impl Life {
             tell(name, &recorder.stop()?);
             done?;
         }
-        Recorder::take_back()?;
-        // The machine is switched off with the driver loaded.
+        // The machine is switched off with the driver loaded. If it dies, it prints the recording.
         say("part", "power_off");
+        let _recorder = Recorder::watch()?;
         // The part before may have unloaded them.
         for module in &self.plan.with {
             self.insmod(module)?;

@@ -181,8 +181,8 @@ pub(crate) fn stray_hrtimers() -> Vec<String> {
         .collect()
 }
 
-/// What `ioremap()`, `vmalloc()` and their like have mapped for a function that is in no module which
-/// is loaded.
+/// What `ioremap()`, `vmalloc()` and their like have mapped for a function that is in no module
+/// which is loaded.
 fn stray_mappings() -> Vec<String> {
     // `0x000000004f1b8a2c-0x00000000c1b8a2ff    8192 0xffffffffc0401234 phys=0x... ioremap`
     // (mm/vmalloc.c)
