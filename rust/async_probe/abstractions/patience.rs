@@ -47,10 +47,10 @@ pub(crate) fn wait_for(limit: Delta, is_done: impl Fn() -> bool) -> bool {
 
     let begin = Instant::<Monotonic>::now();
     while begin.elapsed() < limit {
-        // A short wait is not much longer for that.
+        // A short wait is not much longer for that, and a long one does not wake up often.
         let pause = begin.elapsed().as_micros_ceil() / 8;
 
-        fsleep(Delta::from_micros(pause.clamp(10, 1000)));
+        fsleep(Delta::from_micros(pause.clamp(10, 10_000)));
         if is_done() {
             return true;
         }
