@@ -8,7 +8,7 @@
 //! looks the functions up itself when a kprobe is made, so that the recorder need not read
 //! `/proc/kallsyms`, which takes seconds on a slow machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use lifecycle::event::arch::Arch;
 use lifecycle::event::definitions::{DEFINITIONS, WATCHES};
 use lifecycle::event::point::{Definition, Point};
-use lifecycle::event::resource::Step;
+use lifecycle::event::resource::{Resource, Step};
 use lifecycle::parse::recording::seal;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -295,6 +295,18 @@ impl Recorder {
     /// Those of [`Recorder::stop()`].
     pub fn so_far(&self) -> Result<String, Error> {
         recording(&self.instance, &self.points, &self.before, probing()).map(seal)
+    }
+
+    /// What modules start, of those that are watched, without this kernel showing it.
+    pub fn unwatched(&self) -> BTreeSet<Resource> {
+        let started = |points: &[Definition]| -> BTreeSet<Resource> {
+            let started = points.iter().filter_map(|of| match of.point {
+                Point::Of(resource, Step::Starts) => Some(resource),
+                _ => None,
+            });
+            started.collect()
+        };
+        &started(WATCHES) - &started(&self.points)
     }
 
     /// How often each event has come since the recording began, but for those with a filter.

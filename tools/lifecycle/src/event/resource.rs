@@ -94,7 +94,7 @@ impl fmt::Display for Resource {
             Self::Attribute => "sysfs file",
             Self::Shrinker => "shrinker",
             Self::SysrqKey => "SysRq key",
-            Self::Link => "stateless device link to",
+            Self::Link => "stateless device link",
             Self::Reference => "reference to the module",
             Self::Rcu => "RCU callback",
             Self::Srcu => "SRCU callback",

@@ -119,6 +119,12 @@ impl There {
         (function - at < *bytes).then_some(module)
     }
 
+    /// A module is loaded.
+    fn loaded(&mut self, told: &Span) {
+        let text = (told.on.clone(), told.facts.bytes.unwrap_or(0));
+        self.texts.insert(told.facts.at.unwrap_or(0), text);
+    }
+
     /// The module of the driver that a probe is of.
     fn driver(&self, probe: &Span) -> Option<&str> {
         self.drivers.get(&probe.facts.by?).map(String::as_str)
@@ -270,9 +276,12 @@ fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
             Kind::Of(resource, step) => {
                 cases += usize::from(resource_step(court, at, (resource, step), there)?);
             }
-            Kind::Loaded => {
-                let text = (span.on.clone(), span.facts.bytes.unwrap_or(0));
-                there.texts.insert(span.facts.at.unwrap_or(0), text);
+            Kind::Loaded => there.loaded(span),
+            // Where the module is, is told while its init runs, or when that has returned.
+            Kind::Init => {
+                let mut after = life.spans[at..].iter();
+                let told = after.find(|of| of.kind == Kind::Loaded && of.on == span.on);
+                told.into_iter().for_each(|told| there.loaded(told));
             }
             Kind::Register => {
                 if let (Some(by), Some(module)) = (span.facts.by, &span.facts.module) {

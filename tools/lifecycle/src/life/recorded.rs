@@ -59,7 +59,10 @@ fn on(point: Point, fetched: &Fetched, device: Option<&str>) -> String {
         | Point::Bus
         | Point::BusGone => fetched.name.as_deref(),
         Point::Flush | Point::Thread => fetched.caller.as_deref().map(function),
-        Point::Of(Resource::Attribute | Resource::Region | Resource::Queue | Resource::Link, _)
+        Point::Of(Resource::Link, Step::Starts) => {
+            return format!("to {}", fetched.name.as_deref().unwrap_or_default());
+        }
+        Point::Of(Resource::Attribute | Resource::Region | Resource::Queue, _)
             if fetched.name.is_some() =>
         {
             fetched.name.as_deref()

@@ -475,6 +475,9 @@ fn notes<'a>(
             "command" => format!("The command {} failed: {rest}.", first.to_uppercase()),
             "lacks" => lacks(words),
             "untried" => format!("Not tried: {words}, as the kernel has no CONFIG_PM_SLEEP_DEBUG."),
+            "unwatched" => {
+                format!("This kernel does not show whether the driver takes these back: {words}.")
+            }
             "unsettled" => format!("Something was still under way after {first} seconds."),
             _ => continue,
         });

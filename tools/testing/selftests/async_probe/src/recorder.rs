@@ -2,11 +2,12 @@
 
 //! The recorder, with the questions that a test asks of a recording.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use lifecycle::event::definitions::DEFINITIONS;
 use lifecycle::event::point::{Definition, Point};
+use lifecycle::event::resource::Resource;
 use lifecycle::laws::{judge, Verdict};
 use lifecycle::parse::recording;
 use lifecycle::{Event, Life};
@@ -76,6 +77,11 @@ impl Recorder {
     /// [`Failure::Skip`] if there is none, or another one is recording.
     pub fn take_back() -> Result<(), Failure> {
         Ok(recorder::Recorder::take_back()?)
+    }
+
+    /// What modules start, of those that are watched, without this kernel showing it.
+    pub fn unwatched(&self) -> BTreeSet<Resource> {
+        self.0.unwatched()
     }
 
     /// Ends the recording and returns it, sealed.

@@ -398,6 +398,11 @@ impl Life {
 
     /// From loading to unloading, with each device unbound and bound once more.
     fn load(&mut self, recorder: &Recorder) -> Result<(), Stop> {
+        let unwatched = recorder.unwatched();
+        if !unwatched.is_empty() {
+            let what: Vec<_> = unwatched.iter().map(ToString::to_string).collect();
+            say("unwatched", what.join(", "));
+        }
         for module in self.plan.needs.iter().chain(&self.plan.with) {
             self.insmod(module)?;
         }
@@ -774,6 +779,8 @@ impl Life {
 fn await_releases() {
     if is_virtual() {
         thread::sleep(RELEASED);
+        // That is an event, which tells that so much time has passed.
+        let _ = std::fs::read("/sys/devices/system/cpu/cpu0/uevent");
     }
 }
 

@@ -121,6 +121,8 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
         ("file /dev/", "/dev"),
         ("file /proc/", "/proc"),
         ("file /proc/driver/", "/proc/driver"),
+        ("file /proc/sys/dev/", "/proc/sys/dev"),
+        ("directory /sys/", "/sys"),
         ("directory /sys/kernel/", "/sys/kernel"),
         ("directory of debugfs ", "/sys/kernel/debug"),
         ("slab cache ", "/sys/kernel/slab"),
