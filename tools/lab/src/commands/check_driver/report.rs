@@ -66,16 +66,6 @@ const SEES: &[(&str, &str, &str)] = &[
         "debug",
     ),
     (
-        "CONFIG_DMA_API_DEBUG=y",
-        "DMA mappings that are left",
-        "debug",
-    ),
-    (
-        "CONFIG_DEBUG_SHIRQ=y",
-        "memory that is freed before the shared interrupt whose handler uses it",
-        "debug",
-    ),
-    (
         "CONFIG_KCSAN=y",
         "accesses without a lock that leave the same values",
         "debug-kcsan",
