@@ -217,7 +217,7 @@ pub const WATCHES: &[Definition] = points! {
         [at="$arg2:x64"];
     // The consumer and the supplier, which `struct device_link` has first, behind a list.
     Of(Link, Starts): "link" of device_link_add in "drivers/base/core.c" => Result
-        [name="+0(+0($arg2)):string" at="$arg1:x64" by="$arg2:x64" flags="$arg3:s32" func="$caller:x64"];
+        [name="+0(+0($arg2)):string" at="$arg1:x64" by="$arg2:x64" flags="$arg3:s32"];
     Of(Link, Stops): "link_del" of device_link_del in "drivers/base/core.c" => Unseen
         [at="+24($arg1):x64" by="+0($arg1):x64"];
     Of(Link, Stops): "link_remove" of device_link_remove in "drivers/base/core.c" => Unseen

@@ -217,8 +217,9 @@ fn returns(
     end(builder, span, place);
     let of = &mut builder.life.spans[span];
     let kind = of.kind;
-    // A resource is known by its function; that of a work queue is the one that asks for it.
-    if !matches!(kind, Kind::Of(of, Step::Starts) if of != Resource::Queue) {
+    // A resource is known by its function, a work queue or a link by the function that makes it.
+    let by_caller = [Resource::Queue, Resource::Link];
+    if !matches!(kind, Kind::Of(of, Step::Starts) if !by_caller.contains(&of)) {
         of.facts.caller = Some(caller.to_owned());
     }
     of.ret = ret;

@@ -62,11 +62,12 @@ impl Trace {
         }
         let recorded = head.recorded()?;
         *self.events_of.entry(head.event.to_owned()).or_default() += 1;
-        self.nest(&recorded)?;
-        self.events.push(Event {
-            time: head.time,
-            what: What::Recorded(recorded),
-        });
+        if self.nest(&recorded)? {
+            self.events.push(Event {
+                time: head.time,
+                what: What::Recorded(recorded),
+            });
+        }
         Ok(())
     }
 
@@ -88,8 +89,8 @@ impl Trace {
         Ok(())
     }
 
-    /// What returns is what the task is in.
-    fn nest(&mut self, recorded: &Recorded) -> Result<(), Reason> {
+    /// What returns is what the task is in; whether it counts.
+    fn nest(&mut self, recorded: &Recorded) -> Result<bool, Reason> {
         let point = recorded.point;
         let open = self.open.entry(recorded.pid).or_default();
         match recorded.side {
@@ -97,10 +98,16 @@ impl Trace {
                 if point.definition().returns != Returns::Unseen {
                     open.push(point);
                 }
-                Ok(())
+                Ok(true)
+            }
+            // A filter has left the beginning out.
+            Side::Returns { .. }
+                if open.last() != Some(&point) && point.definition().is_filtered() =>
+            {
+                Ok(false)
             }
             Side::Returns { .. } => match open.pop() {
-                Some(innermost) if innermost == point => Ok(()),
+                Some(innermost) if innermost == point => Ok(true),
                 _ => Err(Reason::NotBegun(point)),
             },
         }

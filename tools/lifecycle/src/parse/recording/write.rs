@@ -156,8 +156,13 @@ pub fn write_of(kernel: &str, probing: Probing, events: &[Event]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse;
     use super::*;
     use crate::event::definitions::WATCHES;
+    use crate::event::point::Point;
+    use crate::event::resource::{Resource, Step};
+    use crate::event::{Recorded, Side};
+    use crate::{Micros, What};
 
     #[test]
     fn points_of_another_table_do_not_count() {
@@ -166,5 +171,32 @@ mod tests {
         assert!(!head(&points).contains(SOME));
         points.remove(0);
         assert!(head(&points).contains(SOME));
+    }
+
+    /// The filter of a kprobe leaves the beginning out, and that of the return has none.
+    #[test]
+    fn the_return_of_what_was_left_out_does_not_count() {
+        let returns = |point| {
+            let recorded = Recorded {
+                task: "task".into(),
+                pid: 7,
+                cpu: 0,
+                point,
+                side: Side::Returns {
+                    caller: "f+0x1/0x2".into(),
+                    ret: Some(0),
+                },
+            };
+            let event = Event {
+                time: Micros(1),
+                what: What::Recorded(recorded),
+            };
+            parse(&write("7.3.4", &[event]))
+        };
+        assert_eq!(
+            returns(Point::Of(Resource::SysrqKey, Step::Starts)),
+            Ok(vec![])
+        );
+        assert!(returns(Point::Of(Resource::Queue, Step::Starts)).is_err());
     }
 }
