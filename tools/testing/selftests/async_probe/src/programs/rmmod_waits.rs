@@ -2,6 +2,8 @@
 
 //! rmmod of a driver waits for the probes that are under way, and leaves nothing of the driver.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::designs::Design;

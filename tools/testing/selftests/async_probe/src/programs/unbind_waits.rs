@@ -2,6 +2,8 @@
 
 //! Unbind during a probe waits for it; then remove, drop of the driver data, release of devres.
 
+//@ boots: two_nodes
+
 use std::process::ExitCode;
 
 use lifecycle::designs::Design;
