@@ -176,6 +176,9 @@ pub const WATCHES: &[Definition] = points! {
     // The format of the name.
     Of(Queue, Starts): "workqueue" of alloc_workqueue_noprof in "kernel/workqueue.c" => Result
         [name="+0($arg1):string"];
+    // Its name in 6.12 and before.
+    Of(Queue, Starts): "old_workqueue" of alloc_workqueue in "kernel/workqueue.c" => Result
+        [name="+0($arg1):string"];
     Of(Queue, Stops): "workqueue_stops" of destroy_workqueue in "kernel/workqueue.c" => Unseen
         [at="$arg1:x64"];
     // A kobject, which is the beginning of its device, and the attribute or group, which begins
