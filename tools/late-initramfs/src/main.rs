@@ -13,6 +13,8 @@ use std::hint::black_box;
 use std::io;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use cpio::newc::Reader;
 use memmap2::{MmapMut, MmapOptions};
@@ -31,6 +33,10 @@ const MEMORY: [&str; 2] = [
 const HEADER: usize = 16;
 const READ: usize = 8;
 
+/// After so long the kernel has optimized the kprobes (`kernel/kprobes.c`, `kprobe_optimizer()`). It
+/// may do that on another processor, and a guest of which two processors run is not saved.
+const OPTIMIZED: Duration = Duration::from_secs(1);
+
 /// How often the program counts, while the lab stops the machine: a quarter of a second on the
 /// host. It does nothing else, so that the place where it is stopped does not matter.
 const COUNTS: u32 = 4_000_000;
@@ -48,6 +54,7 @@ fn main() -> io::Result<()> {
     if let Some(kprobes) = std::env::var_os("KPROBES") {
         // Where this kernel cannot be recorded, what the run brings will say so.
         let _ = Recorder::take_over(kprobes == "watches");
+        sleep(OPTIMIZED);
     }
     println!("lab: booted");
     for count in 0..COUNTS {
