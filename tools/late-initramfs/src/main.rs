@@ -33,8 +33,8 @@ const MEMORY: [&str; 2] = [
 const HEADER: usize = 16;
 const READ: usize = 8;
 
-/// After so long the kernel has optimized the kprobes (`kernel/kprobes.c`, `kprobe_optimizer()`). It
-/// may do that on another processor, and a guest of which two processors run is not saved.
+/// After so long the kernel has optimized the kprobes (`kernel/kprobes.c`, `kprobe_optimizer()`).
+/// It may do that on another processor, and a guest of which two processors run is not saved.
 const OPTIMIZED: Duration = Duration::from_secs(1);
 
 /// How often the program counts, while the lab stops the machine: a quarter of a second on the
