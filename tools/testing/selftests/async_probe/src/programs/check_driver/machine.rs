@@ -100,9 +100,11 @@ pub(crate) fn snapshot() -> BTreeSet<String> {
             }
             // How often it has been enabled, and not disabled (`drivers/pci/pci-sysfs.c`). A bridge
             // stays enabled when the device below it is disabled (`pci_enable_bridge()`).
-            let enabled = of_device("enable").trim().parse::<i32>();
-            let is_enabled = enabled.is_ok_and(|times| times > 0);
-            if bus == "pci" && is_enabled && !of_device("class").starts_with("0x06") {
+            let is_enabled = || {
+                let enabled = of_device("enable").trim().parse::<i32>();
+                enabled.is_ok_and(|times| times > 0)
+            };
+            if bus == "pci" && is_enabled() && !of_device("class").starts_with("0x06") {
                 lines.insert(format!("PCI device {device} enabled"));
             }
             lines.insert(format!("device {device} on {bus}"));
