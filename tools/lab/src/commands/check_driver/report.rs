@@ -66,6 +66,16 @@ const SEES: &[(&str, &str, &str)] = &[
         "debug",
     ),
     (
+        "CONFIG_DEBUG_SHIRQ=y",
+        "memory that is freed before free_irq() of the shared interrupt that uses it",
+        "debug",
+    ),
+    (
+        "CONFIG_DMA_API_DEBUG=y",
+        "mappings for DMA that a driver of a PCI device leaves",
+        "debug",
+    ),
+    (
         "CONFIG_KCSAN=y",
         "accesses without a lock that leave the same values",
         "debug-kcsan",

@@ -7,6 +7,7 @@
 #include <linux/cdev.h>
 #include <linux/delay.h>
 #include <linux/device/class.h>
+#include <linux/dma-mapping.h>
 #include <linux/firmware.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
@@ -49,6 +50,7 @@ struct wrong {
 	struct platform_device *child;
 	struct cdev *cdev;
 	struct workqueue_struct *queue;
+	int *counted;
 };
 
 static struct platform_device *devices[2];
@@ -128,6 +130,26 @@ static void wrong_rcu_calls(void)
 static irqreturn_t wrong_handler(int irq, void *data)
 {
 	return IRQ_NONE;
+}
+
+static irqreturn_t wrong_count_irq(int irq, void *data)
+{
+	++*(int *)data;
+	return IRQ_NONE;
+}
+
+/* Remove frees what the handler uses, and then the handler. */
+static int wrong_counted(struct wrong *wrong)
+{
+	int ret;
+
+	wrong->counted = kzalloc(sizeof(*wrong->counted), GFP_KERNEL);
+	if (!wrong->counted)
+		return -ENOMEM;
+	ret = request_irq(10, wrong_count_irq, IRQF_SHARED, "wrong", wrong->counted);
+	if (ret)
+		kfree(wrong->counted);
+	return ret;
 }
 
 static int wrong_call(struct notifier_block *notifier, unsigned long action, void *data)
@@ -261,6 +283,8 @@ static int wrong_probe(struct platform_device *pdev)
 	if (is("threaded_irq"))
 		return request_threaded_irq(10, NULL, wrong_handler, IRQF_SHARED | IRQF_ONESHOT,
 					    "wrong", wrong);
+	if (is("freed_irq"))
+		return wrong_counted(wrong);
 	if (is("notifier"))
 		return register_reboot_notifier(&wrong->notifier);
 	if (is("thread")) {
@@ -364,6 +388,10 @@ static void wrong_remove(struct platform_device *pdev)
 
 	if (wrong->queue)
 		destroy_workqueue(wrong->queue);
+	if (wrong->counted) {
+		kfree(wrong->counted);
+		free_irq(10, wrong->counted);
+	}
 	if (!is("work"))
 		cancel_delayed_work_sync(&wrong->work);
 	if (!is("timer"))
@@ -386,6 +414,28 @@ static struct platform_driver wrong_driver = {
 	.driver = { .name = "wrong" },
 };
 
+static int wrong_pci_probe(struct pci_dev *pci, const struct pci_device_id *id)
+{
+	dma_addr_t address;
+	int ret = pcim_enable_device(pci);
+
+	if (ret)
+		return ret;
+	return dma_alloc_coherent(&pci->dev, PAGE_SIZE, &address, GFP_KERNEL) ? 0 : -ENOMEM;
+}
+
+static const struct pci_device_id pci_ids[] = {
+	/* The device edu of QEMU. */
+	{ PCI_DEVICE(0x1234, 0x11e8) },
+	{ }
+};
+
+static struct pci_driver wrong_pci_driver = {
+	.name = "wrong_pci",
+	.id_table = pci_ids,
+	.probe = wrong_pci_probe,
+};
+
 static void wrong_register(struct work_struct *work)
 {
 	msleep(20);
@@ -406,6 +456,8 @@ static int __init wrong_init(void)
 {
 	int i, ret;
 
+	if (is("dma"))
+		return pci_register_driver(&wrong_pci_driver);
 	if (is("class")) {
 		class = class_create("wrong");
 		if (IS_ERR(class))
@@ -434,6 +486,8 @@ module_init(wrong_init);
 
 static void __exit wrong_exit(void)
 {
+	if (is("dma"))
+		pci_unregister_driver(&wrong_pci_driver);
 	if (registered)
 		platform_driver_unregister(&wrong_driver);
 	async_synchronize_full_domain(&domain);
