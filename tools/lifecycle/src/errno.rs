@@ -8,6 +8,9 @@ use nix::errno::Errno;
 /// kernel's is beyond `MAX_ERRNO`, 4095 (`include/linux/err.h`).
 pub const NOT_TOLD: i32 = i32::MIN;
 
+/// Probe deferral is the driver core's own and has no name in userspace (`include/linux/errno.h`).
+pub const EPROBE_DEFER: i32 = -517;
+
 /// What a C function's return value means: `ok` for 0, else the name of the errno.
 ///
 /// A number without a name is printed as it is.
@@ -15,8 +18,7 @@ pub fn name(ret: i32) -> String {
     match (ret, Errno::from_raw(ret.wrapping_neg())) {
         (0, _) => "ok".to_owned(),
         (NOT_TOLD, _) => "failed".to_owned(),
-        // Probe deferral is the driver core's own and has no name in userspace.
-        (-517, _) => "EPROBE_DEFER".to_owned(),
+        (EPROBE_DEFER, _) => "EPROBE_DEFER".to_owned(),
         (_, Errno::UnknownErrno) => ret.to_string(),
         (_, errno) => format!("{errno:?}"),
     }

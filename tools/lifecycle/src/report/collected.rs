@@ -2,52 +2,43 @@
 
 //! The tables of what was collected beside a recording.
 
-use super::table::{fold, heading, print, table, Detail};
+use super::table::{fold, or_dash, Detail};
+use crate::errno::EPROBE_DEFER;
 use crate::life::Kind;
 use crate::summary::Summary;
 
-/// `include/linux/errno.h`.
-const EPROBE_DEFER: i32 = 517;
-
 /// The devices that are still deferred.
 pub(super) fn deferred(summary: &Summary, detail: Detail) -> String {
-    let devices = &summary.collected.deferred;
-    if devices.is_empty() {
-        return String::new();
-    }
-    let life = &summary.life;
     let tries = |name: &str| {
-        let probes = life.of(Kind::Probe).map(|(_, probe)| probe);
-        let of = probes.filter(|probe| probe.ret == Some(-EPROBE_DEFER) && probe.on == name);
-        of.count()
+        let probes = summary.life.of(Kind::Probe);
+        let deferred = probes.filter(|(_, probe)| probe.ret == Some(EPROBE_DEFER));
+        deferred.filter(|(_, probe)| probe.on == name).count()
     };
-    let rows = fold(devices, detail, |of| tries(&of.device));
-    let mut table = table(&["device", "tries", "waits for"], &[1]);
-    for of in &rows.rows {
-        table.add_row([
-            of.device.clone(),
-            tries(&of.device).to_string(),
-            of.reason.clone().unwrap_or_else(|| "-".to_owned()),
-        ]);
-    }
-    heading("Devices that are still deferred", &rows, "with most tries") + &print(&table)
+    let rows = fold(&summary.collected.deferred, detail, |of| tries(&of.device));
+    rows.table(
+        "Devices that are still deferred",
+        "with most tries",
+        &["device", "tries", "waits for"],
+        &[1],
+        |of| {
+            let tries = tries(&of.device).to_string();
+            [of.device.clone(), tries, or_dash(of.reason.as_ref())]
+        },
+    )
 }
 
 /// The units of systemd.
 pub(super) fn units(summary: &Summary, detail: Detail) -> String {
     let units = &summary.collected.units;
-    if units.is_empty() {
-        return String::new();
-    }
-    let rows = fold(units, detail, |unit| unit.active - unit.began);
-    let mut table = table(&["unit", "began", "active", "took"], &[1, 2, 3]);
-    for unit in &rows.rows {
-        table.add_row([
-            unit.name.clone(),
-            unit.began.to_string(),
-            unit.active.to_string(),
-            (unit.active - unit.began).to_string(),
-        ]);
-    }
-    heading("Units of systemd, since boot", &rows, "that took longest") + &print(&table)
+    fold(units, detail, |unit| unit.active - unit.began).table(
+        "Units of systemd, since boot",
+        "that took longest",
+        &["unit", "began", "active", "took"],
+        &[1, 2, 3],
+        |unit| {
+            let times = [unit.began, unit.active, unit.active - unit.began];
+            let [began, active, took] = times.map(|time| time.to_string());
+            [unit.name.clone(), began, active, took]
+        },
+    )
 }

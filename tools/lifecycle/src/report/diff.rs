@@ -4,21 +4,21 @@
 
 use std::cmp::Reverse;
 
-use super::table::{fold, heading, print, table, wrap, Detail};
+use super::table::{fold, heading, join, print, table, wrap, Detail};
 use crate::diff::{Change, Diff, Value};
 
 /// All differences, those of time in milliseconds.
 pub fn report(diff: &Diff, detail: Detail) -> String {
-    let mut text = wrap("", &format!("A: {}", diff.a)) + &wrap("", &format!("B: {}", diff.b));
+    let mut head = wrap("", &format!("A: {}", diff.a)) + &wrap("", &format!("B: {}", diff.b));
     if diff.changes.is_empty() {
-        return text + &format!("no difference in {} figures\n", diff.compared);
+        return head + &format!("no difference in {} figures\n", diff.compared);
     }
     let (alone, common): (Vec<&Change>, Vec<&Change>) =
         diff.changes.iter().partition(|change| change.is_alone());
     let (times, others): (Vec<&Change>, Vec<&Change>) = common
         .into_iter()
         .partition(|change| change.time().is_some());
-    text += &wrap(
+    head += &wrap(
         "",
         &format!(
             "{} figures in both: {} times and {} others differ; {} things are in one only",
@@ -28,35 +28,37 @@ pub fn report(diff: &Diff, detail: Detail) -> String {
             alone.len()
         ),
     );
-    let only = |in_a: bool| -> Vec<&Change> {
-        let alone = alone.iter().copied();
-        alone.filter(|change| change.b.is_none() == in_a).collect()
-    };
-    for (name, only) in [("A", only(true)), ("B", only(false))] {
-        let rows = fold(&only, detail, |_| 0);
-        if rows.is_empty() {
-            continue;
-        }
-        text.push('\n');
-        text += &heading(&format!("Only in {name}"), &rows, "first");
-        for change in rows.rows {
-            let value = change.a.as_ref().or(change.b.as_ref());
-            let value = value.map(|value| format!(" ({} {value})", change.what));
-            text += &wrap("  ", &format!("{}{}", change.of, value.unwrap_or_default()));
-        }
+    let (in_a, in_b): (Vec<&Change>, Vec<&Change>) =
+        alone.into_iter().partition(|change| change.b.is_none());
+    join([
+        head,
+        only("A", &in_a, detail),
+        only("B", &in_b, detail),
+        times_table(&times, detail),
+        others_table(&others, detail),
+    ])
+}
+
+fn only(name: &str, alone: &[&Change], detail: Detail) -> String {
+    if alone.is_empty() {
+        return String::new();
     }
-    text += &times_table(&times, detail);
-    text += &others_table(&others, detail);
+    let rows = fold(alone, detail, |_| 0);
+    let mut text = heading(&format!("Only in {name}"), &rows, "first");
+    for change in rows.rows {
+        let value = change.a.as_ref().or(change.b.as_ref());
+        let value = value.map(|value| format!(" ({} {value})", change.what));
+        text += &wrap("  ", &format!("{}{}", change.of, value.unwrap_or_default()));
+    }
     text
 }
 
 fn times_table(times: &[&Change], detail: Detail) -> String {
-    let rows = fold(times, detail, |change| change.time());
-    if rows.is_empty() {
+    if times.is_empty() {
         return String::new();
     }
-    let mut text =
-        "\n".to_owned() + &heading("Times, the largest difference first", &rows, "largest");
+    let rows = fold(times, detail, |change| change.time());
+    let heading = heading("Times, the largest difference first", &rows, "largest");
     let mut table = table(&["of", "what", "A", "B", "B - A", "%"], &[2, 3, 4, 5]);
     for change in rows.rows {
         let (Some(Value::Time(a)), Some(Value::Time(b))) = (&change.a, &change.b) else {
@@ -81,8 +83,7 @@ fn times_table(times: &[&Change], detail: Detail) -> String {
             percent,
         ]);
     }
-    text += &print(&table);
-    text
+    heading + &print(&table)
 }
 
 fn others_table(others: &[&Change], detail: Detail) -> String {
@@ -94,20 +95,15 @@ fn others_table(others: &[&Change], detail: Detail) -> String {
         })
     };
     let rows = fold(others, detail, size);
-    if rows.is_empty() {
-        return String::new();
-    }
-    let mut text = "\n".to_owned() + &heading("Others", &rows, "largest");
-    let mut table = table(&["of", "what", "A", "B"], &[]);
-    for change in rows.rows {
-        let value = |value: &Option<Value>| value.as_ref().map_or(String::new(), Value::to_string);
-        table.add_row([
-            change.of.clone(),
-            change.what.clone(),
-            value(&change.a),
-            value(&change.b),
-        ]);
-    }
-    text += &print(&table);
-    text
+    rows.table(
+        "Others",
+        "largest",
+        &["of", "what", "A", "B"],
+        &[],
+        |change| {
+            let values = [&change.a, &change.b].map(|of| of.as_ref().map(Value::to_string));
+            let [a, b] = values.map(Option::unwrap_or_default);
+            [change.of.clone(), change.what.clone(), a, b]
+        },
+    )
 }

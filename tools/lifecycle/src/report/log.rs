@@ -3,7 +3,7 @@
 //! A log's summary as text.
 
 use super::collected;
-use super::table::{fold, heading, print, table, wrap};
+use super::table::{fold, heading, join, or_dash, wrap};
 pub use super::table::{Detail, ROWS};
 use crate::life::{Kind, Wait, Wave};
 use crate::summary::Summary;
@@ -15,7 +15,7 @@ const NAMED: usize = 3;
 /// The whole report. Times are in milliseconds, those of beginnings from the first event of the
 /// log.
 pub fn report(summary: &Summary, detail: Detail) -> String {
-    let parts = [
+    join([
         head(summary),
         waves(summary, detail),
         calls(summary, detail),
@@ -24,9 +24,7 @@ pub fn report(summary: &Summary, detail: Detail) -> String {
         path(summary, detail),
         collected::deferred(summary, detail),
         collected::units(summary, detail),
-    ];
-    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    parts.join("\n")
+    ])
 }
 
 /// The short form: who waited for whom.
@@ -70,21 +68,13 @@ fn waves(summary: &Summary, detail: Detail) -> String {
     let rows = fold(&several, detail, |wave| {
         wave.until_bound.unwrap_or(Micros(u64::MAX))
     });
-    if rows.is_empty() {
-        return String::new();
-    }
-    let mut text = heading(
-        "Drivers, from the registration until all are bound",
-        &rows,
-        "longest",
-    );
     let failed = several.iter().any(|wave| wave.total.failed > 0);
     let mut header = vec!["driver", "began", "bound"];
     header.extend(failed.then_some("failed"));
     header.extend(["all bound", "slowest", "sum", "at once", "efficiency"]);
     let numbers: Vec<usize> = (1..header.len()).collect();
-    let mut table = table(&header, &numbers);
-    for wave in rows.rows {
+    let title = "Drivers, from the registration until all are bound";
+    rows.table(title, "longest", &header, &numbers, |wave| {
         let total = wave.total;
         let mut row = vec![
             wave.driver.clone(),
@@ -94,63 +84,41 @@ fn waves(summary: &Summary, detail: Detail) -> String {
         row.extend(failed.then(|| total.failed.to_string()));
         let efficiency = wave.efficiency.map(|efficiency| format!("{efficiency:.4}"));
         row.extend([
-            wave.until_bound
-                .map_or("-".to_owned(), |until| until.to_string()),
+            or_dash(wave.until_bound),
             wave.slowest.to_string(),
             total.sum.to_string(),
             total.at_once.to_string(),
-            efficiency.unwrap_or_else(|| "-".to_owned()),
+            or_dash(efficiency),
         ]);
-        table.add_row(row);
-    }
-    text += &print(&table);
-    text
+        row
+    })
 }
 
 fn calls(summary: &Summary, detail: Detail) -> String {
     let life = &summary.life;
     let rows = fold(&summary.calls, detail, |call| call.took);
-    if rows.is_empty() {
-        return String::new();
-    }
-    let mut text = heading("Calls", &rows, "longest");
-    let mut table = table(
-        &["call", "task", "began", "ms", "waited", "result"],
-        &[2, 3, 4],
-    );
-    for call in rows.rows {
+    let header = ["call", "task", "began", "ms", "waited", "result"];
+    rows.table("Calls", "longest", &header, &[2, 3, 4], |call| {
         let span = &life.spans[call.span];
         let result = match span.ret {
             Some(ret) => errno::name(ret),
             None if span.end.is_none() => "running".to_owned(),
             None => "-".to_owned(),
         };
-        table.add_row([
+        [
             call.what.clone(),
             task(summary, span.task),
             (span.begin - life.begin).to_string(),
             call.took.to_string(),
-            dash(call.waited),
+            or_dash(Some(call.waited).filter(|waited| *waited > Micros(0))),
             result,
-        ]);
-    }
-    text += &print(&table);
-    text
-}
-
-/// A time, or a dash for none.
-fn dash(micros: Micros) -> String {
-    if micros == Micros(0) {
-        "-".to_owned()
-    } else {
-        micros.to_string()
-    }
+        ]
+    })
 }
 
 /// `insmod-42`
 fn task(summary: &Summary, task: Option<usize>) -> String {
-    let task = task.map(|task| &summary.life.tasks[task]);
-    let Some(task) = task else {
+    let Some(task) = task.map(|task| &summary.life.tasks[task]) else {
         return "?".to_owned();
     };
     match (task.name.as_deref(), task.pid) {
@@ -165,18 +133,13 @@ fn devices(summary: &Summary, detail: Detail) -> String {
     let mut probes = life.probes();
     probes.sort_by_key(|probe| (probe.began, probe.span));
     let rows = fold(&probes, detail, |probe| life.length(probe.span));
-    if rows.is_empty() {
-        return String::new();
-    }
-    let ms = |micros: Option<Micros>| micros.map_or("-".to_owned(), |micros| micros.to_string());
     let two_phases = probes.iter().any(|probe| probe.second_phase.is_some());
-    let first = probes[0].driver.as_deref();
+    let first = probes.first().and_then(|probe| probe.driver.as_deref());
     let one_driver = probes.iter().all(|probe| probe.driver.as_deref() == first);
     let title = match first {
         Some(driver) if one_driver => format!("Devices, all of driver {driver}"),
         _ => "Devices".to_owned(),
     };
-    let mut text = heading(&title, &rows, "slowest");
     let mut header = vec!["device"];
     header.extend((!one_driver).then_some("driver"));
     header.push("how");
@@ -185,8 +148,7 @@ fn devices(summary: &Summary, detail: Detail) -> String {
     header.extend(two_phases.then_some("2nd phase"));
     let numbers: Vec<usize> = (numbers..header.len()).collect();
     header.push("result");
-    let mut table = table(&header, &numbers);
-    for probe in rows.rows {
+    rows.table(&title, "slowest", &header, &numbers, |probe| {
         let mut row = vec![probe.device.clone()];
         // A kernel before 7.3 with initcall_debug does not name the driver.
         row.extend((!one_driver).then(|| probe.driver.clone().unwrap_or("?".to_owned())));
@@ -197,25 +159,23 @@ fn devices(summary: &Summary, detail: Detail) -> String {
                 None => "?".to_owned(),
             },
             (probe.began - life.begin).to_string(),
-            ms(probe.waited),
-            ms(probe.firmware),
+            or_dash(probe.waited),
+            or_dash(probe.firmware),
             life.length(probe.span).to_string(),
         ]);
-        row.extend(two_phases.then(|| ms(probe.second_phase)));
+        row.extend(two_phases.then(|| or_dash(probe.second_phase)));
         row.push(probe.result());
-        table.add_row(row);
-    }
-    text += &print(&table);
-    text
+        row
+    })
 }
 
 fn waits(summary: &Summary, detail: Detail) -> String {
     let life = &summary.life;
     let length = |wait: &Wait| wait.end.unwrap_or(life.end) - wait.begin;
-    let rows = fold(&life.waits, detail, length);
-    if rows.is_empty() {
+    if life.waits.is_empty() {
         return String::new();
     }
+    let rows = fold(&life.waits, detail, length);
     let mut text = heading("Who waited for whom", &rows, "longest");
     for wait in rows.rows {
         let inferred = if wait.inferred { " (inferred)" } else { "" };
@@ -276,31 +236,24 @@ fn path(summary: &Summary, detail: Detail) -> String {
     };
     let length = |step: &crate::summary::Step| step.end - step.begin;
     let rows = fold(&path.steps, detail, length);
-    let life = &summary.life;
     let Some(first) = path.steps.first() else {
         return String::new();
     };
     let whole = path.end - first.begin;
-    let mut text = heading(
-        &format!(
-            "What decided when {} ended (began {})",
-            path.what,
-            first.begin - life.begin
-        ),
-        &rows,
-        "longest",
+    let title = format!(
+        "What decided when {} ended (began {})",
+        path.what,
+        first.begin - summary.life.begin
     );
-    let mut table = table(&["began", "ms", "%", "step"], &[0, 1, 2]);
-    for step in &rows.rows {
+    let header = ["began", "ms", "%", "step"];
+    rows.table(&title, "longest", &header, &[0, 1, 2], |step| {
         let took = length(step);
         let percent = 100.0 * took.as_f64() / whole.as_f64();
-        table.add_row([
+        [
             (step.begin - first.begin).to_string(),
             took.to_string(),
             format!("{percent:.1}"),
             step.what.clone(),
-        ]);
-    }
-    text += &print(&table);
-    text
+        ]
+    })
 }

@@ -11,7 +11,7 @@ pub mod what_if;
 use crate::errno;
 use crate::life::{Life, Probe, Wave};
 use crate::Micros;
-use table::{print, table};
+use table::{or_dash, print, table};
 
 /// The timing of each device of a wave, one row per probe.
 ///
@@ -33,8 +33,6 @@ pub fn devices(life: &Life, wave: &Wave) -> String {
 }
 
 fn device_row(life: &Life, wave: &Wave, probe: &Probe) -> [String; 9] {
-    let dash = || "-".to_owned();
-    let ms = |time: Option<Micros>| time.map_or_else(dash, |time| time.to_string());
     let request = probe.request.map(|request| &life.spans[request]);
     let bytes = request.and_then(|request| match (request.ret, request.facts.bytes) {
         (Some(0), bytes) => bytes.map(|bytes| bytes.to_string()),
@@ -44,13 +42,13 @@ fn device_row(life: &Life, wave: &Wave, probe: &Probe) -> [String; 9] {
     let task = span.task.and_then(|task| life.tasks[task].name.clone());
     [
         probe.device.clone(),
-        task.unwrap_or_else(dash),
-        span.cpu.map_or_else(dash, |cpu| cpu.to_string()),
+        or_dash(task),
+        or_dash(span.cpu),
         probe.how.name().to_owned(),
         (probe.began - wave.begin).to_string(),
-        bytes.unwrap_or_else(dash),
-        ms(request.and_then(|request| request.took)),
-        ms(probe.took),
+        or_dash(bytes),
+        or_dash(request.and_then(|request| request.took)),
+        or_dash(probe.took),
         probe.result(),
     ]
 }
@@ -85,17 +83,15 @@ pub fn compare(scenarios: &[Scenario<'_>]) -> String {
         &[1, 2, 3, 4, 5, 6],
     );
     for Scenario { name, insmod, wave } in scenarios {
-        let ms =
-            |micros: Option<Micros>| micros.map_or("-".to_owned(), |micros| micros.to_string());
+        let efficiency = wave.efficiency;
         table.add_row([
             (*name).to_owned(),
-            ms(*insmod),
-            ms(wave.until_bound),
+            or_dash(*insmod),
+            or_dash(wave.until_bound),
             wave.slowest.to_string(),
             wave.total.sum.to_string(),
             wave.total.at_once.to_string(),
-            wave.efficiency
-                .map_or("-".to_owned(), |efficiency| format!("{efficiency:.4}")),
+            or_dash(efficiency.map(|efficiency| format!("{efficiency:.4}"))),
         ]);
     }
     print(&table)

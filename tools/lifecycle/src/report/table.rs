@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width};
 
 /// How wide a table may be, in columns.
 const WIDTH: u16 = 80;
@@ -46,11 +46,21 @@ pub(crate) fn table(header: &[&str], numbers: &[usize]) -> Table {
 
 /// The table's lines, without spaces at their ends.
 pub(crate) fn print(table: &Table) -> String {
-    table.lines().fold(String::new(), |mut text, line| {
-        text.push_str(line.trim_end());
-        text.push('\n');
-        text
-    })
+    let lines = table.lines();
+    lines
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}
+
+/// A number, or a dash for none.
+pub(crate) fn or_dash(number: Option<impl ToString>) -> String {
+    number.map_or("-".to_owned(), |number| number.to_string())
+}
+
+/// The parts of a report, with empty lines between them.
+pub(super) fn join(parts: impl IntoIterator<Item = String>) -> String {
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<String>>().join("\n")
 }
 
 /// Rows of a table, and how many there were.
@@ -60,8 +70,21 @@ pub(super) struct Rows<'a, T> {
 }
 
 impl<T> Rows<'_, T> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// A table of them under its heading, or nothing if there are none.
+    pub(super) fn table<R: Into<Row>>(
+        &self,
+        title: &str,
+        kept: &str,
+        header: &[&str],
+        numbers: &[usize],
+        row: impl Fn(&T) -> R,
+    ) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let mut table = table(header, numbers);
+        table.add_rows(self.rows.iter().map(|of| row(of)));
+        heading(title, self, kept) + &print(&table)
     }
 }
 

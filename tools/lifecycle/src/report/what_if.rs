@@ -2,26 +2,25 @@
 
 //! What would be if drivers were asynchronous, as text.
 
-use super::table::{fold, heading, print, table, wrap, Detail};
+use super::table::{fold, heading, join, print, table, wrap, Detail};
 use crate::micros::Micros;
 use crate::simulate::{difference, Goal, Range, WhatIf};
 use crate::summary::Summary;
 
 /// The whole answer. Times are in milliseconds.
 pub fn report(summary: &Summary, what_if: &WhatIf, detail: Detail) -> String {
-    let mut parts = vec![head(summary, what_if), goals(what_if, detail)];
-    parts.push(candidates(what_if, detail));
-    parts.push(line(summary, what_if));
-    parts.push(listed(
-        "These must not be asynchronous as they are",
-        what_if.forbidden.iter().map(|of| {
-            let why: Vec<String> = of.why.iter().map(ToString::to_string).collect();
-            format!("{}: {}.", of.driver, why.join("; "))
-        }),
-    ));
-    parts.push(listed("What this rests on", what_if.notes.iter().cloned()));
-    parts.retain(|part| !part.is_empty());
-    parts.join("\n")
+    let forbidden = what_if.forbidden.iter().map(|of| {
+        let why: Vec<String> = of.why.iter().map(ToString::to_string).collect();
+        format!("{}: {}.", of.driver, why.join("; "))
+    });
+    join([
+        head(summary, what_if),
+        goals(what_if, detail),
+        candidates(what_if, detail),
+        line(summary, what_if),
+        listed("These must not be asynchronous as they are", forbidden),
+        listed("What this rests on", what_if.notes.iter().cloned()),
+    ])
 }
 
 fn head(summary: &Summary, what_if: &WhatIf) -> String {
@@ -68,29 +67,20 @@ fn candidates(what_if: &WhatIf, detail: Detail) -> String {
     let rows = fold(&what_if.candidates, detail, |of| {
         of.adds.iter().take(2).sum::<i64>()
     });
-    if rows.is_empty() {
-        return String::new();
-    }
-    let shorts: Vec<&str> = what_if
-        .goals
-        .iter()
-        .take(2)
-        .map(|goal| goal.short)
-        .collect();
+    let goals = what_if.goals.iter().take(2);
+    let shorts: Vec<&str> = goals.map(|goal| goal.short).collect();
     let columns = |saves: &str| shorts.iter().map(|of| format!("{of} {saves}")).collect();
     let columns: [Vec<String>; 2] = ["alone", "more"].map(columns);
     let mut header = vec!["driver", "probes", "sum"];
     header.extend(columns.iter().flatten().map(String::as_str));
     let numbers: Vec<usize> = (1..header.len()).collect();
-    let mut table = table(&header, &numbers);
-    for of in &rows.rows {
+    let title = "Drivers, what each saves alone, and how much more with those above it";
+    rows.table(title, "that save most", &header, &numbers, |of| {
         let mut row = vec![of.driver.clone(), of.probes.to_string(), of.sum.to_string()];
         let gains = [&of.alone, &of.adds].map(|gains| gains.iter().take(shorts.len()));
         row.extend(gains.into_iter().flatten().map(|gain| signed(*gain)));
-        table.add_row(row);
-    }
-    let title = "Drivers, what each saves alone, and how much more with those above it";
-    heading(title, &rows, "that save most") + &print(&table)
+        row
+    })
 }
 
 /// What to do.
@@ -98,35 +88,28 @@ fn line(summary: &Summary, what_if: &WhatIf) -> String {
     if what_if.drivers.is_empty() {
         return String::new();
     }
-    let asked = summary
-        .life
-        .spans
-        .iter()
-        .find_map(|span| span.facts.asked.as_deref());
-    let asked = asked
-        .into_iter()
-        .flat_map(|asked| asked.split(','))
-        .filter(|name| !name.is_empty());
-    let mut names: Vec<&str> = asked.collect();
-    names.extend(what_if.drivers.iter().map(String::as_str));
-    let mut names_once = Vec::new();
-    for name in names {
-        if !names_once.contains(&name) {
-            names_once.push(name);
+    let mut spans = summary.life.spans.iter();
+    let asked = spans.find_map(|span| span.facts.asked.as_deref());
+    let asked = asked.unwrap_or_default().split(',');
+    let drivers = what_if.drivers.iter().map(String::as_str);
+    let mut names: Vec<&str> = Vec::new();
+    for name in asked.filter(|name| !name.is_empty()).chain(drivers) {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     format!(
         "To try it, add this to the kernel's command line:\n    driver_async_probe={}\n",
-        names_once.join(",")
+        names.join(",")
     )
 }
 
 fn listed(title: &str, lines: impl Iterator<Item = String>) -> String {
     let lines: String = lines.map(|line| wrap("  ", &line)).collect();
-    if lines.is_empty() {
-        return lines;
+    match lines.is_empty() {
+        true => lines,
+        false => format!("{title}:\n{lines}"),
     }
-    format!("{title}:\n{lines}")
 }
 
 /// Milliseconds that are saved, or lost.
