@@ -4,22 +4,21 @@
 //! simulated, and a run with `async_probe` has to confirm it.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
+use derive_more::Display;
 use serde::Serialize;
 
 use super::{Load, Named};
+use crate::errno::{self, EPROBE_DEFER};
 use crate::life::{How, Life, Probe};
-use crate::simulate::{self, Loaded};
-use crate::{errno, Micros, ProbeType};
+use crate::simulate;
+use crate::{Micros, ProbeType};
 
 /// Less than 10 ms is not worth a change, and so much two runs may differ.
 const WORTH_IT: Micros = Micros(10_000);
 
 /// Or a twentieth, whichever is more.
 const NEAR: u64 = 20;
-
-const EPROBE_DEFER: i32 = -517;
 
 /// What is known of a driver.
 #[derive(Clone, Copy, Debug)]
@@ -51,35 +50,29 @@ pub struct Facts<'f> {
 }
 
 /// What it comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Display, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Its devices are bound earlier if they are probed asynchronously.
+    #[display("would gain from PROBE_PREFER_ASYNCHRONOUS")]
     Gains,
     /// They are not.
+    #[display("would not gain")]
     NoGain,
     /// Something forbids it.
+    #[display("must not be probed asynchronously as it is")]
     Forbidden,
     /// It is asynchronous already.
+    #[display("is probed asynchronously already")]
     Already,
     /// It has not bound a device, or two runs disagree.
+    #[default]
+    #[display("cannot tell")]
     Unknown,
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gains => "would gain from PROBE_PREFER_ASYNCHRONOUS",
-            Self::NoGain => "would not gain",
-            Self::Forbidden => "must not be probed asynchronously as it is",
-            Self::Already => "is probed asynchronously already",
-            Self::Unknown => "cannot tell",
-        })
-    }
-}
-
 /// What to do about it, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Advice {
     /// What it comes to.
     pub verdict: Verdict,
@@ -128,17 +121,12 @@ impl Advice {
 /// Advises.
 pub fn advise(facts: &Facts<'_>) -> Advice {
     let mut advice = Advice {
-        verdict: Verdict::Unknown,
         probe_type: facts.plain.probe_type(facts.driver),
-        now: None,
-        then: None,
-        then_in_turns: None,
-        measured: None,
-        why: Vec::new(),
+        ..Advice::default()
     };
     let probes = own(facts.plain, facts.driver);
     let reasons = reasons(facts, &probes, advice.probe_type);
-    if probes.is_empty() || !probes.iter().any(|probe| probe.has_bound()) {
+    if !probes.iter().any(|probe| probe.has_bound()) {
         advice.why.extend(reasons);
         advice.why.push(no_device(facts, &probes));
         return advice;
@@ -178,10 +166,8 @@ fn ended(probes: &[&Probe]) -> Option<Micros> {
 
 /// When the first could have begun: at the registration, for devices that were there.
 fn start(probes: &[&Probe]) -> Option<Micros> {
-    let starts = probes.iter();
-    starts
-        .map(|probe| probe.began - probe.waited.unwrap_or_default())
-        .min()
+    let start = |probe: &&Probe| probe.began - probe.waited.unwrap_or_default();
+    probes.iter().map(start).min()
 }
 
 /// Why there is nothing to tell by.
@@ -208,10 +194,8 @@ fn no_device(facts: &Facts<'_>, probes: &[&Probe]) -> String {
 
 /// The async functions that insmod waits for and that are no probes.
 fn others(plain: &Load) -> impl Iterator<Item = String> + '_ {
-    let long = plain
-        .others
-        .iter()
-        .filter(|(_, waited)| *waited >= WORTH_IT);
+    let others = plain.others.iter();
+    let long = others.filter(|(_, waited)| *waited >= WORTH_IT);
     long.map(|(function, waited)| {
         format!(
             "insmod waits {waited} ms for {function}. That is no probe: the probe type does not \
@@ -290,7 +274,6 @@ fn compared(facts: &Facts<'_>, load: &Load) -> Vec<String> {
             ),
         }];
     }
-    let mut why = Vec::new();
     let bound = |load: &Load| -> BTreeSet<String> {
         let probes = own(load, facts.driver);
         let bound = probes.iter().filter(|probe| probe.has_bound());
@@ -299,21 +282,18 @@ fn compared(facts: &Facts<'_>, load: &Load) -> Vec<String> {
     };
     let lost: Vec<String> = bound(plain).difference(&bound(load)).cloned().collect();
     if !lost.is_empty() {
-        why.push(format!(
-            "With async_probe it does not bind {}.",
-            some(&lost)
-        ));
-        return why;
+        let lost = some(&lost);
+        return vec![format!("With async_probe it does not bind {lost}.")];
     }
-    let missing = plain
-        .added
-        .keys()
-        .filter(|name| !load.added.contains_key(*name));
-    let missing: Vec<String> = missing.cloned().collect();
-    let more = load
-        .added
-        .keys()
-        .any(|name| !plain.added.contains_key(name));
+    let mut why = Vec::new();
+    let only_in = |one: &Load, other: &Load| -> Vec<String> {
+        let names = one.added.keys().cloned();
+        names
+            .filter(|name| !other.added.contains_key(name))
+            .collect()
+    };
+    let missing = only_in(plain, load);
+    let more = !only_in(load, plain).is_empty();
     if !missing.is_empty() && !more {
         why.push(format!(
             "With async_probe there is no {}, which a plain insmod adds: its init relies on its \
@@ -385,36 +365,26 @@ fn already(facts: &Facts<'_>, advice: &mut Advice) {
 
 /// It leaves the probe type to its loader.
 fn predict(facts: &Facts<'_>, probes: &[&Probe], sum: Micros, advice: &mut Advice) {
-    let load = |computes: u64, cpus: u64| -> Loaded {
-        // A simulated try of a device may be the first that is not too early.
-        let last = probes.iter().filter(|probe| {
-            let mut others = probes.iter();
-            !others.any(|other| other.device == probe.device && probe.began < other.began)
-        });
-        let spans: Vec<usize> = last.map(|probe| probe.span).collect();
-        let by = facts.plain.registered(facts.driver).and_then(|of| of.by);
-        let driver = (facts.driver.name.as_str(), by);
-        simulate::load(
-            facts.life,
-            facts.plain.insmod,
-            &spans,
-            driver,
-            computes,
-            cpus,
-        )
-    };
+    // A simulated try of a device may be the first that is not too early.
+    let last = probes.iter().filter(|probe| {
+        let mut others = probes.iter();
+        !others.any(|other| other.device == probe.device && probe.began < other.began)
+    });
+    let spans: Vec<usize> = last.map(|probe| probe.span).collect();
+    let by = facts.plain.registered(facts.driver).and_then(|of| of.by);
+    let driver = (facts.driver.name.as_str(), by);
+    let insmod = facts.plain.insmod;
+    let load = |computes, cpus| simulate::load(facts.life, insmod, &spans, driver, computes, cpus);
     let computes = computes(facts);
     let cpus = facts.cpus.max(1);
     // Where it was not measured, a probe may do anything between the two.
-    let then = load(computes.unwrap_or(0), cpus).bound;
-    let in_turns = load(computes.unwrap_or(1000), 1).bound;
+    let then = load(computes.unwrap_or(0), cpus);
+    let in_turns = load(computes.unwrap_or(1000), 1);
     advice.then = then;
     advice.then_in_turns = in_turns.filter(|_| in_turns != then);
     let Some((now, then)) = advice.now.zip(then) else {
-        advice
-            .why
-            .push("The load has not come to its end.".to_owned());
-        return;
+        let why = "The load has not come to its end.";
+        return advice.why.push(why.to_owned());
     };
     let Some((measured, from)) = facts
         .asynchronous
@@ -514,15 +484,9 @@ fn computes(facts: &Facts<'_>) -> Option<u64> {
 /// The first few of many.
 fn some(names: &[String]) -> String {
     const FEW: usize = 3;
-    let named = names
-        .iter()
-        .take(FEW)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    match names.len().checked_sub(FEW).filter(|more| *more > 0) {
-        Some(more) => format!("{named} and {more} more"),
-        None => named,
+    match names.get(..FEW).filter(|few| few.len() < names.len()) {
+        Some(few) => format!("{} and {} more", few.join(", "), names.len() - FEW),
+        None => names.join(", "),
     }
 }
 
@@ -544,7 +508,7 @@ fn capital(text: &str) -> String {
 mod tests {
     use super::super::loads;
     use super::*;
-    use crate::laws::test_life::{altered, life};
+    use crate::laws::test_life::life;
 
     /// Two probes of 20 ms; each line comes 1 ms after the one before.
     fn plain() -> String {
@@ -648,11 +612,8 @@ mod tests {
         let (plain, asynchronous) = (plain(), asynchronous());
         let twice = failed(1) + &failed(0);
         let forced = plain.replace("type=default", "type=force");
-        let deferred = altered(
-            &plain,
-            "9 register_end 0",
-            "9 probe 2\n9 probe_end 517\n9 register_end 0",
-        );
+        let probe = "9 probe 2\n9 probe_end 517\n9 register_end 0";
+        let deferred = plain.replace("9 register_end 0", probe);
         let alone = asynchronous.replace("31 add 8\n31 add_end 0\n", "");
         let turned = asynchronous
             .replace("add 7", "add 6")
@@ -693,11 +654,8 @@ mod tests {
     #[test]
     fn what_cannot_be_told() {
         let (plain, asynchronous) = (plain(), asynchronous());
-        let slow = altered(
-            &asynchronous,
-            "9 register_end 0",
-            &format!("9 register_end 0\n{}", "9 uevent 5 x\n".repeat(40)),
-        );
+        let waits = "9 register_end 0\n".to_owned() + &"9 uevent 5 x\n".repeat(40);
+        let slow = asynchronous.replace("9 register_end 0\n", &waits);
         let nothing = "call insmod m 9 0\n9 init m\n9 init_end 0\nreturn insmod m 9 0\n";
         let by_itself = nothing.replace("9 init_end", "9 add 1\n9 add_end 0\n9 init_end");
         for (plain, asynchronous, why) in [

@@ -123,10 +123,8 @@ impl Load {
 
 /// The loads of a module whose drivers have these names.
 pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
-    let insmods: Vec<(usize, &Span)> = life
-        .of(Kind::Call(Call::Insmod))
-        .filter(|(_, span)| span.on == module)
-        .collect();
+    let insmods = life.of(Kind::Call(Call::Insmod));
+    let insmods: Vec<(usize, &Span)> = insmods.filter(|(_, span)| span.on == module).collect();
     let probes = life.probes();
     let mut loads = Vec::new();
     for (number, (at, insmod)) in insmods.iter().enumerate() {
@@ -135,30 +133,24 @@ pub fn loads(life: &Life, module: &str, drivers: &[&str]) -> Vec<Load> {
         let ours = |driver: Option<&str>, began: usize| {
             drivers.contains(&driver.unwrap_or_default()) && (insmod.began..until).contains(&began)
         };
-        let by_hand = |span: &&Span| {
-            let Kind::Call(call) = span.kind else {
-                return false;
-            };
-            matches!(call, Call::Bind | Call::Unbind | Call::DriversProbe)
-                || call == Call::Rmmod && span.on == module
+        let by_hand = |span: &&Span| match span.kind {
+            Kind::Call(Call::Bind | Call::Unbind | Call::DriversProbe) => true,
+            Kind::Call(Call::Rmmod) => span.on == module,
+            _ => false,
         };
-        let after = &life.spans[*at..];
-        let touched = after
-            .iter()
-            .take_while(|span| span.began < until)
-            .find(by_hand);
+        let after = life.spans[*at..].iter();
+        let touched = after.take_while(|span| span.began < until).find(by_hand);
         let place = touched.map_or(until, |touched| touched.began);
         let (added, gone) = devices(life, insmod.began..place, insmod.task);
-        let registered = life.of(Kind::Register).map(|(_, span)| span);
-        let flush = life
-            .inside(Kind::Init, *at)
-            .find_map(|(init, _)| life.loader_waits(init));
+        let mut inits = life.inside(Kind::Init, *at);
+        let flush = inits.find_map(|(init, _)| life.loader_waits(init));
         loads.push(Load {
             insmod: *at,
             is_plain: insmod.facts.async_probe != Some(true),
             took: insmod.end.map(|end| end - insmod.begin),
             ret: insmod.ret,
-            drivers: registered
+            drivers: life
+                .each(Kind::Register)
                 .filter(|span| ours(span.driver.as_deref(), span.began))
                 .map(|span| Registered {
                     name: span.on.clone(),
@@ -197,14 +189,13 @@ fn devices(
         }
         match span.kind {
             Kind::Add if span.ret.is_none_or(|ret| ret == 0) => {
-                let probe = life.within(at, |outer| outer.kind == Kind::Probe);
+                let probe = life.around(Kind::Probe, at);
                 // Other tasks add devices, too: those of consoles, for one.
                 if probe.is_none() && span.task != loader {
                     continue;
                 }
                 gone.remove(&span.on);
-                let by = probe.map(|probe| life.spans[probe].on.clone());
-                added.insert(span.on.clone(), by);
+                added.insert(span.on.clone(), probe.map(|probe| probe.on.clone()));
             }
             // A command of the user's takes its devices back before the module is unloaded.
             Kind::Del if span.task == loader || is_workers(life, span) => {
@@ -301,10 +292,9 @@ mod tests {
     fn what_the_user_takes_back() {
         let bound = |pid: u32| {
             let gone = format!("return insmod m 9 0\n{pid} del 0\n{pid} del_end");
-            let lines = crate::laws::test_life::altered(LIFE, "return insmod m 9 0", &gone);
-            loads(&life(&recording(&lines)), "m", &["d"])[0]
-                .bound()
-                .len()
+            let lines = LIFE.replace("return insmod m 9 0", &gone);
+            let loads = loads(&life(&recording(&lines)), "m", &["d"]);
+            loads[0].bound().len()
         };
         assert_eq!((bound(9), bound(31)), (0, 1));
     }

@@ -19,6 +19,7 @@ pub mod domain_sync;
 pub mod drop_order;
 mod expected;
 pub mod failed_probe;
+mod find;
 pub mod firmware_in_probe;
 pub mod force_sync;
 pub mod gone_before_probe;

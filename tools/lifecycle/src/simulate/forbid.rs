@@ -3,12 +3,13 @@
 //! Which drivers must not be probed asynchronously as they are, as far as a life shows it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem::discriminant;
 
 use derive_more::Display;
 use serde::Serialize;
 
-use super::script::{probe_types, EPROBE_DEFER};
-use crate::life::{Kind, Life, Span};
+use crate::errno::EPROBE_DEFER;
+use crate::life::{Kind, Life};
 use crate::ProbeType;
 
 /// A driver that must not be asynchronous.
@@ -58,93 +59,70 @@ pub enum Why {
 
 /// Of these drivers, those that must not be, in the same order.
 pub fn forbidden(life: &Life, drivers: &[&str]) -> Vec<Forbidden> {
-    let types = probe_types(life);
-    let forced = |driver: Option<&str>| {
-        driver.is_some_and(|driver| types.get(driver) == Some(&ProbeType::ForceSynchronous))
+    let types: HashMap<&str, ProbeType> = life
+        .each(Kind::Register)
+        .filter_map(|span| Some((span.driver.as_deref()?, span.facts.probe_type?)))
+        .collect();
+    let forced = |driver: &str| types.get(driver) == Some(&ProbeType::ForceSynchronous);
+    let mut all: HashMap<&str, Vec<Why>> = HashMap::new();
+    // Of each reason the first is told.
+    let mut add = |driver, reason: Why| {
+        let of = all.entry(driver).or_default();
+        if !of
+            .iter()
+            .any(|why| discriminant(why) == discriminant(&reason))
+        {
+            of.push(reason);
+        }
     };
-    let mut why: HashMap<&str, Vec<Why>> = HashMap::new();
     let mut names: HashMap<&str, BTreeMap<&str, BTreeSet<&str>>> = HashMap::new();
     let mut last: BTreeMap<(&str, &str), Option<i32>> = BTreeMap::new();
     for (at, span) in life.spans.iter().enumerate() {
-        match span.kind {
-            Kind::Probe => {
+        let outer = life.around(Kind::Probe, at);
+        let outer = outer.and_then(|outer| Some((outer, outer.driver.as_deref()?)));
+        match (span.kind, outer) {
+            (Kind::Probe, outer) => {
                 let Some(driver) = span.driver.as_deref() else {
                     continue;
                 };
                 last.insert((driver, &span.on), span.ret);
-                let outer = life.within(at, |outer| outer.kind == Kind::Probe);
-                let outer = outer.and_then(|outer| life.spans[outer].driver.as_deref());
-                if let Some(outer) = outer.filter(|_| forced(Some(driver))) {
+                if let Some((_, outer)) = outer.filter(|_| forced(driver)) {
                     let child = Why::SynchronousChild(span.on.clone(), driver.to_owned());
-                    let of = why.entry(outer).or_default();
-                    if !of
-                        .iter()
-                        .any(|why| matches!(why, Why::SynchronousChild(..)))
-                    {
-                        of.push(child);
-                    }
+                    add(outer, child);
                 }
                 if let Some(device) = added_by_init(life, at) {
-                    let of = why.entry(driver).or_default();
-                    if !of.iter().any(|why| matches!(why, Why::InitAddsDevice(_))) {
-                        of.push(Why::InitAddsDevice(device.to_owned()));
-                    }
+                    add(driver, Why::InitAddsDevice(device.to_owned()));
                 }
             }
-            Kind::RequestModule => {
-                let probe = life.within(at, |outer| outer.kind == Kind::Probe);
-                let driver = probe.and_then(|probe| life.spans[probe].driver.as_deref());
-                if let Some(driver) = driver {
-                    let of = why.entry(driver).or_default();
-                    if !of.iter().any(|why| matches!(why, Why::RequestsModule(_))) {
-                        of.push(Why::RequestsModule(span.on.clone()));
-                    }
-                }
+            (Kind::RequestModule, Some((_, driver))) => {
+                add(driver, Why::RequestsModule(span.on.clone()));
             }
-            Kind::Add => {
-                let probe = life.within(at, |outer| outer.kind == Kind::Probe);
-                let probe = probe.map(|probe| &life.spans[probe]);
-                if let Some((probe, driver)) =
-                    probe.and_then(|of| Some((of, of.driver.as_deref()?)))
-                {
-                    if !has_the_name_of(&span.on, &probe.on) {
-                        let of = names.entry(driver).or_default();
-                        of.entry(&probe.on).or_default().insert(&span.on);
-                    }
-                }
+            // `0000:00:03.0:wq` or `rig.1.sub` is named after the device that is probed.
+            (Kind::Add, Some((probe, driver))) if !span.on.contains(&probe.on) => {
+                let of = names.entry(driver).or_default();
+                of.entry(&probe.on).or_default().insert(&span.on);
             }
             _ => {}
         }
     }
     for (driver, by_device) in &names {
         if let Some(named) = named_in_order(by_device) {
-            why.entry(driver)
-                .or_default()
-                .push(Why::NamedInOrder(named));
+            add(driver, Why::NamedInOrder(named));
         }
     }
     for ((driver, device), ret) in last {
-        if ret == Some(-EPROBE_DEFER) {
-            let of = why.entry(driver).or_default();
-            if !of.iter().any(|why| matches!(why, Why::DeferredAtTheEnd(_))) {
-                of.push(Why::DeferredAtTheEnd(device.to_owned()));
-            }
+        if ret == Some(EPROBE_DEFER) {
+            add(driver, Why::DeferredAtTheEnd(device.to_owned()));
         }
     }
-    let mut forbidden = Vec::new();
-    for driver in drivers {
-        let mut of = why.remove(driver).unwrap_or_default();
-        if forced(Some(driver)) {
-            of.insert(0, Why::Force);
-        }
-        if !of.is_empty() {
-            forbidden.push(Forbidden {
-                driver: (*driver).to_owned(),
-                why: of,
-            });
-        }
-    }
-    forbidden
+    let reasons = |driver: &&str| {
+        let force = forced(driver).then_some(Why::Force);
+        let others = all.remove(*driver).unwrap_or_default();
+        let why: Vec<Why> = force.into_iter().chain(others).collect();
+        let driver = (*driver).to_owned();
+        (!why.is_empty()).then_some(Forbidden { driver, why })
+    };
+    drivers.iter().filter_map(reasons).collect()
 }
 
 /// The device that an init or an initcall added itself, after it had registered its driver: the
@@ -160,18 +138,11 @@ fn added_by_init(life: &Life, probe: usize) -> Option<&str> {
         matches!(outer.kind, Kind::Init | Kind::Probe | Kind::AsyncWork)
     })?;
     let span = &life.spans[probe];
-    let registered = life
-        .inside(Kind::Register, init)
-        .any(|(_, of)| of.same_driver(span));
-    let by_init = |span: &Span| span.kind == Kind::Init;
-    (life.spans[add].kind == Kind::Add && by_init(&life.spans[init]) && registered)
-        .then_some(span.on.as_str())
-}
-
-/// Whether a name is made of another one: `0000:00:03.0:wq` or `rig.1.sub` of a device of that
-/// name.
-fn has_the_name_of(child: &str, parent: &str) -> bool {
-    child.contains(parent)
+    let mut registered = life.inside(Kind::Register, init);
+    let by_init = life.spans[add].kind == Kind::Add
+        && life.spans[init].kind == Kind::Init
+        && registered.any(|(_, of)| of.same_driver(span));
+    by_init.then_some(span.on.as_str())
 }
 
 /// The name without its number, and the number.
@@ -193,10 +164,7 @@ fn named_in_order(by_device: &BTreeMap<&str, BTreeSet<&str>>) -> Option<Vec<Stri
             stems.entry(stem).or_default().push(name);
         }
     }
-    let mut named = stems.into_values().find(|names| {
-        let different: BTreeSet<_> = names.iter().collect();
-        different.len() > 1
-    })?;
-    named.truncate(3);
-    Some(named.into_iter().map(str::to_owned).collect())
+    let differ = |names: &Vec<&str>| names.iter().any(|name| *name != names[0]);
+    let named = stems.into_values().find(differ)?;
+    Some(named.into_iter().take(3).map(str::to_owned).collect())
 }

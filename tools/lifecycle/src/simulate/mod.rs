@@ -19,7 +19,7 @@ use crate::event::Call;
 use crate::life::{Kind, Life, Span};
 use crate::Micros;
 pub use forbid::{forbidden, Forbidden, Why};
-use script::{can_be_asynchronous, end_of, script, Choice, Guess};
+use script::{begin_of, can_be_asynchronous, end_of, script, Choice, Guess};
 
 /// So many drivers are tried, those whose probes take longest.
 const CANDIDATES: usize = 24;
@@ -104,86 +104,67 @@ pub fn what_if(life: &Life, named: &[String]) -> WhatIf {
 
 /// The same where so many processors run at once.
 pub fn what_if_on(life: &Life, named: &[String], cpus: u64) -> WhatIf {
-    let simulation = Simulation::new(life, aims(life));
+    let simulation = Simulation::new(life, reached(life));
     let probes = synchronous(life);
     let mut by_sum: Vec<(&str, &Probes)> =
         probes.iter().map(|(driver, of)| (*driver, of)).collect();
     by_sum.sort_by_key(|(driver, of)| (Reverse(of.sum), *driver));
-    let forbidden = forbidden(
-        life,
-        &by_sum.iter().map(|(driver, _)| *driver).collect::<Vec<_>>(),
-    );
+    let slowest: Vec<&str> = by_sum.iter().map(|(driver, _)| *driver).collect();
+    let forbidden = forbidden(life, &slowest);
     let may = |driver: &str| !forbidden.iter().any(|forbidden| forbidden.driver == driver);
-    let tried: Vec<(&str, &Probes)> = by_sum
-        .iter()
-        .copied()
+    let mut rest: Vec<Candidate> = by_sum
+        .into_iter()
         .filter(|(driver, of)| match named {
             [] => of.sum >= WORTH_A_WORD && may(driver),
             _ => named.iter().any(|name| name == driver),
         })
         .take(CANDIDATES.max(named.len()))
-        .collect();
-    let none = simulation.gains([]);
-    let mut rest: Vec<Candidate> = tried
-        .iter()
         .map(|(driver, of)| Candidate {
-            driver: (*driver).to_owned(),
+            driver: driver.to_owned(),
             probes: of.count,
             sum: of.sum,
-            alone: simulation.gains([*driver]),
-            adds: none.clone(),
+            alone: simulation.gains([driver]),
+            adds: vec![],
         })
         .collect();
-    rest.sort_by_key(|of| Reverse(of.alone.iter().take(2).sum::<i64>()));
+    let of_both = |gains: &[i64]| gains.iter().take(2).sum::<i64>();
+    rest.sort_by_key(|of| Reverse(of_both(&of.alone)));
     // The best one first, and then each time the one that adds most. In a life of hundreds of
     // thousands of spans only the next best alone is tried.
     let mut runs = ROUNDS / life.spans.len().max(1);
     let mut candidates: Vec<Candidate> = Vec::new();
-    let mut so_far = none.clone();
-    while !rest.is_empty() {
-        let taken: HashSet<&str> = candidates.iter().map(|of| of.driver.as_str()).collect();
-        let mut best: Option<(i64, usize, Vec<i64>)> = None;
+    let mut so_far = simulation.gains([]);
+    loop {
         let tried = if runs < rest.len() { 1 } else { rest.len() };
         runs = runs.saturating_sub(tried);
-        for (at, of) in rest.iter().enumerate().take(tried) {
-            let mut with = taken.clone();
-            with.insert(&of.driver);
-            let gains = if taken.is_empty() {
-                of.alone.clone()
-            } else {
-                simulation.gains(with)
-            };
-            let sum = gains.iter().take(2).sum();
-            if best.as_ref().is_none_or(|(most, ..)| *most < sum) {
-                best = Some((sum, at, gains));
-            }
-        }
-        let Some((_, at, gains)) = best else { break };
+        let with = |of: &Candidate| match candidates.as_slice() {
+            [] => of.alone.clone(),
+            taken => simulation.gains(taken.iter().chain([of]).map(|of| of.driver.as_str())),
+        };
+        let gains = rest.iter().take(tried).map(with).enumerate();
+        let best = gains.min_by_key(|(_, gains)| Reverse(of_both(gains)));
+        let Some((at, gains)) = best else { break };
         let mut of = rest.remove(at);
-        of.adds = gains
-            .iter()
-            .zip(&so_far)
-            .map(|(with, without)| with - without)
-            .collect();
+        let more = gains.iter().zip(&so_far);
+        of.adds = more.map(|(with, without)| with - without).collect();
         so_far = gains;
         candidates.push(of);
     }
     // Not the sum: a probe before init that comes earlier lets all that follows come earlier.
     let gains = |of: &&Candidate| {
-        let of_both = || of.adds.iter().take(2).copied();
-        of_both().sum::<i64>() > 0 && of_both().max() >= Some(difference(WORTH_IT, Micros(0)))
+        let most = of.adds.iter().take(2).copied().max();
+        of_both(&of.adds) > 0 && most >= Some(difference(WORTH_IT, Micros(0)))
     };
     let drivers: Vec<String> = match named {
-        [] => candidates
-            .iter()
-            .filter(gains)
-            .map(|of| of.driver.clone())
-            .collect(),
+        [] => {
+            let gain = candidates.iter().filter(gains);
+            gain.map(|of| of.driver.clone()).collect()
+        }
         _ => named.to_vec(),
     };
     WhatIf {
         goals: simulation.goals(drivers.iter().map(String::as_str), cpus),
-        notes: simulation.notes(life, named, &probes),
+        notes: simulation.notes(named, &probes),
         drivers,
         candidates,
         forbidden,
@@ -195,11 +176,8 @@ pub fn what_if_on(life: &Life, named: &[String], cpus: u64) -> WhatIf {
 fn synchronous(life: &Life) -> BTreeMap<&str, Probes> {
     let mut drivers: BTreeMap<&str, Probes> = BTreeMap::new();
     for (at, probe) in life.of(Kind::Probe) {
-        if let Some(driver) = probe
-            .driver
-            .as_deref()
-            .filter(|_| can_be_asynchronous(life, at))
-        {
+        let driver = probe.driver.as_deref();
+        if let Some(driver) = driver.filter(|_| can_be_asynchronous(life, at)) {
             let of = drivers.entry(driver).or_default();
             of.count += 1;
             of.sum = of.sum + life.length(at);
@@ -208,19 +186,24 @@ fn synchronous(life: &Life) -> BTreeMap<&str, Probes> {
     drivers
 }
 
-/// A time that something takes, from a point to a point.
-struct Aim {
-    what: String,
-    short: &'static str,
+/// Something that is waited for, and when it was there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// What, in words.
+    pub what: String,
+    /// In one word.
+    pub short: &'static str,
+    /// When: since boot, or how long a load took.
+    pub now: Micros,
+    /// The point that it is counted from.
     from: Option<usize>,
     /// Up to the last of these.
     until: Vec<usize>,
-    now: Micros,
 }
 
 struct Simulation<'l> {
     life: &'l Life,
-    aims: Vec<Aim>,
+    aims: Vec<Reached>,
     /// How long each aim took in the script as it was, by guess.
     as_it_was: [Vec<Option<Micros>>; 2],
 }
@@ -229,38 +212,25 @@ struct Simulation<'l> {
 const GUESSES: [(Guess, u64); 3] = [(Guess::Likely, 0), (Guess::Other, 0), (Guess::Likely, 1000)];
 
 impl<'l> Simulation<'l> {
-    fn new(life: &'l Life, aims: Vec<Aim>) -> Self {
-        let mut simulation = Self {
-            life,
-            aims,
-            as_it_was: [vec![], vec![]],
-        };
-        simulation.as_it_was = [Guess::Likely, Guess::Other].map(|guess| {
+    fn new(life: &'l Life, aims: Vec<Reached>) -> Self {
+        let as_it_was = [Guess::Likely, Guess::Other].map(|guess| {
             let none = Choice {
                 guess,
                 ..Choice::of([])
             };
-            simulation.reached(&none, 1)
+            times(life, &aims, &none, 1)
         });
-        simulation
-    }
-
-    /// How long each aim takes, on so many processors.
-    fn reached(&self, choice: &Choice<'_>, cpus: u64) -> Vec<Option<Micros>> {
-        let reached = run::run(&script(self.life, choice), cpus);
-        let taken = |aim: &Aim| {
-            let until = aim.until.iter().map(|point| reached[*point]);
-            let until: Option<Vec<Micros>> = until.collect();
-            let from = aim.from.map_or(Some(Micros(0)), |point| reached[point]);
-            Some(until?.into_iter().max()? - from?)
-        };
-        self.aims.iter().map(taken).collect()
+        Self {
+            life,
+            aims,
+            as_it_was,
+        }
     }
 
     /// How long each aim would take. What a run of the script as it was gets wrong is left out.
     fn predicted(&self, choice: &Choice<'_>, cpus: u64) -> Vec<Option<Micros>> {
         let was = &self.as_it_was[usize::from(choice.guess == Guess::Other)];
-        let then = self.reached(choice, cpus);
+        let then = times(self.life, &self.aims, choice, cpus);
         let each = self.aims.iter().zip(then).zip(was);
         each.map(|((aim, then), was)| Some(aim.now + then? - (*was)?))
             .collect()
@@ -269,9 +239,9 @@ impl<'l> Simulation<'l> {
     /// What is gained, by aim, in microseconds.
     fn gains<'c>(&self, names: impl IntoIterator<Item = &'c str>) -> Vec<i64> {
         let then = self.predicted(&Choice::of(names), 1);
-        let gain =
-            |(aim, then): (&Aim, Option<Micros>)| then.map_or(0, |then| difference(aim.now, then));
-        self.aims.iter().zip(then).map(gain).collect()
+        let each = self.aims.iter().zip(then);
+        each.map(|(aim, then)| then.map_or(0, |then| difference(aim.now, then)))
+            .collect()
     }
 
     fn goals<'c>(&self, names: impl IntoIterator<Item = &'c str>, cpus: u64) -> Vec<Goal> {
@@ -284,7 +254,7 @@ impl<'l> Simulation<'l> {
             };
             self.predicted(&choice, cpus)
         });
-        let goal = |(at, aim): (usize, &Aim)| {
+        let goal = |(at, aim): (usize, &Reached)| {
             let then: Option<Vec<Micros>> = then.iter().map(|then| then[at]).collect();
             let then = then?;
             Some(Goal {
@@ -301,15 +271,13 @@ impl<'l> Simulation<'l> {
         self.aims.iter().enumerate().filter_map(goal).collect()
     }
 
-    fn notes(&self, life: &Life, named: &[String], probes: &BTreeMap<&str, Probes>) -> Vec<String> {
+    fn notes(&self, named: &[String], probes: &BTreeMap<&str, Probes>) -> Vec<String> {
+        let life = self.life;
         let mut notes = Vec::new();
-        for name in named
-            .iter()
-            .filter(|name| !probes.contains_key(name.as_str()))
-        {
-            let has = life
-                .of(Kind::Probe)
-                .any(|(_, span)| span.driver.as_deref() == Some(name));
+        let without = |name: &&String| !probes.contains_key(name.as_str());
+        for name in named.iter().filter(without) {
+            let mut probes = life.each(Kind::Probe);
+            let has = probes.any(|probe| probe.driver.as_ref() == Some(name));
             notes.push(if has {
                 format!("All probes of {name} are asynchronous already, or asked for by hand.")
             } else {
@@ -324,7 +292,7 @@ impl<'l> Simulation<'l> {
                 ));
             }
         }
-        if life.of(Kind::Probe).any(|(_, span)| span.driver.is_none()) {
+        if life.each(Kind::Probe).any(|probe| probe.driver.is_none()) {
             notes.push(
                 "The log does not name the drivers of some probes: before Linux 7.3 the lines of \
                  initcall_debug have only the device. A recording has them (probe-analyze \
@@ -343,17 +311,20 @@ impl<'l> Simulation<'l> {
     }
 }
 
-/// How long a load would take: until these probes have ended, and until its insmod returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// Until the probes have ended.
-    pub bound: Option<Micros>,
-    /// Until insmod returns.
-    pub insmod: Option<Micros>,
+/// How long each aim takes, on so many processors.
+fn times(life: &Life, aims: &[Reached], choice: &Choice<'_>, cpus: u64) -> Vec<Option<Micros>> {
+    let reached = run::run(&script(life, choice), cpus);
+    let taken = |aim: &Reached| {
+        let until = aim.until.iter().map(|point| reached[*point]);
+        let until: Option<Vec<Micros>> = until.collect();
+        let from = aim.from.map_or(Some(Micros(0)), |point| reached[point]);
+        Some(until?.into_iter().max()? - from?)
+    };
+    aims.iter().map(taken).collect()
 }
 
-/// What if this driver were asynchronous in the load of the insmod at this place, so much of whose
-/// probes computes, of 1000, on so many processors.
+/// How long the load of the insmod at this place would take until these probes have ended if this
+/// driver were asynchronous, so much of whose probes computes, of 1000, on so many processors.
 pub fn load(
     life: &Life,
     insmod: usize,
@@ -361,31 +332,21 @@ pub fn load(
     (driver, at): (&str, Option<u64>),
     computes: u64,
     cpus: u64,
-) -> Loaded {
-    let from = life.spans[insmod].begin;
+) -> Option<Micros> {
     let ended = probes.iter().filter_map(|probe| life.spans[*probe].end);
-    let aim = |until: Vec<usize>, now: Micros| Aim {
+    let bound = Reached {
         what: String::new(),
         short: "",
-        from: Some(script::begin_of(insmod)),
-        until,
-        now: now - from,
+        now: ended.max().unwrap_or_default() - life.spans[insmod].begin,
+        from: Some(begin_of(insmod)),
+        until: probes.iter().copied().map(end_of).collect(),
     };
-    let bound = aim(
-        probes.iter().copied().map(end_of).collect(),
-        ended.max().unwrap_or_default(),
-    );
-    let returns = aim(vec![end_of(insmod)], life.end_of(insmod));
     let choice = Choice {
         at,
         computes,
         ..Choice::of([driver])
     };
-    let then = Simulation::new(life, vec![bound, returns]).predicted(&choice, cpus);
-    Loaded {
-        bound: then[0],
-        insmod: then[1],
-    }
+    Simulation::new(life, vec![bound]).predicted(&choice, cpus)[0]
 }
 
 /// The async functions that are no probes and that a loader's flush waits for, in words: how long
@@ -418,8 +379,8 @@ fn scheduled_by(life: &Life, mark: usize) -> String {
     } else {
         format!("{name}()")
     };
-    let probe = life.within(mark, |outer| outer.kind == Kind::Probe);
-    match probe.and_then(|probe| life.spans[probe].driver.as_deref()) {
+    let probe = life.around(Kind::Probe, mark);
+    match probe.and_then(|probe| probe.driver.as_deref()) {
         Some(driver) => format!("{name}, which a probe of {driver} has scheduled"),
         None => name,
     }
@@ -431,33 +392,11 @@ pub(crate) fn difference(one: Micros, other: Micros) -> i64 {
     one - other
 }
 
-/// Something that is waited for, and when it was there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reached {
-    /// What, in words.
-    pub what: String,
-    /// In one word.
-    pub short: &'static str,
-    /// When: since boot, or how long a load took.
-    pub now: Micros,
-}
-
 /// What [`what_if()`] has for goals, as it was.
 pub fn reached(life: &Life) -> Vec<Reached> {
-    let aims = aims(life).into_iter();
-    aims.map(
-        |Aim {
-             what, short, now, ..
-         }| Reached { what, short, now },
-    )
-    .collect()
-}
-
-/// What is waited for.
-fn aims(life: &Life) -> Vec<Aim> {
     let mut aims = Vec::new();
     if let Some((now, _)) = script::init(life) {
-        aims.push(Aim {
+        aims.push(Reached {
             what: "init runs".to_owned(),
             short: "init",
             from: None,
@@ -474,7 +413,7 @@ fn aims(life: &Life) -> Vec<Aim> {
         .map(|(at, _)| at)
         .collect();
     if let Some(last) = bound.iter().filter_map(|at| life.spans[*at].end).max() {
-        aims.push(Aim {
+        aims.push(Reached {
             what: "all devices are bound".to_owned(),
             short: "bound",
             from: None,
@@ -485,15 +424,15 @@ fn aims(life: &Life) -> Vec<Aim> {
     let loads = life.spans.iter().enumerate().filter_map(|(at, span)| {
         let loads = matches!(span.kind, Kind::Init | Kind::Call(Call::Insmod));
         let end = span.end.filter(|_| loads && span.parent.is_none())?;
-        Some(Aim {
+        Some(Reached {
             what: format!("insmod of {}", span.on),
             short: "insmod",
-            from: Some(script::begin_of(at)),
+            from: Some(begin_of(at)),
             until: vec![end_of(at)],
             now: end - span.begin,
         })
     });
-    let mut loads: Vec<Aim> = loads.collect();
+    let mut loads: Vec<Reached> = loads.collect();
     loads.sort_by_key(|aim| Reverse(aim.now));
     aims.extend(loads);
     aims
@@ -502,6 +441,7 @@ fn aims(life: &Life) -> Vec<Aim> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::laws::test_life;
     use crate::parse::log;
     use crate::Probing;
 
@@ -525,7 +465,7 @@ mod tests {
             "tests/recordings/platform_and_bus.txt",
         ] {
             let life = life(name);
-            let simulation = Simulation::new(&life, aims(&life));
+            let simulation = Simulation::new(&life, reached(&life));
             for times in &simulation.as_it_was {
                 for (aim, time) in simulation.aims.iter().zip(times) {
                     // A wait that only fits ends a little before the call.
@@ -563,7 +503,7 @@ mod tests {
 
     #[test]
     fn the_best_come_first() {
-        let life = crate::laws::test_life::life(&loads());
+        let life = test_life::life(&loads());
         let answer = what_if(&life, &[]);
         assert_eq!(answer.drivers, ["d", "e"]);
         // Each load is as long as its longest probe: 22 ms less, but for what scheduling takes.
@@ -589,7 +529,7 @@ mod tests {
              9 probe 2 drv=s\n"
                 + &"9 uevent 5 x\n".repeat(20)
                 + "9 bound 2\n9 probe_end 0\n9 register_end 0\n";
-        let life = crate::laws::test_life::life(&lines);
+        let life = test_life::life(&lines);
         let answer = what_if(&life, &["s".to_owned()]);
         // The second probe of the supplier's driver runs beside the first, and so does the third.
         assert_eq!(saved(&answer).len(), 1);
@@ -605,7 +545,7 @@ mod tests {
             + "9 bound 1\n9 probe_end 0\n9 register_end 0\n\
                9 register type=default drv=b\n9 probe 2 drv=b\n9 bound 2\n9 probe_end 0\n9 register_end 0\n";
         let found = long(8) + "7 add 3\n7 probe 3 drv=c\n7 bound 3\n7 probe_end 0\n7 add_end 0\n";
-        let mut life = crate::laws::test_life::life(&(first + &found));
+        let mut life = test_life::life(&(first + &found));
         let saved = |life: &Life| saved(&what_if(life, &["a".to_owned()]))[0];
         let without = saved(&life);
         life.place(&["pci/d.2/host0/d.3".to_owned(), "d.1".to_owned()]);
@@ -624,7 +564,7 @@ mod tests {
         let long = "7 uevent 5 x\n".repeat(20);
         let retry =
             |device| format!("7 probe {device} drv=c\n{long}7 bound {device}\n7 probe_end 0\n");
-        let life = crate::laws::test_life::life(&(begins.to_owned() + &retry(0) + &retry(2)));
+        let life = test_life::life(&(begins.to_owned() + &retry(0) + &retry(2)));
         let answer = what_if(&life, &["c".to_owned()]);
         assert!(saved(&answer)[0] > 15_000, "{answer:?}");
     }
@@ -635,7 +575,7 @@ mod tests {
              9 probe_end 0\n9 add_end 0\n9 probe_end 0\n9 probe 1\n9 add 9\n9 add_end 0\n9 probe_end 0\n\
              9 register_end 0\n9 add 3\n9 probe 3\n9 probe_end 517\n9 add_end 0\n9 init_end 0\n";
         let lines = "9 register type=force drv=f\n9 register_end 0\n".to_owned() + nested;
-        let life = crate::laws::test_life::life(&lines);
+        let life = test_life::life(&lines);
         let why = &forbidden(&life, &["d"])[0].why;
         let text: Vec<String> = why.iter().map(ToString::to_string).collect();
         for (at, reason) in [

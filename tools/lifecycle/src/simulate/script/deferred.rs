@@ -6,9 +6,9 @@ use std::collections::HashMap;
 
 use super::build::{Build, Cursor};
 use super::steps::{
-    begin_of, can_be_asynchronous, end_of, Deferred, Guess, Step, DEFAULT_DOMAIN, EPROBE_DEFER,
-    NOT_DONE,
+    begin_of, can_be_asynchronous, end_of, Deferred, Guess, Step, DEFAULT_DOMAIN, NOT_DONE,
 };
+use crate::errno::EPROBE_DEFER;
 use crate::life::{Kind, Span};
 
 impl Build<'_> {
@@ -20,17 +20,15 @@ impl Build<'_> {
         for (at, probe) in life.of(Kind::Probe) {
             let by_hand = |span: &Span| matches!(span.kind, Kind::Bind | Kind::Attach);
             if life.within(at, by_hand).is_none() {
-                probes
-                    .entry((probe.device, probe.facts.at))
-                    .or_default()
-                    .push(at);
+                let device = (probe.device, probe.facts.at);
+                probes.entry(device).or_default().push(at);
             }
             if probe.ret == Some(0) {
                 bound.push((probe.end_place(), at));
             }
         }
         bound.sort_unstable();
-        let deferred = |at: &&usize| life.spans[**at].ret == Some(-EPROBE_DEFER);
+        let deferred = |at: &&usize| life.spans[**at].ret == Some(EPROBE_DEFER);
         let mut devices: Vec<Vec<usize>> = probes.into_values().collect();
         devices.sort_unstable();
         for mut tries in devices {
@@ -59,10 +57,8 @@ impl Build<'_> {
             let retry = self.strand();
             self.script.strands[retry].steps.push(Step::Try(device));
             let chosen = self.is_chosen(tries[0]);
-            let asynchronous = tries[1..]
-                .first()
-                .is_some_and(|retry| life.spans[*retry].asynchronous == Some(true));
-            if asynchronous || chosen {
+            let second = tries.get(1).map(|retry| &life.spans[*retry]);
+            if chosen || second.is_some_and(|retry| retry.asynchronous == Some(true)) {
                 self.script.strands[retry].domain = Some(DEFAULT_DOMAIN);
             }
             for (number, at) in tries.iter().enumerate() {

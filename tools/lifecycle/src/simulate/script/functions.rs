@@ -13,12 +13,6 @@ impl Build<'_> {
     /// The async functions.
     pub(super) fn functions(&mut self) {
         let life = self.life;
-        self.scheduled = scheduled(life);
-        self.function = self
-            .scheduled
-            .iter()
-            .map(|(mark, run)| (*run, *mark))
-            .collect();
         let core = |span: &Span| span.on.ends_with("_attach_async_helper");
         let default = life.of(Kind::Scheduled).filter(|(_, span)| core(span));
         let default = default.filter_map(|(_, span)| span.facts.domain).next();
@@ -26,9 +20,8 @@ impl Build<'_> {
         for run in life.spans_of(Kind::AsyncWork) {
             let mark = self.function.get(&run).map(|mark| &life.spans[*mark]);
             let domain = mark.and_then(|mark| mark.facts.domain);
-            let domain = domain
-                .filter(|domain| Some(*domain) != default)
-                .unwrap_or(DEFAULT_DOMAIN);
+            let domain = domain.filter(|domain| Some(*domain) != default);
+            let domain = domain.unwrap_or(DEFAULT_DOMAIN);
             latencies.extend(mark.map(|mark| life.spans[run].begin - mark.begin));
             let end = life.spans[run].end;
             self.ends.entry(domain).or_default().extend(end);
@@ -40,13 +33,9 @@ impl Build<'_> {
         let middle = latencies.get(latencies.len() / 2).copied();
         self.script.latency = middle.unwrap_or(LATENCY).min(QUEUED);
         self.exclusive();
-        let registered = self
-            .ends
-            .iter()
-            .filter(|(of, _)| !self.script.exclusive.contains(of));
-        let mut all: Vec<Micros> = registered
-            .flat_map(|(_, ends)| ends.iter().copied())
-            .collect();
+        let exclusive = &self.script.exclusive;
+        let registered = self.ends.iter().filter(|(of, _)| !exclusive.contains(of));
+        let mut all: Vec<Micros> = registered.flat_map(|(_, ends)| ends).copied().collect();
         all.sort_unstable();
         for ends in self.ends.values_mut() {
             ends.sort_unstable();
@@ -57,9 +46,8 @@ impl Build<'_> {
     /// A domain is exclusive if one of its functions outlives a flush of all.
     fn exclusive(&mut self) {
         let life = self.life;
-        let flushes: Vec<&Span> = life
-            .of(Kind::Flush)
-            .map(|(_, span)| span)
+        let flushes = life.each(Kind::Flush);
+        let flushes: Vec<&Span> = flushes
             .filter(|span| span.facts.domain == Some(0))
             .collect();
         for (run, strand) in &self.strand_of {
@@ -68,11 +56,8 @@ impl Build<'_> {
                 continue;
             };
             let run = &life.spans[*run];
-            let first = flushes.partition_point(|flush| flush.began <= run.began);
-            if flushes
-                .get(first)
-                .is_some_and(|flush| flush.end_place() < run.end_place())
-            {
+            let first = flushes.get(flushes.partition_point(|flush| flush.began <= run.began));
+            if first.is_some_and(|flush| flush.end_place() < run.end_place()) {
                 self.script.exclusive.insert(domain);
             }
         }
@@ -101,15 +86,11 @@ pub(in crate::simulate) fn scheduled(life: &Life) -> HashMap<usize, usize> {
             known.insert(run);
         }
     }
-    let marks: Vec<usize> = life
-        .spans_of(Kind::Scheduled)
-        .filter(|mark| !runs.contains_key(mark))
-        .collect();
+    let marks = life.spans_of(Kind::Scheduled);
+    let marks: Vec<usize> = marks.filter(|mark| !runs.contains_key(mark)).collect();
     let mut marks = marks.into_iter().peekable();
-    for run in life
-        .spans_of(Kind::AsyncWork)
-        .filter(|run| !known.contains(run))
-    {
+    let others = life.spans_of(Kind::AsyncWork);
+    for run in others.filter(|run| !known.contains(run)) {
         let before = |mark: &usize| life.spans[*mark].began < life.spans[run].began;
         if let Some(mark) = marks.next_if(before) {
             runs.insert(mark, run);

@@ -21,13 +21,18 @@ use crate::ProbeType;
 use build::Build;
 pub(super) use functions::scheduled;
 pub(super) use steps::{
-    begin_of, can_be_asynchronous, end_of, init, probe_types, Choice, Guess, Script, Start, Step,
-    EPROBE_DEFER,
+    begin_of, can_be_asynchronous, end_of, init, Choice, Guess, Script, Start, Step,
 };
 use steps::{Strand, EXCLUSIVE};
 
 /// Makes the script of a life in which other drivers are probed asynchronously.
 pub(super) fn script(life: &Life, choice: &Choice<'_>) -> Script {
+    let force = Some(ProbeType::ForceSynchronous);
+    let registered = life.each(Kind::Register);
+    let forced = registered.filter(|span| span.facts.probe_type == force);
+    let loads = life.each(Kind::Call(Call::Insmod));
+    let loads = loads.filter(|load| load.facts.async_probe != Some(true));
+    let scheduled = scheduled(life);
     let mut build = Build {
         life,
         choice,
@@ -38,28 +43,21 @@ pub(super) fn script(life: &Life, choice: &Choice<'_>) -> Script {
         },
         init: init(life),
         boots: life.tasks.iter().position(|task| task.pid == Some(1)),
-        forced: HashSet::new(),
-        scheduled: HashMap::new(),
-        function: HashMap::new(),
+        forced: forced
+            .filter_map(|span| Some((span.facts.by, span.driver.as_deref()?)))
+            .collect(),
+        function: scheduled.iter().map(|(mark, run)| (*run, *mark)).collect(),
+        scheduled,
         strand_of: HashMap::new(),
         moved: HashSet::new(),
         ends: HashMap::new(),
         tries: HashMap::new(),
         retried: Vec::new(),
-        loaded: Vec::new(),
+        loaded: loads.filter_map(|load| load.end).collect(),
         reached: Vec::new(),
         unknown: Vec::new(),
         stops: HashMap::new(),
     };
-    let registered = life.of(Kind::Register).map(|(_, span)| span);
-    let forced =
-        registered.filter(|span| span.facts.probe_type == Some(ProbeType::ForceSynchronous));
-    build.forced = forced
-        .filter_map(|span| Some((span.facts.by, span.driver.as_deref()?)))
-        .collect();
-    let loads = life.of(Kind::Call(Call::Insmod)).map(|(_, span)| span);
-    let loads = loads.filter(|load| load.facts.async_probe != Some(true));
-    build.loaded = loads.filter_map(|load| load.end).collect();
     build.loaded.sort_unstable();
     build.script.exclusive.insert(EXCLUSIVE);
     build.functions();

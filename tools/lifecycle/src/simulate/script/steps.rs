@@ -2,14 +2,11 @@
 
 //! Scripts, and what is to be asynchronous in one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::event::Initcall;
 use crate::life::{Kind, Life, Span};
-use crate::{Micros, ProbeType, What};
-
-/// `include/linux/errno.h`.
-pub(in crate::simulate) const EPROBE_DEFER: i32 = 517;
+use crate::{Micros, What};
 
 /// What scheduling an async function takes, and until it begins, where the life does not show it.
 pub(super) const SCHEDULING: Micros = Micros(10);
@@ -141,14 +138,6 @@ pub(in crate::simulate) fn can_be_asynchronous(life: &Life, probe: usize) -> boo
     let by_hand = |span: &Span| matches!(span.kind, Kind::Bind | Kind::Attach);
     life.spans[probe].asynchronous != Some(true)
         && !asked.is_some_and(|asked| by_hand(&life.spans[asked]))
-}
-
-/// The probe types that drivers ask for, by name.
-pub(in crate::simulate) fn probe_types(life: &Life) -> HashMap<&str, ProbeType> {
-    let registered = life.of(Kind::Register);
-    registered
-        .filter_map(|(_, span)| Some((span.driver.as_deref()?, span.facts.probe_type?)))
-        .collect()
 }
 
 /// What the life does not show of tasks.

@@ -20,19 +20,18 @@ impl Build<'_> {
         let is_worker = pid.is_none() || is_kworker(life, task);
         let mut open: Vec<(usize, Cursor, Cursor)> = Vec::new();
         let mut outermost: Option<Cursor> = None;
-        for at in spans.iter().copied() {
-            let span = &life.spans[at];
+        for at in spans.iter().copied().map(Some).chain([None]) {
+            let parent = at.and_then(|at| life.spans[at].parent);
             while let Some((inner, cursor, outer)) = open.last().copied() {
-                if span.parent == Some(inner) {
+                if parent == Some(inner) {
                     break;
                 }
                 open.pop();
                 let outer = self.close(task, inner, cursor, outer);
-                match open.last_mut() {
-                    Some((_, cursor, _)) => *cursor = outer,
-                    None => outermost = Some(outer),
-                }
+                go_on(&mut open, &mut outermost, outer);
             }
+            let Some(at) = at else { break };
+            let span = &life.spans[at];
             let around = match open.last() {
                 Some((_, cursor, _)) => *cursor,
                 None => {
@@ -48,28 +47,16 @@ impl Build<'_> {
                 }
             };
             let (around, within) = self.open(task, at, around);
-            match open.last_mut() {
-                Some((_, cursor, _)) => *cursor = around,
-                None => outermost = Some(around),
-            }
+            go_on(&mut open, &mut outermost, around);
             if !span.kind.is_mark() {
                 open.push((at, within, around));
             }
         }
-        while let Some((inner, cursor, outer)) = open.pop() {
-            let outer = self.close(task, inner, cursor, outer);
-            match open.last_mut() {
-                Some((_, cursor, _)) => *cursor = outer,
-                None => outermost = Some(outer),
-            }
-        }
         // What it stops at behind the last of its spans.
         if let Some(mut cursor) = outermost {
-            let last = self
-                .stops
-                .get(&task)
-                .and_then(|stops| Some(stops.first()?.0));
-            self.advance(task, &mut cursor, last.unwrap_or_default(), true);
+            let last = self.stops.get(&task).and_then(|stops| stops.first());
+            let last = last.map_or(Micros(0), |(time, _)| *time);
+            self.advance(task, &mut cursor, last, true);
         }
     }
 
@@ -79,25 +66,15 @@ impl Build<'_> {
         let last = span.begin;
         let again = |at: usize| matches!(self.tries.get(&at), Some((_, 1..)));
         let strand = self.strand_of.get(&at).copied();
-        if let Some(strand) = strand {
-            // The one of a try is made again. Thousands of works may overlap.
-            let mut probes = self.life.inside(Kind::Probe, at);
-            let tried = !self.tries.is_empty() && probes.any(|(probe, _)| again(probe));
-            if tried {
-                return Cursor {
-                    strand: NOT_DONE,
-                    last,
-                };
-            }
-            if self.function.contains_key(&at) {
-                return Cursor { strand, last };
-            }
+        // The one of a try is made again. Thousands of works may overlap.
+        let mut probes = self.life.inside(Kind::Probe, at);
+        let is_of_try = strand.is_some() && !self.tries.is_empty();
+        if again(at) || is_of_try && probes.any(|(probe, _)| again(probe)) {
+            let strand = NOT_DONE;
+            return Cursor { strand, last };
         }
-        if again(at) {
-            return Cursor {
-                strand: NOT_DONE,
-                last,
-            };
+        if let Some(strand) = strand.filter(|_| self.function.contains_key(&at)) {
+            return Cursor { strand, last };
         }
         let strand = strand.unwrap_or_else(|| self.strand());
         if span.kind == Kind::Probe && span.asynchronous == Some(true) {
@@ -155,9 +132,7 @@ impl Build<'_> {
                 Some(Stop::Retries) => {
                     self.push(cursor.strand, Step::EnableRetries);
                     self.push(cursor.strand, Step::AwaitRetries);
-                    let done = self.retried.partition_point(|end| *end <= until);
-                    let done = done.checked_sub(1).map(|last| self.retried[last]);
-                    cursor.last = cursor.last.max(done.unwrap_or_default());
+                    cursor.last = cursor.last.max(last_by(&self.retried, until));
                 }
                 None => {}
             }
@@ -212,9 +187,7 @@ impl Build<'_> {
             span.kind == Kind::Probe && self.is_chosen(at) && can_be_asynchronous(life, at);
         if span.kind == Kind::Flush && waits_for_probes(life, at) {
             self.push(around.strand, Step::AwaitRetries);
-            let done = self.retried.partition_point(|end| *end <= begin);
-            let done = done.checked_sub(1).map(|last| self.retried[last]);
-            around.last = around.last.max(done.unwrap_or_default());
+            around.last = around.last.max(last_by(&self.retried, begin));
         }
         self.advance(task, &mut around, begin, false);
         let mut within = around;
@@ -235,10 +208,8 @@ impl Build<'_> {
             Kind::Flush => {
                 if let Some(domain) = self.domain(at) {
                     self.push(around.strand, Step::Flush(domain));
-                    let end = life.end_of(at);
                     let ends = self.ends.get(&domain).map_or(&[][..], Vec::as_slice);
-                    let last = ends[..ends.partition_point(|of| *of <= end)].last();
-                    within.last = within.last.max(last.copied().unwrap_or_default());
+                    within.last = within.last.max(last_by(ends, life.end_of(at)));
                 }
             }
             // No line tells of the flush.
@@ -302,6 +273,20 @@ impl Build<'_> {
             .life
             .sources
             .contains(&crate::parse::log::Source::Recording)
+    }
+}
+
+/// Of these times, which are in order, the last one up to this time.
+fn last_by(times: &[Micros], until: Micros) -> Micros {
+    let times = &times[..times.partition_point(|time| *time <= until)];
+    times.last().copied().unwrap_or_default()
+}
+
+/// The innermost span that is open goes on here, or what is in none.
+fn go_on(open: &mut [(usize, Cursor, Cursor)], outermost: &mut Option<Cursor>, here: Cursor) {
+    match open.last_mut() {
+        Some((_, cursor, _)) => *cursor = here,
+        None => *outermost = Some(here),
     }
 }
 
