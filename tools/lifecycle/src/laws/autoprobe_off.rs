@@ -40,20 +40,17 @@ pub static LAW: Law = Law {
 pub fn check(life: &Life, driver: &str, device: &str) -> Result<(), Violation> {
     let court = Court::of(LAW.name, life);
     let call = court.call(Call::DriversProbe, device)?;
-    let mut probes = life.of(Kind::Probe).map(|(_, probe)| probe);
+    let mut probes = life.each(Kind::Probe);
     let unasked = probes.find(|probe| probe.began < call.began || probe.on != device);
     court.demand(
         unasked.is_none(),
         format!("no probe but that of {device}, when asked"),
         unasked.map(|probe| probe.began).as_slice(),
     )?;
-    let mut registers = life.of(Kind::Register).map(|(_, register)| register);
-    let registered =
-        registers.any(|of| of.on == driver && of.ret == Some(0) && of.end_place() < call.began);
-    court.demand_seen(
-        registered,
-        format!("{driver} to be registered first"),
-        "it is not",
-    )?;
+    let registered = life.each(Kind::Register).any(|register| {
+        register.on == driver && register.ret == Some(0) && register.end_place() < call.began
+    });
+    let expected = format!("{driver} to be registered first");
+    court.demand_seen(registered, expected, "it is not")?;
     check_write_as(&LAW, life, Call::DriversProbe, device)
 }

@@ -28,12 +28,9 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let registrations = Registrations::of(life);
     let mut cases = 0;
-    let boots = life.of(Kind::Boot).map(|(_, boot)| boot);
-    for boot in boots.filter(|boot| boot.ended.is_some()) {
-        for (_, probe) in life.of(Kind::Probe) {
-            let register = registrations.of_probe(probe);
-            let probe_type = register.and_then(|register| register.facts.probe_type);
-            let awaited = probe_type == Some(ProbeType::PreferAsynchronous)
+    for boot in life.each(Kind::Boot).filter(|boot| boot.ended.is_some()) {
+        for probe in life.each(Kind::Probe) {
+            let awaited = registrations.probe_type(probe) == Some(ProbeType::PreferAsynchronous)
                 && probe.asynchronous == Some(true)
                 && probe.began < boot.end_place();
             if !awaited {

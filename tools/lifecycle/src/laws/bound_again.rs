@@ -71,19 +71,11 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 /// The driver core refuses a device that was unbound before.
 fn resources_left(life: &Life) -> Option<Vec<Event>> {
     let (probe, _) = again(life).into_iter().find(|(of, _)| of.ret == Some(0))?;
-    let mut draft = Draft::of(life);
-    draft.set_result(probe.ended?, EBUSY)?;
     let inside = life.spans.iter().filter(|span| {
         span.task == probe.task && probe.spans(span.began) && span.began < probe.end_place()
     });
-    let mut places: Vec<usize> = inside
-        .flat_map(|span| [Some(span.began), span.ended])
-        .flatten()
-        .collect();
-    places.sort_unstable();
-    places.dedup();
-    for place in places.into_iter().rev() {
-        draft.remove(place);
-    }
-    Some(draft.done())
+    let places = inside.flat_map(|span| [Some(span.began), span.ended]);
+    let places: Vec<usize> = places.flatten().collect();
+    let refused = Draft::of(life).set_result(probe.ended?, EBUSY)?;
+    refused.remove(&places).done()
 }

@@ -45,10 +45,8 @@ fn recorded(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let probes = life.async_probes();
     let mut cases = 0;
-    for (_, flush) in life.of(Kind::Flush) {
-        if flush.facts.domain != Some(0) {
-            continue;
-        }
+    let of_all = |flush: &&Span| flush.facts.domain == Some(0);
+    for flush in life.each(Kind::Flush).filter(of_all) {
         let awaited: Vec<(usize, usize)> = awaited(life, &probes, flush).collect();
         cases += usize::from(!awaited.is_empty());
         for (scheduled, ended) in awaited {
@@ -87,16 +85,11 @@ fn awaited<'l>(
 fn printed(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let registrations = Registrations::of(life);
-    let prefers = |probe: &Span| {
-        let register = registrations.of_probe(probe);
-        let probe_type = register.and_then(|register| register.facts.probe_type);
-        probe_type == Some(ProbeType::PreferAsynchronous)
+    let prefer = Some(ProbeType::PreferAsynchronous);
+    let counts = |probe: &&Span| {
+        probe.asynchronous == Some(true) && registrations.probe_type(probe) == prefer
     };
-    let probes: Vec<&Span> = life
-        .of(Kind::Probe)
-        .map(|(_, probe)| probe)
-        .filter(|probe| probe.asynchronous == Some(true) && prefers(probe))
-        .collect();
+    let probes: Vec<&Span> = life.each(Kind::Probe).filter(counts).collect();
     let mut cases = 0;
     for (at, call) in life.spans.iter().enumerate() {
         let waits = match call.kind {
@@ -108,12 +101,8 @@ fn printed(court: &Court<'_>) -> Result<usize, Violation> {
         if !waits || call.ret != Some(0) || inner(Kind::Init) || inner(Kind::Rmmod) {
             continue;
         }
-        let after = life.spans[at..].iter();
-        let during = after.take_while(|of| of.began < call.end_place());
-        let own: HashSet<&str> = during
-            .filter(|of| of.kind == Kind::Unregister)
-            .map(|of| of.on.as_str())
-            .collect();
+        let gone = life.during(at).filter(|of| of.kind == Kind::Unregister);
+        let own: HashSet<&str> = gone.map(|of| of.on.as_str()).collect();
         let is_own = |probe: &Span| probe.driver.as_deref().is_some_and(|of| own.contains(of));
         let mut beside = probes
             .iter()
@@ -155,11 +144,8 @@ pub fn check_free(
         Call::Insmod => Kind::Init,
         _ => Kind::Rmmod,
     };
-    let slow: Vec<&Span> = life
-        .spans
-        .iter()
-        .filter(|span| matches!(span.kind, Kind::Probe | Kind::SecondPhase))
-        .collect();
+    let is_slow = |span: &&Span| matches!(span.kind, Kind::Probe | Kind::SecondPhase);
+    let slow: Vec<&Span> = life.spans.iter().filter(is_slow).collect();
     let mut cases = 0;
     for (at, call) in life.spans.iter().enumerate() {
         let is_call = match call.kind {
@@ -188,7 +174,5 @@ pub fn check_free(
 /// The wait in insmod returns before the last probe; insmod does not.
 fn flush_returns_early(life: &Life) -> Option<Vec<Event>> {
     let (_, flush, last) = wait(life)?;
-    let mut draft = Draft::of(life);
-    draft.shift(flush.ended?, last.ended?);
-    Some(draft.done())
+    Draft::of(life).shift(flush.ended?, last.ended?).done()
 }

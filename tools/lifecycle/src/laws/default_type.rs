@@ -8,7 +8,7 @@ use super::mutant::Mutant;
 use super::registrations::Registrations;
 use crate::event::Call;
 use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, ProbeType};
+use crate::ProbeType;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -26,7 +26,10 @@ pub static LAW: Law = Law {
     mutants: &[
         Mutant::live("match_prefers"),
         Mutant::live("match_forces"),
-        Mutant::doctored("says_default", says_default),
+        // Nothing asks for its asynchronous probes.
+        Mutant::doctored("says_default", |life| {
+            says(life, ProbeType::DefaultStrategy, true)
+        }),
     ],
 };
 
@@ -82,7 +85,10 @@ fn asked(life: &Life, register: usize) -> Option<bool> {
         ProbeType::DefaultStrategy if named(of) => Some(true),
         ProbeType::DefaultStrategy if recorded => by_recorded_init(life, of),
         // It does not show the command line either.
-        ProbeType::DefaultStrategy => by_call(life, register).filter(|asks| *asks),
+        ProbeType::DefaultStrategy => {
+            let insmod = life.around(Kind::Call(Call::Insmod), register)?;
+            insmod.facts.async_probe.filter(|asks| *asks)
+        }
         ProbeType::ForceSynchronous => None,
     }
 }
@@ -103,15 +109,4 @@ fn by_recorded_init(life: &Life, register: &Span) -> Option<bool> {
     let (at, init) = before.filter(|(_, init)| init.on == module).last()?;
     let waits = life.loader_waits(at).is_some();
     (waits || init.ret == Some(0)).then_some(!waits)
-}
-
-/// The same by the insmod that the registration is in.
-fn by_call(life: &Life, register: usize) -> Option<bool> {
-    let insmod = life.within(register, |outer| outer.kind == Kind::Call(Call::Insmod))?;
-    life.spans[insmod].facts.async_probe
-}
-
-/// A driver that has asynchronous probes says DEFAULT, and nothing asks for them.
-fn says_default(life: &Life) -> Option<Vec<Event>> {
-    says(life, ProbeType::DefaultStrategy, true)
 }

@@ -4,6 +4,7 @@
 
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
+use crate::errno::EPROBE_DEFER;
 use crate::event::Call;
 use crate::life::{Kind, Life, Sight, Span};
 use crate::Micros;
@@ -27,8 +28,6 @@ pub static LAW: Law = Law {
     check,
     mutants: &[Mutant::live("match_forgets")],
 };
-
-const EPROBE_DEFER: i32 = -517;
 
 /// For how long no probe may be under way before the device counts as lost: 1 s. The worker that
 /// probes again takes one device after the other.
@@ -58,9 +57,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         if !deferred || life.within(at, by_hand).is_some() {
             continue;
         }
-        let child = life
-            .inside(Kind::Probe, at)
-            .find(|(_, child)| child.ret == Some(0));
+        let mut children = life.inside(Kind::Probe, at);
+        let child = children.find(|(_, child)| child.ret == Some(0));
         court.demand(
             child.is_none(),
             format!(
@@ -78,22 +76,17 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let Some((other, _)) = others.find(|(_, other)| !other.same_device(probe)) else {
             continue;
         };
-        let of_device = || life.of_device(probe).map(|(_, span)| span);
-        let again =
-            of_device().any(|again| again.kind == Kind::Probe && probe.end_place() < again.began);
-        if again {
+        let later = |span: &&Span| probe.end_place() < span.began;
+        if life.about(probe, Kind::Probe).any(|again| later(&again)) {
             cases += 1;
             continue;
         }
         // Until the device or its driver goes, or the log ends.
-        let unregistered = life.of(Kind::Unregister).map(|(_, gone)| gone);
-        let gone = of_device()
-            .filter(|span| span.kind == Kind::Del)
-            .chain(unregistered.filter(|gone| gone.same_driver(probe)))
-            .map(|gone| gone.began)
-            .filter(|gone| probe.end_place() < *gone)
-            .min()
-            .unwrap_or(life.events.len());
+        let unregistered = life.each(Kind::Unregister);
+        let unregistered = unregistered.filter(|gone| gone.same_driver(probe));
+        let gone = life.about(probe, Kind::Del).chain(unregistered);
+        let gone = gone.filter(later).map(|gone| gone.began).min();
+        let gone = gone.unwrap_or(life.events.len());
         court.demand(
             idle(life, *other, gone) < PATIENCE,
             format!("{} to be probed again", probe.on),
@@ -109,17 +102,15 @@ fn idle(life: &Life, from: usize, until: usize) -> Micros {
     let time = |place: usize| events.get(place).or(events.last()).map(|event| event.time);
     let mut longest = Micros(0);
     let mut free = time(from);
-    let probes = life.of(Kind::Probe);
-    let ends = probes.map(|(_, probe)| (probe.began, probe.end_place()));
+    let probes = life.each(Kind::Probe);
+    let ends = probes.map(|probe| (probe.began, probe.end_place()));
     for (began, end) in ends.chain([(until, until)]) {
         if end < from {
             continue;
         }
         let began = time(began.min(until));
         if let (Some(free), Some(began)) = (free, began) {
-            if free < began {
-                longest = longest.max(began - free);
-            }
+            longest = longest.max(began - free);
         }
         free = free.max(time(end));
         if until <= end {

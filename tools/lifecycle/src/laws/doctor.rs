@@ -2,12 +2,14 @@
 
 //! Small edits of real logs, after which they tell of something that the kernel never does.
 
+use std::ops::Range;
+
 use crate::event::{Fetched, Point, Recorded, Side};
 use crate::life::{Kind, Life, Span};
 use crate::{Event, ProbeType, What};
 
 /// A task that is in no recording.
-pub(super) const STRANGER: u32 = 4_000_000;
+const STRANGER: u32 = 4_000_000;
 
 /// An edited log: the events change their places, and the times stay where they are.
 pub(super) struct Draft(Vec<Event>);
@@ -18,101 +20,110 @@ impl Draft {
     }
 
     /// The edited log.
-    pub(super) fn done(self) -> Vec<Event> {
-        self.0
+    pub(super) fn done(self) -> Option<Vec<Event>> {
+        Some(self.0)
     }
 
     /// Makes a change that leaves the times where they are.
-    fn keep_times(&mut self, change: impl FnOnce(&mut Vec<Event>)) {
+    fn keep_times(mut self, change: impl FnOnce(&mut Vec<Event>)) -> Self {
         let times: Vec<_> = self.0.iter().map(|event| event.time).collect();
         change(&mut self.0);
         for (event, time) in self.0.iter_mut().zip(times) {
             event.time = time;
         }
+        self
     }
 
     /// Moves one event to another place.
-    pub(super) fn shift(&mut self, from: usize, to: usize) {
+    pub(super) fn shift(self, from: usize, to: usize) -> Self {
         self.keep_times(|events| {
             let event = events.remove(from);
             events.insert(to, event);
-        });
+        })
     }
 
     /// Moves what a task does between two places behind the second.
-    pub(super) fn delay(&mut self, pid: Option<u32>, from: usize, to: usize) {
+    pub(super) fn delay(self, pid: Option<u32>, from: usize, to: usize) -> Self {
         let of_task =
             |event: &Event| matches!(&event.what, What::Recorded(of) if Some(of.pid) == pid);
         self.keep_times(|events| {
             let (own, others): (Vec<_>, Vec<_>) = events.drain(from..=to).partition(of_task);
             events.splice(from..from, others.into_iter().chain(own));
-        });
+        })
     }
 
-    /// Has an event twice.
-    pub(super) fn repeat(&mut self, at: usize) {
-        self.0.insert(at, self.0[at].clone());
+    /// Puts a copy of an event at a place.
+    pub(super) fn copy(self, from: usize, to: usize) -> Self {
+        let what = self.0[from].what.clone();
+        self.insert(to, what)
     }
 
-    /// Puts a copy of an event at another place.
-    pub(super) fn copy(&mut self, from: usize, to: usize) {
-        let copy = Event {
-            time: self.0[to].time,
-            what: self.0[from].what.clone(),
-        };
-        self.0.insert(to, copy);
+    /// Takes events out.
+    pub(super) fn remove(self, places: &[usize]) -> Self {
+        let events = self.0.into_iter().enumerate();
+        let left = events.filter(|(at, _)| !places.contains(at));
+        Self(left.map(|(_, event)| event).collect())
     }
 
-    /// Takes an event out.
-    pub(super) fn remove(&mut self, at: usize) {
-        self.0.remove(at);
-    }
-
-    /// Puts an event of a task in, at the time of the one that is there.
-    pub(super) fn insert(&mut self, at: usize, pid: Option<u32>, point: Point, side: Side) {
+    /// Puts something in, at the time of the event that is there.
+    fn insert(mut self, at: usize, what: What) -> Self {
         let time = self.0[at].time;
-        let what = What::Recorded(Recorded {
-            task: "stranger".into(),
-            pid: pid.unwrap_or(STRANGER),
-            cpu: 0,
-            point,
-            side,
-        });
         self.0.insert(at, Event { time, what });
+        self
     }
 
-    /// What was recorded at a place.
-    pub(super) fn recorded(&mut self, at: usize) -> Option<&mut Recorded> {
-        match &mut self.0.get_mut(at)?.what {
-            What::Recorded(recorded) => Some(recorded),
-            _ => None,
+    /// A task, or else a stranger, calls a function.
+    pub(super) fn begin(self, at: usize, pid: Option<u32>, point: Point, fetched: Fetched) -> Self {
+        self.insert(at, by(pid, point, Side::Begins(fetched.into())))
+    }
+
+    /// The same, and it returns at once.
+    pub(super) fn call(
+        self,
+        at: usize,
+        pid: Option<u32>,
+        point: Point,
+        fetched: Fetched,
+        ret: Option<i32>,
+    ) -> Self {
+        let caller = "doctored+0x0/0x10".into();
+        let returns = by(pid, point, Side::Returns { caller, ret });
+        self.insert(at, returns).begin(at, pid, point, fetched)
+    }
+
+    /// A stranger does what a task has done at these places.
+    pub(super) fn by_stranger(mut self, pid: Option<u32>, places: Range<usize>) -> Self {
+        for event in &mut self.0[places] {
+            match &mut event.what {
+                What::Recorded(of) if Some(of.pid) == pid => of.pid = STRANGER,
+                _ => {}
+            }
         }
+        self
     }
 
     /// Changes the result of the function that returns at a place.
-    pub(super) fn set_result(&mut self, at: usize, result: i32) -> Option<()> {
-        match &mut self.recorded(at)?.side {
-            Side::Returns { ret, .. } => *ret = Some(result),
-            Side::Begins(_) => return None,
+    pub(super) fn set_result(mut self, at: usize, result: i32) -> Option<Self> {
+        match &mut self.0[at].what {
+            What::Recorded(Recorded {
+                side: Side::Returns { ret, .. },
+                ..
+            }) => *ret = Some(result),
+            _ => return None,
         }
-        Some(())
-    }
-
-    /// What was fetched by the function that begins at a place.
-    pub(super) fn fetched(&mut self, at: usize) -> Option<&mut Fetched> {
-        match &mut self.recorded(at)?.side {
-            Side::Begins(fetched) => Some(fetched),
-            Side::Returns { .. } => None,
-        }
+        Some(self)
     }
 }
 
-/// The return of a function.
-pub(super) fn returns(ret: Option<i32>) -> Side {
-    Side::Returns {
-        caller: "doctored+0x0/0x10".into(),
-        ret,
-    }
+/// What a task does, or else a stranger.
+fn by(pid: Option<u32>, point: Point, side: Side) -> What {
+    What::Recorded(Recorded {
+        task: "stranger".into(),
+        pid: pid.unwrap_or(STRANGER),
+        cpu: 0,
+        point,
+        side,
+    })
 }
 
 /// What was fetched where a span begins.
@@ -144,9 +155,16 @@ pub(super) fn says(life: &Life, probe_type: ProbeType, plain: bool) -> Option<Ve
         init.is_some_and(|init| life.loader_waits(init).is_some())
     };
     let (_, register) = registrations(life).find(|(at, _)| !plain || waits(*at))?;
-    let mut draft = Draft::of(life);
-    draft.fetched(register.began)?.probe_type = Some(probe_type);
-    Some(draft.done())
+    let mut events = life.events.clone();
+    let What::Recorded(Recorded {
+        side: Side::Begins(fetched),
+        ..
+    }) = &mut events[register.began].what
+    else {
+        return None;
+    };
+    fetched.probe_type = Some(probe_type);
+    Some(events)
 }
 
 /// An insmod that waits for async work: its init, the flush, and of the probes that end while it
@@ -154,13 +172,11 @@ pub(super) fn says(life: &Life, probe_type: ProbeType, plain: bool) -> Option<Ve
 pub(super) fn wait(life: &Life) -> Option<(&Span, &Span, &Span)> {
     life.of(Kind::Init).find_map(|(at, init)| {
         let flush = life.loader_waits(at)?;
-        let last = life
-            .async_probes()
-            .into_iter()
-            .filter(|probe| {
-                let scheduled = &life.spans[probe.scheduled];
-                scheduled.task == init.task && init.spans(scheduled.began)
-            })
+        let own = life.async_probes().into_iter().filter(|probe| {
+            let scheduled = &life.spans[probe.scheduled];
+            scheduled.task == init.task && init.spans(scheduled.began)
+        });
+        let last = own
             .filter_map(|probe| Some(&life.spans[probe.run?]))
             .filter(|run| flush.spans(run.end_place()))
             .max_by_key(|run| run.end_place())?;

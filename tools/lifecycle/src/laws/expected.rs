@@ -6,14 +6,9 @@ use std::collections::HashSet;
 
 use super::law::{Court, Violation};
 use crate::event::Call;
-use crate::life::{Kind, Life, Span};
+use crate::life::{Kind, Span};
 
 impl<'a> Court<'a> {
-    /// A court that judges by what a test expects.
-    pub(super) fn of(law: &'static str, life: &'a Life) -> Self {
-        Self { law, life }
-    }
-
     /// `holds`, or the law is broken, and this was seen.
     pub(super) fn demand_seen(
         &self,
@@ -29,7 +24,7 @@ impl<'a> Court<'a> {
 
     /// The only call of its kind on `on`, which has returned.
     pub(super) fn call(&self, kind: Call, on: &str) -> Result<&'a Span, Violation> {
-        let calls = self.life.of(Kind::Call(kind)).map(|(_, call)| call);
+        let calls = self.life.each(Kind::Call(kind));
         let calls: Vec<&Span> = calls.filter(|call| call.on == on).collect();
         let [call] = calls[..] else {
             let seen = format!("{} of them", calls.len());
@@ -48,12 +43,9 @@ impl<'a> Court<'a> {
         devices: usize,
     ) -> Result<Vec<&'a Span>, Violation> {
         let mut seen = HashSet::new();
-        let probes: Vec<&Span> = self
-            .life
-            .of(Kind::Probe)
-            .map(|(_, probe)| probe)
-            .filter(|probe| probe.driver.as_deref() == Some(driver) && seen.insert(probe.device))
-            .collect();
+        let probes = self.life.each(Kind::Probe);
+        let probes = probes.filter(|probe| probe.driver.as_deref() == Some(driver));
+        let probes: Vec<&Span> = probes.filter(|probe| seen.insert(probe.device)).collect();
         self.demand_seen(
             devices > 0 && probes.len() == devices,
             format!("{devices} devices probed by {driver}"),
@@ -65,11 +57,11 @@ impl<'a> Court<'a> {
         }
         Ok(probes)
     }
+
     /// The second phase of a probe, if it has ended.
     pub(super) fn second_phase(&self, probe: &Span) -> Option<&'a Span> {
         let life = self.life;
-        let mut phases = life.of(Kind::SecondPhase).map(|(_, phase)| phase);
-        phases.find(|phase| {
+        life.each(Kind::SecondPhase).find(|phase| {
             let cause = phase.cause.map(|cause| life.spans[cause].began);
             cause == Some(probe.began)
         })

@@ -5,7 +5,7 @@
 use super::doctor::Draft;
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
-use crate::event::{Fetched, Point, Side};
+use crate::event::{Fetched, Point};
 use crate::life::{Kind, Life, Sight, Span};
 use crate::{Event, What};
 
@@ -68,11 +68,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             format!("no remove of {}, whose probe failed", probe.on),
             &[probe.began, probe.end_place(), removed],
         )?;
-        let refused = life.of_device(probe).map(|(_, bind)| bind).find(|bind| {
-            bind.kind == Kind::Bind
-                && bind.ret == Some(EBUSY)
-                && probe.end_place() < bind.began
-                && bind.end_place() < next
+        let refused = life.about(probe, Kind::Bind).find(|bind| {
+            bind.ret == Some(EBUSY) && probe.end_place() < bind.began && bind.end_place() < next
         });
         if let Some(refused) = refused {
             court.demand(
@@ -126,16 +123,12 @@ fn bound_after_failure(life: &Life) -> Option<Vec<Event>> {
         at: probe.facts.at,
         ..Fetched::default()
     };
-    let mut draft = Draft::of(life);
-    let begins = Side::Begins(bound.into());
-    draft.insert(cleanup.began, life.pid_of(probe), Point::Bound, begins);
-    Some(draft.done())
+    let (at, pid) = (cleanup.began, life.pid_of(probe));
+    Draft::of(life).begin(at, pid, Point::Bound, bound).done()
 }
 
 /// A failed probe is not cleaned up.
 fn failure_leaks(life: &Life) -> Option<Vec<Event>> {
     let (_, cleanup) = failed(life)?;
-    let mut draft = Draft::of(life);
-    draft.remove(cleanup.began);
-    Some(draft.done())
+    Draft::of(life).remove(&[cleanup.began]).done()
 }

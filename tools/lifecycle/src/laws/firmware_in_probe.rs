@@ -5,7 +5,7 @@
 
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
-use crate::life::{Kind, Sight, Span};
+use crate::life::{Kind, Sight};
 use crate::What;
 
 /// The law.
@@ -46,21 +46,18 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             }
             _ => continue,
         }
-        let of_device = || life.of_device(span).map(|(_, of)| of);
-        let probes = of_device().filter(|of| of.kind == Kind::Probe);
+        let probes = life.about(span, Kind::Probe);
         let Some(probe) = probes.take_while(|of| of.began < span.began).last() else {
             continue;
         };
         cases += 1;
         let device = life.device_of(span);
-        let gone = |of: &&Span| {
-            let last = match probe.facts.at {
-                Some(_) => Kind::Cleanup,
-                None => Kind::DevresReleased,
-            };
-            of.kind == last && probe.began < of.began
+        let last = match probe.facts.at {
+            Some(_) => Kind::Cleanup,
+            None => Kind::DevresReleased,
         };
-        let cleaned = of_device().find(gone).map(|of| {
+        let mut gone = life.about(span, last);
+        let cleaned = gone.find(|of| probe.began < of.began).map(|of| {
             // It drops the driver data, which may wait for the request.
             let whole = of.parent.map(|parent| life.spans[parent].end_place());
             whole.unwrap_or(of.began)

@@ -10,7 +10,7 @@ use super::mutant::Mutant;
 use super::registrations::{in_helper, Registrations};
 use crate::event::Call;
 use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, ProbeType};
+use crate::ProbeType;
 
 const FORCE: Option<ProbeType> = Some(ProbeType::ForceSynchronous);
 
@@ -31,7 +31,9 @@ pub static LAW: Law = Law {
     check,
     mutants: &[
         Mutant::live("match_prefers"),
-        Mutant::doctored("says_force", says_force),
+        Mutant::doctored("says_force", |life| {
+            says(life, ProbeType::ForceSynchronous, false)
+        }),
     ],
 };
 
@@ -124,9 +126,4 @@ impl<'a> Tasks<'a> {
             .min_by_key(|outer| outer.end_place())
             .filter(|_| probe.asynchronous == Some(false))
     }
-}
-
-/// A driver that has asynchronous probes says FORCE.
-fn says_force(life: &Life) -> Option<Vec<Event>> {
-    says(life, ProbeType::ForceSynchronous, false)
 }

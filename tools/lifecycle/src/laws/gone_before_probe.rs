@@ -40,9 +40,9 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let Some(run) = run.map(|run| &life.spans[run]) else {
             continue;
         };
-        let of = |kind: Kind| {
-            let spans = life.of_device(run).map(|(_, span)| span);
-            spans.filter(move |span| span.kind == kind && span.facts.at.is_some())
+        let of = |kind| {
+            let spans = life.about(run, kind);
+            spans.filter(|span| span.facts.at.is_some())
         };
         let gone =
             of(Kind::Del).find(|gone| scheduled.began < gone.began && gone.end_place() < run.began);

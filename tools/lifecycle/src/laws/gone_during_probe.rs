@@ -47,9 +47,9 @@ fn recorded(court: &Court<'_>, del: usize) -> Result<bool, Violation> {
     let life = court.life;
     let gone = &life.spans[del];
     let on = life.device_of(gone);
-    let of = |kind: Kind| {
-        let spans = life.of_device(gone).map(|(_, span)| span);
-        spans.filter(move |span| span.kind == kind && span.facts.at.is_some())
+    let of = |kind| {
+        let spans = life.about(gone, kind);
+        spans.filter(|span| span.facts.at.is_some())
     };
     let during = of(Kind::Probe).any(|probe| probe.spans(gone.began) && probe.task != gone.task);
     // The device has been dead for a moment when its driver is released.
@@ -59,10 +59,8 @@ fn recorded(court: &Court<'_>, del: usize) -> Result<bool, Violation> {
         .map_or(gone.end_place(), |(_, release)| release.began);
     // The task that holds the lock may have tried another driver since, and so may one that got the
     // lock before the removal did.
-    let last = of(Kind::Probe)
-        .take_while(|probe| probe.began < dead)
-        .last();
-    let Some(probe) = last.filter(|_| during) else {
+    let before = of(Kind::Probe).take_while(|probe| probe.began < dead);
+    let Some(probe) = before.last().filter(|_| during) else {
         return Ok(false);
     };
     court.demand(
@@ -111,19 +109,16 @@ fn printed(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
     }
     let named = matches!(call.kind, Kind::Call(Call::Remove));
     let mut cases = 0;
-    let before = life
-        .of(Kind::Probe)
-        .take_while(|(_, of)| of.began < call.began);
     // A recording shows by itself which task removes a device.
-    let printed = |probe: &Span| probe.facts.at.is_none() && probe.spans(call.began);
-    for (_, probe) in before.filter(|(_, probe)| printed(probe)) {
-        let of = |kind: Kind| {
-            let spans = life.of_device(probe).map(|(_, span)| span);
-            spans.filter(move |of| of.kind == kind && probe.began < of.began)
+    let printed = |probe: &&Span| probe.facts.at.is_none() && probe.spans(call.began);
+    for probe in life.each(Kind::Probe).filter(printed) {
+        let first = |kind| {
+            let mut spans = life.about(probe, kind);
+            spans.find(|of| probe.began < of.began)
         };
-        let removed = of(Kind::Remove).next();
+        let removed = first(Kind::Remove);
         let unloads = removed.is_some_and(|remove| call.spans(remove.began))
-            && !life.of(Kind::Unregister).any(|(_, gone)| {
+            && !life.each(Kind::Unregister).any(|gone| {
                 gone.same_driver(probe)
                     && (call.began..call.end_place()).contains(&gone.end_place())
             });
@@ -140,7 +135,7 @@ fn printed(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
         let mut in_order = after < call.end_place();
         if probe.ret == Some(0) {
             let steps = [Kind::Remove, Kind::Unbound, Kind::DevresReleased];
-            for step in steps.map(|kind| of(kind).next()) {
+            for step in steps.map(first) {
                 let began = step.map_or(usize::MAX, |step| step.began);
                 places.push(began);
                 in_order &= after < began && began < call.end_place();
@@ -162,12 +157,10 @@ fn printed(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
 /// The removal of a device returns while the device is being probed.
 fn removal_returns_early(life: &Life) -> Option<Vec<Event>> {
     let (gone, probe) = life.of(Kind::Del).find_map(|(_, gone)| {
-        let is_probe =
-            |of: &&Span| of.kind == Kind::Probe && of.task != gone.task && of.spans(gone.began);
-        let mut spans = life.of_device(gone).map(|(_, span)| span);
-        Some((gone, spans.find(is_probe)?))
+        let mut probes = life.about(gone, Kind::Probe);
+        let probe = probes.find(|of| of.task != gone.task && of.spans(gone.began))?;
+        Some((gone, probe))
     })?;
-    let mut draft = Draft::of(life);
-    draft.delay(life.pid_of(probe), probe.ended?, gone.ended?);
-    Some(draft.done())
+    let (pid, from) = (life.pid_of(probe), probe.ended?);
+    Draft::of(life).delay(pid, from, gone.ended?).done()
 }

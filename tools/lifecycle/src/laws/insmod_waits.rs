@@ -53,10 +53,8 @@ fn recorded(court: &Court<'_>) -> Result<usize, Violation> {
     }
     let mut cases = 0;
     for (at, init) in life.of(Kind::Init).filter(|(_, init)| init.ret == Some(0)) {
-        let Some(scheduled) = scheduled
-            .get(&at)
-            .filter(|_| life.loader_waits(at).is_some())
-        else {
+        let scheduled = scheduled.get(&at);
+        let Some(scheduled) = scheduled.filter(|_| life.loader_waits(at).is_some()) else {
             continue;
         };
         cases += 1;
@@ -81,25 +79,20 @@ fn printed(court: &Court<'_>) -> Result<usize, Violation> {
         if !plain || life.inside(Kind::Init, at).next().is_some() {
             continue;
         }
-        let during = || {
-            life.spans[at..]
-                .iter()
-                .take_while(|of| of.began < call.end_place())
-        };
         let registers = |of: &&Span| {
             of.kind == Kind::Register
                 && of.task == call.task
                 && of.facts.probe_type == Some(ProbeType::PreferAsynchronous)
         };
-        let drivers: Vec<&Span> = during().filter(registers).collect();
+        let drivers: Vec<&Span> = life.during(at).filter(registers).collect();
         // Something else sets off a second probe of a device.
         let mut met = HashSet::new();
-        let probes = during().filter(|of| of.kind == Kind::Probe && met.insert(of.device));
-        let awaited: Vec<&Span> = probes
-            .filter(|of| of.asynchronous == Some(true))
+        let probes = life.during(at).filter(|of| of.kind == Kind::Probe);
+        let mut awaited = probes
+            .filter(|of| met.insert(of.device) && of.asynchronous == Some(true))
             .filter(|of| drivers.iter().any(|driver| driver.same_driver(of)))
-            .collect();
-        cases += usize::from(!awaited.is_empty());
+            .peekable();
+        cases += usize::from(awaited.peek().is_some());
         for probe in awaited {
             court.demand(
                 probe.end_place() < call.end_place(),
@@ -117,9 +110,7 @@ fn printed(court: &Court<'_>) -> Result<usize, Violation> {
 /// insmod returns before the last of the probes that it has set off.
 fn insmod_returns_early(life: &Life) -> Option<Vec<Event>> {
     let (init, flush, last) = wait(life)?;
-    let mut draft = Draft::of(life);
-    draft.shift(flush.ended?, last.ended?);
+    let flushed = Draft::of(life).shift(flush.ended?, last.ended?);
     // The end of the probe is one place later now.
-    draft.shift(init.ended?, last.ended? + 1);
-    Some(draft.done())
+    flushed.shift(init.ended?, last.ended? + 1).done()
 }

@@ -35,14 +35,12 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let mut cases = 0;
     for (at, thread) in life.of(Kind::Thread) {
-        let probe = life.within(at, |outer| outer.kind == Kind::Probe);
+        let probe = life.around(Kind::Probe, at);
         let Some(probe) = probe.filter(|_| thread.ret == Some(EINTR)) else {
             continue;
         };
-        let probe = &life.spans[probe];
         cases += 1;
-        let worker = life.within(at, |outer| outer.kind == Kind::AsyncWork);
-        let worker = worker.map(|worker| life.spans[worker].began);
+        let worker = life.around(Kind::AsyncWork, at).map(|worker| worker.began);
         let places = [
             probe.began,
             thread.began,
@@ -65,11 +63,10 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 
 /// A probe succeeds though its task was killed when it created a kernel thread.
 fn goes_on_without(life: &Life) -> Option<Vec<Event>> {
-    let mut probes = life
-        .of(Kind::Probe)
-        .filter(|(_, probe)| probe.ret == Some(0));
-    let thread = probes.find_map(|(at, _)| life.inside(Kind::Thread, at).next())?;
-    let mut draft = Draft::of(life);
-    draft.set_result(thread.1.ended?, EINTR)?;
-    Some(draft.done())
+    let thread = life.of(Kind::Probe).find_map(|(at, probe)| {
+        let mut threads = life.inside(Kind::Thread, at);
+        threads.next().filter(|_| probe.ret == Some(0))
+    });
+    let at = thread?.1.ended?;
+    Draft::of(life).set_result(at, EINTR)?.done()
 }

@@ -52,10 +52,7 @@ impl Law {
         if !unseen.is_empty() {
             return Verdict::CannotBeSeen(unseen);
         }
-        let court = Court {
-            law: self.name,
-            life,
-        };
+        let court = Court::of(self.name, life);
         match (self.check)(&court) {
             Ok(0) => Verdict::NoCase,
             Ok(cases) => Verdict::Kept(cases),
@@ -78,10 +75,6 @@ impl Law {
     /// How the law was broken; so it is by a life in which there were fewer cases, or that does not
     /// show what the law has to see.
     pub fn demand(&self, life: &Life, at_least: usize) -> Result<(), Violation> {
-        let court = Court {
-            law: self.name,
-            life,
-        };
         let seen = match self.verdict(life) {
             Verdict::Kept(cases) if at_least <= cases => return Ok(()),
             Verdict::NoCase if at_least == 0 => return Ok(()),
@@ -93,7 +86,8 @@ impl Law {
                 format!("a log without {}", needs.join(", "))
             }
         };
-        Err(court.broken(format!("{at_least} cases at least"), seen, &life.events))
+        let expected = format!("{at_least} cases at least");
+        Err(Court::of(self.name, life).broken(expected, seen, &life.events))
     }
 }
 
@@ -146,7 +140,12 @@ pub struct Court<'a> {
     pub life: &'a Life,
 }
 
-impl Court<'_> {
+impl<'a> Court<'a> {
+    /// A court that holds this life against the law of this name.
+    pub(super) fn of(law: &'static str, life: &'a Life) -> Self {
+        Self { law, life }
+    }
+
     /// The law is broken.
     pub fn broken(
         &self,
@@ -182,20 +181,13 @@ impl Court<'_> {
         places.retain(|place| *place < events.len());
         places.sort_unstable();
         places.dedup();
-        let seen: Vec<String> = places
-            .iter()
-            .map(|place| events[*place].to_string())
-            .collect();
-        let from = places
-            .first()
-            .map_or(0, |place| place.saturating_sub(AROUND));
-        let to = places
-            .last()
-            .map_or(events.len(), |place| (place + AROUND + 1).min(events.len()));
-        let seen = match seen.is_empty() {
-            true => "nothing".to_owned(),
-            false => seen.join("; "),
+        let [Some(first), Some(last)] = [places.first(), places.last()] else {
+            return Err(self.broken(expected, "nothing", events));
         };
-        Err(self.broken(expected, seen, &events[from..to]))
+        let seen = places.iter().map(|place| events[*place].to_string());
+        let seen: Vec<String> = seen.collect();
+        let from = first.saturating_sub(AROUND);
+        let to = (last + AROUND + 1).min(events.len());
+        Err(self.broken(expected, seen.join("; "), &events[from..to]))
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use super::doctor::{Draft, STRANGER};
+use super::doctor::Draft;
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
 use crate::event::Call;
@@ -35,7 +35,7 @@ pub static LAW: Law = Law {
 /// Judges every call of the two functions; those are the cases.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
-    let shown: HashSet<&str> = life.of(Kind::Probe).map(|(_, of)| of.on.as_str()).collect();
+    let shown: HashSet<&str> = life.each(Kind::Probe).map(|of| of.on.as_str()).collect();
     let mut cases = 0;
     for (at, call) in life.spans.iter().enumerate() {
         let binds = match call.kind {
@@ -57,12 +57,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             Some(_) => of.facts.at == call.facts.at,
             None => of.on == call.on,
         };
-        let during = || {
-            let after = life.spans[at..].iter();
-            after
-                .take_while(|of| of.began < call.end_place())
-                .filter(|of| of_call(of))
-        };
+        let during = || life.during(at).filter(|of| of_call(of));
         let scheduled = during().find(|of| {
             let probes = of.kind == Kind::Scheduled && of.on.ends_with("_attach_async_helper");
             probes && of.task == call.task
@@ -115,10 +110,8 @@ pub(super) fn check_write_as(
 ) -> Result<(), Violation> {
     let court = Court::of(law.name, life);
     let call = court.call(kind, device)?;
-    let probes = life.of(Kind::Probe).map(|(_, probe)| probe);
-    let probes: Vec<&Span> = probes
-        .filter(|probe| probe.on == device && call.began < probe.began)
-        .collect();
+    let later = |probe: &&Span| probe.on == device && call.began < probe.began;
+    let probes: Vec<&Span> = life.each(Kind::Probe).filter(later).collect();
     let [probe] = probes[..] else {
         let expected = format!("one probe of {device} from the write on");
         return court.demand_seen(false, expected, format!("{} of them", probes.len()));
@@ -142,16 +135,10 @@ pub(super) fn check_write_as(
 
 /// Another task does what a write to `bind` did.
 fn bind_in_a_worker(life: &Life) -> Option<Vec<Event>> {
-    let bind = life
+    let (_, bind) = life
         .of(Kind::Bind)
-        .find(|(at, bind)| bind.ret == Some(0) && life.inside(Kind::Probe, *at).next().is_some());
-    let (_, bind) = bind?;
-    let pid = life.pid_of(bind);
-    let mut draft = Draft::of(life);
-    for at in bind.began + 1..bind.ended? {
-        if let Some(of) = draft.recorded(at).filter(|of| Some(of.pid) == pid) {
-            of.pid = STRANGER;
-        }
-    }
-    Some(draft.done())
+        .find(|(at, bind)| bind.ret == Some(0) && life.inside(Kind::Probe, *at).next().is_some())?;
+    let inside = bind.began + 1..bind.ended?;
+    let draft = Draft::of(life);
+    draft.by_stranger(life.pid_of(bind), inside).done()
 }

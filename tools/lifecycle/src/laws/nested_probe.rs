@@ -2,7 +2,7 @@
 
 //! A device that a probe adds is probed by the usual rules.
 
-use super::doctor::{Draft, STRANGER};
+use super::doctor::Draft;
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
 use super::registrations::{in_helper, Registrations};
@@ -58,34 +58,25 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 fn nested(life: &Life) -> impl Iterator<Item = [&Span; 3]> {
     let registrations = Registrations::of(life);
     life.of(Kind::Add).filter_map(move |(at, add)| {
-        let outer = life.within(at, |outer| outer.kind == Kind::Probe)?;
-        let mut later = life
-            .of_device(add)
-            .filter(|(_, span)| add.began < span.began);
-        let (first, probe) =
-            later.find(|(_, span)| matches!(span.kind, Kind::Probe | Kind::Add | Kind::Del))?;
+        let outer = life.around(Kind::Probe, at)?;
+        let (first, probe) = life.of_device(add).find(|(_, span)| {
+            let tells = matches!(span.kind, Kind::Probe | Kind::Add | Kind::Del);
+            tells && add.began < span.began
+        })?;
         let by_core = probe.began < add.end_place() || in_helper(life, first).is_some();
-        let by_hand = life.within(first, |outer| {
-            outer.kind == Kind::Bind || outer.kind == Kind::Attach
-        });
+        let by_hand = |outer: &Span| matches!(outer.kind, Kind::Bind | Kind::Attach);
+        let by_hand = life.within(first, by_hand);
         let register = registrations.of_probe(probe)?;
         let is_forced = register.facts.probe_type == FORCE && register.end_place() < add.began;
         let is_case = probe.kind == Kind::Probe && by_core && by_hand.is_none() && is_forced;
-        is_case.then_some([&life.spans[outer], add, probe])
+        is_case.then_some([outer, add, probe])
     })
 }
 
 /// Another task probes a child.
 fn probed_elsewhere(life: &Life) -> Option<Vec<Event>> {
     let [_, _, probe] = nested(life).next()?;
-    let own = life.tasks[probe.task?].pid;
-    let mut draft = Draft::of(life);
-    for place in probe.began..=probe.end_place() {
-        if let Some(recorded) = draft.recorded(place) {
-            if Some(recorded.pid) == own {
-                recorded.pid = STRANGER;
-            }
-        }
-    }
-    Some(draft.done())
+    let places = probe.began..probe.ended? + 1;
+    let draft = Draft::of(life);
+    draft.by_stranger(life.pid_of(probe), places).done()
 }

@@ -81,6 +81,8 @@ struct Late {
 /// What is there at a place of the log.
 #[derive(Debug, Default)]
 struct There {
+    /// How often something was taken back.
+    cases: usize,
     /// The text of each module, as last seen.
     texts: BTreeMap<u64, (String, u64)>,
     /// What has been started, and by which span.
@@ -138,30 +140,23 @@ fn function(span: &Span) -> Option<u64> {
 
 /// Judges every resource and every child; the cases are those that were taken back.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
-    judge(court, &mut There::default())
+    Ok(judge(court)?.cases)
 }
 
 /// What was pending in memory that had gone, when the machine died, or what one of these tasks was
 /// running. A machine that lives shows whether it runs.
 pub fn at_death(life: &Life, workers: &[u32]) -> Option<Violation> {
-    let court = Court {
-        law: LAW.name,
-        life,
-    };
-    let mut there = There::default();
+    let court = Court::of(LAW.name, life);
     // If that breaks the law, it says so itself.
-    judge(&court, &mut there).ok()?;
+    let there = judge(&court).ok()?;
     let is_there = |key: &Key, late: &Late| there.resources.get(key) == Some(&late.start);
     let older = there.older.iter().filter(|(key, late)| is_there(key, late));
-    let older = older.map(|(_, late)| late);
-    let Some(late) = there.late.values().chain(older).min() else {
+    let Some((_, late)) = there.late.iter().chain(older).min_by_key(|(_, late)| *late) else {
         return running_at_death(&court, &there, workers)
             .or_else(|| child_at_death(&court, &there));
     };
-    let what = format!(
-        "not to be there {}: the machine has died",
-        since(life, late)
-    );
+    let since = since(life, late);
+    let what = format!("not to be there {since}: the machine has died");
     too_late(&court, late, &what, &life.spans[late.release]).err()
 }
 
@@ -170,13 +165,10 @@ pub fn at_death(life: &Life, workers: &[u32]) -> Option<Violation> {
 fn running_at_death(court: &Court<'_>, there: &There, workers: &[u32]) -> Option<Violation> {
     let life = court.life;
     let running = workers.iter().filter_map(|pid| {
-        let runs = life.of(Kind::Of(Resource::Work, Step::Runs));
-        let (_, run) = runs
-            .filter(|(_, run)| life.pid_of(run) == Some(*pid))
-            .last()?;
+        let runs = life.each(Kind::Of(Resource::Work, Step::Runs));
+        let run = runs.filter(|run| life.pid_of(run) == Some(*pid)).last()?;
         let start = *there.first.get(&key(Resource::Work, run))?;
-        let probe = life.within(start, |outer| outer.kind == Kind::Probe)?;
-        let mut later = life.of_device(&life.spans[probe]);
+        let mut later = life.of_device(life.around(Kind::Probe, start)?);
         let (release, of) =
             later.find(|(_, of)| of.kind == Kind::Release && run.began < of.began)?;
         of.ended?;
@@ -200,10 +192,9 @@ fn child_at_death(court: &Court<'_>, there: &There) -> Option<Violation> {
     let left = there.children.values().filter_map(|(add, probe)| {
         let span = &life.spans[*probe];
         there.driver(span)?;
-        let is_release = |of: &&Span| of.kind == Kind::Release && of.began > span.began;
-        let mut releases = life.of_device(span).map(|(_, of)| of).filter(is_release);
+        let mut releases = life.about(span, Kind::Release);
         let end = match span.ret? {
-            0 => releases.next()?.ended?,
+            0 => releases.find(|of| of.began > span.began)?.ended?,
             _ => span.ended?,
         };
         Some((*add, *probe, end))
@@ -252,10 +243,10 @@ fn too_late(court: &Court<'_>, late: &Late, what: &str, seen: &Span) -> Result<(
     court.demand(false, expected, &places)
 }
 
-/// Judges, and leaves what is there at the end.
-fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
+/// Judges, and returns what is there at the end.
+fn judge(court: &Court<'_>) -> Result<There, Violation> {
     let life = court.life;
-    let mut cases = 0;
+    let mut there = There::default();
     // What begins, and at their ends the releases of devices and the probes.
     let mut order: Vec<(usize, usize, bool)> = Vec::new();
     for (at, span) in life.spans.iter().enumerate() {
@@ -269,13 +260,11 @@ fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
     for (_, at, is_end) in order {
         let span = &life.spans[at];
         match span.kind {
-            Kind::Release if is_end => released(court, at, there)?,
-            Kind::Probe if is_end && span.ret != Some(0) => late(court, (at, at), there)?,
+            Kind::Release if is_end => released(court, at, &mut there)?,
+            Kind::Probe if is_end && span.ret != Some(0) => late(court, (at, at), &mut there)?,
             Kind::Probe if is_end => {}
             kind if has_to_end(kind) && !is_end => {}
-            Kind::Of(resource, step) => {
-                cases += usize::from(resource_step(court, at, (resource, step), there)?);
-            }
+            Kind::Of(of, step) => resource_step(court, at, (of, step), &mut there)?,
             Kind::Loaded => there.loaded(span),
             // Where the module is, is told while its init runs, or when that has returned.
             Kind::Init => {
@@ -320,16 +309,16 @@ fn judge(court: &Court<'_>, there: &mut There) -> Result<usize, Violation> {
                 };
                 there.resources.retain(|key, _| !of(key));
                 let child = span.facts.at.and_then(|at| there.children.remove(&at));
-                cases += usize::from(child.is_some());
+                there.cases += usize::from(child.is_some());
                 let bound = span.facts.at.and_then(|at| there.bound.get_mut(&at));
                 bound.into_iter().for_each(|deleted| *deleted = Some(at));
             }
-            Kind::ModuleFreed => freed(court, at, there)?,
+            Kind::ModuleFreed => freed(court, at, &mut there)?,
             _ => {}
         }
     }
-    held(court, there)?;
-    Ok(cases)
+    held(court, &there)?;
+    Ok(there)
 }
 
 /// The release of a device that nothing refers to follows its deletion. With
@@ -341,19 +330,15 @@ fn held(court: &Court<'_>, there: &There) -> Result<(), Violation> {
     let life = court.life;
     let deleted = there.bound.values().flatten();
     let held = deleted.filter(|del| life.spans[**del].begin + RELEASED < life.end);
-    if let Some(del) = held.min() {
-        let del = &life.spans[*del];
-        court.demand(
-            false,
-            format!(
-                "the device {} to be released after its deletion: a reference to it is left \
-                 (get_device() without put_device(), or a child of it)",
-                life.device_of(del)
-            ),
-            &[del.began],
-        )?;
-    }
-    Ok(())
+    let Some(del) = held.min().map(|del| &life.spans[*del]) else {
+        return Ok(());
+    };
+    let expected = format!(
+        "the device {} to be released after its deletion: a reference to it is left \
+         (get_device() without put_device(), or a child of it)",
+        life.device_of(del)
+    );
+    court.demand(false, expected, &[del.began])
 }
 
 /// What is in memory of its own, of which the kernel calls a function.
@@ -383,13 +368,13 @@ fn is_the_cores(device: &str) -> bool {
     device.contains("--") || number.bytes().all(|digit| digit.is_ascii_digit())
 }
 
-/// A resource starts, runs or stops; returns whether it was taken back.
+/// A resource starts, runs or stops; it is a case if it was taken back.
 fn resource_step(
     court: &Court<'_>,
     at: usize,
     (resource, step): (Resource, Step),
     there: &mut There,
-) -> Result<bool, Violation> {
+) -> Result<(), Violation> {
     let life = court.life;
     let span = &life.spans[at];
     let mut key = key(resource, span);
@@ -399,28 +384,24 @@ fn resource_step(
         key.1 = asked.next().and_then(|of| of.facts.at);
     }
     if matches!(resource, Resource::Reference | Resource::Memory) {
-        return Ok(false);
+        return Ok(());
     }
     let late = there.late.remove(&key);
     there.delayed.remove(&key);
     let is_kernels = resource == Resource::Region && span.facts.by < Some(MODULES);
     let may_fail = matches!(resource, Resource::Region | Resource::Queue);
+    let returns_errno = matches!(resource, Resource::Firmware | Resource::SysrqKey);
     match step {
-        Step::Starts if may_fail && (is_kernels || matches!(span.ret, None | Some(0))) => Ok(false),
-        Step::Starts
-            if RETURN_ERRNO.contains(&resource) && span.ret.is_some_and(|ret| ret != 0) =>
-        {
-            Ok(false)
-        }
+        Step::Starts if may_fail && (is_kernels || matches!(span.ret, None | Some(0))) => {}
+        Step::Starts if returns_errno && span.ret.is_some_and(|ret| ret != 0) => {}
         // The driver core deletes others itself.
-        Step::Starts if resource == Resource::Link && !is_stateless(span) => Ok(false),
+        Step::Starts if resource == Resource::Link && !is_stateless(span) => {}
         // Of other kobjects nothing shows when they go, with their files.
         Step::Starts if resource == Resource::Attribute => {
-            let probe = life.within(at, |outer| outer.kind == Kind::Probe);
-            if probe.is_some_and(|probe| life.spans[probe].facts.at == span.facts.at) {
+            let probe = life.around(Kind::Probe, at);
+            if probe.is_some_and(|probe| probe.facts.at == span.facts.at) {
                 there.resources.insert(key, at);
             }
-            Ok(false)
         }
         Step::Starts => {
             if resource == Resource::Work && span.facts.by.is_some_and(|queue| queue > 0) {
@@ -432,14 +413,12 @@ fn resource_step(
                 _ => Some(at),
             };
             there.resources.extend(of.map(|of| (key, of)));
-            Ok(false)
         }
         Step::Runs if resource == Resource::Rcu => {
             let is_it = |of: &Key| of.0.barrier().is_some() && of.1 == key.1;
             let ran = there.resources.keys().copied().find(is_it);
             let ran = ran.and_then(|of| there.resources.remove_entry(&of));
             there.ran.extend(ran);
-            Ok(false)
         }
         Step::Runs => {
             let is_over = |late: &Late| {
@@ -447,15 +426,10 @@ fn resource_step(
                 span.end.is_none_or(|end| until + RETURNED < end)
             };
             if let Some(late) = late.filter(|late| late.is_freed && is_over(late)) {
-                too_late(
-                    court,
-                    &late,
-                    &format!("not to run {}", since(life, &late)),
-                    span,
-                )?;
+                let what = format!("not to run {}", since(life, &late));
+                too_late(court, &late, &what, span)?;
             }
             there.resources.remove(&key);
-            Ok(false)
         }
         Step::Stops if resource == Resource::Timer && span.facts.by == Some(0) => {
             if let Some(late) = late {
@@ -464,14 +438,13 @@ fn resource_step(
                 too_late(court, &late, &what, span)?;
             }
             there.resources.remove(&key);
-            Ok(false)
         }
         // `sysfs_remove_files()` does not tell which.
         Step::Stops if resource == Resource::Attribute && matches!(key.3, None | Some(0)) => {
             let before = there.resources.len();
             let of = |of: &Key| of.0 == resource && of.1 == key.1;
             there.resources.retain(|key, _| !of(key));
-            Ok(there.resources.len() < before)
+            there.cases += usize::from(there.resources.len() < before);
         }
         // All callbacks that have been queued before.
         Step::Stops if resource.barrier().is_some() => {
@@ -482,19 +455,17 @@ fn resource_step(
             };
             there.resources.retain(others);
             there.ran.retain(others);
-            Ok(there.resources.len() + there.ran.len() < before)
+            there.cases += usize::from(there.resources.len() + there.ran.len() < before);
         }
         Step::Stops => {
             if resource == Resource::Queue {
                 destroyed(court, span, there)?;
             }
-            Ok(there.resources.remove(&key).is_some())
+            there.cases += usize::from(there.resources.remove(&key).is_some());
         }
     }
+    Ok(())
 }
-
-/// Those whose start returns an errno.
-const RETURN_ERRNO: [Resource; 2] = [Resource::Firmware, Resource::SysrqKey];
 
 /// Whether a link is that of its caller (`DL_FLAG_STATELESS`), and has been made.
 fn is_stateless(link: &Span) -> bool {
@@ -505,12 +476,11 @@ fn is_stateless(link: &Span) -> bool {
 /// to be queued later (`kernel/workqueue.c`, `drain_workqueue()`).
 fn destroyed(court: &Court<'_>, queue: &Span, there: &There) -> Result<(), Violation> {
     let life = court.life;
-    let waits = there.delayed.values().copied();
-    let mut waits = waits.filter(|start| life.spans[*start].facts.by == queue.facts.at);
-    let Some(start) = waits.next().map(|first| waits.fold(first, usize::min)) else {
+    let waits = there.delayed.values();
+    let waits = waits.filter(|start| life.spans[**start].facts.by == queue.facts.at);
+    let Some(of) = waits.min().map(|start| &life.spans[*start]) else {
         return Ok(());
     };
-    let of = &life.spans[start];
     let expected = format!(
         "the work item {} to be cancelled before its work queue is destroyed: it is delayed, and \
          destroy_workqueue() does not wait for it (cancel_delayed_work_sync())",
@@ -522,7 +492,7 @@ fn destroyed(court: &Court<'_>, queue: &Span, there: &There) -> Result<(), Viola
 /// Where a probe has started this work item or timer, if it is the same one that is started again
 /// now.
 fn first(life: &Life, (key, at): (Key, usize), there: &mut There) -> usize {
-    if life.within(at, |outer| outer.kind == Kind::Probe).is_some() {
+    if life.around(Kind::Probe, at).is_some() {
         there.first.insert(key, at);
     }
     let same = |first: &&usize| life.spans[**first].facts.caller == life.spans[at].facts.caller;
@@ -542,10 +512,8 @@ fn released(court: &Court<'_>, release: usize, there: &mut There) -> Result<(), 
     let probes = life.of_device(of).filter(|(_, probe)| {
         probe.kind == Kind::Probe && probe.ret == Some(0) && probe.began < removed.began
     });
-    match probes.last() {
-        Some((probe, _)) => late(court, (probe, release), there),
-        None => Ok(()),
-    }
+    let probe = probes.last();
+    probe.map_or(Ok(()), |(probe, _)| late(court, (probe, release), there))
 }
 
 /// What a probe has started and is pending at the end of this release or failed probe is late.
@@ -636,23 +604,19 @@ const NEAR: usize = 64;
 /// whose driver's probe has started it. A work queue is if that module has asked for it.
 fn of_module<'a>(life: &'a Life, start: usize, there: &'a There) -> Option<&'a str> {
     let span = &life.spans[start];
-    let Kind::Of(resource, _) = span.kind else {
-        return there.module(span);
+    let is_queue = match span.kind {
+        Kind::Of(Resource::Queue, _) => true,
+        Kind::Of(Resource::Attribute | Resource::Region | Resource::Character, _) => false,
+        _ => return there.module(span),
     };
-    let data = [Resource::Attribute, Resource::Region, Resource::Character];
-    if resource != Resource::Queue && !data.contains(&resource) {
-        return there.module(span);
-    }
-    let probe = life.within(start, |outer| outer.kind == Kind::Probe)?;
-    let driver = there.driver(&life.spans[probe])?;
+    let driver = there.driver(life.around(Kind::Probe, start)?)?;
     // The text of an init is gone by now, and another module may be there.
-    let is_own = resource != Resource::Queue || there.module(span) == Some(driver);
-    is_own.then_some(driver)
+    (!is_queue || there.module(span) == Some(driver)).then_some(driver)
 }
 
 /// The probe that has started a resource. A thread begins in a task of its own, while the one that
 /// creates it waits for that (`kernel/kthread.c`, `__kthread_create_on_node()`).
-fn probe_of(life: &Life, start: usize) -> Option<usize> {
+fn probe_of(life: &Life, start: usize) -> Option<&Span> {
     let mut by = start;
     if life.spans[start].kind == Kind::Of(Resource::Thread, Step::Starts) {
         let creating = life.of(Kind::Thread);
@@ -662,7 +626,7 @@ fn probe_of(life: &Life, start: usize) -> Option<usize> {
             return None;
         }
     }
-    life.within(by, |outer| outer.kind == Kind::Probe)
+    life.around(Kind::Probe, by)
 }
 
 /// A module's memory goes: nothing of it may be there.
@@ -670,19 +634,14 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
     let life = court.life;
     let span = &life.spans[at];
     let module = span.on.as_str();
-    let mut left: Vec<(usize, Resource)> = there
-        .resources
-        .iter()
-        .filter(|(_, start)| of_module(life, **start, there) == Some(module))
-        .map(|(key, start)| (*start, key.0))
-        .collect();
-    left.sort_unstable();
-    if let Some((start, resource)) = left.first() {
-        let of = &life.spans[*start];
+    let resources = there.resources.iter().map(|(key, start)| (*start, key.0));
+    let left = resources.filter(|(start, _)| of_module(life, *start, there) == Some(module));
+    if let Some((start, resource)) = left.min() {
+        let of = &life.spans[start];
         let what = format!("{resource} {}", of.on);
         let what = what.trim_end();
-        let by = probe_of(life, *start).map_or(String::new(), |probe| {
-            format!(", which the probe of {} has started,", life.spans[probe].on)
+        let by = probe_of(life, start).map_or(String::new(), |probe| {
+            format!(", which the probe of {} has started,", probe.on)
         });
         let gone = match resource.barrier() {
             Some(barrier) => format!("waited for by {barrier}"),
@@ -694,23 +653,16 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
             &[of.began, span.began],
         )?;
     }
-    let mut children: Vec<(usize, usize)> = there
-        .children
-        .values()
-        .filter(|(_, probe)| there.driver(&life.spans[*probe]) == Some(module))
-        .copied()
-        .collect();
-    children.sort_unstable();
-    if let Some((add, probe)) = children.first() {
-        let (child, parent) = (&life.spans[*add].on, &life.spans[*probe].on);
-        court.demand(
-            false,
-            format!(
-                "the device {child}, which the probe of {parent} has added, to be deleted before \
-                 {module} is unloaded"
-            ),
-            &[life.spans[*add].began, span.began],
-        )?;
+    let children = there.children.values();
+    let left = children.filter(|(_, probe)| there.driver(&life.spans[*probe]) == Some(module));
+    if let Some((add, probe)) = left.min() {
+        let (child, parent) = (&life.spans[*add], &life.spans[*probe]);
+        let expected = format!(
+            "the device {}, which the probe of {} has added, to be deleted before {module} is \
+             unloaded",
+            child.on, parent.on
+        );
+        court.demand(false, expected, &[child.began, span.began])?;
     }
     let (gone, stay): (HashMap<Key, usize>, _) = std::mem::take(&mut there.ran)
         .into_iter()
@@ -725,12 +677,7 @@ fn freed(court: &Court<'_>, at: usize, there: &mut There) -> Result<(), Violatio
 /// for its end, as callbacks run with softirqs disabled: it calls `synchronize_rcu()` before it
 /// frees the text. Whether the module has waited for its beginning is not seen.
 pub fn unwaited(life: &Life) -> Option<String> {
-    let court = Court {
-        law: LAW.name,
-        life,
-    };
-    let mut there = There::default();
-    judge(&court, &mut there).ok()?;
+    let there = judge(&Court::of(LAW.name, life)).ok()?;
     let start = &life.spans[*there.unwaited.iter().min()?];
     let Kind::Of(resource, _) = start.kind else {
         return None;
@@ -745,17 +692,11 @@ pub fn unwaited(life: &Life) -> Option<String> {
 
 /// The end of a device that a probe has added is not there.
 fn child_is_left(life: &Life) -> Option<Vec<Event>> {
-    let mut added = life.of(Kind::Add);
-    let (_, child) = added.find(|(at, add)| {
-        let probe = life.within(*at, |outer| outer.kind == Kind::Probe);
-        probe.is_some() && life.of_device(add).any(|(_, of)| of.kind == Kind::Del)
+    let del = life.of(Kind::Add).find_map(|(at, child)| {
+        life.around(Kind::Probe, at)?;
+        life.about(child, Kind::Del).last()
     })?;
-    let of_child = life.of_device(child);
-    let (_, del) = of_child.filter(|(_, of)| of.kind == Kind::Del).last()?;
-    let mut draft = Draft::of(life);
-    draft.remove(del.end_place());
-    draft.remove(del.began);
-    Some(draft.done())
+    Draft::of(life).remove(&[del.began, del.ended?]).done()
 }
 
 #[cfg(test)]

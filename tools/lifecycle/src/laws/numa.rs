@@ -45,8 +45,8 @@ pub fn check(life: &Life, nodes: &BTreeMap<String, i32>) -> Result<usize, Violat
         let Some(run) = probe.run.map(|run| &life.spans[run]) else {
             continue;
         };
-        let (false, Some(node)) = (run.task == scheduled.task, nodes.get(life.device_of(run)))
-        else {
+        let device = life.device_of(run);
+        let (false, Some(node)) = (run.task == scheduled.task, nodes.get(device)) else {
             continue;
         };
         cases += 1;
@@ -55,10 +55,7 @@ pub fn check(life: &Life, nodes: &BTreeMap<String, i32>) -> Result<usize, Violat
         let next = of_task.get(after).filter(|next| next.kind == Kind::Queued);
         court.demand(
             next.is_some_and(|queued| queued.facts.node == Some(*node)),
-            format!(
-                "the async probe of {} to be queued for node {node}",
-                life.device_of(run)
-            ),
+            format!("the async probe of {device} to be queued for node {node}"),
             &[
                 scheduled.began,
                 next.map_or(usize::MAX, |queued| queued.began),

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::doctor::{fetched, returns, Draft};
+use super::doctor::{fetched, Draft};
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
-use crate::event::{Point, Side};
+use crate::event::Point;
 use crate::life::{Kind, Life, Sight, Span};
 use crate::parse::log::Source;
 use crate::Event;
@@ -144,13 +144,16 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             Kind::Probe => Some(span),
             _ => known.and_then(|device| device.probe),
         };
-        let device = Device {
-            state: next,
-            span,
-            since: place,
-            probe,
-        };
-        devices.insert(key, device);
+        let (state, since) = (next, place);
+        devices.insert(
+            key,
+            Device {
+                state,
+                span,
+                since,
+                probe,
+            },
+        );
     }
     Ok(cases)
 }
@@ -182,10 +185,8 @@ fn steps(life: &Life) -> Vec<(usize, usize)> {
 ///
 /// A log is whole only if there are none.
 pub fn under_way(life: &Life) -> BTreeSet<&str> {
-    let ready: HashSet<_> = life
-        .of(Kind::SecondPhase)
-        .filter_map(|(_, phase)| phase.cause)
-        .collect();
+    let phases = life.each(Kind::SecondPhase);
+    let ready: HashSet<_> = phases.filter_map(|phase| phase.cause).collect();
     let open = life.spans.iter().filter(|span| match span.kind {
         Kind::Probe | Kind::Remove => span.ended.is_none(),
         Kind::Firmware => span.cause.is_some_and(|probe| {
@@ -203,18 +204,15 @@ fn two_probes(life: &Life) -> Option<Vec<Event>> {
         let (_, bound) = life.inside(Kind::Bound, at).next()?;
         Some((probe, bound.began))
     })?;
-    let mut draft = Draft::of(life);
-    draft.insert(at, None, Point::Probe, returns(Some(-19)));
-    let begins = Side::Begins(fetched(life, probe)?.into());
-    draft.insert(at, None, Point::Probe, begins);
-    Some(draft.done())
+    let begins = fetched(life, probe)?;
+    let draft = Draft::of(life);
+    draft.call(at, None, Point::Probe, begins, Some(-19)).done()
 }
 
 /// The remove callback is called twice.
 fn two_removes(life: &Life) -> Option<Vec<Event>> {
-    let (_, remove) = life.of(Kind::Remove).next()?;
-    let begins = Side::Begins(fetched(life, remove)?.into());
-    let mut draft = Draft::of(life);
-    draft.insert(remove.began, life.pid_of(remove), Point::Remove, begins);
-    Some(draft.done())
+    let remove = life.each(Kind::Remove).next()?;
+    let begins = fetched(life, remove)?;
+    let (at, pid) = (remove.began, life.pid_of(remove));
+    Draft::of(life).begin(at, pid, Point::Remove, begins).done()
 }

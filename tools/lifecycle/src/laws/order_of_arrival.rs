@@ -71,15 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds() {
+    fn all_or_one_is_lost() {
         let one = life("async 0\n async 1\n ended 0 0\n ended 1 0");
         let other = life("async 1\n ended 1 0\n async 0\n ended 0 0");
         check(&one, &other, 2).unwrap();
-    }
-
-    #[test]
-    fn one_is_lost() {
-        let one = life("async 0\n async 1\n ended 0 0\n ended 1 0");
         let failed = life("async 0\n async 1\n ended 0 0\n ended 1 -2");
         let removed = life("async 0\n async 1\n ended 0 0\n ended 1 0\n removing 1");
         for other in [failed, removed] {

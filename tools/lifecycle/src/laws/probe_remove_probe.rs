@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
-use super::doctor::Draft;
+use super::doctor::{fetched, Draft};
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
-use crate::event::{Point, Side};
+use crate::event::Point;
 use crate::life::{Kind, Life, Sight, Span};
 use crate::{Event, Probing};
 
@@ -96,8 +96,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             &places,
         )?;
         if let Some(again) = trial.and_then(|trial| trial.ended) {
-            let requests = life.of_device(probe).map(|(_, request)| request);
-            let mut requests = requests.filter(|request| request.kind == Kind::Firmware);
+            let mut requests = life.about(probe, Kind::Firmware);
             let left = requests.find(|of| of.spans(again) && probe.end_place() < of.end_place());
             places.extend(left.iter().flat_map(|left| [left.began, left.end_place()]));
             court.demand(
@@ -144,10 +143,10 @@ fn printed(court: &Court<'_>, probe: &Span, trial: Option<&Span>) -> Result<bool
     let bound = probe.ret == Some(0) && !probe.facts.by_core;
     court.demand(!bound || whole, expected(), &probe.events)?;
     if let Some(trial) = trial.filter(|_| !whole) {
-        let gone = life.of(Kind::Unregister).find(|(_, gone)| {
+        let gone = life.each(Kind::Unregister).find(|gone| {
             trial.began < gone.end_place() && gone.ended.is_some() && gone.same_driver(probe)
         });
-        if let Some((_, gone)) = gone {
+        if let Some(gone) = gone {
             court.demand(false, expected(), &[trial.began, gone.end_place()])?;
         }
     }
@@ -164,14 +163,10 @@ fn printed(court: &Court<'_>, probe: &Span, trial: Option<&Span>) -> Result<bool
 ///
 /// The first device whose second probe failed.
 pub fn second_succeeds(life: &Life, driver: &str) -> Result<usize, Violation> {
-    let court = Court {
-        law: LAW.name,
-        life,
-    };
+    let court = Court::of(LAW.name, life);
     let mut cases = 0;
     for (trial, _) in life.of(Kind::Trial) {
-        let probe = life.within(trial, |outer| outer.kind == Kind::Probe);
-        let probe = probe.map(|probe| &life.spans[probe]);
+        let probe = life.around(Kind::Probe, trial);
         let Some(probe) = probe.filter(|probe| probe.driver.as_deref() == Some(driver)) else {
             continue;
         };
@@ -187,61 +182,47 @@ pub fn second_succeeds(life: &Life, driver: &str) -> Result<usize, Violation> {
 
 /// A probe that has bound its device, with the mark of that.
 fn bound(life: &Life) -> impl Iterator<Item = (usize, &Span, &Span)> {
-    let probes = life
-        .of(Kind::Probe)
-        .filter(|(_, probe)| probe.ret == Some(0));
-    probes.filter_map(|(at, probe)| {
+    life.of(Kind::Probe).filter_map(|(at, probe)| {
         let (_, bound) = life.own(Kind::Bound, at).next()?;
-        Some((at, probe, bound))
+        (probe.ret == Some(0)).then_some((at, probe, bound))
     })
 }
 
 /// The probes that were tried, with their trials.
-fn trials(life: &Life) -> Vec<(&Span, &Span, &Span)> {
-    let bound = bound(life);
-    let trials = bound.filter_map(|(at, probe, bound)| {
+fn trials(life: &Life) -> impl Iterator<Item = (&Span, &Span, &Span)> {
+    bound(life).filter_map(|(at, probe, bound)| {
         let (_, trial) = life.own(Kind::Trial, at).next()?;
         Some((probe, trial, bound))
-    });
-    trials.collect()
+    })
 }
 
 /// A probe is tried on a kernel that does no such thing.
 fn tried_unasked(life: &Life) -> Option<Vec<Event>> {
     let (_, probe, bound) = bound(life).next()?;
-    let device = super::doctor::fetched(life, bound)?;
-    let mut draft = Draft::of(life);
-    for point in [Point::Cleanup, Point::Remove] {
-        let begins = Side::Begins(device.clone().into());
-        draft.insert(bound.began, life.pid_of(probe), point, begins);
-    }
-    Some(draft.done())
+    let device = fetched(life, bound)?;
+    let (at, pid) = (bound.began, life.pid_of(probe));
+    let cleaned = Draft::of(life).begin(at, pid, Point::Cleanup, device.clone());
+    cleaned.begin(at, pid, Point::Remove, device).done()
 }
 
 /// Of the probes of a registered driver, the last is not tried.
 fn not_tried(life: &Life) -> Option<Vec<Event>> {
-    let trials = trials(life);
-    let (_, trial, _) = trials.iter().rev().find(|(probe, ..)| {
-        let registered = life.of(Kind::Register).map(|(_, of)| of);
+    let tried = trials(life).filter(|(probe, ..)| {
+        let registered = life.each(Kind::Register);
         let before = registered.filter(|of| of.began < probe.began && of.same_driver(probe));
         let since = before.last().map_or(0, |of| of.began);
-        trials.iter().any(|(other, ..)| {
+        trials(life).any(|(other, ..)| {
             other.same_driver(probe) && (since..probe.began).contains(&other.began)
         })
-    })?;
-    let mut draft = Draft::of(life);
-    draft.remove(trial.ended?);
-    draft.remove(trial.began);
-    Some(draft.done())
+    });
+    let (_, trial, _) = tried.last()?;
+    Draft::of(life).remove(&[trial.began, trial.ended?]).done()
 }
 
 /// A device is bound before it is tried.
 fn bound_before_trial(life: &Life) -> Option<Vec<Event>> {
-    let trials = trials(life);
-    let (_, trial, bound) = trials.first()?;
-    let mut draft = Draft::of(life);
-    draft.shift(bound.began, trial.began);
-    Some(draft.done())
+    let (_, trial, bound) = trials(life).next()?;
+    Draft::of(life).shift(bound.began, trial.began).done()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
-use crate::life::{Kind, Life, Sight, Span};
+use crate::life::{Kind, Sight, Span};
 
 /// The law.
 pub static LAW: Law = Law {
@@ -24,12 +24,6 @@ pub static LAW: Law = Law {
     mutants: &[Mutant::live("provider_goes")],
 };
 
-/// The module in whose init a span is.
-fn module(life: &Life, at: usize) -> Option<&str> {
-    let init = life.within(at, |outer| outer.kind == Kind::Init)?;
-    Some(&life.spans[init].on)
-}
-
 /// Judges every rmmod of a module that has registered a bus on which others have drivers; those are
 /// the cases.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
@@ -42,9 +36,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let facts = &span.facts;
         match (span.kind, facts.bus, facts.by) {
             (Kind::Bus, Some(bus), _) if span.ret == Some(0) => {
-                if let Some(module) = module(life, at) {
-                    buses.insert(bus, module);
-                }
+                let init = life.around(Kind::Init, at);
+                buses.extend(init.map(|init| (bus, init.on.as_str())));
             }
             (Kind::Register, bus, Some(by)) if span.ret == Some(0) => {
                 drivers.insert(by, (bus, span));

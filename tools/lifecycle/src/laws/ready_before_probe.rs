@@ -47,8 +47,8 @@ fn first_probes(life: &Life) -> impl Iterator<Item = (&Span, usize, &Span)> {
         let (_, ready) = life
             .inside(Kind::Uevent, at)
             .find(|(_, uevent)| uevent.same_device(add) && uevent.on == "add")?;
-        let mut of_device = life.of_device(add).map(|(_, span)| span);
-        let first = of_device.find(|span| span.kind == Kind::Probe && add.began < span.began)?;
+        let mut probes = life.about(add, Kind::Probe);
+        let first = probes.find(|probe| add.began < probe.began)?;
         Some((add, ready.began, first))
     })
 }
@@ -57,7 +57,5 @@ fn first_probes(life: &Life) -> impl Iterator<Item = (&Span, usize, &Span)> {
 fn too_early(life: &Life) -> Option<Vec<Event>> {
     let (_, ready, probe) =
         first_probes(life).find(|(add, _, probe)| probe.began < add.end_place())?;
-    let mut draft = Draft::of(life);
-    draft.shift(ready, probe.began);
-    Some(draft.done())
+    Draft::of(life).shift(ready, probe.began).done()
 }

@@ -2,11 +2,11 @@
 
 //! The registration of a driver does not wait for its asynchronous probes.
 
-use super::doctor::{registrations, returns, Draft};
+use super::doctor::{registrations, Draft};
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
 use super::registrations::{in_helper, Registrations};
-use crate::event::{Fetched, Point, Side};
+use crate::event::{Fetched, Point};
 use crate::life::{Kind, Life, Sight};
 use crate::{Event, ProbeType};
 
@@ -73,8 +73,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 pub fn check_slow(life: &Life, driver: &str, devices: usize) -> Result<(), Violation> {
     let court = Court::of(LAW.name, life);
     let prefer = Some(ProbeType::PreferAsynchronous);
-    let mut registers = life.of(Kind::Register).map(|(_, register)| register);
-    let register = registers.find(|of| {
+    let register = life.each(Kind::Register).find(|of| {
         of.driver.as_deref() == Some(driver) && of.facts.probe_type == prefer && of.ret == Some(0)
     });
     let Some(register) = register else {
@@ -105,8 +104,6 @@ fn registration_waits(life: &Life) -> Option<Vec<Event>> {
         caller: Some("doctored+0x0/0x10".into()),
         ..Fetched::default()
     };
-    let mut draft = Draft::of(life);
-    draft.insert(at, pid, Point::Flush, returns(None));
-    draft.insert(at, pid, Point::Flush, Side::Begins(flush.into()));
-    Some(draft.done())
+    let draft = Draft::of(life);
+    draft.call(at, pid, Point::Flush, flush, None).done()
 }

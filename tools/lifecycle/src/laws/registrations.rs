@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use crate::life::{AsyncProbe, Kind, Life, Span};
+use crate::ProbeType;
 
 /// A driver: where it is in memory, or its name in a log that does not show that.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,22 +32,21 @@ pub(super) struct Registrations<'a> {
 impl<'a> Registrations<'a> {
     pub(super) fn of(life: &'a Life) -> Self {
         let mut by_driver: HashMap<Driver<'a>, Vec<&Span>> = HashMap::new();
-        for (_, register) in life.of(Kind::Register) {
+        for register in life.each(Kind::Register) {
             if let Some(driver) = Driver::of(register) {
                 by_driver.entry(driver).or_default().push(register);
             }
         }
         let mut scheduled: HashMap<usize, Vec<AsyncProbe>> = HashMap::new();
         for probe in life.async_probes() {
-            let is_register = |span: &Span| span.kind == Kind::Register;
             // A probe within the registration may add devices, which other drivers take.
-            let sets_off = |span: &Span| is_register(span) || span.kind == Kind::Add;
-            let by = match is_register(&life.spans[probe.scheduled]) {
+            let sets_off = |span: &Span| matches!(span.kind, Kind::Register | Kind::Add);
+            let is_register = |at: usize| life.spans[at].kind == Kind::Register;
+            let by = match is_register(probe.scheduled) {
                 true => Some(probe.scheduled),
                 false => life.within(probe.scheduled, sets_off),
             };
-            let by = by.filter(|by| is_register(&life.spans[*by]));
-            if let Some(by) = by {
+            if let Some(by) = by.filter(|by| is_register(*by)) {
                 scheduled.entry(by).or_default().push(probe);
             }
         }
@@ -62,6 +62,11 @@ impl<'a> Registrations<'a> {
         // No event may show where it began; then it is the first event after that.
         let before = registers.partition_point(|register| register.began <= probe.began);
         registers.get(before.checked_sub(1)?).copied()
+    }
+
+    /// What the driver that probes has asked for in it.
+    pub(super) fn probe_type(&self, probe: &'a Span) -> Option<ProbeType> {
+        self.of_probe(probe)?.facts.probe_type
     }
 
     /// The async probes that the registration at this place of the list has set off.

@@ -96,7 +96,5 @@ fn rmmod_is_let_through(life: &Life) -> Option<Vec<Event>> {
         let mut of_module = inits.get(rmmod.on.as_str()).into_iter().flatten();
         of_module.any(|(_, init)| init.spans(rmmod.began))
     })?;
-    let mut draft = Draft::of(life);
-    draft.set_result(rmmod.ended?, 0)?;
-    Some(draft.done())
+    Draft::of(life).set_result(rmmod.ended?, 0)?.done()
 }

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::doctor::{fetched, returns, Draft};
+use super::doctor::{fetched, Draft};
 use super::law::{Court, Law, Violation};
 use super::mutant::Mutant;
-use crate::event::{Call, Point, Side};
+use crate::event::{Call, Point};
 use crate::life::{Kind, Life, Sight, Span};
 use crate::{Event, Micros};
 
@@ -57,8 +57,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 
 /// Where in the log a driver is done with a probe: at the end of its second phase, if there is one.
 fn done(life: &Life) -> HashMap<usize, usize> {
-    let phases = life.of(Kind::SecondPhase);
-    let phases = phases.filter_map(|(_, phase)| Some((phase.cause?, phase.end_place())));
+    let phases = life.each(Kind::SecondPhase);
+    let phases = phases.filter_map(|phase| Some((phase.cause?, phase.end_place())));
     let mut done: HashMap<usize, usize> = HashMap::new();
     for (probe, ended) in phases {
         let of = done.entry(probe).or_default();
@@ -76,19 +76,16 @@ fn unregistration(
     let life = court.life;
     let gone = &life.spans[at];
     // What prints the end of an unregistration only is in a call that began before.
-    let call = life.within(at, |outer| outer.kind == Kind::Call(Call::Rmmod));
-    let began = match (gone.facts.by, call) {
-        (None, Some(call)) => life.spans[call].began,
+    let began = match (gone.facts.by, life.around(Kind::Call(Call::Rmmod), at)) {
+        (None, Some(call)) => call.began,
         _ => gone.began,
     };
     let name = gone.driver.as_deref().unwrap_or("(no name)");
-    let again = life
-        .of(Kind::Register)
-        .find(|(of, again)| at < *of && again.same_driver(gone))
-        .map(|(_, again)| again);
+    let mut later = life.of(Kind::Register).filter(|(of, _)| at < *of);
+    let again = later.find(|(_, again)| again.same_driver(gone));
     let is_later = |span: &Span| {
         gone.end_place() < span.began
-            && again.is_none_or(|again| match again.facts.by {
+            && again.is_none_or(|(_, again)| match again.facts.by {
                 Some(_) => span.began < again.began,
                 None => span.begin + ROUNDED < again.begin,
             })
@@ -140,8 +137,7 @@ fn freed_modules(court: &Court<'_>) -> Result<(), Violation> {
     for (at, span) in life.spans.iter().enumerate() {
         match span.kind {
             Kind::Register if span.ret == Some(0) && span.facts.by.is_some() => {
-                let init = life.within(at, |outer| outer.kind == Kind::Init);
-                let init = init.map(|init| life.spans[init].on.as_str());
+                let init = life.around(Kind::Init, at).map(|init| init.on.as_str());
                 if let Some(module) = span.facts.module.as_deref().or(init) {
                     registered.insert((module, span.facts.by), span.began);
                 }
@@ -182,10 +178,9 @@ fn unloaded_modules(court: &Court<'_>) -> Result<(), Violation> {
     let life = court.life;
     let mut registered: HashMap<&str, Vec<&Span>> = HashMap::new();
     for (at, register) in life.of(Kind::Register) {
-        let insmod = life.within(at, |outer| outer.kind == Kind::Call(Call::Insmod));
+        let insmod = life.around(Kind::Call(Call::Insmod), at);
         if let Some(insmod) = insmod.filter(|_| register.ret == Some(0)) {
-            let module = life.spans[insmod].on.as_str();
-            registered.entry(module).or_default().push(register);
+            registered.entry(&insmod.on).or_default().push(register);
         }
     }
     for (at, call) in life.of(Kind::Call(Call::Rmmod)) {
@@ -195,7 +190,7 @@ fn unloaded_modules(court: &Court<'_>) -> Result<(), Violation> {
         }
         let of_module = registered.get(call.on.as_str()).into_iter().flatten();
         for register in of_module.filter(|register| register.end_place() < call.began) {
-            let unregistered = life.of(Kind::Unregister).any(|(_, gone)| {
+            let unregistered = life.each(Kind::Unregister).any(|gone| {
                 let during = register.end_place()..call.end_place();
                 gone.same_driver(register) && during.contains(&gone.end_place())
             });
@@ -211,28 +206,22 @@ fn unloaded_modules(court: &Court<'_>) -> Result<(), Violation> {
 
 /// A probe begins after its driver has been unregistered.
 fn probe_after_exit(life: &Life) -> Option<Vec<Event>> {
-    let (probe, gone) = life.of(Kind::Unregister).find_map(|(_, gone)| {
-        let mut before = life
-            .of(Kind::Probe)
-            .take_while(|(_, of)| of.began < gone.began);
-        let (_, probe) = before.find(|(_, probe)| probe.same_driver(gone))?;
-        Some((probe, gone.ended?))
+    let (begins, gone) = life.each(Kind::Unregister).find_map(|gone| {
+        let probe = life.each(Kind::Probe).find(|of| of.same_driver(gone));
+        let probe = probe.filter(|of| of.began < gone.began)?;
+        Some((fetched(life, probe), gone.ended?))
     })?;
-    let mut draft = Draft::of(life);
-    draft.insert(gone + 1, None, Point::Probe, returns(Some(-19)));
-    let begins = Side::Begins(fetched(life, probe)?.into());
-    draft.insert(gone + 1, None, Point::Probe, begins);
-    Some(draft.done())
+    let draft = Draft::of(life);
+    draft
+        .call(gone + 1, None, Point::Probe, begins?, Some(-19))
+        .done()
 }
 
 /// rmmod does not wait for async work before a module's memory goes.
 fn exit_does_not_flush(life: &Life) -> Option<Vec<Event>> {
-    let (_, flush) = life.of(Kind::Flush).find(|(_, flush)| {
+    let flush = life.each(Kind::Flush).find(|flush| {
         let parent = flush.parent.map(|parent| life.spans[parent].kind);
         parent == Some(Kind::Rmmod) && flush.facts.domain == Some(0)
     })?;
-    let mut draft = Draft::of(life);
-    draft.remove(flush.ended?);
-    draft.remove(flush.began);
-    Some(draft.done())
+    Draft::of(life).remove(&[flush.began, flush.ended?]).done()
 }

@@ -60,8 +60,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             "one pending probe of a device",
             &[&[mark.began], again.as_slice()].concat(),
         )?;
-        let first = life.within(scheduled, |outer| outer.kind == Kind::Register);
-        let Some(first) = first.map(|first| &life.spans[first]) else {
+        let Some(first) = life.around(Kind::Register, scheduled) else {
             continue;
         };
         let from = registers.partition_point(|(_, second)| second.began <= mark.began);
@@ -109,7 +108,7 @@ pub fn check_skipped(
     let court = Court::of(LAW.name, life);
     let call = court.call(Call::DriversProbe, device)?;
     let registered = |driver: &str| {
-        let mut registers = life.of(Kind::Register).map(|(_, register)| register);
+        let mut registers = life.each(Kind::Register);
         registers.find(|of| of.on == driver && of.ret == Some(0))
     };
     let (Some(one), Some(other)) = (registered(first), registered(second)) else {
@@ -120,12 +119,9 @@ pub fn check_skipped(
     let expected = format!("{first} to be registered first");
     court.demand(one < other, expected, &[one, other])?;
 
-    let probes = life.of(Kind::Probe).map(|(_, probe)| probe);
-    let probes: Vec<&Span> = probes.filter(|probe| probe.on == device).collect();
-    let by = |driver: &str| {
-        let driver = driver.to_owned();
-        let of_driver = move |probe: &&&Span| probe.driver.as_ref() == Some(&driver);
-        probes.iter().filter(of_driver)
+    let by = |driver| {
+        let probes = life.each(Kind::Probe).filter(|probe| probe.on == device);
+        probes.filter(move |probe| probe.driver.as_deref() == Some(driver))
     };
     let Some(probe) = by(first).next() else {
         return court.demand_seen(false, format!("a probe of {device} by {first}"), "none");
@@ -154,7 +150,6 @@ pub fn check_skipped(
 fn scheduled_twice(life: &Life) -> Option<Vec<Event>> {
     let mut scheduled = life.async_probes().into_iter().map(|probe| probe.scheduled);
     let scheduled = scheduled.find(|scheduled| has_slot(&life.spans[*scheduled]))?;
-    let mut draft = Draft::of(life);
-    draft.repeat(life.spans[scheduled].began);
-    Some(draft.done())
+    let at = life.spans[scheduled].began;
+    Draft::of(life).copy(at, at).done()
 }

@@ -58,7 +58,7 @@ fn unplugged<'l>(life: &'l Life, call: &'l Span) -> Option<(&'l Span, Option<&'l
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let mut cases = 0;
-    for (_, call) in life.of(Kind::Call(Call::Unplug)) {
+    for call in life.each(Kind::Call(Call::Unplug)) {
         let Some((probe, del)) = unplugged(life, call) else {
             continue;
         };
@@ -81,15 +81,13 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
                 call.end_place(),
             ],
         )?;
-        let of = |kind: Kind| {
-            let spans = life.of_device(probe).map(|(_, span)| span);
-            spans.filter(move |span| span.kind == kind && probe.began <= span.began)
+        let of = |kind| {
+            let spans = life.about(probe, kind);
+            spans.filter(|span| probe.began <= span.began)
         };
         let before = |span: &&Span| span.began < call.end_place();
-        let succeeded = of(Kind::Probe)
-            .filter(before)
-            .filter(|of| of.ret == Some(0))
-            .count();
+        let probes = of(Kind::Probe).filter(before);
+        let succeeded = probes.filter(|of| of.ret == Some(0)).count();
         let removes: Vec<usize> = of(Kind::Remove).filter(before).map(|of| of.began).collect();
         court.demand(
             removes.len() == succeeded && removes.iter().all(|of| probe.end_place() < *of),
@@ -97,10 +95,10 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             &[&[probe.end_place()][..], &removes, &[gone]].concat(),
         )?;
         // The next device may have the memory of this one.
-        let ends = |span: &&Span| matches!(span.kind, Kind::Freed | Kind::Add);
-        let spans = life.of_device(probe).map(|(_, span)| span);
-        let mut after = spans.filter(ends).map(|span| span.began);
-        let freed = after.find(|end| gone < *end).unwrap_or(usize::MAX);
+        let ends = life
+            .of_device(probe)
+            .find(|(_, span)| matches!(span.kind, Kind::Freed | Kind::Add) && gone < span.began);
+        let freed = ends.map_or(usize::MAX, |(_, end)| end.began);
         let mut probes = of(Kind::Probe).map(|of| of.began);
         let again = probes.find(|again| gone < *again && *again < freed);
         court.demand(
@@ -114,29 +112,24 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 
 /// The first such device of a recording, with the place of its remove.
 fn first(life: &Life) -> Option<(&Span, &Span, usize)> {
-    life.of(Kind::Call(Call::Unplug)).find_map(|(_, call)| {
+    life.each(Kind::Call(Call::Unplug)).find_map(|call| {
         let (probe, del) = unplugged(life, call)?;
-        let remove = life.of_device(probe).map(|(_, span)| span);
-        let mut removes = remove.filter(|of| of.kind == Kind::Remove && probe.began < of.began);
-        let remove = removes.next()?.began;
-        Some((probe, del?, remove))
+        let mut removes = life.about(probe, Kind::Remove);
+        let remove = removes.find(|of| probe.began < of.began)?;
+        Some((probe, del?, remove.began))
     })
 }
 
 /// The driver removes it twice.
 fn removed_twice(life: &Life) -> Option<Vec<Event>> {
     let (_, _, remove) = first(life)?;
-    let mut draft = Draft::of(life);
-    draft.repeat(remove);
-    Some(draft.done())
+    Draft::of(life).copy(remove, remove).done()
 }
 
 /// The driver probes it when it has been removed.
 fn probed_again(life: &Life) -> Option<Vec<Event>> {
     let (probe, del, _) = first(life)?;
-    let mut draft = Draft::of(life);
     let after = del.ended? + 1;
-    draft.copy(probe.ended?, after);
-    draft.copy(probe.began, after);
-    Some(draft.done())
+    let draft = Draft::of(life).copy(probe.ended?, after);
+    draft.copy(probe.began, after).done()
 }

@@ -31,7 +31,7 @@ pub(crate) fn recording(lines: &str) -> Vec<Event> {
         let time = passed + Micros(1000 * events.len() as u64);
         let what = match words[0].parse() {
             Ok(pid) => recorded(pid, words[1], &words[2..]),
-            Err(_) => log(line).remove(0).what,
+            Err(_) => printed(line),
         };
         events.push(Event { time, what });
     }
@@ -130,95 +130,67 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
     })
 }
 
-/// Makes a log out of lines without timestamps; each comes 1 ms after the one before.
-///
-/// Lines may be short: `began 0`, `arrived 0`, `ended 0`, `failed 0 -2` and so on mean device
-/// `d.0` of driver `d`.
-fn log(lines: &str) -> Vec<Event> {
-    let mut text = String::new();
-    for (at, line) in lines
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .enumerate()
-    {
-        let mut words: Vec<_> = line.split_whitespace().collect();
-        let driver = words.last().and_then(|word| word.strip_prefix("drv="));
-        words.truncate(words.len() - usize::from(driver.is_some()));
-        let driver = driver.unwrap_or("d");
-        let device = |n: &str| format!("dev=d.{n} driver={driver}");
-        let line = match *words.as_slice() {
-            ["async", n] => format!(
-                "async_probe: timing: probe_began {} async=1 cpu=0 pid=3{n} task=kworker/u8:{n}",
-                device(n)
-            ),
-            ["async", n, pid] => format!(
-                "async_probe: timing: probe_began {} async=1 cpu=0 pid={pid} task=kworker/u8:0",
-                device(n)
-            ),
-            ["sync", n, pid] => format!(
-                "async_probe: timing: probe_began {} async=0 cpu=0 pid={pid} task=insmod",
-                device(n)
-            ),
-            ["arrived", n, ret] => format!(
-                "async_probe: timing: firmware_arrived {} bytes={} ret={ret} ms=0.500",
-                device(n),
-                if ret == "0" { 24 } else { 0 }
-            ),
-            ["ended", n, ret] => {
-                format!("async_probe: timing: probe_ended {} ret={ret} ms=1.000", device(n))
-            }
-            ["ready", n, ret] => {
-                format!("async_probe: timing: ready {} ret={ret} ms=9.000", device(n))
-            }
-            [what @ ("removing" | "unbound" | "devres_released"), n] => {
-                format!("async_probe: timing: {what} {}", device(n))
-            }
-            ["registered", probe_type] => format!(
-                "async_probe: timing: registered driver={driver} probe_type={probe_type} ret=0 ms=0.500"
-            ),
-            ["registered", ms, probe_type] => format!(
-                "async_probe: timing: registered driver={driver} probe_type={probe_type} ret=0 ms={ms}"
-            ),
-            ["unregistered"] => {
-                format!("async_probe: timing: unregistered driver={driver} ms=0.500")
-            }
-            ["unregistered", ms] => {
-                format!("async_probe: timing: unregistered driver={driver} ms={ms}")
-            }
-            ["calling", function, pid] => format!("calling  {function}+0x0/0x10 @ {pid}"),
-            ["returned", function] => {
-                format!("initcall {function}+0x0/0x10 returned 0 after 5 usecs")
-            }
-            ["run_init"] => "Run /init as init process".to_owned(),
-            ["call", call, on, pid] => {
-                format!("lifecycle: call_began call={call} on={on} pid={pid}")
-            }
-            ["call", call, on, pid, asks] => {
-                format!("lifecycle: call_began call={call} on={on} pid={pid} async_probe={asks}")
-            }
-            ["return", call, on, pid, ret] => {
-                format!("lifecycle: call_returned call={call} on={on} pid={pid} ret={ret}")
-            }
-            ["loaded", module, at, bytes] => {
-                format!("lifecycle: loaded mod={module} at={at} bytes={bytes}")
-            }
-            _ => panic!("what is `{line}`?"),
-        };
-        text += &format!("[    1.{:06}] {line}\n", (at + 1) * 1000);
-    }
-    parse(&text).unwrap()
+/// A line of the dmesg interface, which may be short: `began 0`, `arrived 0`, `ended 0`,
+/// `failed 0 -2` and so on mean device `d.0` of driver `d`.
+fn printed(line: &str) -> What {
+    const TIMING: &str = "async_probe: timing:";
+    let mut words: Vec<_> = line.split_whitespace().collect();
+    let driver = words.last().and_then(|word| word.strip_prefix("drv="));
+    words.truncate(words.len() - usize::from(driver.is_some()));
+    let driver = format!("driver={}", driver.unwrap_or("d"));
+    let device = format!("dev=d.{} {driver}", words.get(1).unwrap_or(&""));
+    let line = match *words.as_slice() {
+        ["async", n] => {
+            format!("{TIMING} probe_began {device} async=1 cpu=0 pid=3{n} task=kworker/u8:{n}")
+        }
+        ["async", _, pid] => {
+            format!("{TIMING} probe_began {device} async=1 cpu=0 pid={pid} task=kworker/u8:0")
+        }
+        ["sync", _, pid] => {
+            format!("{TIMING} probe_began {device} async=0 cpu=0 pid={pid} task=insmod")
+        }
+        ["arrived", _, "0"] => {
+            format!("{TIMING} firmware_arrived {device} bytes=24 ret=0 ms=0.500")
+        }
+        ["arrived", _, ret] => {
+            format!("{TIMING} firmware_arrived {device} bytes=0 ret={ret} ms=0.500")
+        }
+        ["ended", _, ret] => format!("{TIMING} probe_ended {device} ret={ret} ms=1.000"),
+        ["ready", _, ret] => format!("{TIMING} ready {device} ret={ret} ms=9.000"),
+        [what @ ("removing" | "unbound" | "devres_released"), _] => {
+            format!("{TIMING} {what} {device}")
+        }
+        ["registered", ref ms @ .., probe_type] => {
+            let ms = ms.first().unwrap_or(&"0.500");
+            format!("{TIMING} registered {driver} probe_type={probe_type} ret=0 ms={ms}")
+        }
+        ["unregistered", ref ms @ ..] => {
+            let ms = ms.first().unwrap_or(&"0.500");
+            format!("{TIMING} unregistered {driver} ms={ms}")
+        }
+        ["calling", function, pid] => format!("calling  {function}+0x0/0x10 @ {pid}"),
+        ["returned", function] => {
+            format!("initcall {function}+0x0/0x10 returned 0 after 5 usecs")
+        }
+        ["run_init"] => "Run /init as init process".to_owned(),
+        ["call", call, on, pid] => {
+            format!("lifecycle: call_began call={call} on={on} pid={pid}")
+        }
+        ["call", call, on, pid, asks] => {
+            format!("lifecycle: call_began call={call} on={on} pid={pid} async_probe={asks}")
+        }
+        ["return", call, on, pid, ret] => {
+            format!("lifecycle: call_returned call={call} on={on} pid={pid} ret={ret}")
+        }
+        ["loaded", module, at, bytes] => {
+            format!("lifecycle: loaded mod={module} at={at} bytes={bytes}")
+        }
+        _ => panic!("what is `{line}`?"),
+    };
+    let mut events = parse(&format!("[    1.000000] {line}\n")).unwrap();
+    events.remove(0).what
 }
 
-/// The lines with the only line `from` replaced by `to`; an empty one removes it.
-pub(crate) fn altered(lines: &str, from: &str, to: &str) -> String {
-    let matching = lines.lines().filter(|line| line.trim() == from).count();
-    assert_eq!(matching, 1, "`{from}` occurs {matching} times");
-    let lines: Vec<_> = lines
-        .lines()
-        .map(|line| if line.trim() == from { to } else { line })
-        .collect();
-    lines.join("\n")
-}
 /// The life of these lines, in the short form of [`recording`].
 pub(crate) fn life(lines: &str) -> Life {
     life_on(lines, Probing::Once)

@@ -29,8 +29,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let unbinds = |of: &&Span| matches!(of.kind, Kind::Call(Call::Unbind | Call::Rmmod));
     let calls: Vec<&Span> = life.spans.iter().filter(unbinds).collect();
     let mut cases = 0;
-    for (_, phase) in life.of(Kind::SecondPhase) {
-        let remove = first(life, phase, Kind::Remove, phase.began);
+    for phase in life.each(Kind::SecondPhase) {
+        let remove = first(life, phase, Kind::Remove);
         let from = calls.partition_point(|call| call.began <= phase.began);
         let during = calls[from..]
             .iter()
@@ -57,16 +57,16 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     Ok(cases)
 }
 
-/// The first span of this kind about the device of a second phase that begins behind this place.
-fn first<'a>(life: &'a Life, phase: &'a Span, kind: Kind, place: usize) -> Option<&'a Span> {
-    let mut of_device = life.of_device(phase).map(|(_, span)| span);
-    of_device.find(|span| span.kind == kind && place < span.began)
+/// The first span of this kind about the device of a second phase that begins after that has begun.
+fn first<'a>(life: &'a Life, phase: &'a Span, kind: Kind) -> Option<&'a Span> {
+    let mut spans = life.about(phase, kind);
+    spans.find(|span| phase.began < span.began)
 }
 
 /// The call, which unbinds the device of a second phase, returns after devres has been released,
 /// and that is after the end of the second phase.
 fn waits(court: &Court<'_>, phase: &Span, call: &Span) -> Result<(), Violation> {
-    let released = first(court.life, phase, Kind::DevresReleased, phase.began);
+    let released = first(court.life, phase, Kind::DevresReleased);
     let released = released.map_or(usize::MAX, |released| released.began);
     court.demand(
         phase.end_place() < released && released < call.end_place(),

@@ -49,9 +49,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             life.within(at, around).is_some()
         };
         let by_hand = || {
-            life.of_device(uevent).any(|(_, bound)| {
-                bound.kind == Kind::Bound && bound.task == uevent.task && bound.began < uevent.began
-            })
+            let mut bound = life.about(uevent, Kind::Bound);
+            bound.any(|bound| bound.task == uevent.task && bound.began < uevent.began)
         };
         let expected = match uevent.on.as_str() {
             BIND => inside(Kind::Probe) || by_hand(),
@@ -133,7 +132,5 @@ fn unbind_uevent_first(life: &Life) -> Option<Vec<Event>> {
         let mut uevents = life.inside(Kind::Uevent, at).map(|(_, uevent)| uevent);
         Some((remove, uevents.find(|uevent| uevent.on == UNBIND)?))
     })?;
-    let mut draft = Draft::of(life);
-    draft.shift(uevent.began, remove.began);
-    Some(draft.done())
+    Draft::of(life).shift(uevent.began, remove.began).done()
 }

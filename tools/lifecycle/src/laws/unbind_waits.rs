@@ -30,18 +30,14 @@ pub static LAW: Law = Law {
     ],
 };
 
-/// Whether a call of userspace unbinds the device that it names.
-fn unbinds(kind: Kind) -> bool {
-    matches!(kind, Kind::Call(Call::Unbind))
-}
-
 /// Judges every release of a device from its driver; the cases are those during a probe.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let mut cases = 0;
     for (at, release) in life.spans.iter().enumerate() {
         // A recording shows the release in the call.
-        let called = unbinds(release.kind) && life.inside(Kind::Release, at).next().is_none();
+        let called = release.kind == Kind::Call(Call::Unbind)
+            && life.inside(Kind::Release, at).next().is_none();
         // A device that the driver has not bound yet is not taken off it: -ENODEV at once.
         let refused = called && release.ret.is_some_and(|ret| ret != 0);
         if release.kind != Kind::Release && !called || refused {
@@ -111,27 +107,17 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     Ok(cases)
 }
 
-/// A release that waits for a probe that succeeds.
-fn waiting_release(life: &Life) -> Option<(&Span, usize, &Span)> {
-    life.of(Kind::Release).find_map(|(at, release)| {
-        let mut probes = life.of(Kind::Probe).map(|(_, probe)| probe);
-        let probe = probes.find(|probe| {
-            probe.same_device(release)
-                && probe.task != release.task
-                && probe.spans(release.began)
-                && probe.ret == Some(0)
-        })?;
-        Some((release, at, probe))
-    })
-}
-
 /// Unbind removes before the probe has ended.
 fn remove_during_probe(life: &Life) -> Option<Vec<Event>> {
-    let (_, release, probe) = waiting_release(life)?;
+    // A release that waits for a probe that succeeds.
+    let (release, probe) = life.of(Kind::Release).find_map(|(at, release)| {
+        let probe = life.about(release, Kind::Probe).find(|probe| {
+            probe.task != release.task && probe.spans(release.began) && probe.ret == Some(0)
+        })?;
+        Some((at, probe))
+    })?;
     let (_, remove) = life.inside(Kind::Remove, release).next()?;
-    let mut draft = Draft::of(life);
-    draft.shift(remove.began, probe.ended?);
-    Some(draft.done())
+    Draft::of(life).shift(remove.began, probe.ended?).done()
 }
 
 /// Driver data and devres are gone before the remove.
@@ -141,7 +127,5 @@ fn cleanup_first(life: &Life) -> Option<Vec<Event>> {
         let (_, cleanup) = life.inside(Kind::Cleanup, at).next()?;
         Some((remove, cleanup))
     })?;
-    let mut draft = Draft::of(life);
-    draft.shift(cleanup.began, remove.began);
-    Some(draft.done())
+    Draft::of(life).shift(cleanup.began, remove.began).done()
 }
