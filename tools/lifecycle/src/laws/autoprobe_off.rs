@@ -2,11 +2,8 @@
 
 //! Without `drivers_autoprobe` nothing is bound unasked.
 
-use super::law::{Court, Law, Violation};
 use super::manual_bind_sync::check_write_as;
-use super::mutant::Mutant;
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight};
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {

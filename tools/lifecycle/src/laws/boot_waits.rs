@@ -2,10 +2,8 @@
 
 //! Built into the kernel, a driver's probes hold up the boot.
 
-use super::law::{Court, Law, Violation};
+use super::prelude::*;
 use super::registrations::Registrations;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::{Micros, ProbeType};
 
 /// The law.
 pub static LAW: Law = Law {

@@ -4,11 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::Event;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {

@@ -4,13 +4,10 @@
 
 use std::collections::HashSet;
 
-use super::doctor::{wait, Draft};
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::doctor::wait;
+use super::prelude::*;
 use super::registrations::Registrations;
-use crate::event::Call;
-use crate::life::{AsyncProbe, Kind, Life, Sight, Span};
-use crate::{Event, Micros, ProbeType};
+use crate::life::AsyncProbe;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -111,12 +108,10 @@ fn printed(court: &Court<'_>) -> Result<usize, Violation> {
             .peekable();
         cases += usize::from(beside.peek().is_some());
         for probe in beside {
+            let (kind, module, on) = (call.kind, &call.on, &probe.on);
             court.demand(
                 probe.end_place() < call.end_place(),
-                format!(
-                    "{} of {} to wait for the probe of {}",
-                    call.kind, call.on, probe.on
-                ),
+                format!("{kind} of {module} to wait for the probe of {on}"),
                 &[probe.began, call.began, probe.end_place(), call.end_place()],
             )?;
         }
@@ -163,7 +158,7 @@ pub fn check_free(
         court.demand(
             took.is_some_and(|took| took <= limit) && call.ret.is_none_or(|ret| ret == 0),
             format!("{kind} of {module} to succeed within {limit} ms"),
-            &[call.began, call.end_place()],
+            &call.whole(),
         )?;
     }
     let expected = format!("{kind} of {module} beside a probe");

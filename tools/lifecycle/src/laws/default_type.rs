@@ -3,12 +3,8 @@
 //! A DEFAULT driver is probed synchronously, unless that is asked for.
 
 use super::doctor::says;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::prelude::*;
 use super::registrations::Registrations;
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::ProbeType;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -69,7 +65,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         court.demand(
             wrong.is_none(),
             format!("{how} probes by {}", register.on),
-            &[&[register.began, register.end_place()], wrong.as_slice()].concat(),
+            &[&register.whole(), wrong.as_slice()].concat(),
         )?;
     }
     Ok(cases)

@@ -2,12 +2,8 @@
 
 //! A device whose probe says `EPROBE_DEFER` is probed again.
 
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::prelude::*;
 use crate::errno::EPROBE_DEFER;
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::Micros;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -59,17 +55,11 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         }
         let mut children = life.inside(Kind::Probe, at);
         let child = children.find(|(_, child)| child.ret == Some(0));
+        let (on, child) = (&probe.on, child.map(|(_, child)| child.began));
         court.demand(
             child.is_none(),
-            format!(
-                "{} not to be deferred after its probe has bound a child",
-                probe.on
-            ),
-            &[
-                probe.began,
-                child.map_or(usize::MAX, |(_, child)| child.began),
-                probe.end_place(),
-            ],
+            format!("{on} not to be deferred after its probe has bound a child"),
+            &[&probe.whole(), child.as_slice()].concat(),
         )?;
         let after = bound.partition_point(|(at, _)| *at <= probe.began);
         let mut others = bound[after..].iter();
@@ -89,7 +79,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let gone = gone.unwrap_or(life.events.len());
         court.demand(
             idle(life, *other, gone) < PATIENCE,
-            format!("{} to be probed again", probe.on),
+            format!("{on} to be probed again"),
             &[probe.began, probe.end_place(), *other, gone],
         )?;
     }

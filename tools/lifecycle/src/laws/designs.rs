@@ -4,10 +4,8 @@
 //!
 //! `Documentation/designs.rst` tells where the designs come from.
 
-use super::law::{Court, Law, Violation};
-use crate::event::Call;
+use super::prelude::*;
 use crate::life::wave::at_once;
-use crate::life::{Life, Sight};
 
 /// The law.
 pub static LAW: Law = Law {

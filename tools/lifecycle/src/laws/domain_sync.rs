@@ -2,9 +2,7 @@
 
 //! The waits for the functions of an async domain.
 
-use super::law::Law;
-use super::mutant::Mutant;
-use crate::life::Sight;
+use super::prelude::*;
 use crate::steps::{Step, Until};
 
 /// The law. It judges the steps of a test module, by [`check`].

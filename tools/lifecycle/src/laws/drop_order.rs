@@ -2,9 +2,7 @@
 
 //! The order in which the fields of a module and of its driver data are dropped.
 
-use super::law::Law;
-use super::mutant::Mutant;
-use crate::life::Sight;
+use super::prelude::*;
 
 /// The law. It judges what a test module prints of its fields, by [`check`].
 pub static LAW: Law = Law {

@@ -4,9 +4,7 @@
 
 use std::collections::HashSet;
 
-use super::law::{Court, Violation};
-use crate::event::Call;
-use crate::life::{Kind, Span};
+use super::prelude::*;
 
 impl<'a> Court<'a> {
     /// `holds`, or the law is broken, and this was seen.

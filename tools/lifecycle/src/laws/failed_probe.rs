@@ -2,12 +2,8 @@
 
 //! A failed probe binds nothing and leaves the device free.
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::prelude::*;
 use crate::event::{Fetched, Point};
-use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, What};
 
 /// The law.
 pub static LAW: Law = Law {
@@ -75,12 +71,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             court.demand(
                 false,
                 format!("{} to be free after its probe failed", probe.on),
-                &[
-                    probe.began,
-                    probe.end_place(),
-                    refused.began,
-                    refused.end_place(),
-                ],
+                &[probe, refused].map(Span::whole).concat(),
             )?;
         }
     }
@@ -93,7 +84,7 @@ fn recorded(court: &Court<'_>, at: usize) -> Result<(), Violation> {
     let probe = &life.spans[at];
     let inside =
         |kind: Kind| -> Vec<usize> { life.own(kind, at).map(|(_, of)| of.began).collect() };
-    let whole = [probe.began, probe.end_place()];
+    let whole = probe.whole();
     let bound = inside(Kind::Bound);
     court.demand(
         bound.is_empty(),

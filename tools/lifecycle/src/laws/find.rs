@@ -4,6 +4,13 @@
 
 use crate::life::{Kind, Life, Span};
 
+impl Span {
+    /// Where in the log it begins and ends.
+    pub(super) fn whole(&self) -> [usize; 2] {
+        [self.began, self.end_place()]
+    }
+}
+
 impl Life {
     /// The spans of a kind.
     pub(crate) fn each(&self, kind: Kind) -> impl Iterator<Item = &Span> + '_ {

@@ -3,10 +3,7 @@
 //! A firmware request lies inside the probe of its device, or in the life of the device with its
 //! driver after it.
 
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{Kind, Sight};
-use crate::What;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {

@@ -5,12 +5,8 @@
 use std::collections::HashMap;
 
 use super::doctor::says;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::prelude::*;
 use super::registrations::{in_helper, Registrations};
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::ProbeType;
 
 const FORCE: Option<ProbeType> = Some(ProbeType::ForceSynchronous);
 
@@ -42,7 +38,15 @@ pub static LAW: Law = Law {
 fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let life = court.life;
     let registrations = Registrations::of(life);
-    let tasks = Tasks::of(life);
+    // What tasks do that a log without the kernel's functions shows: registrations, and the calls
+    // of userspace that bring drivers and devices.
+    let mut tasks: HashMap<Option<usize>, Vec<&Span>> = HashMap::new();
+    for span in &life.spans {
+        use Call::{Add, AddAsync, Insmod};
+        if let Kind::Register | Kind::Call(Insmod | Add | AddAsync) = span.kind {
+            tasks.entry(span.task).or_default().push(span);
+        }
+    }
     let mut cases = 0;
     for (at, probe) in life.of(Kind::Probe) {
         let register = registrations.of_probe(probe);
@@ -59,7 +63,16 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             Some(_) => life
                 .within(at, |outer| matches!(outer.kind, Kind::Register | Kind::Add))
                 .map(|outer| &life.spans[outer]),
-            None => tasks.around(probe),
+            // Of those that are under way in the task of a synchronous probe when that begins, the
+            // first to end. A worker registers nothing.
+            None => tasks
+                .get(&probe.task)
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|of| of.began <= probe.began && probe.began < of.end_place())
+                .min_by_key(|outer| outer.end_place())
+                .filter(|_| probe.asynchronous == Some(false)),
         };
         let Some(outer) = outer else {
             continue;
@@ -71,18 +84,12 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             continue;
         }
         cases += 1;
+        let (kind, of, on) = (outer.kind, &outer.on, &probe.on);
+        let [began, ended] = probe.whole();
         court.demand(
-            probe.end_place() < outer.end_place() || outer.ended.is_none(),
-            format!(
-                "{} of {} to return after the probe of {}",
-                outer.kind, outer.on, probe.on
-            ),
-            &[
-                outer.began,
-                probe.began,
-                probe.end_place(),
-                outer.end_place(),
-            ],
+            ended < outer.end_place() || outer.ended.is_none(),
+            format!("{kind} of {of} to return after the probe of {on}"),
+            &[outer.began, began, ended, outer.end_place()],
         )?;
     }
     for (at, register) in life.of(Kind::Register) {
@@ -92,38 +99,8 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         court.demand(
             place.is_none(),
             "the registration to schedule no probe",
-            &[&[register.began, register.end_place()], place.as_slice()].concat(),
+            &[&register.whole(), place.as_slice()].concat(),
         )?;
     }
     Ok(cases)
-}
-
-/// What tasks do that a log without the kernel's functions shows: registrations, and the calls of
-/// userspace that bring drivers and devices.
-struct Tasks<'a>(HashMap<Option<usize>, Vec<&'a Span>>);
-
-impl<'a> Tasks<'a> {
-    fn of(life: &'a Life) -> Self {
-        let brings = |kind| {
-            matches!(
-                kind,
-                Kind::Register | Kind::Call(Call::Insmod | Call::Add | Call::AddAsync)
-            )
-        };
-        let mut tasks: HashMap<Option<usize>, Vec<&Span>> = HashMap::new();
-        for span in life.spans.iter().filter(|span| brings(span.kind)) {
-            tasks.entry(span.task).or_default().push(span);
-        }
-        Self(tasks)
-    }
-
-    /// Of those that are under way in the task of a synchronous probe when that begins, the first
-    /// to end. A worker registers nothing.
-    fn around(&self, probe: &Span) -> Option<&'a Span> {
-        let of_task = self.0.get(&probe.task)?.iter().copied();
-        let around = of_task.filter(|of| of.began <= probe.began && probe.began < of.end_place());
-        around
-            .min_by_key(|outer| outer.end_place())
-            .filter(|_| probe.asynchronous == Some(false))
-    }
 }

@@ -2,9 +2,8 @@
 
 //! A device that is removed before its scheduled probe runs is never probed.
 
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{AsyncProbe, Kind, Sight};
+use super::prelude::*;
+use crate::life::AsyncProbe;
 
 /// The law.
 pub static LAW: Law = Law {

@@ -2,12 +2,7 @@
 
 //! Removal of a device during its probe waits for the probe.
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::Event;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -66,7 +61,7 @@ fn recorded(court: &Court<'_>, del: usize) -> Result<bool, Violation> {
     court.demand(
         gone.ended.is_none() || probe.end_place() < gone.end_place(),
         format!("the removal of {on} to wait for its probe"),
-        &[probe.began, probe.end_place(), gone.began, gone.end_place()],
+        &[probe, gone].map(Span::whole).concat(),
     )?;
     if gone.ended.is_none() {
         return Ok(true);
@@ -130,7 +125,7 @@ fn printed(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
             continue;
         }
         cases += 1;
-        let mut places = vec![probe.began, probe.end_place(), call.began, call.end_place()];
+        let mut places = [probe, call].map(Span::whole).concat();
         let mut after = probe.end_place();
         let mut in_order = after < call.end_place();
         if probe.ret == Some(0) {
@@ -142,14 +137,10 @@ fn printed(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
                 after = began;
             }
         }
-        court.demand(
-            in_order,
-            format!(
-                "probe_ended, removing, unbound, devres_released of {}, return of {}",
-                probe.on, call.kind
-            ),
-            &places,
-        )?;
+        let (on, kind) = (&probe.on, call.kind);
+        let expected =
+            format!("probe_ended, removing, unbound, devres_released of {on}, return of {kind}");
+        court.demand(in_order, expected, &places)?;
     }
     Ok(cases)
 }

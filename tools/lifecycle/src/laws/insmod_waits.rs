@@ -4,12 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::doctor::{wait, Draft};
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, ProbeType};
+use super::doctor::wait;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -94,12 +90,10 @@ fn printed(court: &Court<'_>) -> Result<usize, Violation> {
             .peekable();
         cases += usize::from(awaited.peek().is_some());
         for probe in awaited {
+            let (module, on) = (&call.on, &probe.on);
             court.demand(
                 probe.end_place() < call.end_place(),
-                format!(
-                    "insmod of {} to return after the probe of {}",
-                    call.on, probe.on
-                ),
+                format!("insmod of {module} to return after the probe of {on}"),
                 &[probe.began, probe.end_place(), call.end_place()],
             )?;
         }

@@ -2,11 +2,7 @@
 
 //! A probe whose task is killed while it creates a kernel thread fails.
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{Kind, Life, Sight};
-use crate::Event;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -41,21 +37,17 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         };
         cases += 1;
         let worker = life.around(Kind::AsyncWork, at).map(|worker| worker.began);
-        let places = [
-            probe.began,
-            thread.began,
-            thread.end_place(),
-            probe.end_place(),
-        ];
+        let places = [probe, thread].map(Span::whole);
+        let places = places.as_flattened();
         court.demand(
             worker.is_none(),
             format!("the async probe of {} not to be killed", probe.on),
-            &[&places[..], &[worker.unwrap_or(usize::MAX)]].concat(),
+            &[places, worker.as_slice()].concat(),
         )?;
         court.demand(
             probe.ret != Some(0),
             format!("the probe of {} to fail, as its task was killed", probe.on),
-            &places,
+            places,
         )?;
     }
     Ok(cases)

@@ -4,12 +4,7 @@
 
 use std::collections::HashSet;
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::Event;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -62,14 +57,11 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             let probes = of.kind == Kind::Scheduled && of.on.ends_with("_attach_async_helper");
             probes && of.task == call.task
         });
+        let scheduled = scheduled.map(|of| of.began);
         court.demand(
             scheduled.is_none(),
             format!("no async probe of {}", call.on),
-            &[
-                call.began,
-                scheduled.map_or(usize::MAX, |of| of.began),
-                call.end_place(),
-            ],
+            &[&call.whole(), scheduled.as_slice()].concat(),
         )?;
         let probes = || during().filter(|of| of.kind == Kind::Probe);
         for probe in probes() {
@@ -85,7 +77,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         court.demand(
             own || !binds || call.ret != Some(0),
             format!("a probe of {} in the task of the caller", call.on),
-            &[call.began, call.end_place()],
+            &call.whole(),
         )?;
     }
     Ok(cases)

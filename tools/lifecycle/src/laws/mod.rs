@@ -38,6 +38,7 @@ pub mod order_of_arrival;
 #[cfg(test)]
 mod page;
 pub mod parallel_efficiency;
+mod prelude;
 pub mod probe_remove_probe;
 pub mod provider_pinned;
 pub mod ready_before_probe;

@@ -2,12 +2,8 @@
 
 //! A device that a probe adds is probed by the usual rules.
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::prelude::*;
 use super::registrations::{in_helper, Registrations};
-use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, ProbeType};
 
 const FORCE: Option<ProbeType> = Some(ProbeType::ForceSynchronous);
 

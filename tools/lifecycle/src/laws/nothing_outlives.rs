@@ -4,12 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::prelude::*;
 use crate::event::resource::{Resource, Step};
-use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, Micros};
 
 /// The law.
 pub static LAW: Law = Law {

@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{Kind, Life, Sight, Span};
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {

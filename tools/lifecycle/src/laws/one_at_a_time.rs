@@ -4,13 +4,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::doctor::{fetched, Draft};
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::doctor::fetched;
+use super::prelude::*;
 use crate::event::Point;
-use crate::life::{Kind, Life, Sight, Span};
 use crate::parse::log::Source;
-use crate::Event;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -144,16 +141,13 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             Kind::Probe => Some(span),
             _ => known.and_then(|device| device.probe),
         };
-        let (state, since) = (next, place);
-        devices.insert(
-            key,
-            Device {
-                state,
-                span,
-                since,
-                probe,
-            },
-        );
+        let device = Device {
+            state: next,
+            span,
+            since: place,
+            probe,
+        };
+        devices.insert(key, device);
     }
     Ok(cases)
 }

@@ -4,9 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{Kind, Life, Sight};
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {

@@ -2,8 +2,7 @@
 
 //! PREFER devices are probed in parallel.
 
-use super::law::{Court, Law, Violation};
-use crate::life::{Life, Sight};
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {

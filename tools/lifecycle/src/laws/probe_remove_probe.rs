@@ -4,12 +4,10 @@
 
 use std::collections::HashMap;
 
-use super::doctor::{fetched, Draft};
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::doctor::fetched;
+use super::prelude::*;
 use crate::event::Point;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, Probing};
+use crate::Probing;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -61,17 +59,14 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let (Some(ret), true) = (probe.ret, ended) else {
             continue;
         };
-        let steps = [
-            Kind::Trial,
-            Kind::Remove,
-            Kind::Cleanup,
-            Kind::Bound,
-            Kind::Freed,
-        ];
+        let is_step = |span: &&Span| {
+            use Kind::{Bound, Cleanup, Freed, Remove, Trial};
+            let is_step = matches!(span.kind, Trial | Remove | Cleanup | Bound | Freed);
+            is_step && probe.spans(span.began) && span.facts.at.is_some()
+        };
         let inside = life.of_device(probe).map(|(_, span)| span);
-        let inside = inside.filter(|span| probe.spans(span.began) && span.facts.at.is_some());
-        let inside: Vec<&Span> = inside.filter(|span| steps.contains(&span.kind)).collect();
-        let mut places = vec![probe.began, probe.end_place()];
+        let inside: Vec<&Span> = inside.filter(is_step).collect();
+        let mut places = probe.whole().to_vec();
         places.extend(inside.iter().map(|span| span.began));
         if life.probing == Probing::Once {
             let removes = |span: &&Span| span.kind == Kind::Remove && span.task == probe.task;
@@ -98,7 +93,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         if let Some(again) = trial.and_then(|trial| trial.ended) {
             let mut requests = life.about(probe, Kind::Firmware);
             let left = requests.find(|of| of.spans(again) && probe.end_place() < of.end_place());
-            places.extend(left.iter().flat_map(|left| [left.began, left.end_place()]));
+            places.extend(left.iter().flat_map(|left| left.whole()));
             court.demand(
                 left.is_none(),
                 format!("the firmware of {} before it is probed again", probe.on),
@@ -133,21 +128,17 @@ fn printed(court: &Court<'_>, probe: &Span, trial: Option<&Span>) -> Result<bool
     if life.probing == Probing::Once {
         return Ok(false);
     }
-    let expected = || {
-        format!(
-            "probe_ended, removing, unbound, devres_released, probe_began of {} in one task",
-            probe.on
-        )
-    };
+    let steps = "probe_ended, removing, unbound, devres_released, probe_began";
+    let expected = format!("{steps} of {} in one task", probe.on);
     let whole = trial.is_some_and(|trial| trial.ended.is_some());
     let bound = probe.ret == Some(0) && !probe.facts.by_core;
-    court.demand(!bound || whole, expected(), &probe.events)?;
+    court.demand(!bound || whole, expected.as_str(), &probe.events)?;
     if let Some(trial) = trial.filter(|_| !whole) {
         let gone = life.each(Kind::Unregister).find(|gone| {
             trial.began < gone.end_place() && gone.ended.is_some() && gone.same_driver(probe)
         });
         if let Some(gone) = gone {
-            court.demand(false, expected(), &[trial.began, gone.end_place()])?;
+            court.demand(false, expected, &[trial.began, gone.end_place()])?;
         }
     }
     Ok(whole)

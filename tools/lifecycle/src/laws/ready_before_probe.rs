@@ -2,11 +2,7 @@
 
 //! No device is probed before its addition has made it ready.
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::Event;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {

@@ -2,11 +2,9 @@
 
 //! Power-off during probes neither hangs nor oopses.
 
-use super::law::Law;
-use super::mutant::{Console, Mutant};
-use crate::life::Sight;
+use super::mutant::Console;
+use super::prelude::*;
 use crate::parse::dmesg;
-use crate::What;
 
 /// The law. It judges a console, by [`CONSOLE`].
 pub static LAW: Law = Law {

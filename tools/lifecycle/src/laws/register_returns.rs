@@ -2,13 +2,10 @@
 
 //! The registration of a driver does not wait for its asynchronous probes.
 
-use super::doctor::{registrations, Draft};
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
+use super::doctor::registrations;
+use super::prelude::*;
 use super::registrations::{in_helper, Registrations};
 use crate::event::{Fetched, Point};
-use crate::life::{Kind, Life, Sight};
-use crate::{Event, ProbeType};
 
 /// The law.
 pub static LAW: Law = Law {
@@ -43,22 +40,14 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         for kind in [Kind::Probe, Kind::Flush] {
             let mut own = life.inside(kind, at);
             let own = own.find(|(inner, _)| in_helper(life, *inner).is_none());
-            let places = own.map_or(vec![], |(_, own)| {
-                vec![
-                    register.began,
-                    own.began,
-                    own.end_place(),
-                    register.end_place(),
-                ]
-            });
-            court.demand(
-                own.is_none(),
-                format!(
-                    "the registration of {} neither to probe nor to wait",
-                    register.on
-                ),
-                &places,
-            )?;
+            if let Some((_, own)) = own {
+                let on = &register.on;
+                court.demand(
+                    false,
+                    format!("the registration of {on} neither to probe nor to wait"),
+                    &[register, own].map(Span::whole).concat(),
+                )?;
+            }
         }
     }
     Ok(cases)
@@ -83,12 +72,10 @@ pub fn check_slow(life: &Life, driver: &str, devices: usize) -> Result<(), Viola
     for probe in court.first_probes(driver, devices)? {
         let worker = probe.asynchronous == Some(true);
         court.demand(worker, "probes in async workers", &[probe.began])?;
+        let on = &probe.on;
         court.demand(
             register.end_place() < probe.end_place(),
-            format!(
-                "the registration to return before the probe of {} ends",
-                probe.on
-            ),
+            format!("the registration to return before the probe of {on} ends"),
             &[probe.end_place(), register.end_place()],
         )?;
     }

@@ -8,16 +8,13 @@ use crate::life::{AsyncProbe, Kind, Life, Span};
 use crate::ProbeType;
 
 /// A driver: where it is in memory, or its name in a log that does not show that.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Driver<'a> {
-    At(u64),
-    Named(&'a str),
-}
+type Driver<'a> = (Option<u64>, Option<&'a str>);
 
-impl<'a> Driver<'a> {
-    fn of(span: &'a Span) -> Option<Self> {
-        let named = || span.driver.as_deref().map(Driver::Named);
-        span.facts.by.map(Driver::At).or_else(named)
+fn driver(span: &Span) -> Option<Driver<'_>> {
+    match (span.facts.by, span.driver.as_deref()) {
+        (None, None) => None,
+        (None, name) => Some((None, name)),
+        (by, _) => Some((by, None)),
     }
 }
 
@@ -33,8 +30,8 @@ impl<'a> Registrations<'a> {
     pub(super) fn of(life: &'a Life) -> Self {
         let mut by_driver: HashMap<Driver<'a>, Vec<&Span>> = HashMap::new();
         for register in life.each(Kind::Register) {
-            if let Some(driver) = Driver::of(register) {
-                by_driver.entry(driver).or_default().push(register);
+            if let Some(of) = driver(register) {
+                by_driver.entry(of).or_default().push(register);
             }
         }
         let mut scheduled: HashMap<usize, Vec<AsyncProbe>> = HashMap::new();
@@ -58,7 +55,7 @@ impl<'a> Registrations<'a> {
 
     /// The last registration of the driver that probes before it does, if the log shows it.
     pub(super) fn of_probe(&self, probe: &'a Span) -> Option<&'a Span> {
-        let registers = self.by_driver.get(&Driver::of(probe)?)?;
+        let registers = self.by_driver.get(&driver(probe)?)?;
         // No event may show where it began; then it is the first event after that.
         let before = registers.partition_point(|register| register.began <= probe.began);
         registers.get(before.checked_sub(1)?).copied()

@@ -4,11 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::Event;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -59,7 +55,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             flush.began < rmmod.began && rmmod.end_place() < flush.end_place()
         });
         cases += usize::from(waits);
-        let places = [init.began, rmmod.began, rmmod.end_place(), init.end_place()];
+        let places = [init, rmmod].map(Span::whole).concat();
         let refused = match rmmod.ret {
             Some(EWOULDBLOCK) => true,
             Some(EBUSY) => !waits,

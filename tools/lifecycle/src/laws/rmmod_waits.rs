@@ -4,12 +4,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::doctor::{fetched, Draft};
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::event::{Call, Point};
-use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, Micros};
+use super::doctor::fetched;
+use super::prelude::*;
+use crate::event::Point;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -99,13 +96,11 @@ fn unregistration(
     };
     let mut waited = false;
     for (of, probe) in probes {
+        let on = &probe.on;
         waited |= probe.began < began && began < whole(of);
         court.demand(
             gone.end_place() < probe.began || gone.ended.is_none() || whole(of) < gone.end_place(),
-            format!(
-                "the unregistration of {name} to wait for the probe of {}",
-                probe.on
-            ),
+            format!("the unregistration of {name} to wait for the probe of {on}"),
             &[probe.began, whole(of), gone.began, gone.end_place()],
         )?;
         court.demand(

@@ -4,11 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::law::Law;
-use super::mutant::{Console, Mutant};
-use crate::life::Sight;
+use super::mutant::Console;
+use super::prelude::*;
 use crate::parse::dmesg;
-use crate::What;
 
 /// The law. It judges a console with `initcall_debug`, by [`CONSOLE`].
 pub static LAW: Law = Law {

@@ -4,12 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::event::Call;
-use crate::life::{AsyncProbe, Kind, Life, Sight, Span};
-use crate::{Event, ProbeType};
+use super::prelude::*;
+use crate::life::AsyncProbe;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -76,17 +72,12 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
             let mut probes = life.inside(Kind::Probe, *at).map(|(_, probe)| probe);
             let own = probes.find(|probe| probe.same_device(mark) && pending(&probe.began));
             let own = own.map(|probe| probe.began);
+            let places = [mark.began, second.began, second.end_place()];
+            let on = life.device_of(mark);
             court.demand(
                 own.is_none(),
-                format!(
-                    "no probe of {} while another is pending",
-                    life.device_of(mark)
-                ),
-                &[
-                    &[mark.began, second.began, second.end_place()],
-                    own.as_slice(),
-                ]
-                .concat(),
+                format!("no probe of {on} while another is pending"),
+                &[&places, own.as_slice()].concat(),
             )?;
         }
     }

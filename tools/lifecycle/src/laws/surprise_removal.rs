@@ -2,12 +2,7 @@
 
 //! A device that is unplugged while its probe runs is removed once, after the probe.
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::Event;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {

@@ -2,9 +2,7 @@
 
 //! A second phase holds up nothing but the unbinding of its own device.
 
-use super::law::{Court, Law, Violation};
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -68,12 +66,10 @@ fn first<'a>(life: &'a Life, phase: &'a Span, kind: Kind) -> Option<&'a Span> {
 fn waits(court: &Court<'_>, phase: &Span, call: &Span) -> Result<(), Violation> {
     let released = first(court.life, phase, Kind::DevresReleased);
     let released = released.map_or(usize::MAX, |released| released.began);
+    let (on, kind) = (&phase.on, call.kind);
     court.demand(
         phase.end_place() < released && released < call.end_place(),
-        format!(
-            "the second phase of {}, the release of devres, the return of {}",
-            phase.on, call.kind
-        ),
+        format!("the second phase of {on}, the release of devres, the return of {kind}"),
         &[phase.end_place(), released, call.end_place()],
     )
 }
@@ -116,12 +112,10 @@ pub fn check_insmod(
     let court = Court::of(LAW.name, life);
     let returned = court.call(Call::Insmod, module)?.end_place();
     for (probe, phase) in phases(&court, driver, devices)? {
+        let on = &probe.on;
         court.demand(
             probe.end_place() < returned && returned < phase.end_place(),
-            format!(
-                "insmod of {module} to return after the probe of {} and before it is ready",
-                probe.on
-            ),
+            format!("insmod of {module} to return after the probe of {on} and before it is ready"),
             &[probe.end_place(), returned, phase.end_place()],
         )?;
     }

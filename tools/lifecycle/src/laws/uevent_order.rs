@@ -2,11 +2,7 @@
 
 //! The bind uevent follows the probe callback, the unbind uevent follows the remove callback.
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::{Event, What};
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -71,7 +67,7 @@ fn probe(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
     let life = court.life;
     let probe = &life.spans[at];
     let sent = places(life, Kind::Uevent, at, |uevent| uevent.on == BIND);
-    let whole = [probe.began, probe.end_place()];
+    let whole = probe.whole();
     if probe.ret != Some(0) {
         court.demand(
             sent.is_empty(),
@@ -102,7 +98,7 @@ fn release(court: &Court<'_>, at: usize) -> Result<usize, Violation> {
     let life = court.life;
     let release = &life.spans[at];
     let sent = places(life, Kind::Uevent, at, |uevent| uevent.on == UNBIND);
-    let whole = [&sent[..], &[release.began, release.end_place()]].concat();
+    let whole = [&sent[..], &release.whole()].concat();
     let steps = [Kind::Remove, Kind::Cleanup];
     let [remove, cleanup] = steps.map(|kind| places(life, kind, at, |_| true).first().copied());
     let (Some(remove), Some(cleanup)) = (remove, cleanup) else {

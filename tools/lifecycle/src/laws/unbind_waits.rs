@@ -2,12 +2,7 @@
 
 //! Unbind during a probe waits for it.
 
-use super::doctor::Draft;
-use super::law::{Court, Law, Violation};
-use super::mutant::Mutant;
-use crate::event::Call;
-use crate::life::{Kind, Life, Sight, Span};
-use crate::Event;
+use super::prelude::*;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -65,19 +60,17 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let data = cleanup.or(step(Kind::Unbound, from));
         let devres = cleanup.or(step(Kind::DevresReleased, from));
         let [data, devres] = [data, devres].map(|step| step.map(|step| step.began));
+        let on = &release.on;
         let places = [Some(release.began), remove, data, devres, release.ended];
         let places: Vec<usize> = places.into_iter().flatten().collect();
         court.demand(
             release.ended.is_none() || remove.is_some() == data.is_some(),
-            format!("remove and clean-up of {} together", release.on),
+            format!("remove and clean-up of {on} together"),
             &places,
         )?;
         court.demand(
             data.is_none() || remove < data && data <= devres,
-            format!(
-                "remove, then the driver data, then devres of {}",
-                release.on
-            ),
+            format!("remove, then the driver data, then devres of {on}"),
             &places,
         )?;
         let probe = of_device.iter().find(|of| {
@@ -91,16 +84,13 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         let first = remove.unwrap_or(release.end_place());
         court.demand(
             under_way || probe.end_place() < first,
-            format!("the unbind of {} to wait for its probe", release.on),
-            &[&places[..], &[probe.began, probe.end_place()]].concat(),
+            format!("the unbind of {on} to wait for its probe"),
+            &[&places[..], &probe.whole()].concat(),
         )?;
         // What a probe has bound, unbind takes off.
         court.demand(
             !called || probe.ret != Some(0) || release.ret != Some(0) || devres.is_some(),
-            format!(
-                "the unbind of {} to return after its devres is released",
-                release.on
-            ),
+            format!("the unbind of {on} to return after its devres is released"),
             &places,
         )?;
     }
