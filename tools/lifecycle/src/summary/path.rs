@@ -7,7 +7,7 @@
 //! earlier: its worker, or that it had not been asked for; and so on.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,34 +52,29 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
         .iter()
         .filter_map(|wave| Some((wave.until_bound?, wave)))
         .max_by_key(|(until_bound, wave)| (*until_bound, wave.begin));
-    let boot = boot(life);
-    let took = |call: Option<&Call>| call.map_or(Micros(0), |call| call.took);
-    let walk = Walk::new(life);
-    if let Some((task, begin, end)) = boot.filter(|(_, begin, end)| *end - *begin > took(call)) {
+    let took = call.map_or(Micros(0), |call| call.took);
+    let mut walk = Walk::new(life);
+    if let Some((task, begin, end)) = boot(life).filter(|(_, begin, end)| *end - *begin > took) {
         return Some(walk.of_tasks("the boot".to_owned(), &[task], begin, end));
     }
-    match wave {
-        Some((until_bound, wave)) if until_bound > took(call) => {
-            let last = wave.probes.iter().copied();
-            let last = last.max_by_key(|span| (life.end_of(*span), *span))?;
-            let driver = &wave.driver;
-            Some(walk.of_probe(format!("the last probe of {driver}"), last))
-        }
-        _ => {
-            let call = call?;
-            let span = &life.spans[call.span];
-            let end = life.end_of(call.span);
-            let tasks = tasks(life, call.span);
-            Some(walk.of_tasks(call.what.clone(), &tasks, span.begin, end))
-        }
+    if let Some((_, wave)) = wave.filter(|(until_bound, _)| *until_bound > took) {
+        let last = wave.probes.iter().copied();
+        let last = last.max_by_key(|span| (life.end_of(*span), *span))?;
+        let end = life.end_of(last);
+        walk.led_to(last, end);
+        return Some(walk.done(format!("the last probe of {}", wave.driver), end));
     }
+    let call = call?;
+    let (begin, end) = (life.spans[call.span].begin, life.end_of(call.span));
+    let tasks = tasks(life, call.span);
+    Some(walk.of_tasks(call.what.clone(), &tasks, begin, end))
 }
 
 /// The path from the beginning of the boot, or of the log, until init runs, or until a device is
 /// there: `init`, the name of a device, or that of a unit of systemd's.
 pub(super) fn until(life: &Life, what: &str, units: &[Unit]) -> Option<Path> {
-    let runs = |event: &Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
-    let init = life.events.iter().find(|event| runs(event));
+    let runs = |event: &&Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
+    let init = life.events.iter().find(runs);
     let mut walk = Walk::new(life);
     let unit = units.iter().find(|unit| unit.name == what);
     let (what, end) = if what == "init" {
@@ -108,8 +103,7 @@ pub(super) fn until(life: &Life, what: &str, units: &[Unit]) -> Option<Path> {
             _ => walk.name(at),
         };
         if let Some(probe) = probe {
-            let (asked, by) = walk.probe(probe, end);
-            walk.before(asked, by);
+            walk.led_to(probe, end);
         }
         (what, end)
     };
@@ -119,13 +113,8 @@ pub(super) fn until(life: &Life, what: &str, units: &[Unit]) -> Option<Path> {
     if let Some(init) = userspace {
         while let Some((at, call, ended)) = just_before(life, init, reached) {
             walk.step("userspace", ended, reached, None);
-            walk.step(
-                format!("{call}, just before"),
-                life.spans[at].begin,
-                ended,
-                Some(at),
-            );
             reached = life.spans[at].begin;
+            walk.step(format!("{call}, just before"), reached, ended, Some(at));
         }
         let unknown = "userspace, which the log does not show";
         walk.step(unknown, init, reached, None);
@@ -155,30 +144,21 @@ fn just_before(life: &Life, init: Micros, time: Micros) -> Option<(usize, String
 /// Who does what a call asks for: its task, and the one that it has started for that. A shell that
 /// tells of its calls starts insmod.
 fn tasks(life: &Life, call: usize) -> Vec<usize> {
-    let is_insmod = |span: &usize| {
-        matches!(
-            life.spans[*span].kind,
-            Kind::Call(crate::event::Call::Insmod)
-        )
-    };
+    let insmod = Kind::Call(crate::event::Call::Insmod);
     let is_in = |inner: usize, outer: usize| {
         life.spans[outer].begin <= life.spans[inner].begin
             && life.end_of(inner) <= life.end_of(outer)
     };
-    let others: Vec<usize> = (0..life.spans.len())
-        .filter(|other| is_insmod(other) && *other != call)
-        .collect();
+    let is_insmod = life.spans[call].kind == insmod;
+    let others: Vec<usize> = life.spans_of(insmod).filter(|of| *of != call).collect();
     let started = life
         .spans_of(Kind::Register)
-        .filter(|span| is_insmod(&call) && is_in(*span, call))
+        .filter(|span| is_insmod && is_in(*span, call))
         // With two at once, it may be of either.
         .filter(|span| !others.iter().any(|other| is_in(*span, *other)))
         .filter_map(|span| life.spans[span].task);
-    let mut tasks: Vec<usize> = life.spans[call].task.into_iter().collect();
-    tasks.extend(started);
-    tasks.sort_unstable();
-    tasks.dedup();
-    tasks
+    let tasks: BTreeSet<usize> = life.spans[call].task.into_iter().chain(started).collect();
+    tasks.into_iter().collect()
 }
 
 /// The boot of the kernel: its initcalls, all by one task, and what it does until it runs init, if
@@ -252,11 +232,10 @@ impl<'t> Walk<'t> {
         self.done(what, end)
     }
 
-    fn of_probe(mut self, what: String, probe: usize) -> Path {
-        let end = self.life.end_of(probe);
+    /// A probe until `end`, and what came before it.
+    fn led_to(&mut self, probe: usize, end: Micros) {
         let (asked, by) = self.probe(probe, end);
         self.before(asked, by);
-        self.done(what, end)
     }
 
     fn done(mut self, what: String, end: Micros) -> Path {
@@ -294,13 +273,9 @@ impl<'t> Walk<'t> {
             self.step(what, ended, until, None);
             until = match last {
                 Last::Span(span) => {
-                    self.step(
-                        self.name(span),
-                        self.life.spans[span].begin,
-                        ended,
-                        Some(span),
-                    );
-                    self.life.spans[span].begin
+                    let begin = self.life.spans[span].begin;
+                    self.step(self.name(span), begin, ended, Some(span));
+                    begin
                 }
                 Last::Wait(wait) => {
                     let Some(probe) = wait.on.last().copied() else {
@@ -355,22 +330,17 @@ impl<'t> Walk<'t> {
             };
             let asked = self.life.spans[waiting].begin;
             let task = self.life.spans[probe].task;
-            let tasks: Vec<usize> = task.into_iter().collect();
-            let before = match self.last(&tasks, Micros(0), begin) {
+            let before = match self.last(task.as_slice(), Micros(0), begin) {
                 Some((ended, Last::Span(before))) if asked < ended => Some((ended, before)),
                 _ => None,
             };
-            let device = &self.life.spans[probe].on;
+            let waits = format!("{} waits", self.life.spans[probe].on);
             let Some((ended, before)) = before else {
-                self.step(format!("{device} waits"), asked, begin, Some(waiting));
+                self.step(waits, asked, begin, Some(waiting));
                 return (asked, probe);
             };
-            self.step(
-                format!("{device} waits for a worker"),
-                ended,
-                begin,
-                Some(waiting),
-            );
+            let waits = waits + " for a worker";
+            self.step(waits, ended, begin, Some(waiting));
             (probe, end) = (before, ended);
         }
     }
@@ -379,11 +349,10 @@ impl<'t> Walk<'t> {
     fn before(&mut self, asked: Micros, probe: usize) {
         let life = self.life;
         let driver = life.spans[probe].driver.as_deref();
-        let registration = life
-            .spans_of(Kind::Register)
-            .filter(|span| life.spans[*span].driver.as_deref() == driver)
-            .find(|span| life.spans[*span].begin <= asked && asked <= life.end_of(*span));
-        let Some(mut outer) = registration else {
+        let mut registrations = life.of(Kind::Register).filter(|(at, span)| {
+            span.driver.as_deref() == driver && span.begin <= asked && asked <= life.end_of(*at)
+        });
+        let Some((mut outer, _)) = registrations.next() else {
             return;
         };
         while let Some(around) = life.bar_around(outer) {
@@ -391,8 +360,7 @@ impl<'t> Walk<'t> {
         }
         let span = &life.spans[outer];
         let what = name(life, outer).unwrap_or_else(|| self.name(outer));
-        let tasks: Vec<usize> = span.task.into_iter().collect();
-        self.tasks(&what, &tasks, span.begin, asked);
+        self.tasks(&what, span.task.as_slice(), span.begin, asked);
     }
 
     /// A span in words.
