@@ -23,14 +23,12 @@ pub fn probes(load: &Load, driver: &Named) -> Option<String> {
         ],
         &[2, 3, 4, 5, 6, 7],
     );
-    for probe in probes.iter().take(ROWS) {
-        table.add_row(row(probe));
-    }
-    let mut text = print(&table);
-    if let Some(more) = probes.len().checked_sub(ROWS).filter(|more| *more > 0) {
-        text.push_str(&format!("and {more} more\n"));
-    }
-    Some(text)
+    table.add_rows(probes.iter().take(ROWS).map(|probe| row(probe)));
+    let more = match probes.len().saturating_sub(ROWS) {
+        0 => String::new(),
+        more => format!("and {more} more\n"),
+    };
+    Some(print(&table) + &more)
 }
 
 fn row(probe: &Probe) -> [String; 9] {

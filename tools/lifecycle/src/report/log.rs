@@ -2,9 +2,9 @@
 
 //! A log's summary as text.
 
-use super::collected;
 use super::table::{fold, heading, join, or_dash, wrap};
 pub use super::table::{Detail, ROWS};
+use super::{collected, figures, FIGURES};
 use crate::life::{Kind, Wait, Wave};
 use crate::summary::Summary;
 use crate::{errno, Micros};
@@ -71,25 +71,15 @@ fn waves(summary: &Summary, detail: Detail) -> String {
     let failed = several.iter().any(|wave| wave.total.failed > 0);
     let mut header = vec!["driver", "began", "bound"];
     header.extend(failed.then_some("failed"));
-    header.extend(["all bound", "slowest", "sum", "at once", "efficiency"]);
+    header.extend(FIGURES);
     let numbers: Vec<usize> = (1..header.len()).collect();
     let title = "Drivers, from the registration until all are bound";
     rows.table(title, "longest", &header, &numbers, |wave| {
-        let total = wave.total;
-        let mut row = vec![
-            wave.driver.clone(),
-            (wave.begin - summary.life.begin).to_string(),
-            total.bound.to_string(),
-        ];
-        row.extend(failed.then(|| total.failed.to_string()));
-        let efficiency = wave.efficiency.map(|efficiency| format!("{efficiency:.4}"));
-        row.extend([
-            or_dash(wave.until_bound),
-            wave.slowest.to_string(),
-            total.sum.to_string(),
-            total.at_once.to_string(),
-            or_dash(efficiency),
-        ]);
+        let began = wave.begin - summary.life.begin;
+        let bound = wave.total.bound.to_string();
+        let mut row = vec![wave.driver.clone(), began.to_string(), bound];
+        row.extend(failed.then(|| wave.total.failed.to_string()));
+        row.extend(figures(wave));
         row
     })
 }

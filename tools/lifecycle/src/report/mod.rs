@@ -64,35 +64,32 @@ pub struct Scenario<'a> {
     pub wave: &'a Wave,
 }
 
+/// Until all are bound, the slowest probe, all together, how many at once, and the efficiency.
+fn figures(wave: &Wave) -> [String; 5] {
+    let efficiency = wave.efficiency.map(|efficiency| format!("{efficiency:.4}"));
+    [
+        or_dash(wave.until_bound),
+        wave.slowest.to_string(),
+        wave.total.sum.to_string(),
+        wave.total.at_once.to_string(),
+        or_dash(efficiency),
+    ]
+}
+
+/// The titles of these columns.
+const FIGURES: [&str; 5] = ["all bound", "slowest", "sum", "at once", "efficiency"];
+
 /// Scenarios side by side, one row each.
 ///
 /// Times are in milliseconds: the insmod itself, from the call of the registration until all are
 /// bound, the slowest probe and all probes together; then how many probes ran at once and the
 /// parallel efficiency. Ends with a line feed.
 pub fn compare(scenarios: &[Scenario<'_>]) -> String {
-    let mut table = table(
-        &[
-            "scenario",
-            "insmod",
-            "all bound",
-            "slowest",
-            "sum",
-            "at once",
-            "efficiency",
-        ],
-        &[1, 2, 3, 4, 5, 6],
-    );
+    let header = [&["scenario", "insmod"][..], &FIGURES].concat();
+    let mut table = table(&header, &[1, 2, 3, 4, 5, 6]);
     for Scenario { name, insmod, wave } in scenarios {
-        let efficiency = wave.efficiency;
-        table.add_row([
-            (*name).to_owned(),
-            or_dash(*insmod),
-            or_dash(wave.until_bound),
-            wave.slowest.to_string(),
-            wave.total.sum.to_string(),
-            wave.total.at_once.to_string(),
-            or_dash(efficiency.map(|efficiency| format!("{efficiency:.4}"))),
-        ]);
+        let head = [(*name).to_owned(), or_dash(*insmod)];
+        table.add_row(head.into_iter().chain(figures(wave)));
     }
     print(&table)
 }
