@@ -640,14 +640,11 @@ mod tests {
             ),
             (&plain, &lost, &[], "does not bind d.1"),
         ] {
-            let advice = advice(plain, asynchronous, Some(0), complaints);
-            assert_eq!(
-                advice.verdict,
-                Verdict::Forbidden,
-                "{why}: {:?}",
-                advice.why
-            );
-            assert!(advice.why[1].contains(why), "{why}: {:?}", advice.why);
+            let Advice {
+                verdict, why: all, ..
+            } = advice(plain, asynchronous, Some(0), complaints);
+            assert_eq!(verdict, Verdict::Forbidden, "{why}: {all:?}");
+            assert!(all[1].contains(why), "{why}: {all:?}");
         }
     }
 
@@ -687,11 +684,8 @@ mod tests {
         let advice = advice(&asynchronous, &asynchronous, None, &[]);
         assert_eq!(advice.verdict, Verdict::Already);
         assert!(advice.why[1].contains("does not wait"), "{:?}", advice.why);
-        assert!(
-            advice.why[2].contains("waited 0.007 ms"),
-            "{:?}",
-            advice.why
-        );
+        let convoy = "waited 0.007 ms";
+        assert!(advice.why[2].contains(convoy), "{:?}", advice.why);
     }
 
     /// Probes that compute overlap on processors, and not where these take turns.
