@@ -23,22 +23,17 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(events: &'a [Event], probing: Probing) -> Self {
-        let latest: Vec<Micros> = events
-            .iter()
-            .scan(Micros(0), |latest, event| {
-                *latest = event.time.max(*latest);
-                Some(*latest)
-            })
-            .collect();
+        let times = events.iter().map(|event| event.time);
+        let latest = times.clone().scan(Micros(0), |latest, time| {
+            *latest = time.max(*latest);
+            Some(*latest)
+        });
+        let latest: Vec<Micros> = latest.collect();
         Self {
             events,
             life: Life {
                 version: VERSION,
-                begin: events
-                    .iter()
-                    .map(|event| event.time)
-                    .min()
-                    .unwrap_or_default(),
+                begin: times.min().unwrap_or_default(),
                 end: latest.last().copied().unwrap_or_default(),
                 probing,
                 ..Life::default()
@@ -64,10 +59,7 @@ impl<'a> Builder<'a> {
         *self.devices.entry(name).or_insert_with(|| {
             devices.push(Device {
                 name: name.to_owned(),
-                drivers: Vec::new(),
-                below: None,
-                spans: Vec::new(),
-                all: Vec::new(),
+                ..Device::default()
             });
             devices.len() - 1
         })
@@ -79,8 +71,7 @@ impl<'a> Builder<'a> {
         let task = *self.tasks.entry(pid).or_insert_with(|| {
             tasks.push(Task {
                 pid,
-                name: None,
-                spans: Vec::new(),
+                ..Task::default()
             });
             tasks.len() - 1
         });
@@ -140,12 +131,21 @@ impl<'a> Builder<'a> {
         span
     }
 
-    /// Adds evidence to a span.
-    pub(super) fn evidence(&mut self, span: usize, places: impl IntoIterator<Item = usize>) {
+    /// Adds the event at a place to the evidence of a span.
+    pub(super) fn evidence(&mut self, span: usize, place: usize) {
         let events = &mut self.life.spans[span].events;
-        events.extend(places);
+        events.push(place);
         events.sort_unstable();
         events.dedup();
+    }
+
+    /// A span ends with the event at a place.
+    pub(super) fn end(&mut self, span: usize, place: usize) {
+        self.evidence(span, place);
+        let time = self.time(place);
+        let of = &mut self.life.spans[span];
+        of.end = Some(time);
+        of.ended = Some(place);
     }
 
     /// Sorts the spans by where they begin, and finds out what is around each of them.

@@ -93,13 +93,9 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 function,
                 pid,
             } => {
-                let task = builder.task(Some(*pid), None);
-                let span = builder.span(Kind::AsyncWork, function.function(), at, None);
-                builder.life.spans[span].task = Some(task);
-                if builder.life.spans[span]
-                    .on
-                    .ends_with("_attach_async_helper")
-                {
+                let on = function.function();
+                let span = task_span(builder, Kind::AsyncWork, on, *pid, at, None);
+                if on.ends_with("_attach_async_helper") {
                     open.probes.insert((event.time, span), *pid);
                 }
                 if let Some(lost) = open.works.insert(*cookie, span) {
@@ -108,18 +104,14 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
             }
             Initcall::WorkEnded { cookie, .. } => {
                 if let Some(span) = open.works.remove(cookie) {
-                    let of = &mut builder.life.spans[span];
-                    open.probes.remove(&(of.begin, span));
-                    of.end = Some(event.time);
-                    of.ended = Some(at);
-                    builder.evidence(span, [at]);
+                    let begin = builder.life.spans[span].begin;
+                    open.probes.remove(&(begin, span));
+                    builder.end(span, at);
                 }
             }
             Initcall::RunInit { program } => {
                 if let Some((pid, began)) = open.returned.take() {
-                    let task = builder.task(Some(pid), None);
-                    let span = builder.span(Kind::Boot, program.as_str(), began, Some(at));
-                    builder.life.spans[span].task = Some(task);
+                    task_span(builder, Kind::Boot, program, pid, began, Some(at));
                 }
             }
             Initcall::Waiting { pid } => {
@@ -183,6 +175,21 @@ fn name(function: &Symbol) -> String {
     }
 }
 
+/// Adds a span of a task.
+fn task_span(
+    builder: &mut Builder<'_>,
+    kind: Kind,
+    on: &str,
+    pid: u32,
+    began: usize,
+    ended: Option<usize>,
+) -> usize {
+    let task = builder.task(Some(pid), None);
+    let span = builder.span(kind, on, began, ended);
+    builder.life.spans[span].task = Some(task);
+    span
+}
+
 fn initcall_span(
     builder: &mut Builder<'_>,
     pid: u32,
@@ -191,9 +198,7 @@ fn initcall_span(
     ended: Option<usize>,
     ret: Option<i32>,
 ) {
-    let task = builder.task(Some(pid), None);
-    let span = builder.span(Kind::Initcall, name(function), began, ended);
-    builder.life.spans[span].task = Some(task);
+    let span = task_span(builder, Kind::Initcall, &name(function), pid, began, ended);
     builder.life.spans[span].ret = ret;
 }
 
@@ -206,14 +211,11 @@ fn flush_span(
     began: usize,
     ended: Option<usize>,
 ) {
-    let task = builder.task(Some(pid), None);
     if let Some((module, init, ret)) = open.loaded.remove(&pid) {
-        let span = builder.span(Kind::Init, module, init, ended);
-        builder.life.spans[span].task = Some(task);
+        let span = task_span(builder, Kind::Init, module, pid, init, ended);
         builder.life.spans[span].ret = Some(ret);
     }
-    let span = builder.span(Kind::Flush, "", began, ended);
-    builder.life.spans[span].task = Some(task);
+    task_span(builder, Kind::Flush, "", pid, began, ended);
 }
 
 fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initcall, at: usize) {
@@ -242,7 +244,7 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initca
     let told = told.find(|told| spans[**told].end.is_some_and(|told| told <= end));
     let told = told.filter(|told| spans[**told].end >= Some(begin));
     if let Some(told) = told {
-        builder.evidence(*told, [at]);
+        builder.evidence(*told, at);
         return;
     }
     // The one that began last before it. The length of the probe is rounded down.

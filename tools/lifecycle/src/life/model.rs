@@ -49,7 +49,7 @@ pub struct Life {
 }
 
 /// A device. Names are all that a dmesg has, and they are unique on one bus only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// Its name.
     pub name: String,
@@ -66,7 +66,7 @@ pub struct Device {
 }
 
 /// A task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Its number; none for what a log without numbers has done.
     pub pid: Option<u32>,
@@ -318,7 +318,7 @@ impl fmt::Display for Kind {
             Self::AsyncWork => "async work",
             Self::DriverAttach | Self::DeviceAttach => "async probe",
             Self::Thread => "new thread",
-            Self::Call(call) => call.name(),
+            Self::Call(call) => return call.fmt(f),
             Self::Scheduled => "scheduled",
             Self::Queued => "queued",
             Self::Bound => "bound",
@@ -471,12 +471,9 @@ impl Life {
 
     /// Takes in where devices are in sysfs: paths, whose parts are names of devices or others.
     pub fn place(&mut self, paths: &[String]) {
-        let names: HashMap<String, usize> = self
-            .devices
-            .iter()
-            .enumerate()
-            .map(|(at, device)| (device.name.clone(), at))
-            .collect();
+        let devices = self.devices.iter().enumerate();
+        let names = devices.map(|(at, device)| (device.name.clone(), at));
+        let names: HashMap<String, usize> = names.collect();
         for path in paths {
             let mut parts = path.rsplit('/').map(|part| names.get(part).copied());
             let probed = |at: &usize| !self.devices[*at].drivers.is_empty();

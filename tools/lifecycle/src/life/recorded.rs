@@ -8,7 +8,7 @@ use super::build::Builder;
 use super::model::{function, Facts, Kind};
 use crate::event::point::{Point, Returns};
 use crate::event::resource::{Resource, Step};
-use crate::event::{Fetched, Recorded, Side};
+use crate::event::{Fetched, Recorded, Side, SmolStr};
 use crate::probing::Probing;
 use crate::What;
 
@@ -122,7 +122,7 @@ fn begins<'a>(
     let tried = inside.removes.last().copied();
     let tried = tried.filter(|remove| builder.life.spans[*remove].kind == Kind::Trial);
     if let (Point::Cleanup, Some(_), Some(tried)) = (point, trial, tried) {
-        end(builder, tried, place);
+        builder.end(tried, place);
         inside.removes.pop();
         return;
     }
@@ -142,9 +142,15 @@ fn begins<'a>(
         let is_work = |outer: &usize| builder.life.spans[*outer].kind == Kind::AsyncWork;
         inside.open.iter().any(is_work)
     });
+    let text = |of: &Option<SmolStr>| of.as_ref().map(ToString::to_string);
+    let names_module = matches!(point, Point::Register | Point::Of(Resource::Reference, _));
+    let caller = match point {
+        Point::Of(..) | Point::Schedule | Point::ScheduleDevice => &fetched.function,
+        _ => &fetched.caller,
+    };
     let of = &mut builder.life.spans[span];
     of.device = device;
-    of.driver = fetched.driver.as_ref().map(ToString::to_string);
+    of.driver = text(&fetched.driver);
     of.task = Some(task);
     of.cpu = Some(recorded.cpu);
     of.asynchronous = asynchronous;
@@ -153,16 +159,9 @@ fn begins<'a>(
         by: fetched.by,
         bus: fetched.bus,
         probe_type: fetched.probe_type,
-        asked: fetched.asked.as_ref().map(ToString::to_string),
-        module: matches!(point, Point::Register | Point::Of(Resource::Reference, _))
-            .then(|| fetched.name.as_ref().map(ToString::to_string))
-            .flatten(),
-        caller: match point {
-            Point::Of(..) | Point::Schedule | Point::ScheduleDevice => &fetched.function,
-            _ => &fetched.caller,
-        }
-        .as_ref()
-        .map(ToString::to_string),
+        asked: text(&fetched.asked),
+        module: text(&fetched.name).filter(|_| names_module),
+        caller: text(caller),
         domain: fetched.domain,
         node: fetched.node,
         ..Facts::default()
@@ -202,19 +201,14 @@ fn returns(
         return;
     };
     // The remove callback runs until the driver core has done the rest of the release.
-    while let Some(remove) = inside
-        .removes
-        .last()
-        .copied()
-        .filter(|remove| span < *remove)
-    {
+    while let Some(remove) = inside.removes.last().copied().filter(|of| span < *of) {
         inside.removes.pop();
-        end(builder, remove, place);
+        builder.end(remove, place);
         if builder.life.spans[remove].kind == Kind::Trial {
             builder.life.spans[remove].kind = Kind::Remove;
         }
     }
-    end(builder, span, place);
+    builder.end(span, place);
     let of = &mut builder.life.spans[span];
     let kind = of.kind;
     // A resource is known by its function, a work queue or a link by the function that makes it.
@@ -233,15 +227,6 @@ fn returns(
         Kind::Flush => function(caller).clone_into(&mut of.on),
         _ => {}
     }
-}
-
-/// A span ends with the event at this place.
-fn end(builder: &mut Builder<'_>, span: usize, place: usize) {
-    let time = builder.time(place);
-    let of = &mut builder.life.spans[span];
-    of.ended = Some(place);
-    of.end = Some(time);
-    of.events.push(place);
 }
 
 /// Finds out what asked for each flush of which the caller is `async_synchronize_full()`.

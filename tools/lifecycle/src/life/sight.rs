@@ -9,32 +9,22 @@ use crate::parse::log::Source;
 
 /// Something that a law has to see. Without it the law can neither be kept nor broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // What each prints says what it is.
 pub enum Sight {
     /// When a probe of a device begins and ends, by which driver, in which task.
     Probes,
-    /// When a driver lets go of a device.
     Removes,
     /// When a driver is registered and unregistered, and what it asks of the driver core.
     Registrations,
-    /// When modules are loaded and unloaded.
     Modules,
-    /// When sysfs is asked to bind and to unbind a device.
     Sysfs,
-    /// When firmware is requested.
     Firmware,
-    /// When a second phase ends.
     SecondPhases,
-    /// When devices are added and removed.
     Devices,
-    /// When the memory of devices is released.
     Memory,
-    /// When buses are registered and unregistered.
     Buses,
-    /// Which async work is scheduled, and which task waits for it.
     AsyncWork,
-    /// When uevents are sent.
     Uevents,
-    /// When init functions are called, and when the kernel runs init.
     Boot,
     /// What the kernel prints on its console until it powers down. No life shows it.
     Console,
@@ -81,8 +71,7 @@ impl Life {
             Sight::SecondPhases => timing,
             Sight::Memory | Sight::Buses | Sight::AsyncWork | Sight::Uevents => recording,
             Sight::Boot => has(Source::InitcallDebug),
-            Sight::Console | Sight::Steps => false,
-            Sight::Expectation => false,
+            Sight::Console | Sight::Steps | Sight::Expectation => false,
         }
     }
 }

@@ -146,7 +146,7 @@ fn registration(
     at: usize,
 ) -> usize {
     if let Some(span) = recorded.last(builder, kind, driver, at) {
-        builder.evidence(span, [at]);
+        builder.evidence(span, at);
         builder.life.spans[span].took = Some(took);
         return span;
     }
@@ -201,32 +201,38 @@ impl<'a> Line<'_, 'a> {
             self.mark(Kind::Stray);
             // It is drawn all the same.
             if begins {
-                device.state = State::Probing;
-                device.phase = Phase::First;
-                device.driver = self.driver;
-                self.make(device, what);
+                self.make(device, what, State::Probing, Phase::First);
             }
             return;
         };
-        device.state = next;
-        device.phase = phase;
-        device.driver = self.driver;
-        self.make(device, what);
+        self.make(device, what, next, phase);
     }
 
     /// Makes a mark of the line.
-    fn mark(&mut self, kind: Kind) -> usize {
+    fn mark(&mut self, kind: Kind) {
+        self.span(kind, self.at, Some(self.at));
+    }
+
+    /// Makes a span of the device.
+    fn span(&mut self, kind: Kind, began: usize, ended: Option<usize>) -> usize {
+        let span = self.builder.span(kind, self.name, began, ended);
+        self.of_device(span)
+    }
+
+    /// A span is the device's.
+    fn of_device(&mut self, span: usize) -> usize {
         let lane = self.builder.device(self.name);
-        let span = self.builder.span(kind, self.name, self.at, Some(self.at));
         let of = &mut self.builder.life.spans[span];
         of.device = Some(lane);
         of.driver = Some(self.driver.to_owned());
         span
     }
 
-    /// Makes of the line what it tells, where nothing contradicts it.
-    fn make(&mut self, device: &mut Device<'a>, what: &'a What) {
+    /// Makes of the line what it tells, which brings the device so far.
+    fn make(&mut self, device: &mut Device<'a>, what: &'a What, state: State, phase: Phase) {
         let at = self.at;
+        (device.state, device.phase) = (state, phase);
+        device.driver = self.driver;
         match what {
             What::ProbeBegan {
                 asynchronous,
@@ -238,13 +244,15 @@ impl<'a> Line<'_, 'a> {
             What::ProbeEnded { ret, took, .. } => {
                 let Some(probe) = device.probe else { return };
                 let longer = self.trials.longer.get(&at).copied().unwrap_or_default();
-                let time = self.builder.time(at);
-                self.builder.evidence(probe, [at]);
+                let recorded = self.builder.life.spans[probe].facts.at.is_some();
+                if recorded {
+                    self.builder.evidence(probe, at);
+                } else {
+                    self.builder.end(probe, at);
+                }
                 let of = &mut self.builder.life.spans[probe];
                 of.took = Some(*took + longer);
-                if of.facts.at.is_none() {
-                    of.end = Some(time);
-                    of.ended = Some(at);
+                if !recorded {
                     of.ret = Some(*ret);
                 }
             }
@@ -259,13 +267,8 @@ impl<'a> Line<'_, 'a> {
                     matches!(self.builder.events[*place].what, What::ProbeEnded { .. })
                 });
                 let began = ended.unwrap_or(of.began);
-                let lane = self.builder.device(self.name);
-                let span = self
-                    .builder
-                    .span(Kind::SecondPhase, self.name, began, Some(at));
+                let span = self.span(Kind::SecondPhase, began, Some(at));
                 let of = &mut self.builder.life.spans[span];
-                of.device = Some(lane);
-                of.driver = Some(self.driver.to_owned());
                 of.ret = Some(*ret);
                 of.cause = Some(probe);
             }
@@ -274,28 +277,22 @@ impl<'a> Line<'_, 'a> {
                     .recorded
                     .last(self.builder, Kind::Remove, self.name, at)
                     .filter(|remove| at < self.builder.life.spans[*remove].end_place());
-                let span = recorded.unwrap_or_else(|| {
-                    let span = self.mark(Kind::Remove);
-                    let of = &mut self.builder.life.spans[span];
-                    of.end = None;
-                    of.ended = None;
-                    span
-                });
-                self.builder.evidence(span, [at]);
+                let span = recorded.unwrap_or_else(|| self.span(Kind::Remove, at, None));
+                self.builder.evidence(span, at);
                 self.builder.life.spans[span].driver = Some(self.driver.to_owned());
                 device.remove = Some(span);
             }
             What::Unbound { .. } => {
                 self.mark(Kind::Unbound);
                 if let Some(remove) = device.remove {
-                    self.builder.evidence(remove, [at]);
+                    self.builder.evidence(remove, at);
                 }
             }
             What::DevresReleased { .. } => {
                 self.mark(Kind::DevresReleased);
                 if let Some(remove) = device.remove.take() {
                     let time = self.builder.time(at);
-                    self.builder.evidence(remove, [at]);
+                    self.builder.evidence(remove, at);
                     let of = &mut self.builder.life.spans[remove];
                     of.end = of.end.max(Some(time));
                     of.ended = of.ended.max(Some(at));
@@ -307,31 +304,25 @@ impl<'a> Line<'_, 'a> {
 
     fn probe_began(&mut self, asynchronous: bool, cpu: u32, pid: u32, task: &str) -> usize {
         let at = self.at;
-        let lane = self.builder.device(self.name);
         let task = self.builder.task(Some(pid), Some(task));
         let recorded = self
             .recorded
             .last(self.builder, Kind::Probe, self.name, at)
             .filter(|probe| self.builder.life.spans[*probe].task == Some(task));
         if let Some(probe) = recorded {
-            self.builder.evidence(probe, [at]);
+            self.builder.evidence(probe, at);
             self.builder.life.spans[probe].asynchronous = Some(asynchronous);
             return probe;
         }
-        let span = self.builder.span(Kind::Probe, self.name, at, None);
+        let span = self.span(Kind::Probe, at, None);
         let of = &mut self.builder.life.spans[span];
-        of.device = Some(lane);
-        of.driver = Some(self.driver.to_owned());
         of.task = Some(task);
         of.cpu = Some(cpu);
         of.asynchronous = Some(asynchronous);
         of.facts.by_core = self.trials.failed.contains(&at);
         if let Some((began, ended)) = self.trials.of_probe.get(&at) {
-            let trial = self.builder.span(Kind::Trial, self.name, *began, *ended);
-            let of = &mut self.builder.life.spans[trial];
-            of.device = Some(lane);
-            of.driver = Some(self.driver.to_owned());
-            of.task = Some(task);
+            let trial = self.span(Kind::Trial, *began, *ended);
+            self.builder.life.spans[trial].task = Some(task);
         }
         span
     }
@@ -344,14 +335,14 @@ impl<'a> Line<'_, 'a> {
             .last(self.builder, Kind::Firmware, self.name, at)
             .filter(|request| self.builder.life.spans[*request].took.is_none());
         if let Some(request) = recorded {
-            self.builder.evidence(request, [at]);
+            self.builder.evidence(request, at);
             let of = &mut self.builder.life.spans[request];
             of.took = Some(took);
             of.facts.bytes = Some(bytes);
             return;
         }
-        let lane = self.builder.device(self.name);
         let span = self.builder.span_until(Kind::Firmware, self.name, took, at);
+        self.of_device(span);
         let of_probe = &self.builder.life.spans[probe];
         // `took` is rounded up.
         let (begin, began) = (of_probe.begin, of_probe.began);
@@ -361,8 +352,6 @@ impl<'a> Line<'_, 'a> {
         let of = &mut self.builder.life.spans[span];
         of.begin = of.begin.max(begin);
         of.began = of.began.max(began + 1);
-        of.device = Some(lane);
-        of.driver = Some(self.driver.to_owned());
         of.task = task;
         of.ret = Some(ret);
         of.facts.bytes = Some(bytes);
@@ -394,12 +383,8 @@ fn calls<'a>(builder: &mut Builder<'a>) {
                     builder.span(Kind::Stray, on.clone(), at, Some(at));
                     continue;
                 };
-                let time = builder.time(at);
-                builder.evidence(span, [at]);
-                let of = &mut builder.life.spans[span];
-                of.end = Some(time);
-                of.ended = Some(at);
-                of.ret = Some(*ret);
+                builder.end(span, at);
+                builder.life.spans[span].ret = Some(*ret);
             }
             What::Loaded {
                 module,

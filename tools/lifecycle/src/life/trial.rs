@@ -83,12 +83,9 @@ fn of_device(events: &[Event], device: &[usize], found: &mut Trials) {
     let mut from = 0;
     while let Some(began) = (from..device.len()).find(is_begin) {
         let (again, whole) = match trial(events, device, began) {
-            Trial::None => {
-                from = began + 1;
-                continue;
-            }
-            Trial::Failed => {
-                found.failed.push(device[began]);
+            trial @ (Trial::None | Trial::Failed) => {
+                let failed = (trial == Trial::Failed).then_some(device[began]);
+                found.failed.extend(failed);
                 from = began + 1;
                 continue;
             }

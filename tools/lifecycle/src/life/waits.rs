@@ -128,19 +128,18 @@ fn flushes(life: &Life) -> Vec<Wait> {
         if on.is_empty() {
             continue;
         }
-        let mut events: Vec<usize> = scheduled;
+        let mut events = scheduled;
         events.push(flush.began);
         events.extend(flush.ended);
         let caller = flush.facts.caller.as_deref().map(function);
         let through = caller.map_or(Through::AsyncWork, |caller| {
             Through::Flush(caller.to_owned())
         });
-        waits.extend(
-            wait(life, at, through, flush.ended, on, events).map(|wait| Wait {
-                inferred: domain != 0,
-                ..wait
-            }),
-        );
+        let mut wait = wait(life, at, through, flush.ended, on, events);
+        if let Some(wait) = &mut wait {
+            wait.inferred = domain != 0;
+        }
+        waits.extend(wait);
     }
     waits
 }
@@ -187,14 +186,8 @@ fn locks(life: &Life) -> Vec<Wait> {
         let mut events = vec![spans[blocking].began, span.began];
         events.extend(spans[blocking].ended);
         events.extend(ended);
-        waits.extend(wait(
-            life,
-            at,
-            Through::DeviceLock,
-            ended,
-            vec![blocking],
-            events,
-        ));
+        let on = vec![blocking];
+        waits.extend(wait(life, at, Through::DeviceLock, ended, on, events));
     }
     waits
 }
@@ -228,14 +221,8 @@ fn unregistrations(life: &Life) -> Vec<Wait> {
             .iter()
             .flat_map(|probe| [Some(life.spans[*probe].began), life.spans[*probe].ended]);
         let events = places.flatten().chain([span.began]).chain(began).collect();
-        waits.extend(wait(
-            life,
-            at,
-            Through::DriverInUse,
-            began,
-            blocking,
-            events,
-        ));
+        let through = Through::DriverInUse;
+        waits.extend(wait(life, at, through, began, blocking, events));
     }
     waits
 }
@@ -251,13 +238,8 @@ fn wait(
 ) -> Option<Wait> {
     // The outermost function of the kernel that the task was in.
     let is_function = |span: &Span| span.kind.is_bar() && !matches!(span.kind, Kind::Call(_));
-    let mut outermost = is_function(&life.spans[at]).then_some(at);
-    let mut inner = at;
-    while let Some(outer) = life.within(inner, is_function) {
-        outermost = Some(outer);
-        inner = outer;
-    }
-    let span = outermost?;
+    let around = std::iter::successors(Some(at), |inner| life.within(*inner, is_function));
+    let span = around.filter(|of| is_function(&life.spans[*of])).last()?;
     on.sort_by_key(|on| (life.end_of(*on), *on));
     events.sort_unstable();
     events.dedup();
@@ -337,10 +319,9 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         let meanwhile = ended(at).iter().chain(&open).rev();
         let meanwhile = meanwhile
             .filter(|(_, (work, _))| spans[*work].task != flush.task && spans[*work].begin <= end);
-        let all = if most == usize::MAX {
-            0
-        } else {
-            meanwhile.clone().count()
+        let all = match most {
+            usize::MAX => 0,
+            _ => meanwhile.clone().count(),
         };
         let (works, mut on): (Vec<usize>, Vec<usize>) =
             meanwhile.take(most).map(|(_, pair)| *pair).unzip();
@@ -387,10 +368,7 @@ fn boot(life: &Life) -> Option<Wait> {
     let mut on: Vec<usize> = life
         .of(Kind::Probe)
         .filter(|(_, probe)| probe.asynchronous == Some(true))
-        .filter(|(_, probe)| {
-            let ended = probe.end;
-            ended.is_some_and(|ended| boot.begin < ended && ended <= end)
-        })
+        .filter(|(_, probe)| probe.end > Some(boot.begin) && probe.end <= Some(end))
         .map(|(at, _)| at)
         .collect();
     on.sort_by_key(|probe| (life.end_of(*probe), *probe));
@@ -497,11 +475,8 @@ impl<'a> Ended<'a> {
 
     /// The asynchronous probes that ended while a call was under way, in this order.
     fn meanwhile(&self, life: &Life, call: usize) -> &[(Micros, usize)] {
-        between(
-            &self.asynchronous,
-            life.spans[call].begin,
-            life.end_of(call),
-        )
+        let (begin, end) = (life.spans[call].begin, life.end_of(call));
+        between(&self.asynchronous, begin, end)
     }
 
     /// Whether an asynchronous probe that was there before this time goes on after another.

@@ -121,10 +121,8 @@ impl Life {
     pub fn waves(&self) -> Vec<Wave> {
         let waiting = self.waiting();
         let asked = |probe: usize| {
-            let waiting = waiting
-                .get(&probe)
-                .map(|waiting| self.spans[*waiting].begin);
-            waiting.unwrap_or(self.spans[probe].begin)
+            let since = waiting.get(&probe).copied().unwrap_or(probe);
+            self.spans[since].begin
         };
         let mut registrations: HashMap<&str, Vec<usize>> = HashMap::new();
         for (at, span) in self.of(Kind::Register) {
@@ -185,20 +183,12 @@ impl Life {
             let last = ends.and_then(|ends| ends.into_iter().max());
             last.map(|last| last - begin)
         };
-        let until_bound = last(probes.iter().map(|probe| self.spans[*probe].end).collect());
-        let until_ready = last(
-            probes
-                .iter()
-                .map(|probe| ready.get(probe).copied())
-                .collect(),
-        );
-        let ended = probes
-            .iter()
-            .filter(|probe| self.spans[**probe].end.is_some());
-        let slowest = ended
-            .map(|probe| self.length(*probe))
-            .max()
-            .unwrap_or_default();
+        let all = probes.iter();
+        let until_bound = last(all.clone().map(|probe| self.spans[*probe].end).collect());
+        let until_ready = last(all.clone().map(|probe| ready.get(probe).copied()).collect());
+        let ended = all.filter(|probe| self.spans[**probe].end.is_some());
+        let slowest = ended.map(|probe| self.length(*probe)).max();
+        let slowest = slowest.unwrap_or_default();
         Wave {
             driver: driver.to_owned(),
             registration,
