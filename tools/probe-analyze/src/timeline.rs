@@ -2,9 +2,7 @@
 
 //! `probe-analyze timeline`.
 
-use std::path::PathBuf;
-
-use timeline::files::{Pictures, NAMES};
+use timeline::files::{self, NAMES};
 use timeline::Heading;
 
 use crate::cli;
@@ -20,12 +18,10 @@ pub fn run(args: &cli::Timeline) -> Result<()> {
         identity: kernel.unwrap_or_default(),
         parts: vec![],
     };
-    let pictures = Pictures::of(&summary.life, &heading);
-    interrupt::complete(|| pictures.write(&args.out))
+    interrupt::complete(|| files::write(&summary.life, &heading, &args.out))
         .map_err(|error| Error::storage(&args.out, &error))?;
-    let files: Vec<PathBuf> = NAMES.iter().map(|name| args.out.join(name)).collect();
     if args.json {
-        output::json(&files)?;
+        output::json(&NAMES.map(|name| args.out.join(name)))?;
     } else if !args.quiet {
         let names = NAMES.join(", ");
         output::result(&format!("the timeline: {names} in {}", args.out.display()))?;

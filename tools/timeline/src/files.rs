@@ -13,33 +13,18 @@ use crate::{page::page, svg::svg, trace::trace, Heading};
 /// The names of the files.
 pub const NAMES: [&str; 3] = ["timeline.svg", "timeline.html", "timeline.trace.json"];
 
-/// The pictures of one timeline.
-#[derive(Clone, Copy, Debug)]
-pub struct Pictures<'a> {
-    timeline: &'a Life,
-    heading: &'a Heading,
-}
-
-impl<'a> Pictures<'a> {
-    /// Those of a timeline.
-    pub fn of(timeline: &'a Life, heading: &'a Heading) -> Self {
-        Self { timeline, heading }
+/// Draws the pictures of a timeline into a directory, which is made if it is not there: one after the
+/// other, since each may take hundreds of megabytes. Each has its name only when it is complete.
+///
+/// # Errors
+///
+/// The first error of the file system: the directory cannot be made, or a file cannot be written.
+pub fn write(timeline: &Life, heading: &Heading, directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    for (name, draw) in NAMES.iter().zip([svg, page, trace]) {
+        let partial = directory.join(format!(".{name}.partial"));
+        fs::write(&partial, draw(timeline, heading))?;
+        fs::rename(&partial, directory.join(name))?;
     }
-
-    /// Draws the pictures into a directory, which is made if it is not there: one after the other,
-    /// since each may take hundreds of megabytes. Each has its name only when it is complete.
-    ///
-    /// # Errors
-    ///
-    /// The first error of the file system: the directory cannot be made, or a file cannot be
-    /// written.
-    pub fn write(&self, directory: &Path) -> io::Result<()> {
-        fs::create_dir_all(directory)?;
-        for (name, draw) in NAMES.iter().zip([svg, page, trace]) {
-            let partial = directory.join(format!(".{name}.partial"));
-            fs::write(&partial, draw(self.timeline, self.heading))?;
-            fs::rename(&partial, directory.join(name))?;
-        }
-        Ok(())
-    }
+    Ok(())
 }

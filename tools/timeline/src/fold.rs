@@ -8,10 +8,10 @@ use lifecycle::life::Life;
 use lifecycle::Micros;
 
 use crate::lane::{Lane, Of};
-use crate::look::{self, Look};
+use crate::look;
 
 /// Up to this number of lanes of a kind, each is shown by itself.
-pub const LANES: usize = 24;
+const LANES: usize = 24;
 
 /// The number of lanes that are shown by themselves among those that are alike: the slowest, or
 /// the first that failed.
@@ -19,7 +19,7 @@ const SHOWN: usize = 3;
 
 /// A strip of the picture: one lane, or many lanes that are alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub(crate) enum Shown {
     /// A lane.
     One(Lane),
     /// Lanes that are alike, and their number with those that are shown by themselves.
@@ -28,7 +28,7 @@ pub enum Shown {
 
 impl Shown {
     /// The kind of the lanes.
-    pub fn of(&self) -> Of {
+    pub(crate) fn of(&self) -> Of {
         match self {
             Self::One(lane) => lane.of,
             Self::Many(lanes, _) => lanes[0].of,
@@ -40,7 +40,7 @@ impl Shown {
 ///
 /// Devices are alike if they have the same drivers and their bars have the same looks and results.
 /// Tasks are alike if they have the same name, and the same bars of them failed.
-pub fn fold(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
+pub(crate) fn fold(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
     let mut shown = Vec::new();
     for of in [Of::Caller, Of::Device, Of::Worker] {
         let of_kind: Vec<Lane> = lanes.iter().filter(|lane| lane.of == of).cloned().collect();
@@ -56,10 +56,8 @@ pub fn fold(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
 fn fold_kind(timeline: &Life, lanes: Vec<Lane>) -> Vec<Shown> {
     let mut alike: BTreeMap<Signature, Vec<usize>> = BTreeMap::new();
     for (at, lane) in lanes.iter().enumerate() {
-        alike
-            .entry(Signature::of(timeline, lane))
-            .or_default()
-            .push(at);
+        let signature = Signature::of(timeline, lane);
+        alike.entry(signature).or_default().push(at);
     }
     // A group stands where its first lane does.
     let mut groups: Vec<Vec<usize>> = alike.into_values().collect();
@@ -97,7 +95,7 @@ struct Signature {
     /// The drivers of a device; the first word of a task's name.
     names: Vec<String>,
     /// The bars: look, result, and whether they have no end. Of tasks, only those that stand out.
-    bars: BTreeSet<(Look, Option<i32>, bool)>,
+    bars: BTreeSet<(&'static str, Option<i32>, bool)>,
 }
 
 impl Signature {
@@ -112,7 +110,7 @@ impl Signature {
         let bars = lane.bars.iter().map(|placed| &timeline.spans[placed.bar]);
         let bars = bars
             .filter(|bar| lane.of == Of::Device || look::failed(bar) || bar.end.is_none())
-            .map(|bar| (Look::of(bar), bar.ret, bar.end.is_none()));
+            .map(|bar| (look::look(bar), bar.ret, bar.end.is_none()));
         Self {
             names,
             bars: bars.collect(),
@@ -121,7 +119,7 @@ impl Signature {
 }
 
 /// The longest bar of each lane: the shortest, the median and the longest of these.
-pub fn spread(timeline: &Life, lanes: &[Lane]) -> Option<[Micros; 3]> {
+pub(crate) fn spread(timeline: &Life, lanes: &[Lane]) -> Option<[Micros; 3]> {
     let mut longest: Vec<Micros> = lanes
         .iter()
         .filter_map(|lane| lane.longest(timeline))

@@ -50,19 +50,3 @@ pub(crate) fn json(value: &impl Serialize) -> String {
         false => text,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists() {
-        let listed = |items: &[&str]| {
-            let mut text = String::new();
-            list(&mut text, items);
-            text
-        };
-        assert_eq!(listed(&[]), "[]");
-        assert_eq!(listed(&["1", "<"]), "[\"1\",\"\\u003c\"]");
-    }
-}

@@ -7,12 +7,11 @@ use std::collections::HashMap;
 use lifecycle::life::{Kind, Life};
 use lifecycle::Micros;
 
-use crate::look;
-use crate::words;
+use crate::{look, words};
 
 /// The kinds of lanes, in the order of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Of {
+pub(crate) enum Of {
     /// A task that asks for something: insmod, rmmod, a shell.
     Caller,
     /// A device.
@@ -23,7 +22,7 @@ pub enum Of {
 
 impl Of {
     /// The heading of these lanes.
-    pub fn heading(self) -> &'static str {
+    pub(crate) fn heading(self) -> &'static str {
         match self {
             Self::Caller => "tasks",
             Self::Device => "devices",
@@ -34,35 +33,29 @@ impl Of {
 
 /// A lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lane {
-    /// Its kind.
-    pub of: Of,
+pub(crate) struct Lane {
+    pub(crate) of: Of,
     /// The device or the task.
-    pub index: usize,
-    /// Its name.
-    pub name: String,
-    /// Its bars.
-    pub bars: Vec<Placed>,
-    /// Its marks.
-    pub marks: Vec<usize>,
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) bars: Vec<Placed>,
+    pub(crate) marks: Vec<usize>,
     /// The number of rows of its bars.
-    pub rows: usize,
+    pub(crate) rows: usize,
 }
 
 /// The place of a bar in its lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
-    /// The bar.
-    pub bar: usize,
+pub(crate) struct Placed {
+    pub(crate) bar: usize,
     /// The row, from above.
-    pub row: usize,
-    /// Its size in the row.
-    pub size: Size,
+    pub(crate) row: usize,
+    pub(crate) size: Size,
 }
 
 /// The size of a bar in its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
+pub(crate) enum Size {
     /// All of the row.
     Full,
     /// The upper edge: the bar is around the others.
@@ -72,45 +65,53 @@ pub enum Size {
 }
 
 /// All lanes of a timeline.
-pub fn lanes(timeline: &Life) -> Vec<Lane> {
-    let mut marks = Marks::of(timeline);
-    let devices = timeline.devices.iter().enumerate().map(|(index, device)| {
-        let bars = device.spans.iter().copied();
-        let bars = bars.filter(|bar| of_device(timeline.spans[*bar].kind));
-        let marks = marks.devices.remove(&index).unwrap_or_default();
-        lane(
-            timeline,
-            Of::Device,
-            index,
-            device.name.clone(),
-            bars.collect(),
-            marks,
-        )
-    });
-    let tasks = timeline.tasks.iter().enumerate().map(|(index, task)| {
-        let worker = task
-            .name
-            .as_deref()
-            .is_some_and(|name| name.starts_with("kworker/"));
-        let of = if worker { Of::Worker } else { Of::Caller };
-        let marks = marks.tasks.remove(&index).unwrap_or_default();
-        lane(
-            timeline,
+pub(crate) fn lanes(timeline: &Life) -> Vec<Lane> {
+    let spans = &timeline.spans;
+    // A mark about a device is in the lane of the device.
+    let mut marks: HashMap<(Option<usize>, Option<usize>), Vec<usize>> = HashMap::new();
+    for (at, mark) in spans.iter().enumerate() {
+        if words::mark(mark).is_some() {
+            let lane = (mark.device, mark.task.filter(|_| mark.device.is_none()));
+            marks.entry(lane).or_default().push(at);
+        }
+    }
+    let mut lane = |of, device: Option<usize>, task, name, bars: Vec<usize>| {
+        let (bars, rows) = place(timeline, bars);
+        Lane {
             of,
-            index,
-            words::task(timeline, index),
-            task.spans.clone(),
-            marks,
-        )
-    });
-    let mut lanes: Vec<Lane> = devices
-        .chain(tasks)
-        .filter(|lane| !lane.bars.is_empty() || !lane.marks.is_empty())
-        .collect();
+            index: device.or(task).unwrap_or_default(),
+            name,
+            bars,
+            marks: marks.remove(&(device, task)).unwrap_or_default(),
+            rows,
+        }
+    };
+    let mut lanes = Vec::new();
+    for (index, device) in timeline.devices.iter().enumerate() {
+        let bars = device.spans.iter().copied();
+        let bars = bars.filter(|bar| of_device(spans[*bar].kind)).collect();
+        lanes.push(lane(
+            Of::Device,
+            Some(index),
+            None,
+            device.name.clone(),
+            bars,
+        ));
+    }
+    for (index, task) in timeline.tasks.iter().enumerate() {
+        let name = task.name.as_deref();
+        let of = match name.is_some_and(|name| name.starts_with("kworker/")) {
+            true => Of::Worker,
+            false => Of::Caller,
+        };
+        let name = words::task(timeline, index);
+        lanes.push(lane(of, None, Some(index), name, task.spans.clone()));
+    }
+    lanes.retain(|lane| !lane.bars.is_empty() || !lane.marks.is_empty());
     // The tasks are in the order of their first bars.
     let began = |lane: &Lane| {
         let first = lane.bars.first().filter(|_| lane.of == Of::Caller);
-        first.map(|placed| timeline.spans[placed.bar].begin)
+        first.map(|placed| spans[placed.bar].begin)
     };
     lanes.sort_by_key(|lane| (lane.of, began(lane)));
     lanes
@@ -125,41 +126,9 @@ fn of_device(kind: Kind) -> bool {
     )
 }
 
-/// The marks of each lane.
-#[derive(Debug, Default)]
-struct Marks {
-    devices: HashMap<usize, Vec<usize>>,
-    tasks: HashMap<usize, Vec<usize>>,
-}
-
-impl Marks {
-    fn of(timeline: &Life) -> Self {
-        let mut marks = Self::default();
-        for (at, mark) in timeline.spans.iter().enumerate() {
-            if words::mark(mark).is_none() {
-                continue;
-            }
-            // A mark about a device is in the lane of the device.
-            if let Some(device) = mark.device {
-                marks.devices.entry(device).or_default().push(at);
-            } else if let Some(task) = mark.task {
-                marks.tasks.entry(task).or_default().push(at);
-            }
-        }
-        marks
-    }
-}
-
-/// Gives each bar a row: inner bars are below outer ones, and bars that overlap have different
-/// rows.
-fn lane(
-    timeline: &Life,
-    of: Of,
-    index: usize,
-    name: String,
-    bars: Vec<usize>,
-    marks: Vec<usize>,
-) -> Lane {
+/// Gives each bar of a lane a row: inner bars are below outer ones, and bars that overlap have
+/// different rows. Returns how many rows there are, too.
+fn place(timeline: &Life, bars: Vec<usize>) -> (Vec<Placed>, usize) {
     let mut placed: Vec<Placed> = Vec::new();
     // The bars that have not ended, which may be around the next one.
     let mut open: Vec<Placed> = Vec::new();
@@ -193,20 +162,13 @@ fn lane(
         }
         placed.push(Placed { bar: at, row, size });
     }
-    Lane {
-        of,
-        index,
-        name,
-        bars: placed,
-        marks,
-        rows: taken.len().max(1),
-    }
+    (placed, taken.len().max(1))
 }
 
 impl Lane {
     /// The length of the longest probe of a device, or of the longest bar of a task. A bar without an
     /// end goes to the end of the log.
-    pub fn longest(&self, timeline: &Life) -> Option<Micros> {
+    pub(crate) fn longest(&self, timeline: &Life) -> Option<Micros> {
         let counts = |kind| self.of != Of::Device || kind == Kind::Probe;
         let bars = self.bars.iter().map(|placed| placed.bar);
         bars.filter(|bar| counts(timeline.spans[*bar].kind))
@@ -215,7 +177,7 @@ impl Lane {
     }
 
     /// Whether a bar in it failed or has no end.
-    pub fn stands_out(&self, timeline: &Life) -> bool {
+    pub(crate) fn stands_out(&self, timeline: &Life) -> bool {
         self.bars
             .iter()
             .map(|placed| &timeline.spans[placed.bar])

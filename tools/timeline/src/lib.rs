@@ -5,19 +5,19 @@
 //!
 //! [`svg`] draws it for documents, [`page`] makes a page that can be zoomed, and [`trace`] writes
 //! the Trace Event Format, which Perfetto opens. All three have the same bars in the same lanes
-//! ([`lane`]); the first folds lanes that are alike ([`fold`]).
+//! (`lane.rs`); the first folds lanes that are alike (`fold.rs`).
 //!
 //! A timeline goes in, text comes out; only [`files`] does I/O.
 
 use lifecycle::Micros;
 
 pub mod files;
-pub mod fold;
+mod fold;
 mod json;
-pub mod lane;
+mod lane;
 pub mod look;
 pub mod page;
-pub mod scale;
+mod scale;
 pub mod svg;
 pub mod trace;
 pub mod words;

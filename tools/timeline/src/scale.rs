@@ -6,7 +6,7 @@ use lifecycle::Micros;
 
 /// Maps the time of a log to a width.
 #[derive(Clone, Copy, Debug)]
-pub struct Scale {
+pub(crate) struct Scale {
     begin: Micros,
     length: f64,
     left: f64,
@@ -15,16 +15,15 @@ pub struct Scale {
 
 /// A tick of the axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tick {
-    /// Its time.
-    pub time: Micros,
+pub(crate) struct Tick {
+    pub(crate) time: Micros,
     /// The time since the beginning of the log, with its unit.
-    pub label: String,
+    pub(crate) label: String,
 }
 
 impl Scale {
     /// From `begin` at `left` to `end`, `width` further right.
-    pub fn new(begin: Micros, end: Micros, left: f64, width: f64) -> Self {
+    pub(crate) fn new(begin: Micros, end: Micros, left: f64, width: f64) -> Self {
         Self {
             begin,
             // A log of one event has no length.
@@ -35,12 +34,12 @@ impl Scale {
     }
 
     /// The x of a time.
-    pub fn x(&self, time: Micros) -> f64 {
+    pub(crate) fn x(&self, time: Micros) -> f64 {
         self.left + (time - self.begin).as_f64() / self.length * self.width
     }
 
     /// Round times since the beginning: the beginning, and at most `most` more.
-    pub fn ticks(&self, most: u32) -> Vec<Tick> {
+    pub(crate) fn ticks(&self, most: u32) -> Vec<Tick> {
         let least = self.length / f64::from(most);
         let step = (0..)
             .flat_map(|power| {
@@ -94,15 +93,5 @@ mod tests {
         for length in (0..40).map(|power| 1 << power) {
             assert!((2..=11).contains(&labels(length).len()), "{length}");
         }
-    }
-
-    #[test]
-    fn places() {
-        let scale = Scale::new(Micros(1000), Micros(3000), 50.0, 200.0);
-        assert_eq!(scale.x(Micros(1000)), 50.0);
-        assert_eq!(scale.x(Micros(1500)), 100.0);
-        assert_eq!(scale.x(Micros(3000)), 250.0);
-        let empty = Scale::new(Micros(5), Micros(5), 50.0, 200.0);
-        assert_eq!(empty.x(Micros(5)), 50.0);
     }
 }

@@ -35,7 +35,7 @@ pub fn style() -> String {
 
 /// Draws a timeline.
 pub fn svg(timeline: &Life, heading: &Heading) -> String {
-    let (legend, below_legend) = legend::legend(timeline, MARGIN, 66.0, WIDTH - MARGIN);
+    let (legend, below_legend) = legend::legend(timeline, 66.0);
     let parts = if heading.parts.is_empty() { 0.0 } else { PART };
     let layout = Layout::new(timeline, below_legend + parts + 26.0);
     let scale = Scale::new(timeline.begin, timeline.end, GUTTER, RIGHT - GUTTER);

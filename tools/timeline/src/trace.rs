@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::json::{json as written, List};
 use crate::lane::{lanes, Lane, Of};
-use crate::look::Look;
+use crate::look::look;
 use crate::words;
 use crate::Heading;
 
@@ -24,7 +24,8 @@ const ABOVE_ALL_PIDS: usize = 1 << 22;
 struct Event {
     name: String,
     cat: &'static str,
-    ph: Phase,
+    /// The phase: metadata, a complete slice, an instant, the start and the finish of a flow.
+    ph: &'static str,
     /// Since boot, in microseconds.
     ts: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,21 +44,6 @@ struct Event {
     args: BTreeMap<&'static str, serde_json::Value>,
 }
 
-/// The phases that are used.
-#[derive(Clone, Copy, Debug, Serialize)]
-enum Phase {
-    #[serde(rename = "M")]
-    Metadata,
-    #[serde(rename = "X")]
-    Complete,
-    #[serde(rename = "i")]
-    Instant,
-    #[serde(rename = "s")]
-    FlowStart,
-    #[serde(rename = "f")]
-    FlowEnd,
-}
-
 /// A track: its process, which stands for the kind of lane, and its thread.
 #[derive(Clone, Copy, Debug)]
 struct Track {
@@ -66,7 +52,7 @@ struct Track {
 }
 
 impl Event {
-    fn new(name: impl Into<String>, ph: Phase, ts: Micros, track: Track) -> Self {
+    fn new(name: impl Into<String>, ph: &'static str, ts: Micros, track: Track) -> Self {
         Self {
             name: name.into(),
             cat: "timeline",
@@ -82,35 +68,29 @@ impl Event {
         }
     }
 
-    /// The name, or the place, of a process or a thread.
-    fn metadata(name: &str, track: Track, key: &'static str, value: serde_json::Value) -> Self {
-        let mut event = Self::new(name, Phase::Metadata, Micros(0), track);
-        event.cat = "__metadata";
-        event.args.insert(key, value);
-        event
+    /// The name and the place of a process or a thread.
+    fn metadata(of: &str, track: Track, name: &str, place: usize) -> [Self; 2] {
+        [("name", name.into()), ("sort_index", place.into())].map(|(key, value)| {
+            let mut event = Self::new(format!("{of}_{key}"), "M", Micros(0), track);
+            event.cat = "__metadata";
+            event.args.insert(key, value);
+            event
+        })
     }
 }
 
 /// Writes a timeline.
 pub fn trace(timeline: &Life, heading: &Heading) -> String {
     let lanes = lanes(timeline);
-    let data = json!({ "identity": heading.identity, "title": heading.title });
-    let data = written(&data);
+    let data = written(&json!({ "identity": heading.identity, "title": heading.title }));
     let mut trace = format!("{{\"displayTimeUnit\":\"ms\",\"otherData\":{data},\"traceEvents\":");
     let mut events = List::new(&mut trace);
     for of in [Of::Caller, Of::Device, Of::Worker] {
-        let process = Track {
-            pid: process(of),
-            tid: 0,
-        };
-        let (name, place) = (of.heading().into(), process.pid.into());
-        events.push(&Event::metadata("process_name", process, "name", name));
-        events.push(&Event::metadata(
-            "process_sort_index",
-            process,
-            "sort_index",
-            place,
-        ));
+        let pid = process(of);
+        let process = Track { pid, tid: 0 };
+        for event in Event::metadata("process", process, of.heading(), pid) {
+            events.push(&event);
+        }
     }
     let flows = Flows::of(timeline);
     let mut used = 0;
@@ -121,14 +101,9 @@ pub fn trace(timeline: &Life, heading: &Heading) -> String {
                 0 => lane.name.clone(),
                 _ => format!("{} ({})", lane.name, number + 1),
             };
-            events.push(&Event::metadata("thread_name", track, "name", name.into()));
-            let index = place.into();
-            events.push(&Event::metadata(
-                "thread_sort_index",
-                track,
-                "sort_index",
-                index,
-            ));
+            for event in Event::metadata("thread", track, &name, place) {
+                events.push(&event);
+            }
             for slice in slices {
                 for event in flows.slice(timeline, lane.of, slice, track) {
                     events.push(&event);
@@ -137,7 +112,7 @@ pub fn trace(timeline: &Life, heading: &Heading) -> String {
             for mark in lane.marks.iter().filter(|_| number == 0) {
                 let mark = &timeline.spans[*mark];
                 let name = words::mark(mark).unwrap_or_default();
-                let mut event = Event::new(name, Phase::Instant, mark.begin, track);
+                let mut event = Event::new(name, "i", mark.begin, track);
                 event.s = Some("t");
                 events.push(&event);
             }
@@ -147,12 +122,9 @@ pub fn trace(timeline: &Life, heading: &Heading) -> String {
     trace + "}\n"
 }
 
+/// The process that stands for a kind of lane.
 fn process(of: Of) -> usize {
-    match of {
-        Of::Caller => 1,
-        Of::Device => 2,
-        Of::Worker => 3,
-    }
+    of as usize + 1
 }
 
 /// The track of a lane: a task's own number, or one that no task has.
@@ -164,17 +136,12 @@ fn track(timeline: &Life, lane: &Lane, number: usize, used: &mut usize) -> Track
     // CAST: a number of a task fits into 32 bits. Perfetto gives the number 0 a meaning of its own.
     #[allow(clippy::cast_possible_truncation)]
     let own = pid.filter(|pid| number == 0 && *pid != 0);
-    let tid = own.map_or_else(
-        || {
-            *used += 1;
-            ABOVE_ALL_PIDS + *used
-        },
-        |pid| pid as usize,
-    );
-    Track {
-        pid: process(lane.of),
-        tid,
-    }
+    let tid = own.map(|pid| pid as usize).unwrap_or_else(|| {
+        *used += 1;
+        ABOVE_ALL_PIDS + *used
+    });
+    let pid = process(lane.of);
+    Track { pid, tid }
 }
 
 /// The source of a slice.
@@ -264,23 +231,23 @@ impl Flows {
         let (mut event, details, phase, ids) = match slice {
             Slice::Bar(at) => {
                 let bar = &timeline.spans[at];
-                let mut event = Event::new(words::what(bar), Phase::Complete, bar.begin, track);
-                event.cat = Look::of(bar).class();
+                let mut event = Event::new(words::what(bar), "X", bar.begin, track);
+                event.cat = look(bar);
                 event.dur = Some((timeline.end_of(at) - bar.begin).0);
                 let from = self.from.get(&at).filter(|_| of == Of::Device);
                 let details = words::details(timeline, at);
-                (event, details, Phase::FlowStart, from.unwrap_or(&none))
+                (event, details, "s", from.unwrap_or(&none))
             }
             Slice::Woken(at) => {
                 let wait = &timeline.waits[at];
                 let time = wait.end.unwrap_or(timeline.end);
                 let name = format!("waited for {}", words::awaited(timeline, wait));
-                let mut event = Event::new(name, Phase::Complete, time, track);
+                let mut event = Event::new(name, "X", time, track);
                 event.cat = "wait";
                 event.dur = Some(0);
                 let to = self.to.get(&at);
                 let details = words::wait_details(timeline, wait);
-                (event, details, Phase::FlowEnd, to.unwrap_or(&none))
+                (event, details, "f", to.unwrap_or(&none))
             }
         };
         let details = details.into_iter();
@@ -290,7 +257,7 @@ impl Flows {
             let mut flow = Event::new("wait", phase, ts, track);
             flow.cat = "wait";
             flow.id = Some(*id);
-            flow.bp = matches!(phase, Phase::FlowEnd).then_some("e");
+            flow.bp = (phase == "f").then_some("e");
             flow
         });
         std::iter::once(event).chain(flows).collect()

@@ -9,8 +9,7 @@ use lifecycle::laws::boot_waits::{self, Boot};
 use lifecycle::life;
 use lifecycle::parse::dmesg;
 use lifecycle::{Life, Micros, Probing};
-use timeline::files::Pictures;
-use timeline::Heading;
+use timeline::{files, Heading};
 
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::grafted;
@@ -259,9 +258,7 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
         parts: vec![],
     };
     let life = Life::new(events, probing);
-    Pictures::of(&life, &heading)
-        .write(&out)
-        .at(&out, "write the timeline into")?;
+    files::write(&life, &heading, &out).at(&out, "write the timeline into")?;
     let function = format!("__{}_init", driver.module);
     let check = |boot| boot_waits::check_boot(&life, &function, driver.name, DEVICES, boot);
     let verdict = check(scenario.boot);

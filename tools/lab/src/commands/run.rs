@@ -10,7 +10,7 @@ use lifecycle::report::log::short;
 use lifecycle::report::{compare, devices, Scenario};
 use lifecycle::summary::Summary;
 use serde_json::{json, Value};
-use timeline::files::{Pictures, NAMES};
+use timeline::files::{self, NAMES};
 use timeline::{Heading, Part};
 
 use crate::devices::DeviceOptions;
@@ -102,9 +102,7 @@ pub fn run(args: &Args) -> Result<()> {
         "the whole log: {name}; more about it: make report"
     ));
     let dir = session.project.out("timeline");
-    Pictures::of(&summary.life, &heading)
-        .write(&dir)
-        .at(&dir, "write the timeline into")?;
+    files::write(&summary.life, &heading, &dir).at(&dir, "write the timeline into")?;
     let names = NAMES.join(", ");
     note(&format!("the timeline: {names} in {}", dir.display()));
     Ok(())

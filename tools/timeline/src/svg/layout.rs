@@ -71,11 +71,17 @@ impl Place {
     }
 }
 
+/// A number of rows, of lanes or of characters.
+pub(super) fn float(number: usize) -> f64 {
+    // CAST: a log has fewer of them than 2^52.
+    #[allow(clippy::cast_precision_loss)]
+    let number = number as f64;
+    number
+}
+
 /// The place of a bar in a lane that begins at `top`.
 pub(super) fn place(top: f64, row: usize, size: Size) -> Place {
-    // CAST: a log has fewer rows than 2^52.
-    #[allow(clippy::cast_precision_loss)]
-    let top = top + row as f64 * ROW + (ROW - BAR) / 2.0;
+    let top = top + float(row) * ROW + (ROW - BAR) / 2.0;
     match size {
         Size::Full => Place { top, height: BAR },
         Size::Above => Place {
@@ -91,12 +97,9 @@ pub(super) fn place(top: f64, row: usize, size: Size) -> Place {
 
 /// The place of the lane of this number among many in a strip.
 pub(super) fn among(top: f64, height: f64, number: usize, all: usize) -> Place {
-    // CAST: as above.
-    #[allow(clippy::cast_precision_loss)]
-    let (number, all) = (number as f64, all as f64);
     Place {
-        top: top + number * height / all,
-        height: height / all,
+        top: top + float(number) * height / float(all),
+        height: height / float(all),
     }
 }
 
@@ -127,15 +130,10 @@ impl Layout {
                     for placed in &lane.bars {
                         places.insert(placed.bar, place(top, placed.row, placed.size));
                     }
-                    // CAST: as above.
-                    #[allow(clippy::cast_precision_loss)]
-                    let rows = lane.rows as f64;
-                    rows * ROW
+                    float(lane.rows) * ROW
                 }
                 Shown::Many(lanes, _) => {
-                    // CAST: as above.
-                    #[allow(clippy::cast_precision_loss)]
-                    let height = (lanes.len() as f64 * EACH).clamp(LEAST, MOST);
+                    let height = (float(lanes.len()) * EACH).clamp(LEAST, MOST);
                     for (number, lane) in lanes.iter().enumerate() {
                         let place = among(top, height, number, lanes.len());
                         places.extend(lane.bars.iter().map(|placed| (placed.bar, place)));

@@ -3,17 +3,18 @@
 //! The legend, and the patterns that bars are filled with.
 
 use lifecycle::life::Life;
-use svg::node::element::{Circle, Definitions, Group, Line, Marker, Path, Pattern, Rectangle};
+use svg::node::element::{Circle, Definitions, Group, Marker, Path, Pattern, Rectangle};
 
 use super::draw::{line, px, text, CHARACTER};
-use crate::look::{self, Look};
+use super::layout::{float, MARGIN, WIDTH};
+use crate::look;
 
 /// An entry for each look that occurs: the class of its swatch, and its meaning.
 pub(super) fn entries(timeline: &Life) -> Vec<(String, &'static str)> {
-    let mut entries: Vec<(String, &'static str)> = Look::ALL
-        .into_iter()
-        .filter(|look| timeline.spans.iter().any(|bar| Look::of(bar) == *look))
-        .map(|look| (format!("bar {}", look.class()), look.legend()))
+    let occurs = |(look, _): &(&str, _)| timeline.spans.iter().any(|bar| look::look(bar) == *look);
+    let looks = look::LOOKS.into_iter().filter(occurs);
+    let mut entries: Vec<(String, &'static str)> = looks
+        .map(|(look, meaning)| (format!("bar {look}"), meaning))
         .collect();
     if timeline.spans.iter().any(look::failed) {
         entries.push(("bar failed".to_owned(), "failed"));
@@ -40,16 +41,14 @@ pub(super) fn swatch(class: &str, x: f64, y: f64) -> Rectangle {
         .set("height", 13)
 }
 
-/// The legend, from `top` on between `left` and `right`, and where it ends.
-pub(super) fn legend(timeline: &Life, left: f64, top: f64, right: f64) -> (Group, f64) {
-    let (mut x, mut y) = (left, top);
+/// The legend, from `top` on, and where it ends.
+pub(super) fn legend(timeline: &Life, top: f64) -> (Group, f64) {
+    let (mut x, mut y) = (MARGIN, top);
     let mut legend = Group::new().set("class", "legend");
     for (class, words) in entries(timeline) {
-        // CAST: a legend is short.
-        #[allow(clippy::cast_precision_loss)]
-        let width = 30.0 + words.chars().count() as f64 * CHARACTER + 14.0;
-        if x + width > right {
-            (x, y) = (left, y + 20.0);
+        let width = 30.0 + float(words.chars().count()) * CHARACTER + 14.0;
+        if x + width > WIDTH - MARGIN {
+            (x, y) = (MARGIN, y + 20.0);
         }
         legend = legend
             .add(swatch(&class, x, y - 10.0))
@@ -74,7 +73,7 @@ pub(super) fn definitions() -> Definitions {
         definitions = definitions.add(
             pattern(name, *distance)
                 .set("patternTransform", format!("rotate({angle})"))
-                .add(stripe(*distance, name)),
+                .add(line(0.0, 0.0, *distance, 0.0, &format!("{name}-line"))),
         );
     }
     definitions
@@ -113,8 +112,4 @@ fn pattern(name: &str, distance: f64) -> Pattern {
                 .set("width", distance)
                 .set("height", distance),
         )
-}
-
-fn stripe(distance: f64, name: &str) -> Line {
-    line(0.0, 0.0, distance, 0.0, &format!("{name}-line"))
 }

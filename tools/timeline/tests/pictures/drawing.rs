@@ -81,16 +81,9 @@ impl Drawing {
     /// Two ticks and the time of the first of them are the scale.
     fn axis(&mut self, document: &Document<'_>) {
         let notes = document.descendants().filter_map(|node| node.text());
-        let zero = notes
-            .filter_map(|text| {
-                text.trim()
-                    .split("0 is ")
-                    .nth(1)?
-                    .strip_suffix(" s after boot")
-            })
-            .next()
-            .expect("when 0 is");
-        let zero: f64 = zero.parse().unwrap();
+        let mut zeros = notes.filter_map(|text| text.trim().split_once("0 is "));
+        let zero = zeros.find_map(|(_, zero)| zero.strip_suffix(" s after boot"));
+        let zero: f64 = zero.expect("when 0 is").parse().unwrap();
         let ticks: Vec<(f64, f64)> = with_class(document, "tick")
             .map(|tick| {
                 let label = text_of(tick);
@@ -104,23 +97,14 @@ impl Drawing {
                 (number.parse::<f64>().unwrap() * unit, number_of(tick, "x"))
             })
             .collect();
-        let (first, last) = (
-            ticks
-                .iter()
-                .copied()
-                .reduce(|a, b| if b.0 < a.0 { b } else { a })
-                .unwrap(),
-            ticks
-                .iter()
-                .copied()
-                .reduce(|a, b| if b.0 > a.0 { b } else { a })
-                .unwrap(),
-        );
+        let by_time = |a: &&(f64, f64), b: &&(f64, f64)| a.0.total_cmp(&b.0);
+        let first = ticks.iter().min_by(by_time).unwrap();
+        let last = ticks.iter().max_by(by_time).unwrap();
         assert_eq!(first.0, 0.0);
         self.unit = (last.0 - first.0) / (last.1 - first.1);
         self.zero = (zero * 1e6).round();
         self.origin = zero * 1e6 - first.1 * self.unit;
-        for (time, x) in ticks {
+        for (time, x) in &ticks {
             assert!((self.x(zero * 1e6 + time) - x).abs() < 0.01, "tick {time}");
         }
     }

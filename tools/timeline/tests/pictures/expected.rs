@@ -16,32 +16,14 @@ pub(crate) struct Bar {
     pub(crate) end: Micros,
 }
 
-/// The classes of the bars that [`bars`] has all of.
-const CLASSES: &[&str] = &[
-    "async", "sync", "probe", "firmware", "second", "call", "init",
-];
-
 /// The life of these events.
 pub(crate) fn life(events: &[Event]) -> Life {
     Life::new(events.to_vec(), Probing::Once)
 }
 
-/// The bars of probes, firmware, second phases, modules and userspace's calls.
-pub(crate) fn bars(events: &[Event]) -> Vec<Bar> {
-    let mut bars = bars_of(&life(events));
-    bars.retain(Bar::is_known);
-    bars
-}
-
-impl Bar {
-    fn is_known(&self) -> bool {
-        CLASSES.contains(&self.class.split(' ').next().unwrap_or_default())
-    }
-}
-
-/// All that is expected is among these bars, and nothing else of the same classes.
+/// All that is expected is among these bars, and nothing else.
 pub(crate) fn compare(bars: Vec<Bar>, mut expected: Vec<Bar>) -> Result<(), String> {
-    for bar in bars.into_iter().filter(Bar::is_known) {
+    for bar in bars {
         let at = expected.iter().position(|one| *one == bar);
         expected.swap_remove(at.ok_or(format!("no events for {bar:?}"))?);
     }
@@ -74,8 +56,9 @@ fn lane(life: &Life, task: usize) -> (&'static str, String) {
     }
 }
 
-/// All bars of a life, in their lanes.
-pub(crate) fn bars_of(life: &Life) -> Vec<Bar> {
+/// All bars of the life of these events, in their lanes.
+pub(crate) fn bars(events: &[Event]) -> Vec<Bar> {
+    let life = life(events);
     let mut bars = Vec::new();
     for bar in life.spans.iter().filter(|span| span.kind.is_bar()) {
         let at = |section: &str, lane: &str| Bar {
@@ -93,7 +76,7 @@ pub(crate) fn bars_of(life: &Life) -> Vec<Bar> {
             bars.push(at("devices", &life.devices[device].name));
         }
         if let Some(task) = bar.task {
-            let (section, lane) = lane(life, task);
+            let (section, lane) = lane(&life, task);
             bars.push(at(section, &lane));
         }
     }

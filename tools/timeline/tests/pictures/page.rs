@@ -3,7 +3,7 @@
 //! The page: its data, held against the events of the log. What its script makes of them is looked
 //! at by hand.
 
-use lifecycle::{Event, Life, Micros, Probing};
+use lifecycle::{Event, Micros};
 use serde_json::Value;
 use timeline::page::page;
 use timeline::Heading;
@@ -17,7 +17,7 @@ fn write(events: &[Event]) -> String {
         identity: "Linux {{data}}".to_owned(),
         parts: vec![],
     };
-    page(&Life::new(events.to_vec(), Probing::Once), &heading)
+    page(&expected::life(events), &heading)
 }
 
 /// The data in a page.
@@ -53,7 +53,7 @@ fn all_samples() {
     for (name, events) in samples::all() {
         let data = data(&write(&events));
         check(&events, &data).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
-        let waits = Life::new(events.to_vec(), Probing::Once).waits.len();
+        let waits = expected::life(&events).waits.len();
         assert_eq!(data["waits"].as_array().unwrap().len(), waits);
     }
 }

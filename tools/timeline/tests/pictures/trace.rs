@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifecycle::{Event, Life, Micros, Probing};
+use lifecycle::{Event, Micros};
 use proptest::prelude::*;
 use serde_json::Value;
 use timeline::trace::trace;
@@ -26,7 +26,7 @@ fn write(events: &[Event]) -> String {
         identity: "Linux".to_owned(),
         parts: vec![],
     };
-    trace(&Life::new(events.to_vec(), Probing::Once), &heading)
+    trace(&expected::life(events), &heading)
 }
 
 /// Reads a trace; panics at everything that the format does not allow.
@@ -132,6 +132,9 @@ fn read(json: &str) -> Result<Read, String> {
             }
             assert!(open.last().is_none_or(|around| end <= around), "{event}");
             open.push(*end);
+            if event["cat"] == "wait" {
+                continue;
+            }
             let lane = &threads[track];
             let lane = lane
                 .strip_suffix(')')
