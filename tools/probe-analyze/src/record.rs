@@ -77,7 +77,7 @@ pub fn run(args: &Record) -> Result<u8> {
 fn start(quiet: bool) -> Result<Recorder> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let release = release.trim();
-    if series::of(release).is_some() {
+    if series::is_supported(release) {
         return Recorder::start().map_err(unavailable);
     }
     if !series::is_recorded_in_part(release) {

@@ -118,23 +118,16 @@ const BINARY: [(&[u8], &str); 16] = [
 /// Whether it is what diff prints in one of its forms, of whatever programs or plain.
 fn is_diff(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|byte| *byte == b'\n');
-    let (first, second) = (
-        lines.next().unwrap_or_default(),
-        lines.next().unwrap_or_default(),
-    );
+    let mut line = || lines.next().unwrap_or_default();
+    let (first, second) = (line(), line());
     // `3,4c3`
+    let is_range = |part: &[u8]| {
+        let is_of = |byte: &u8| byte.is_ascii_digit() || *byte == b',';
+        part.first().is_some_and(u8::is_ascii_digit) && part.iter().all(is_of)
+    };
     let is_command = || {
-        let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
-        let parts: Vec<&[u8]> = first.split(|byte| b"acd".contains(byte)).collect();
-        let is_range = |part: &&[u8]| {
-            digit(part.first())
-                && part
-                    .iter()
-                    .all(|byte| byte.is_ascii_digit() || *byte == b',')
-        };
-        parts.len() == 2
-            && parts.iter().all(is_range)
-            && second.first().is_some_and(|sign| b"<>".contains(sign))
+        let ranges = first.split(|byte| b"acd".contains(byte)).map(is_range);
+        ranges.eq([true; 2]) && matches!(second, [b'<' | b'>', ..])
     };
     first.starts_with(b"diff -")
         || first.starts_with(b"--- ") && second.starts_with(b"+++ ")
@@ -248,21 +241,16 @@ impl std::io::Write for Limited {
 fn utf_16(bytes: &[u8]) -> Option<String> {
     let (first, rest) = (bytes.get(..2)?, bytes.get(2..)?);
     // Without a mark, every other byte of English text is zero.
-    let zeros = |at: usize| {
-        bytes
-            .iter()
-            .take(64)
-            .skip(at)
-            .step_by(2)
-            .filter(|byte| **byte == 0)
-            .count()
+    let pairs = bytes.chunks_exact(2).take(32);
+    let are = |zeros: [bool; 2]| {
+        let is = |pair: &[u8]| zeros == [pair[0] == 0, pair[1] == 0];
+        pairs.len() > 3 && pairs.clone().all(is)
     };
-    let half = bytes.len().min(64) / 2;
     let (big, body) = match first {
         [0xff, 0xfe] => (false, rest),
         [0xfe, 0xff] => (true, rest),
-        _ if half > 3 && zeros(1) == half && zeros(0) == 0 => (false, bytes),
-        _ if half > 3 && zeros(0) == half && zeros(1) == 0 => (true, bytes),
+        _ if are([false, true]) => (false, bytes),
+        _ if are([true, false]) => (true, bytes),
         _ => return None,
     };
     let units: Vec<u16> = body
@@ -272,8 +260,7 @@ fn utf_16(bytes: &[u8]) -> Option<String> {
             false => u16::from_le_bytes([unit[0], unit[1]]),
         })
         .collect();
-    let text = String::from_utf16_lossy(&units);
-    Some(lines(text))
+    Some(lines(String::from_utf16_lossy(&units)))
 }
 
 /// Without a byte order mark, and with line feeds: a file system that lost power fills with zeros

@@ -68,11 +68,8 @@ impl Collected {
 /// What `systemctl show` prints of a unit. A time is 0 if that has not happened.
 fn unit(text: &str) -> Option<Unit> {
     let field = |name: &str| {
-        let lines = text.lines().filter_map(|line| line.split_once('='));
-        lines
-            .filter(|(key, _)| *key == name)
-            .map(|(_, value)| value)
-            .next()
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        lines.find(|(key, _)| *key == name).map(|(_, value)| value)
     };
     let time = |name: &str| {
         let time = field(name)?.parse().ok().map(Micros);
@@ -110,28 +107,23 @@ mod tests {
                      InactiveExitTimestampMonotonic=1000\n";
         let deferred = "1c10000.pci\tsupplier 1c16000.phy not ready\nleds\t\n\n";
         let collected = Collected::of(&[("deferred", deferred), ("systemd-units", units)]);
-        let names: Vec<_> = collected
-            .units
-            .iter()
-            .map(|unit| unit.name.as_str())
-            .collect();
-        assert_eq!(names, ["early.mount", "late.service"]);
-        assert_eq!(
-            collected.units[1].active - collected.units[1].began,
-            Micros(2000)
-        );
-        let reasons: Vec<_> = collected
-            .deferred
-            .iter()
-            .map(|of| (of.device.as_str(), of.reason.as_deref()))
-            .collect();
-        assert_eq!(
-            reasons,
-            [
-                ("1c10000.pci", Some("supplier 1c16000.phy not ready")),
-                ("leds", None)
-            ]
-        );
+        let unit = |name: &str, began, active| Unit {
+            name: name.to_owned(),
+            began: Micros(began),
+            active: Micros(active),
+        };
+        let units_of = [
+            unit("early.mount", 1000, 2000),
+            unit("late.service", 3000, 5000),
+        ];
+        assert_eq!(collected.units, units_of);
+        let deferred = |device: &str, reason: Option<&str>| Deferred {
+            device: device.to_owned(),
+            reason: reason.map(str::to_owned),
+        };
+        let reason = Some("supplier 1c16000.phy not ready");
+        let expected = [deferred("1c10000.pci", reason), deferred("leds", None)];
+        assert_eq!(collected.deferred, expected);
         assert!(Collected::of(&[("dmesg", units)]).is_empty());
     }
 }

@@ -14,32 +14,24 @@ use crate::event::point::Returns;
 use crate::event::{Event, Initcall, Point, Recorded, Side, SmolStr, Symbol, What};
 use crate::micros::Micros;
 
-/// What is wrong, and at which event.
-struct Contradiction {
-    at: usize,
-    what: String,
-}
+/// At which event something is wrong, and what.
+type Contradiction = (usize, String);
 
 /// Checks the events of a log, of which each has a line.
 pub(super) fn check_lines(events: &[Event], lines: &[u32]) -> Result<(), Refusal> {
-    find(events).map_or(Ok(()), |found| {
-        let line = lines.get(found.at).map_or(1, |line| *line as usize);
-        Err(Refusal::of_line(
-            line,
-            Reason::Contradiction(found.what),
-            "",
-        ))
+    find(events).map_or(Ok(()), |(at, what)| {
+        let line = lines.get(at).map_or(1, |line| *line as usize);
+        Err(Refusal::of_line(line, Reason::Contradiction(what), ""))
     })
 }
 
 /// Checks the events of a recording.
 pub(super) fn check(events: &[Event]) -> Result<(), Reason> {
-    find(events)
-        .or_else(|| modules(events))
-        .map_or(Ok(()), |found| {
-            let event = events[found.at].to_string();
-            Err(Reason::Contradiction(format!("{} (`{event}`)", found.what)))
-        })
+    let found = find(events).or_else(|| modules(events));
+    found.map_or(Ok(()), |(at, what)| {
+        let event = &events[at];
+        Err(Reason::Contradiction(format!("{what} (`{event}`)")))
+    })
 }
 
 /// What is under way.
@@ -64,10 +56,8 @@ enum Device {
 
 fn find(events: &[Event]) -> Option<Contradiction> {
     let mut open = Open::default();
-    events.iter().enumerate().find_map(|(at, event)| {
-        let what = open.take(event)?;
-        Some(Contradiction { at, what })
-    })
+    let mut events = events.iter().enumerate();
+    events.find_map(|(at, event)| Some((at, open.take(event)?)))
 }
 
 /// Something that took this long ended at this time. It began no earlier than at `since`.
@@ -219,12 +209,7 @@ fn modules(events: &[Event]) -> Option<Contradiction> {
     let mut tasks: HashMap<u32, Vec<Inside<'_>>> = HashMap::new();
     // The result of the last rmmod of each module, if it has returned.
     let mut rmmods: HashMap<&SmolStr, Option<i32>> = HashMap::new();
-    let wrong = |at: usize, what: &str| {
-        Some(Contradiction {
-            at,
-            what: what.to_owned(),
-        })
-    };
+    let wrong = |at: usize, what: &str| Some((at, what.to_owned()));
     for (at, event) in events.iter().enumerate() {
         let What::Recorded(Recorded {
             pid, point, side, ..

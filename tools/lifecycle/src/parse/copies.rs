@@ -77,13 +77,11 @@ mod tests {
 
     fn originals(lines: &str) -> Vec<usize> {
         let mut runs = Runs::default();
-        let taken: Vec<_> = lines
-            .split_whitespace()
-            .map(|line| runs.take(Micros(line.len() as u64), line))
-            .collect();
-        let mut runs_of: Vec<_> = taken;
-        runs_of.dedup();
-        runs_of.into_iter().map(|run| runs.originals(run)).collect()
+        let lines = lines.split_whitespace();
+        let taken = lines.map(|line| runs.take(Micros(line.len() as u64), line));
+        let mut taken: Vec<_> = taken.collect();
+        taken.dedup();
+        taken.into_iter().map(|run| runs.originals(run)).collect()
     }
 
     #[test]

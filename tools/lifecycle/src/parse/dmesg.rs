@@ -35,9 +35,9 @@ use super::prefix;
 use super::refusal::{Clock, Reason, Refusal};
 use super::scan::{Given, Scan, Stamp};
 use crate::event::{Event, What, KERNEL_PREFIX, USER_PREFIX};
-use crate::micros::Micros;
 
 pub use super::order::SKEW;
+pub use super::prefix::message;
 
 /// Reads the log of one boot line by line, as it is printed.
 #[derive(Clone, Debug, Default)]
@@ -66,18 +66,13 @@ impl Parser {
             Message::Event(what) => Ok(Some(what)),
             _ => Ok(None),
         };
-        let event = match Line::read(&line, &mut self.records)? {
-            Line::Record(record) => {
-                let time = record.time;
-                what(message::read(&record.text, record.caller)?)?.map(|what| Event { time, what })
-            }
-            Line::Timed { line, message, .. } => {
-                let time = line.time;
-                what(message)?.map(|what| Event { time, what })
-            }
-            Line::Calendar { message, .. } => match what(message)? {
-                Some(_) => return Err(Reason::NoTime(Clock::Wall)),
-                None => None,
+        let event = match Line::read(&line, &mut self.records, &mut String::new())? {
+            Line::Message { stamp, message, .. } => match (what(message)?, stamp) {
+                (Some(_), Stamp::Calendar(_)) => return Err(Reason::NoTime(Clock::Wall)),
+                (what, stamp) => what.map(|what| Event {
+                    time: stamp.time(),
+                    what,
+                }),
             },
             Line::Untimed(clock) => return Err(Reason::NoTime(clock)),
             Line::Lost => return Err(Reason::Dropped),
@@ -104,11 +99,6 @@ pub fn parse(log: &str) -> Result<Vec<Event>, Refusal> {
     };
     boot.finish().map_err(|refusal| refusal.quoting(log))?;
     Ok(boot.events)
-}
-
-/// The text of a line of the console or of `dmesg`, without what is before it.
-pub fn message(line: &str) -> Option<&str> {
-    prefix::message(line)
 }
 
 /// `Panic#2 Part1`, the head of a part of a log in pstore (`fs/pstore/platform.c`): what it is of,
@@ -224,36 +214,19 @@ fn take_one(number: usize, line: &str, records: &mut Records, scan: &mut Scan) {
         stamp,
         console,
     };
-    match Line::read(line, records) {
+    match Line::read(line, records, &mut String::new()) {
         Err(reason) => scan.refuse(number, reason, line),
-        Ok(Line::Record(record)) => match message::read(&record.text, record.caller) {
-            Ok(message) => {
-                let given = given(Stamp::Printk(record.time), false);
-                scan.message(given, message, &record.text);
-            }
-            Err(reason) => scan.refuse(number, reason, line),
-        },
-        Ok(Line::Timed {
-            line: of,
+        Ok(Line::Message {
+            stamp,
+            console,
             message,
+            rest,
             garbled,
         }) => {
             if garbled {
                 scan.garbled(number);
             }
-            let stamp = match of.journal {
-                true => Stamp::Journal(of.time),
-                false => Stamp::Printk(of.time),
-            };
-            let console = !of.journal && !of.before.contains("kernel:");
-            scan.message(given(stamp, console), message, of.rest);
-        }
-        Ok(Line::Calendar {
-            time,
-            message,
-            rest,
-        }) => {
-            scan.message(given(Stamp::Calendar(time), false), message, rest);
+            scan.message(given(stamp, console), message, rest);
         }
         Ok(Line::Other(of)) => scan.other(of.time, of.rest, !of.journal),
         Ok(Line::Behind(prefix)) => scan.behind(number, prefix, line),
@@ -308,20 +281,16 @@ fn behind(sequence: &str) -> &str {
 
 /// What a line is.
 enum Line<'a> {
-    /// A record of `/dev/kmsg`.
-    Record(super::kmsg::Message),
-    /// A message that counts, right behind printk's time.
-    Timed {
-        line: prefix::Line<'a>,
+    /// A message that counts, right behind its time, or in a record of `/dev/kmsg`.
+    Message {
+        stamp: Stamp,
+        /// Two consoles may have printed it.
+        console: bool,
         message: Message<'a>,
+        /// All that is behind the time.
+        rest: &'a str,
         /// Before it in the same line is the head of another.
         garbled: bool,
-    },
-    /// A message, right behind the time of a calendar.
-    Calendar {
-        time: Micros,
-        message: Message<'a>,
-        rest: &'a str,
     },
     /// A line with a time, of others.
     Other(prefix::Line<'a>),
@@ -338,10 +307,33 @@ enum Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn read(line: &'a str, records: &mut Records) -> Result<Self, Reason> {
+    fn timed(line: &prefix::Line<'a>, message: Message<'a>, garbled: bool) -> Self {
+        Self::Message {
+            stamp: match line.journal {
+                true => Stamp::Journal(line.time),
+                false => Stamp::Printk(line.time),
+            },
+            console: !line.journal && !line.before.contains("kernel:"),
+            message,
+            rest: line.rest,
+            garbled,
+        }
+    }
+
+    /// Reads a line; `text` is to have the text of a record.
+    fn read(line: &'a str, records: &mut Records, text: &'a mut String) -> Result<Self, Reason> {
         if let Some(record) = Record::split(line) {
-            let message = records.take(&record)?;
-            return Ok(message.map_or(Self::Nothing, Self::Record));
+            let Some(whole) = records.take(&record)? else {
+                return Ok(Self::Nothing);
+            };
+            *text = whole.text;
+            return Ok(Self::Message {
+                stamp: Stamp::Printk(whole.time),
+                console: false,
+                message: message::read(text, whole.caller)?,
+                rest: text,
+                garbled: false,
+            });
         }
         if records.begun() {
             // The properties of a record follow it, each on a line that starts with a space.
@@ -367,22 +359,12 @@ impl<'a> Line<'a> {
                     garbled = true;
                     first = first.or(Some(line));
                 }
-                message => {
-                    return Ok(Self::Timed {
-                        line,
-                        message,
-                        garbled,
-                    })
-                }
+                message => return Ok(Self::timed(&line, message, garbled)),
             }
         }
         if let Some(first) = first {
             if garbled {
-                return Ok(Self::Timed {
-                    line: first,
-                    message: Message::Other,
-                    garbled,
-                });
+                return Ok(Self::timed(&first, Message::Other, garbled));
             }
             let behind = message::find(first.text).map(|at| &first.text[..at]);
             return Ok(
@@ -393,11 +375,12 @@ impl<'a> Line<'a> {
             );
         }
         if let Some((time, caller, text)) = prefix::iso(line) {
-            let message = message::read(text, caller)?;
-            return Ok(Self::Calendar {
-                time,
-                message,
+            return Ok(Self::Message {
+                stamp: Stamp::Calendar(time),
+                console: false,
+                message: message::read(text, caller)?,
                 rest: text,
+                garbled: false,
             });
         }
         Ok(match message::find(line) {
@@ -452,6 +435,7 @@ fn is_cut(line: &str, records: &Records) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Micros;
 
     /// `tests/forms.txt` has all that a whole log may be made of.
     #[test]

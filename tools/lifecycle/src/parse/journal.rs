@@ -6,6 +6,8 @@
 //! takes it from `/dev/kmsg`). All other times are of when journald read the line: many lines of an
 //! early boot at once.
 
+use std::collections::HashMap;
+
 use super::message::is_loss;
 use super::number::{digits, since_boot};
 use super::refusal::Clock;
@@ -26,30 +28,20 @@ pub(super) struct Entry {
     pub(super) text: String,
 }
 
-/// The fields of an entry that count.
-#[derive(Debug, Default)]
-pub(super) struct Fields {
-    pub(super) transport: Option<String>,
-    pub(super) identifier: Option<String>,
-    pub(super) boot: Option<String>,
-    pub(super) source: Option<String>,
-    pub(super) message: Option<String>,
-}
-
-impl Fields {
-    pub(super) fn entry(self, line: usize) -> Entry {
-        let is_kernel = match &self.transport {
+impl Entry {
+    /// The entry that has these fields, and begins in this line.
+    pub(super) fn of(line: usize, field: impl Fn(&str) -> Option<String>) -> Self {
+        let is_kernel = match field("_TRANSPORT") {
             Some(transport) => transport == "kernel",
             // Without the field, as `--output-fields` may have left it out.
-            None => self.identifier.is_none_or(|of| of == "kernel"),
+            None => field("SYSLOG_IDENTIFIER").is_none_or(|of| of == "kernel"),
         };
-        let text = self.message.filter(|text| is_kernel || is_loss(text));
-        Entry {
+        let text = field("MESSAGE").filter(|text| is_kernel || is_loss(text));
+        Self {
             line,
-            boot: self.boot,
+            boot: field("_BOOT_ID"),
             iso: false,
-            time: self
-                .source
+            time: field("_SOURCE_MONOTONIC_TIMESTAMP")
                 .and_then(|source| digits(&source))
                 .and_then(|time| since_boot(Micros(time)))
                 .ok_or(Clock::Journal),
@@ -58,16 +50,8 @@ impl Fields {
         }
     }
 
-    fn set(&mut self, name: &str, value: String) {
-        let field = match name {
-            "_TRANSPORT" => &mut self.transport,
-            "SYSLOG_IDENTIFIER" => &mut self.identifier,
-            "_BOOT_ID" => &mut self.boot,
-            "_SOURCE_MONOTONIC_TIMESTAMP" => &mut self.source,
-            "MESSAGE" => &mut self.message,
-            _ => return,
-        };
-        *field = Some(value);
+    fn of_fields(line: usize, fields: &HashMap<&str, &str>) -> Self {
+        Self::of(line, |name| Some((*fields.get(name)?).to_owned()))
     }
 }
 
@@ -91,49 +75,47 @@ pub(super) fn is_verbose(text: &str) -> bool {
 /// Hands out the entries. A field whose value has a line feed or a control character comes with its
 /// length in binary, eight bytes of which most are zero.
 pub(super) fn export(text: &str, mut take: impl FnMut(Entry)) {
-    let mut fields = Fields::default();
+    let mut fields = HashMap::new();
     let mut first = None;
     let mut lines = (1..).zip(text.lines());
     while let Some((number, line)) = lines.next() {
         if line.is_empty() {
             if let Some(first) = first.take() {
-                take(std::mem::take(&mut fields).entry(first));
+                take(Entry::of_fields(first, &fields));
+                fields.clear();
             }
             continue;
         }
         first.get_or_insert(number);
         if let Some((name, value)) = line.split_once('=') {
-            fields.set(name, value.to_owned());
+            fields.insert(name, value);
         } else if line == "MESSAGE" {
             // The zeros in the length have become the end of a line.
             lines.next();
-            if let Some((_, value)) = lines.next() {
-                fields.set(line, value.to_owned());
-            }
+            fields.extend(lines.next().map(|(_, value)| (line, value)));
         }
     }
     if let Some(first) = first {
-        take(fields.entry(first));
+        take(Entry::of_fields(first, &fields));
     }
 }
 
 /// Hands out the entries.
 pub(super) fn verbose(text: &str, mut take: impl FnMut(Entry)) {
-    let mut fields = Fields::default();
+    let mut fields = HashMap::new();
     let mut first = None;
     for (number, line) in (1..).zip(text.lines()) {
-        let Some(field) = line.strip_prefix("    ") else {
-            if let Some(first) = first.take() {
-                take(std::mem::take(&mut fields).entry(first));
-            }
-            first = line.contains(" [s=").then_some(number);
+        if let Some(field) = line.strip_prefix("    ") {
+            fields.extend(field.split_once('='));
             continue;
-        };
-        if let Some((name, value)) = field.split_once('=') {
-            fields.set(name, value.to_owned());
         }
+        if let Some(first) = first.take() {
+            take(Entry::of_fields(first, &fields));
+            fields.clear();
+        }
+        first = line.contains(" [s=").then_some(number);
     }
     if let Some(first) = first {
-        take(fields.entry(first));
+        take(Entry::of_fields(first, &fields));
     }
 }

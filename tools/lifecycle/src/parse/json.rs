@@ -3,10 +3,12 @@
 //! Logs in JSON: `dmesg --json`, `journalctl -o json` and its like, objects that have a console's
 //! output in a string, and what LAVA keeps, which is YAML with a record of JSON in each line.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 
-use super::journal::{Entry, Fields};
+use super::journal::Entry;
 use super::number::seconds;
 use super::prefix;
 use super::refusal::{Clock, Reason, Refusal};
@@ -45,15 +47,21 @@ pub(super) fn read(text: &str, mut take: impl FnMut(Item<'_>)) -> Result<(), Ref
     let text = if text.contains('\u{1e}') || text.starts_with("data: ") {
         let lines = text.split_inclusive('\n');
         let lines = lines.map(|line| line.trim_start_matches('\u{1e}'));
-        std::borrow::Cow::Owned(
+        Cow::Owned(
             lines
                 .map(|line| line.strip_prefix("data: ").unwrap_or(line))
                 .collect(),
         )
     } else {
-        std::borrow::Cow::Borrowed(text)
+        Cow::Borrowed(text)
     };
-    let mut lines = Lines::of(&text);
+    // The line that a place is in; the places come in order.
+    let (mut line, mut last) = (1, 0);
+    let mut line_of = |at: usize| {
+        line += text[last..at].matches('\n').count();
+        last = at;
+        line
+    };
     let mut values = Deserializer::from_str(&text).into_iter::<Value>();
     loop {
         let at = values.byte_offset();
@@ -66,14 +74,14 @@ pub(super) fn read(text: &str, mut take: impl FnMut(Item<'_>)) -> Result<(), Ref
             Refusal::of_line(line, Reason::Json(error.to_string()), text)
         })?;
         let from = at + text[at..].len() - text[at..].trim_start().len();
-        let line = lines.at(from);
+        let line = line_of(from);
         if let Value::Object(of) = &value {
             if let Some(Value::Array(messages)) = of.get("dmesg") {
                 let keys = text[from..values.byte_offset()].match_indices("\"msg\"");
                 let mut keys = keys.map(|(key, _)| from + key);
                 let is_one = |message: &&Value| message.get("msg").is_some();
                 for message in messages.iter().filter(is_one) {
-                    let line = keys.next().map_or(line, |key| lines.at(key));
+                    let line = keys.next().map_or(line, &mut line_of);
                     take(Item::Entry(dmesg(message, line)));
                 }
                 continue;
@@ -136,32 +144,6 @@ fn items(value: &Value, line: usize, take: &mut dyn FnMut(Item<'_>)) {
     }
 }
 
-/// Counts lines, from place to place.
-struct Lines<'a> {
-    text: &'a str,
-    at: usize,
-    line: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn of(text: &'a str) -> Self {
-        Self {
-            text,
-            at: 0,
-            line: 1,
-        }
-    }
-
-    fn at(&mut self, at: usize) -> usize {
-        self.line += self.text[self.at..at]
-            .bytes()
-            .filter(|byte| *byte == b'\n')
-            .count();
-        self.at = at;
-        self.line
-    }
-}
-
 /// A message of `dmesg --json`.
 fn dmesg(message: &Value, line: usize) -> Entry {
     let text = message["msg"].as_str().unwrap_or_default();
@@ -197,7 +179,7 @@ fn from_seconds(seconds: f64) -> Option<Micros> {
 
 /// An entry of the journal.
 fn journal(entry: &Value, line: usize) -> Entry {
-    let bytes = |value: &Value| match value {
+    let bytes = |name: &str| match entry.get(name)? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         // What is not UTF-8 comes as numbers.
@@ -208,15 +190,7 @@ fn journal(entry: &Value, line: usize) -> Entry {
         }
         _ => None,
     };
-    let field = |name: &str| entry.get(name).and_then(bytes);
-    Fields {
-        transport: field("_TRANSPORT"),
-        identifier: field("SYSLOG_IDENTIFIER"),
-        boot: field("_BOOT_ID"),
-        source: field("_SOURCE_MONOTONIC_TIMESTAMP"),
-        message: field("MESSAGE"),
-    }
-    .entry(line)
+    Entry::of(line, bytes)
 }
 
 /// Hands out what the device has printed, with the number of the line.

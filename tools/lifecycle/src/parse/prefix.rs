@@ -40,14 +40,13 @@ pub(super) fn lines(line: &str) -> impl Iterator<Item = Line<'_>> {
     })
     .take(MOST)
     .map(|(at, time, rest)| {
-        let mut columns = Columns::default();
-        let text = columns.take_off(rest);
+        let (caller, journal, text) = columns(rest);
         Line {
             before: &line[..at],
             time,
             rest,
-            caller: columns.caller,
-            journal: columns.journal,
+            caller,
+            journal,
             text,
         }
     })
@@ -92,15 +91,13 @@ pub(super) fn iso(line: &str) -> Option<(Micros, Option<u32>, &str)> {
     let micros = seconds
         .checked_mul(1_000_000)?
         .checked_add(number(20, 6)?)?;
-    let mut columns = Columns::default();
-    let text = columns.take_off(rest);
-    Some((Micros(u64::try_from(micros).ok()?), columns.caller, text))
+    let (caller, _, text) = columns(rest);
+    Some((Micros(u64::try_from(micros).ok()?), caller, text))
 }
 
-/// The text of a line that begins with its time, without what is before it.
-pub(super) fn message(line: &str) -> Option<&str> {
-    let line = lines(line).next()?;
-    Some(line.text)
+/// The text of a line of the console or of `dmesg`, without what is before it.
+pub fn message(line: &str) -> Option<&str> {
+    Some(lines(line).next()?.text)
 }
 
 /// The time in a bracket that has been opened, and what follows.
@@ -132,28 +129,21 @@ fn bracket(opened: &str) -> Option<(Micros, &str)> {
     (is_delta().is_some() || is_cpu().is_some() || is_date()).then_some((time, rest))
 }
 
-/// The columns between the time and the text.
-#[derive(Default)]
-struct Columns {
-    caller: Option<u32>,
-    journal: bool,
-}
-
-impl Columns {
-    fn take_off<'a>(&mut self, rest: &'a str) -> &'a str {
-        let mut rest = rest.strip_prefix([' ', '\t']).unwrap_or(rest);
-        while let Some((caller, behind)) = column(rest) {
-            self.caller = caller.or(self.caller);
-            rest = behind.strip_prefix(' ').unwrap_or(behind);
-        }
-        rest = located(rest).unwrap_or(rest);
-        let from_kernel = |text: &'a str| text.strip_prefix("kernel: ");
-        let behind_host = || from_kernel(rest.split_once(' ')?.1);
-        if let Some(text) = from_kernel(rest).or_else(behind_host) {
-            self.journal = true;
-            rest = text;
-        }
-        rest
+/// Takes the columns between the time and the text off: the caller, whether the journal's `kernel: `
+/// is among them, and the text.
+fn columns(rest: &str) -> (Option<u32>, bool, &str) {
+    let mut caller = None;
+    let mut rest = rest.strip_prefix([' ', '\t']).unwrap_or(rest);
+    while let Some((found, behind)) = column(rest) {
+        caller = found.or(caller);
+        rest = behind.strip_prefix(' ').unwrap_or(behind);
+    }
+    rest = located(rest).unwrap_or(rest);
+    let from_kernel = |text| str::strip_prefix(text, "kernel: ");
+    let behind_host = || from_kernel(rest.split_once(' ')?.1);
+    match from_kernel(rest).or_else(behind_host) {
+        Some(text) => (caller, true, text),
+        None => (caller, false, rest),
     }
 }
 
@@ -314,25 +304,6 @@ mod tests {
             "host 1 2024-02-29T23:59:59,999999+00:00 x",
         ] {
             assert_eq!(time(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn no_time() {
-        for line in [
-            "",
-            "[",
-            "[]",
-            "[   ] x",
-            "[12.34] x",
-            "[12.3456789] x",
-            "[Sun Nov 22 06:43:01 2026] x",
-            "[  +0.000012] x",
-            "[99999999999999999999.000000] x",
-            "[12.345678 0.000012] x",
-            "12.345678] x",
-        ] {
-            assert_eq!(lines(line).count(), 0, "{line}");
         }
     }
 }

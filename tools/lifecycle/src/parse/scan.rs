@@ -38,7 +38,7 @@ pub(super) enum Stamp {
 }
 
 impl Stamp {
-    fn time(self) -> Micros {
+    pub(super) fn time(self) -> Micros {
         match self {
             Self::Printk(time) | Self::Journal(time) | Self::Calendar(time) => time,
         }
@@ -232,13 +232,10 @@ impl Scan {
         let event = Event { time, what };
         // Whether the boot that seems to have begun is the last one, printed once more: then it has
         // the same events at the same microsecond.
-        if time > Micros(0) && self.boots.len() > 1 {
-            let last = self.boots.len() - 1;
-            let starts = self.boots[last]
-                .replayed
-                .as_ref()
-                .is_some_and(HashSet::is_empty);
-            if starts {
+        let last = self.boots.len().saturating_sub(1);
+        if time > Micros(0) && last > 0 {
+            let replayed = self.boots[last].replayed.as_ref();
+            if replayed.is_some_and(HashSet::is_empty) {
                 let known = self.boots[last - 1].events.contains(&event);
                 self.boots[last].replayed = None;
                 if known {

@@ -32,19 +32,13 @@ impl Tally {
                 .and_then(|word| word.strip_prefix(key)?.strip_prefix('='))
         };
         if line.starts_with("cpu=") {
-            let mut number = |key| value(key).and_then(digits::<u64>);
-            let numbers = (|| {
-                let cpu = u32::try_from(number("cpu")?).ok()?;
-                let entries = number("entries")?;
-                let lost = [
-                    number("overrun")?,
-                    number("commit_overrun")?,
-                    number("dropped")?,
-                ];
-                Some((cpu, entries, lost))
-            })();
-            let (cpu, entries, lost) = numbers.ok_or(Reason::Expected("what a CPU counted"))?;
-            if lost != [0; 3] {
+            let cpu = value("cpu").and_then(digits::<u32>);
+            let counts = ["entries", "overrun", "commit_overrun", "dropped"];
+            let counts = counts.map(|key| value(key).and_then(digits::<u64>));
+            let (Some(cpu), [Some(entries), Some(a), Some(b), Some(c)]) = (cpu, counts) else {
+                return Err(Reason::Expected("what a CPU counted"));
+            };
+            if [a, b, c] != [0; 3] {
                 return Err(Reason::Lost);
             }
             if !self.hits.is_empty() || self.cpus.insert(cpu, entries).is_some() {
@@ -73,16 +67,13 @@ impl Tally {
 
     /// What is there is what was counted.
     pub(super) fn compare(&self, trace: &Trace) -> Result<(), Reason> {
-        let count = |what: &str, expected, found| {
-            if expected == found {
-                Ok(())
-            } else {
-                Err(Reason::Count {
-                    what: what.to_owned(),
-                    expected,
-                    found,
-                })
-            }
+        let count = |what: &str, expected, found| match expected == found {
+            true => Ok(()),
+            false => Err(Reason::Count {
+                what: what.to_owned(),
+                expected,
+                found,
+            }),
         };
         let all = trace.cpus.values().sum();
         let (there, written) = trace

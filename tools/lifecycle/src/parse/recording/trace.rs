@@ -38,10 +38,9 @@ impl Trace {
         }
         let Some(head) = Head::split(line) else {
             // printk's own lines may contain line feeds.
-            return if self.console {
-                Ok(())
-            } else {
-                Err(Reason::Expected("an event"))
+            return match self.console {
+                true => Ok(()),
+                false => Err(Reason::Expected("an event")),
             };
         };
         if head.time < self.time {
@@ -76,12 +75,10 @@ impl Trace {
         let Some(numbers) = line.strip_prefix("# entries-in-buffer/entries-written: ") else {
             return Ok(());
         };
-        let numbers = numbers
-            .split_once(' ')
-            .and_then(|(numbers, _)| numbers.split_once('/'))
-            .and_then(|(there, written)| {
-                Some((there.parse::<u64>().ok()?, written.parse::<u64>().ok()?))
-            });
+        let numbers = numbers.split_once(' ').and_then(|(numbers, _)| {
+            let (there, written) = numbers.split_once('/')?;
+            Some((there.parse().ok()?, written.parse().ok()?))
+        });
         if self.written.is_some() || !self.cpus.is_empty() {
             return Err(Reason::Expected("one head of the trace"));
         }
@@ -156,22 +153,27 @@ impl<'a> Head<'a> {
     fn recorded(&self) -> Result<Recorded, Reason> {
         let definition =
             definition(self.event).ok_or_else(|| Reason::UnknownEvent(self.event.to_owned()))?;
-        let rest = self
-            .rest
-            .strip_prefix('(')
-            .ok_or(Reason::Expected("a place"))?;
-        let (place, rest) = rest.split_once(')').ok_or(Reason::Expected("a place"))?;
+        let place = self.rest.strip_prefix('(');
+        let place = place.and_then(|rest| rest.split_once(')'));
+        let (place, rest) = place.ok_or(Reason::Expected("a place"))?;
+        let same_function = |function: &str| match definition.is_in(function) {
+            true => Ok(()),
+            false => Err(Reason::UnknownFunction {
+                expected: definition.function,
+                found: function.to_owned(),
+            }),
+        };
         let side = if self.event == definition.event {
             let (function, _offset) = place
                 .split_once('+')
                 .ok_or(Reason::Expected("a place in a function"))?;
-            same_function(definition, function)?;
+            same_function(function)?;
             Side::Begins(Box::new(fetched(definition, rest)?))
         } else {
             let (caller, function) = place
                 .split_once(" <- ")
                 .ok_or(Reason::Expected("a caller"))?;
-            same_function(definition, function)?;
+            same_function(function)?;
             Side::Returns {
                 caller: caller.into(),
                 ret: result(definition, rest)?,
@@ -197,18 +199,6 @@ pub(super) fn definition(event: &str) -> Option<&'static Definition> {
             || (definition.returns != Returns::Unseen
                 && event.strip_suffix("_end") == Some(definition.event))
     })
-}
-
-/// What the event is of is what it should be.
-fn same_function(definition: &Definition, function: &str) -> Result<(), Reason> {
-    if definition.is_in(function) {
-        Ok(())
-    } else {
-        Err(Reason::UnknownFunction {
-            expected: definition.function,
-            found: function.to_owned(),
-        })
-    }
 }
 
 fn result(definition: &Definition, rest: &str) -> Result<Option<i32>, Reason> {
@@ -297,12 +287,10 @@ fn probe_type(text: &str) -> Result<ProbeType, Reason> {
 }
 
 fn pointer(text: &str) -> Result<u64, Reason> {
-    text.strip_prefix("0x")
-        .filter(|digits| {
-            digits
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        })
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let digits = text.strip_prefix("0x");
+    digits
+        .filter(|digits| digits.bytes().all(is_digit))
         .and_then(|digits| u64::from_str_radix(digits, 16).ok())
         .ok_or(Reason::Expected("a pointer"))
 }
