@@ -9,8 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::laws::boot_waits::Boot;
-use crate::laws::designs::Insmod;
-use crate::laws::designs::{Probes, Promise};
+use crate::laws::designs::{Insmod, Probes, Promise};
 
 /// What the names of kernels end with that have the series `driver_domain` of `scripts/series`.
 pub const DRIVER_DOMAIN: &str = "driver-domain";
@@ -76,53 +75,21 @@ impl Design {
 
     /// The row of the table.
     pub const fn row(self) -> Row {
+        const CALLER: Promise = promise(Insmod::Waits, Probes::InCaller);
+        const WORKER: Promise = promise(Insmod::Returns, Probes::InOneWorker);
+        const PARALLEL: Promise = promise(Insmod::Returns, Probes::InParallel);
+        const CONVOY: Promise = promise(Insmod::Waits, Probes::InParallel);
         match self {
-            Self::Sync => Row {
-                name: "sync",
-                devices_first: promise(Insmod::Waits, Probes::InCaller),
-                driver_first: promise(Insmod::Waits, Probes::InCaller),
-                registers_devices: false,
-                boot: Boot::Probes,
-            },
-            Self::ModuleInit => Row {
-                name: "module_init",
-                devices_first: promise(Insmod::Returns, Probes::InOneWorker),
-                driver_first: promise(Insmod::Waits, Probes::InCaller),
-                registers_devices: false,
-                boot: Boot::GoesOn,
-            },
-            Self::DriverAttach => Row {
-                name: "driver_attach",
-                devices_first: promise(Insmod::Returns, Probes::InOneWorker),
-                driver_first: promise(Insmod::Waits, Probes::InCaller),
-                registers_devices: false,
-                boot: Boot::GoesOn,
-            },
-            Self::PreferAsync => Row {
-                name: "prefer_async",
-                devices_first: promise(Insmod::Waits, Probes::InParallel),
-                driver_first: promise(Insmod::Returns, Probes::InParallel),
-                registers_devices: false,
-                boot: Boot::Waits,
-            },
+            Self::Sync => row("sync", CALLER, CALLER, Boot::Probes),
+            Self::ModuleInit => row("module_init", WORKER, CALLER, Boot::GoesOn),
+            Self::DriverAttach => row("driver_attach", WORKER, CALLER, Boot::GoesOn),
+            Self::PreferAsync => row("prefer_async", CONVOY, PARALLEL, Boot::Waits),
             Self::DeviceRegister => Row {
-                name: "device_register",
-                devices_first: promise(Insmod::Waits, Probes::InCaller),
-                driver_first: promise(Insmod::Returns, Probes::InParallel),
                 registers_devices: true,
-                boot: Boot::GoesOn,
+                ..row("device_register", CALLER, PARALLEL, Boot::GoesOn)
             },
-            Self::ExclusiveAttach => Row {
-                name: "exclusive_attach",
-                devices_first: promise(Insmod::Returns, Probes::InParallel),
-                driver_first: promise(Insmod::Returns, Probes::InParallel),
-                registers_devices: false,
-                boot: Boot::GoesOn,
-            },
-            Self::DriverDomain => Row {
-                name: "driver_domain",
-                ..Self::ExclusiveAttach.row()
-            },
+            Self::ExclusiveAttach => row("exclusive_attach", PARALLEL, PARALLEL, Boot::GoesOn),
+            Self::DriverDomain => row("driver_domain", PARALLEL, PARALLEL, Boot::GoesOn),
         }
     }
 
@@ -156,6 +123,16 @@ const fn promise(call: Insmod, probes: Probes) -> Promise {
     Promise { call, probes }
 }
 
+const fn row(name: &'static str, devices_first: Promise, driver_first: Promise, boot: Boot) -> Row {
+    Row {
+        name,
+        devices_first,
+        driver_first,
+        registers_devices: false,
+        boot,
+    }
+}
+
 impl fmt::Display for Design {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -176,7 +153,7 @@ mod tests {
 
     #[test]
     fn one_convoy() {
-        let with: Vec<_> = Design::ALL.iter().filter(|one| one.has_convoy()).collect();
-        assert_eq!(with, [&Design::PreferAsync]);
+        let with = Design::ALL.into_iter().filter(|one| one.has_convoy());
+        assert!(with.eq([Design::PreferAsync]));
     }
 }

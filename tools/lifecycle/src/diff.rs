@@ -156,15 +156,11 @@ struct Names(BTreeMap<String, usize>);
 impl Names {
     /// `name`, `name (2)`, `name (3)` and so on.
     fn nth(&mut self, name: String) -> String {
-        match self.0.get_mut(&name) {
-            Some(count) => {
-                *count += 1;
-                format!("{name} ({count})")
-            }
-            None => {
-                self.0.insert(name.clone(), 1);
-                name
-            }
+        let count = self.0.entry(name.clone()).or_default();
+        *count += 1;
+        match count {
+            1 => name,
+            count => format!("{name} ({count})"),
         }
     }
 }
@@ -173,9 +169,9 @@ impl Facts {
     /// All that is compared.
     pub fn of(summary: &Summary) -> Self {
         let mut by_name: BTreeMap<String, Vec<(&'static str, Value)>> = BTreeMap::new();
-        let mut put = |of: &str, what: &'static str, value: Value| match by_name.get_mut(of) {
-            Some(facts) => facts.push((what, value)),
-            None => drop(by_name.insert(of.to_owned(), vec![(what, value)])),
+        let mut put = |of: &str, what: &'static str, value: Value| {
+            let facts = by_name.entry(of.to_owned()).or_default();
+            facts.push((what, value));
         };
         let number = |number: usize| Value::Number(number as u64);
 
@@ -245,11 +241,8 @@ impl Facts {
         for wait in &life.waits {
             let of = names.nth(format!("wait of {}", wait.doing));
             put(&of, "through", Value::Word(wait.through.to_string()));
-            put(
-                &of,
-                "ms",
-                Value::Time(wait.end.unwrap_or(life.end) - wait.begin),
-            );
+            let took = wait.end.unwrap_or(life.end) - wait.begin;
+            put(&of, "ms", Value::Time(took));
             if let Some(last) = wait.on.last() {
                 let last = life.spans[*last].on.clone();
                 put(&of, "decided by", Value::Word(last));

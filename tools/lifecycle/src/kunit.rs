@@ -187,17 +187,9 @@ m: loaded
             .collect()
     }
 
-    /// The same for a log in which a line is another, or none.
-    fn doctored(line: &str, by: &str) -> Vec<(String, String)> {
-        assert_eq!(LOG.matches(line).count(), 1, "{line}");
-        broken(&LOG.replace(line, by))
-    }
-
     fn pair(name: &str, broken: &str) -> (String, String) {
         (name.to_owned(), broken.to_owned())
     }
-
-    const PLAN: &str = "what was planned ran";
 
     #[test]
     fn cases_of_a_source() {
@@ -217,52 +209,39 @@ m: loaded
         assert_eq!(judge(LOG.lines(), &declared(SOURCE)).len(), 4);
     }
 
+    /// A log in which a line is another, or none: the nth of what is wrong.
     #[test]
-    fn a_case_fails() {
-        let says = "    # b: ASSERTION FAILED at m.rs:0\n    not ok 2 b";
-        let [(name, why)] = &doctored("    ok 2 b", says)[..] else {
-            panic!("one case");
+    fn what_is_wrong() {
+        const PLAN: &str = "what was planned ran";
+        let doctored = |line: &str, by: &str| {
+            assert_eq!(LOG.matches(line).count(), 1, "{line}");
+            LOG.replace(line, by)
         };
-        assert_eq!(name, "one: b");
-        assert!(why.contains("b: ASSERTION FAILED at m.rs:0"));
-
-        let seen = doctored("    ok 2 b", "    ok 2 b # SKIP no");
-        assert_eq!(seen[0].0, "one: b");
-    }
-
-    #[test]
-    fn a_suite_fails_without_a_case() {
-        let seen = doctored("ok 3 two", "not ok 3 two");
-        assert_eq!(seen[1], pair(PLAN, "two: Failed"));
-    }
-
-    #[test]
-    fn what_is_missing() {
-        let seen = doctored("    ok 2 b\n", "");
-        assert_eq!(seen[0], pair("one: b", "it did not run"));
-        assert!(seen[1].1.contains("planned 2 tests, saw 1 results"));
-
-        let seen = doctored("ok 3 two\n", "");
-        assert_eq!(seen.last().unwrap().0, PLAN);
-
-        let (log, _) = LOG.split_once("ok 2 one").unwrap();
-        assert_eq!(broken(log).last().unwrap().0, PLAN);
-
-        assert_eq!(broken("").len(), 4);
-    }
-
-    #[test]
-    fn what_is_too_much() {
-        let seen = doctored("    ok 2 b", "    ok 2 c");
-        assert_eq!(seen[1], pair(PLAN, "one: c: Passed"));
-        let twice = broken(&(LOG.to_owned() + LOG));
-        assert_eq!(twice[0], pair("one: a", "it ran more than once"));
-    }
-
-    #[test]
-    fn no_plan() {
-        let seen = doctored("1..3", "1..x");
-        assert_eq!(seen.len(), 1);
-        assert_eq!(seen[0].0, PLAN);
+        let b = |by: &str| doctored("    ok 2 b", by);
+        let failed = "b: ASSERTION FAILED at m.rs:0";
+        let missing = doctored("    ok 2 b\n", "");
+        let (cut, _) = LOG.split_once("ok 2 one").unwrap();
+        for (log, nth, name, why) in [
+            (
+                b(&format!("    # {failed}\n    not ok 2 b")),
+                0,
+                "one: b",
+                failed,
+            ),
+            (b("    ok 2 b # SKIP no"), 0, "one: b", "Skipped"),
+            (b("    ok 2 c"), 1, PLAN, "one: c: Passed"),
+            (doctored("ok 3 two", "not ok 3 two"), 1, PLAN, "two: Failed"),
+            (missing.clone(), 0, "one: b", "it did not run"),
+            (missing, 1, PLAN, "planned 2 tests, saw 1 results"),
+            (doctored("ok 3 two\n", ""), 1, PLAN, "saw 2 results"),
+            (cut.to_owned(), 3, PLAN, "saw 1 results"),
+            (String::new(), 3, PLAN, "no plan"),
+            (LOG.repeat(2), 0, "one: a", "it ran more than once"),
+            (doctored("1..3", "1..x"), 0, PLAN, "no plan"),
+        ] {
+            let broken = broken(&log);
+            let (is, says) = &broken[nth];
+            assert!(is == name && says.contains(why), "{broken:?}\n{log}");
+        }
     }
 }

@@ -4,16 +4,14 @@
 
 use lifecycle::diff::{Diff, Facts};
 use lifecycle::event::{Call, KERNEL_PREFIX, USER_PREFIX};
-use lifecycle::laws::{one_at_a_time, Verdict};
 use lifecycle::parse::bytes;
 use lifecycle::parse::dmesg::{parse, Parser};
 use lifecycle::parse::log::{self, Log};
-use lifecycle::parse::refusal::Reason;
 use lifecycle::report;
 use lifecycle::report::log::Detail;
 use lifecycle::simulate::what_if;
 use lifecycle::summary::Summary;
-use lifecycle::{Event, Life, Micros, ProbeType, Probing, What};
+use lifecycle::{Event, Micros, ProbeType};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -89,7 +87,6 @@ fn ret() -> impl Strategy<Value = i32> {
 
 /// The text of a line of a driver that prints its timing, or of userspace.
 fn timing(of: Range) -> impl Strategy<Value = String> {
-    let probe_types = ProbeType::ALL.map(ProbeType::name).to_vec();
     let calls = match of.names {
         [] => Call::ALL.to_vec(),
         _ => vec![Call::Insmod, Call::Unbind],
@@ -101,9 +98,11 @@ fn timing(of: Range) -> impl Strategy<Value = String> {
     // The kernel prints names of tasks escaped, so that only printable ASCII comes out.
     let began = (of.binding(), any::<(bool, u32)>(), of.pid(), "[ -~]{0,15}");
     let kernel = prop_oneof![
-        (of.name(), select(probe_types), of.done()).prop_map(|(driver, probe_type, done)| {
-            format!("registered driver={driver} probe_type={probe_type} {done}")
-        }),
+        (of.name(), select(&ProbeType::ALL[..]), of.done()).prop_map(
+            |(driver, probe_type, done)| {
+                format!("registered driver={driver} probe_type={probe_type} {done}")
+            }
+        ),
         began.prop_map(|(binding, (is_async, cpu), pid, task)| {
             let is_async = u8::from(is_async);
             format!("probe_began {binding} async={is_async} cpu={cpu} pid={pid} task={task}")
@@ -178,8 +177,7 @@ fn initcall(of: Range) -> impl Strategy<Value = String> {
 
 /// The event that this line tells.
 fn event_at(time: Micros, text: &str) -> Event {
-    let (seconds, micros) = (time.seconds(), time.subsec_micros());
-    let line = format!("[{seconds:5}.{micros:06}] {text}");
+    let line = format!("[{:>12}] {text}", time.printk());
     let event = Parser::default().line(&line).unwrap().expect(&line);
     assert_eq!(event.to_string(), line);
     event
@@ -246,23 +244,6 @@ fn kmsg(events: &[Event], first: u64) -> String {
             format!("6,{number},{},-;{text}\n", event.time.0)
         })
         .collect()
-}
-
-/// The lines of the lives of a device, one after the other: those of each probe with this result.
-fn lives(device: usize, rets: &[i32]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for ret in rets {
-        lines.push("probe_began D async=1 cpu=0 pid=1 task=kworker/u8:1".to_owned());
-        lines.push(format!("probe_ended D ret={ret} ms=0.001"));
-        if *ret == 0 {
-            lines.extend(["removing D", "unbound D", "devres_released D"].map(str::to_owned));
-        }
-    }
-    let binding = format!("dev=d.{device} driver=d");
-    let lines = lines
-        .iter()
-        .map(|line| KERNEL_PREFIX.to_owned() + &line.replace('D', &binding));
-    lines.collect()
 }
 
 proptest! {
@@ -350,82 +331,5 @@ proptest! {
             let _ = parse(&format!("{head}{damage}{tail}\n"));
             let _ = Parser::default().line(&format!("{head}{damage}"));
         }
-    }
-
-    /// A log that is cut anywhere but after a line feed is refused, and says so.
-    #[test]
-    fn a_cut_line_is_refused(
-        events in in_order(event(), 1..10),
-        records in any::<bool>(),
-        at in any::<prop::sample::Index>(),
-    ) {
-        let log = if records { kmsg(&events, 5) } else { dmesg(&events) };
-        let cut = at.index(log.len());
-        let head = &log[..cut];
-        match parse(head) {
-            Ok(read) => {
-                prop_assert!(head.is_empty() || head.ends_with('\n'));
-                prop_assert_eq!(&read[..], &events[..read.len()]);
-                prop_assert!(read.len() < events.len());
-            }
-            Err(error) => {
-                prop_assert!(!head.ends_with('\n'));
-                prop_assert_eq!(error.reason, Reason::CutOff);
-            }
-        }
-    }
-
-    /// A log that is cut between two lines of a device's probe or remove is seen to be unfinished.
-    #[test]
-    fn a_cut_life_is_unfinished(
-        devices in prop::collection::vec(
-            prop::collection::vec(prop_oneof![Just(0), Just(-2)], 1..3), 1..5),
-        turns in prop::collection::vec(any::<prop::sample::Index>(), 60),
-        at in any::<prop::sample::Index>(),
-    ) {
-        let mut lives: Vec<_> = devices
-            .iter()
-            .enumerate()
-            .map(|(device, rets)| lives(device, rets).into_iter().peekable())
-            .collect();
-        let mut log = Vec::new();
-        let mut settled = vec![true];
-        for turn in turns {
-            lives.retain_mut(|life| life.peek().is_some());
-            if lives.is_empty() {
-                break;
-            }
-            let life = turn.index(lives.len());
-            if let Some(text) = lives[life].next() {
-                log.push(event_at(Micros(log.len() as u64), &text));
-            }
-            // Whether every device is between two steps of its life at this point.
-            let mut last = std::collections::BTreeMap::new();
-            for event in &log {
-                last.insert(event.what.device().unwrap().to_owned(), event.what.clone());
-            }
-            settled.push(last.values().all(|what| matches!(
-                what,
-                What::ProbeEnded { .. } | What::DevresReleased { .. }
-            )));
-        }
-        let cut = at.index(log.len() + 1);
-        let read = parse(&dmesg(&log[..cut])).unwrap();
-        let life = Life::new(read, Probing::Once);
-        prop_assert!(!matches!(one_at_a_time::LAW.verdict(&life), Verdict::Broken(_)));
-        prop_assert_eq!(one_at_a_time::under_way(&life).is_empty(), settled[cut]);
-    }
-
-    /// A word of a line that is misspelt is never skipped.
-    #[test]
-    fn a_misspelt_event_is_refused(event in event(), letter in "[A-Z]") {
-        let line = event.to_string();
-        let at = [KERNEL_PREFIX, USER_PREFIX]
-            .into_iter()
-            .find_map(|prefix| Some(line.find(prefix)? + prefix.len()))
-            .unwrap();
-        let (head, text) = line.split_at(at);
-        let misspelt = format!("{head}{letter}{text}\n");
-        prop_assert!(matches!(parse(&misspelt).unwrap_err().reason, Reason::UnknownEvent(_)));
     }
 }

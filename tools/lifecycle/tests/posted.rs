@@ -10,6 +10,8 @@ use lifecycle::parse::bytes;
 use lifecycle::parse::log::{self, Log};
 use lifecycle::parse::note::Note;
 use lifecycle::parse::recording;
+use lifecycle::report::log::{report, Detail};
+use lifecycle::summary::Summary;
 use lifecycle::{Event, What};
 
 /// What `dmesg` prints.
@@ -33,32 +35,27 @@ fn a_line_of_many() {
 /// which nothing is known is neither bound nor running.
 #[test]
 fn results_in_a_report() {
-    let report = |log: &str| {
-        let summary = lifecycle::summary::Summary::of("log", read(log));
-        lifecycle::report::log::report(&summary, lifecycle::report::log::Detail::All)
+    let of = |log: &str| {
+        let summary = Summary::of("log", read(log));
+        let ret = serde_json::to_value(&summary.life.spans[0]).unwrap()["ret"].clone();
+        (report(&summary, Detail::All), ret)
     };
     let probe = "[    1.000000] probe of d.0 returned 0 after 9 usecs\n";
-    let old = report(&format!(
+    let (old, ret) = of(&format!(
         "[    0.000000] Linux version 5.10.0 (x) #1\n{probe}"
     ));
     assert!(
         old.contains("(0 bound, 1 failed)") && old.contains(" failed\n"),
         "{old}"
     );
-    let unknown = report(probe);
+    assert!(ret.is_null());
+    let (unknown, _) = of(probe);
     assert!(
         unknown.contains("(0 bound, 0 failed)") && unknown.contains(" ?\n"),
         "{unknown}"
     );
     assert!(!unknown.contains("running"), "{unknown}");
-    let ret = |log: &str| {
-        let summary = lifecycle::summary::Summary::of("log", read(log));
-        serde_json::to_value(&summary.life.spans[0]).unwrap()["ret"].clone()
-    };
-    let old = format!("[    0.000000] Linux version 5.10.0 (x) #1\n{probe}");
-    assert!(ret(&old).is_null());
-    let new = "[    1.000000] probe of d.0 returned 19 after 9 usecs\n";
-    assert_eq!(ret(new), -19);
+    assert_eq!(of(&probe.replace("returned 0", "returned 19")).1, -19);
 }
 
 /// What has begun in lines that the log lacks is in the report, too, with the kernel's own measure.
@@ -68,23 +65,19 @@ fn halves() {
     let log = "[    9.000000] initcall a_init+0x0/0x10 [a] returned 0 after 8000000 usecs\n\
                [    9.000000] initcall b_init+0x0/0x10 [b] returned 0 after 7000000 usecs\n\
                [    9.500010] async_continuing @ 1 after 400010 usec\n";
-    let summary = lifecycle::summary::Summary::of("log", read(log));
-    let spans = summary
-        .life
-        .spans
-        .iter()
-        .map(|of| (of.on.as_str(), of.begin.0));
+    let summary = Summary::of("log", read(log));
+    let spans = summary.life.spans.iter();
     let expected = [
         ("a_init [a]", 1_000_000),
         ("b_init [b]", 2_000_000),
         ("", 9_100_000),
     ];
-    let mut spans: Vec<_> = spans.collect();
+    let mut spans: Vec<_> = spans.map(|of| (of.on.as_str(), of.begin.0)).collect();
     spans.sort_by_key(|(_, begin)| *begin);
     assert_eq!(spans, expected);
     assert_eq!(summary.calls.len(), 2);
     let log = PLAIN.replace("initcall foo_init", "x");
-    let summary = lifecycle::summary::Summary::of("log", read(&log));
+    let summary = Summary::of("log", read(&log));
     let took = summary.calls.iter().map(|call| call.took.0);
     assert_eq!(took.collect::<Vec<_>>(), [252_000, 2_000, 746_000]);
 }
@@ -142,23 +135,17 @@ fn expected(text: &str) -> Vec<Expected<'_>> {
         }
     }
     for of in &mut all {
-        let micros = |event: &&str| {
-            event
-                .split(' ')
-                .next()
-                .unwrap()
-                .replace('.', "")
-                .parse::<u64>()
-        };
-        of.events.sort_by_key(|event| micros(event).unwrap());
+        of.events.sort_by_key(|event| {
+            let (time, _) = event.split_once(' ').unwrap();
+            time.replace('.', "").parse::<u64>().unwrap()
+        });
     }
     all
 }
 
 /// An event as in the files of what is expected.
 fn written(event: &Event) -> String {
-    let (seconds, micros) = (event.time.seconds(), event.time.subsec_micros());
-    let text = format!("{seconds}.{micros:06} {}", event.what);
+    let text = format!("{} {}", event.time.printk(), event.what);
     match &event.what {
         What::Initcall(Initcall::Probed { outcome, .. }) => format!("{text} => {outcome:?}"),
         _ => text,

@@ -46,25 +46,21 @@ pub fn labels(timeline: &Life, at: usize, in_device_lane: bool) -> Vec<String> {
 pub fn details(timeline: &Life, at: usize) -> Vec<(&'static str, String)> {
     let bar = &timeline.spans[at];
     let mut details = vec![("what", what(bar))];
-    if let Some(device) = bar.device {
-        details.push(("device", timeline.devices[device].name.clone()));
-    }
-    if let Some(driver) = &bar.driver {
-        details.push(("driver", driver.clone()));
-    }
-    if let Some(task) = bar.task {
-        details.push(("task", self::task(timeline, task)));
-    }
-    if let Some(cpu) = bar.cpu {
-        details.push(("cpu", cpu.to_string()));
-    }
-    if let Some(asynchronous) = bar.asynchronous {
-        let how = if asynchronous {
-            "asynchronous"
-        } else {
-            "synchronous"
-        };
-        details.push(("how", how.to_owned()));
+    let device = bar
+        .device
+        .map(|device| timeline.devices[device].name.clone());
+    let how = bar.asynchronous.map(|is| match is {
+        true => "asynchronous".to_owned(),
+        false => "synchronous".to_owned(),
+    });
+    for (key, value) in [
+        ("device", device),
+        ("driver", bar.driver.clone()),
+        ("task", bar.task.map(|task| self::task(timeline, task))),
+        ("cpu", bar.cpu.map(|cpu| cpu.to_string())),
+        ("how", how),
+    ] {
+        details.extend(value.map(|value| (key, value)));
     }
     details.push(("begin", after(timeline, bar.begin)));
     let (end, took) = match bar.end {
@@ -169,11 +165,6 @@ fn after(timeline: &Life, time: Micros) -> String {
     format!("{} ms", time - timeline.begin)
 }
 
-/// A time as dmesg prints it.
-fn since_boot(time: Micros) -> String {
-    format!("{}.{:06} s", time.seconds(), time.subsec_micros())
-}
-
 /// The line below the title: the machine, the numbers of devices and tasks, and the time of the
 /// first event.
 pub fn subtitle(timeline: &Life, identity: &str) -> String {
@@ -181,7 +172,7 @@ pub fn subtitle(timeline: &Life, identity: &str) -> String {
         identity.to_owned(),
         count(timeline.devices.len(), "device"),
         count(timeline.lanes(), "task"),
-        format!("0 is {} after boot", since_boot(timeline.begin)),
+        format!("0 is {} s after boot", timeline.begin.printk()),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join(", ")

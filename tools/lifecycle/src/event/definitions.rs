@@ -274,7 +274,6 @@ impl fmt::Display for Point {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arch::Arch;
     use super::*;
     use std::collections::BTreeSet;
 
@@ -290,21 +289,5 @@ mod tests {
             assert_eq!(one.point.definition().event, one.event);
             assert_eq!(one.point.to_string(), one.event);
         }
-    }
-
-    #[test]
-    fn kprobe_events() {
-        let x86 = Arch::named("x86_64").unwrap();
-        assert_eq!(
-            Point::Firmware.definition().kprobes(x86, "life", 8),
-            [
-                "r8:life/firmware_end _request_firmware ret=$retval:s32",
-                "p:life/firmware _request_firmware name=+0(%si):string dev=+0(+0(%dx)):string at=%dx:x64",
-            ]
-        );
-        assert_eq!(
-            Point::Freed.definition().kprobes(x86, "life", 8),
-            ["p:life/freed device_release dev=+0(+0(%di)):string at=%di:x64"]
-        );
     }
 }

@@ -17,37 +17,27 @@ use crate::micros::Micros;
 
 /// One line, as `Display` prints it.
 #[derive(Clone, Debug, Display, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // Of a field that says no more than its name.
 pub enum Initcall {
     /// `calling  init_module+0x0/0x10 [mod] @ 9`: an init function is called.
     #[display("calling  {function} @ {pid}")]
-    Calling {
-        /// The function.
-        function: Symbol,
-        /// The task that calls it.
-        pid: u32,
-    },
+    Calling { function: Symbol, pid: u32 },
     /// `initcall init_module+0x0/0x10 [mod] returned 0 after 7 usecs`: it has returned.
     #[display("initcall {function} returned {ret} after {} usecs", took.0)]
     Returned {
-        /// The function.
         function: Symbol,
-        /// Its result.
         ret: i32,
-        /// How long it took.
         took: Micros,
     },
     /// `probe of slow.0 with driver slow returned 0 after 7 usecs`: a driver has tried a device.
     #[display("probe of {device}{} returned {ret} after {} usecs", with(driver.as_ref()), took.0)]
     Probed {
-        /// Name of the device.
         device: SmolStr,
         /// Name of the driver, since 7.3.
         driver: Option<SmolStr>,
         /// The number in the line. What it means depends on the kernel.
         ret: i32,
-        /// What it means.
         outcome: Outcome,
-        /// How long it took.
         took: Micros,
         /// The task, if the line has its caller.
         pid: Option<u32>,
@@ -55,43 +45,26 @@ pub enum Initcall {
     /// `calling  3_work+0x0/0x10 @ 9`: a worker begins a piece of async work.
     #[display("calling  {cookie}_{function} @ {pid}")]
     WorkBegan {
-        /// The work's number.
         cookie: u64,
-        /// Its function.
         function: Symbol,
-        /// The worker.
         pid: u32,
     },
     /// `initcall 3_work+0x0/0x10 returned after 7 usecs`: the work has ended.
     #[display("initcall {cookie}_{function} returned after {} usecs", took.0)]
     WorkEnded {
-        /// The work's number.
         cookie: u64,
-        /// Its function.
         function: Symbol,
-        /// How long it took.
         took: Micros,
     },
     /// `async_waiting @ 9`: a task waits for async work.
     #[display("async_waiting @ {pid}")]
-    Waiting {
-        /// The task.
-        pid: u32,
-    },
+    Waiting { pid: u32 },
     /// `async_continuing @ 9 after 7 usec`: it goes on.
     #[display("async_continuing @ {pid} after {} usec", took.0)]
-    Continuing {
-        /// The task.
-        pid: u32,
-        /// How long it waited.
-        took: Micros,
-    },
+    Continuing { pid: u32, took: Micros },
     /// `Run /init as init process`: the boot is over. It comes without `initcall_debug`, too.
     #[display("Run {program} as init process")]
-    RunInit {
-        /// The program.
-        program: SmolStr,
-    },
+    RunInit { program: SmolStr },
 }
 
 fn with(driver: Option<&SmolStr>) -> String {

@@ -44,19 +44,17 @@ pub struct Event {
 /// A `ret` is what a C function returns: 0 or a negative errno. `Display` prints the text of the
 /// line, without its timestamp.
 #[derive(Clone, Debug, Display, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // Of a field that says no more than its name.
 pub enum What {
     /// The registration of a driver returned in its module's init.
     #[display(
         "{KERNEL_PREFIX}registered driver={driver} probe_type={probe_type} ret={ret} ms={took}"
     )]
     Registered {
-        /// Name of the driver.
         driver: SmolStr,
         /// What the driver asked for.
         probe_type: ProbeType,
-        /// Result of the registration.
         ret: i32,
-        /// How long the registration took.
         took: Micros,
     },
     /// A probe began.
@@ -65,100 +63,63 @@ pub enum What {
         u8::from(*asynchronous)
     )]
     ProbeBegan {
-        /// Name of the device.
         device: SmolStr,
-        /// Name of the driver.
         driver: SmolStr,
         /// Whether the task is an async worker.
         asynchronous: bool,
         /// The CPU that runs it at its beginning.
         cpu: u32,
-        /// The task that runs it.
         pid: u32,
-        /// The name of that task.
         task: SmolStr,
     },
     /// The request of the firmware returned.
     #[display("{KERNEL_PREFIX}firmware_arrived dev={device} driver={driver} bytes={bytes} ret={ret} ms={took}")]
     FirmwareArrived {
-        /// Name of the device.
         device: SmolStr,
-        /// Name of the driver.
         driver: SmolStr,
         /// Length of the firmware, 0 if there is none.
         bytes: u64,
-        /// Result of the request.
         ret: i32,
-        /// How long the request took.
         took: Micros,
     },
     /// A probe ended.
     #[display("{KERNEL_PREFIX}probe_ended dev={device} driver={driver} ret={ret} ms={took}")]
     ProbeEnded {
-        /// Name of the device.
         device: SmolStr,
-        /// Name of the driver.
         driver: SmolStr,
-        /// Result of the probe.
         ret: i32,
-        /// How long the probe took.
         took: Micros,
     },
     /// What a probe in two phases left to be done has ended.
     #[display("{KERNEL_PREFIX}ready dev={device} driver={driver} ret={ret} ms={took}")]
     Ready {
-        /// Name of the device.
         device: SmolStr,
-        /// Name of the driver.
         driver: SmolStr,
-        /// Result of the second phase.
         ret: i32,
         /// How long both phases took, from the beginning of the probe.
         took: Micros,
     },
     /// The driver's remove callback runs.
     #[display("{KERNEL_PREFIX}removing dev={device} driver={driver}")]
-    Removing {
-        /// Name of the device.
-        device: SmolStr,
-        /// Name of the driver.
-        driver: SmolStr,
-    },
+    Removing { device: SmolStr, driver: SmolStr },
     /// The driver data has been dropped.
     #[display("{KERNEL_PREFIX}unbound dev={device} driver={driver}")]
-    Unbound {
-        /// Name of the device.
-        device: SmolStr,
-        /// Name of the driver.
-        driver: SmolStr,
-    },
+    Unbound { device: SmolStr, driver: SmolStr },
     /// The resources that the driver left to devres have been released.
     #[display("{KERNEL_PREFIX}devres_released dev={device} driver={driver}")]
-    DevresReleased {
-        /// Name of the device.
-        device: SmolStr,
-        /// Name of the driver.
-        driver: SmolStr,
-    },
+    DevresReleased { device: SmolStr, driver: SmolStr },
     /// The unregistration of a driver returned in its module's exit.
     #[display("{KERNEL_PREFIX}unregistered driver={driver} ms={took}")]
-    Unregistered {
-        /// Name of the driver.
-        driver: SmolStr,
-        /// How long the unregistration took.
-        took: Micros,
-    },
+    Unregistered { driver: SmolStr, took: Micros },
     /// Userspace is about to call the kernel.
     #[display(
         "{USER_PREFIX}call_began call={call} on={on} pid={pid}{}",
         async_probe.map_or("", |asks| [" async_probe=0", " async_probe=1"][usize::from(asks)])
     )]
     CallBegan {
-        /// What it asks for.
         call: Call,
         /// The module or the device that the call is about.
         on: SmolStr,
-        /// The calling task.
         pid: u32,
         /// Of an insmod: whether the parameters ask for asynchronous probes, if that was said.
         async_probe: Option<bool>,
@@ -166,19 +127,15 @@ pub enum What {
     /// The kernel has returned to userspace.
     #[display("{USER_PREFIX}call_returned call={call} on={on} pid={pid} ret={ret}")]
     CallReturned {
-        /// What was asked for.
         call: Call,
         /// The module or the device that the call is about.
         on: SmolStr,
-        /// The calling task.
         pid: u32,
-        /// Result of the call.
         ret: i32,
     },
     /// A module has been loaded, which userspace has looked at.
     #[display("{USER_PREFIX}loaded mod={module} at={at:#x} bytes={bytes}")]
     Loaded {
-        /// Its name.
         module: SmolStr,
         /// Where its text begins.
         at: u64,
@@ -231,27 +188,12 @@ impl Call {
         Self::RemoveAsync,
         Self::Unplug,
     ];
-
-    /// Its name in the log.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Insmod => "insmod",
-            Self::Rmmod => "rmmod",
-            Self::Bind => "bind",
-            Self::Unbind => "unbind",
-            Self::DriversProbe => "drivers_probe",
-            Self::Add => "add",
-            Self::AddAsync => "add_async",
-            Self::Remove => "remove",
-            Self::RemoveAsync => "remove_async",
-            Self::Unplug => "unplug",
-        }
-    }
 }
 
+/// Prints its name in the log.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        self.serialize(f)
     }
 }
 
@@ -278,13 +220,7 @@ impl What {
             | Self::Removing { device, .. }
             | Self::Unbound { device, .. }
             | Self::DevresReleased { device, .. } => Some(device),
-            Self::Registered { .. }
-            | Self::Unregistered { .. }
-            | Self::CallBegan { .. }
-            | Self::CallReturned { .. }
-            | Self::Loaded { .. }
-            | Self::Recorded(_)
-            | Self::Initcall(_) => None,
+            _ => None,
         }
     }
 
@@ -300,24 +236,14 @@ impl What {
             | Self::Unbound { driver, .. }
             | Self::DevresReleased { driver, .. }
             | Self::Unregistered { driver, .. } => Some(driver),
-            Self::CallBegan { .. }
-            | Self::CallReturned { .. }
-            | Self::Loaded { .. }
-            | Self::Recorded(_)
-            | Self::Initcall(_) => None,
+            _ => None,
         }
     }
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "[{:5}.{:06}] {}",
-            self.time.seconds(),
-            self.time.subsec_micros(),
-            self.what
-        )
+        write!(f, "[{:>12}] {}", self.time.printk(), self.what)
     }
 }
 

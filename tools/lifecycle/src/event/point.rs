@@ -80,30 +80,19 @@ pub enum Point {
 
 /// A value that is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // As the field of `Fetched` of the same name.
 pub enum Value {
-    /// Name of the device.
     Device,
-    /// Where the device is in memory: its identity, as names are unique on one bus only.
     At,
-    /// Name of the driver.
     Driver,
-    /// Where the driver is in memory.
     By,
-    /// Where the bus is in memory.
     Bus,
-    /// What the driver asks of the driver core.
     ProbeType,
-    /// The drivers that the command line wants to be probed asynchronously.
     Asked,
-    /// A module, a firmware file, or what a uevent says.
     Name,
-    /// The function that is scheduled.
     Function,
-    /// The async domain; 0 for all that are registered.
     Domain,
-    /// The caller.
     Caller,
-    /// A NUMA node; -1 for none.
     Node,
 }
 
@@ -169,22 +158,17 @@ impl Definition {
     /// `at_once` is how many tasks may be in the function at the same time.
     pub fn kprobes(&self, arch: &Arch, group: &str, at_once: u32) -> Vec<String> {
         let (event, function) = (self.event, self.symbol(arch));
-        let mut lines = Vec::new();
-        match self.returns {
-            Returns::Unseen => {}
-            Returns::Nothing => lines.push(format!("r{at_once}:{group}/{event}_end {function}")),
-            Returns::Result => lines.push(format!(
-                "r{at_once}:{group}/{event}_end {function} ret=$retval:s32"
-            )),
+        let result = match self.returns {
+            Returns::Unseen => None,
+            Returns::Nothing => Some(""),
+            Returns::Result => Some(" ret=$retval:s32"),
+        };
+        let end = |result| format!("r{at_once}:{group}/{event}_end {function}{result}");
+        let mut fetched = String::new();
+        for (key, expression, _) in self.fetch {
+            fetched += &format!(" {key}={}", arch.expression(expression));
         }
-        let fetch = self
-            .fetch
-            .iter()
-            .map(|(key, expression, _)| format!(" {key}={}", arch.expression(expression)));
-        lines.push(format!(
-            "p:{group}/{event} {function}{}",
-            fetch.collect::<String>()
-        ));
-        lines
+        let begin = format!("p:{group}/{event} {function}{fetched}");
+        result.map(end).into_iter().chain([begin]).collect()
     }
 }

@@ -44,7 +44,8 @@ pub enum Side {
 pub struct Fetched {
     /// Name of the device.
     pub device: Option<SmolStr>,
-    /// Where the device is in memory, or the data of scheduled work.
+    /// Where the device is in memory: its identity, as names are unique on one bus only. Or the data
+    /// of scheduled work.
     pub at: Option<u64>,
     /// Name of the driver.
     pub driver: Option<SmolStr>,
@@ -71,15 +72,9 @@ pub struct Fetched {
 /// Prints `task-pid [cpu] event key=value …`.
 impl fmt::Display for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            task,
-            pid,
-            cpu,
-            point,
-            side,
-        } = self;
-        write!(f, "{task}-{pid} [{cpu:03}] {point}")?;
-        match side {
+        let point = self.point;
+        write!(f, "{}-{} [{:03}] {point}", self.task, self.pid, self.cpu)?;
+        match &self.side {
             Side::Begins(fetched) => write_fetched(f, point.definition(), fetched),
             Side::Returns { caller, ret } => {
                 write!(f, "_end to={caller}")?;
@@ -109,10 +104,7 @@ pub(crate) fn write_fetched(
             Value::By => write!(f, "{:#x}", fetched.by.unwrap_or(0))?,
             Value::Bus => write!(f, "{:#x}", fetched.bus.unwrap_or(0))?,
             Value::ProbeType => {
-                let number = ProbeType::ALL
-                    .iter()
-                    .position(|one| Some(*one) == fetched.probe_type);
-                write!(f, "{}", number.unwrap_or(0))?;
+                write!(f, "{}", fetched.probe_type.map_or(0, |of| of as usize))?;
             }
             Value::Asked => quoted(f, &fetched.asked)?,
             Value::Domain => write!(f, "{:#x}", fetched.domain.unwrap_or(0))?,

@@ -105,7 +105,12 @@ fn verdict(law: &Law, life: &Life) -> Result<String, Violation> {
 /// The verdict of a function of the law, to which a test says what it expects.
 fn expected(law: &str, words: &[&str], life: &Life) -> Result<String, Violation> {
     let number = |word: &str| word.parse::<usize>().unwrap();
-    let call = |name: &str| Call::ALL.into_iter().find(|of| of.name() == name).unwrap();
+    let call = |name: &str| {
+        Call::ALL
+            .into_iter()
+            .find(|of| of.to_string() == name)
+            .unwrap()
+    };
     let kept = |()| "kept".to_owned();
     let kept_in = |cases: usize| format!("kept {cases}");
     match (law, words) {

@@ -81,7 +81,7 @@ fn recorded(pid: u32, event: &str, words: &[&str]) -> What {
                 }
                 Value::ProbeType => {
                     let name = unusual("type").unwrap_or("prefer".into());
-                    let named = |of: &ProbeType| of.name().starts_with(name.as_str());
+                    let named = |of: &ProbeType| of.to_string().starts_with(name.as_str());
                     fetched.probe_type = ProbeType::ALL.into_iter().find(named);
                 }
                 Value::Asked => fetched.asked = unusual("asked").or(Some("".into())),

@@ -98,12 +98,11 @@ impl<'a> Line<'a> {
     }
 
     fn as_in_tracefs(&self, began: u64) -> String {
-        let Self {
-            task, cpu, rest, ..
-        } = self;
-        let time = Micros(began + self.micros);
-        let (seconds, micros) = (time.seconds(), time.subsec_micros());
-        format!("{task} [{cpu:0>3}] ..... {seconds}.{micros:06}: {rest}")
+        let time = Micros(began + self.micros).printk();
+        format!(
+            "{} [{:0>3}] ..... {time}: {}",
+            self.task, self.cpu, self.rest
+        )
     }
 }
 

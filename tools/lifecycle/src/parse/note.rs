@@ -6,101 +6,63 @@ use derive_more::Display;
 
 /// One fact about a log that has been read.
 #[derive(Clone, Debug, Display, PartialEq, Eq)]
+#[allow(missing_docs)] // The text of each says what it is.
 pub enum Note {
     /// Of several boots in the log, this one has been read, from 1.
     #[display("boot {number} of the {of} in the log{}", without_probes(*empty))]
     Boot {
-        /// The number of the boot.
         number: usize,
-        /// How many there are.
         of: usize,
         /// How many of those after it have no line of ours.
         empty: usize,
     },
-    /// Whether so many devices were bound is not known.
     #[display(
         "whether {_0} of the probes bound their devices is not known: a result of 0 is success since \
          Linux 5.14 and failure before it, and the log does not say which kernel printed it"
     )]
     UnknownOutcomes(usize),
-    /// The kernel prints initcalls, and probes only if it is told to.
     #[display(
         "no probe is in the log, and initcalls are: Linux 5.8 to 6.3 prints probes only with \
          `dyndbg=\"file drivers/base/dd.c +p\"` on the command line besides initcall_debug"
     )]
     NoProbes,
-    /// So many lines are those of a second console.
     #[display("{_0} lines are not counted: two consoles have printed each line")]
     Copies(usize),
-    /// From this line on a second console has printed the boot once more.
     #[display("from line {_0} on a second console prints the boot once more: this is not counted")]
     Replayed(usize),
-    /// The log begins within this line.
     #[display("the log begins within line {_0}, which is not read")]
     HeadCut(usize),
-    /// The last line has no end.
     #[display("the last line has no end and may be cut off")]
     OpenEnd,
-    /// Times count from the first line, and not from the start of the kernel.
     #[display("times count from the first line of the log, not from the start of the kernel")]
     FromFirstLine,
-    /// Lines have something between time and text, and are not read.
     #[display(
         "{lines} lines are not read, line {first} first: another text stands between the time and \
          the kernel's message"
     )]
-    Behind {
-        /// How many.
-        lines: usize,
-        /// The number of the first.
-        first: usize,
-    },
-    /// Init functions took much less by the kernel's own measure than by the times of their lines.
+    Behind { lines: usize, first: usize },
     #[display(
         "how long {calls} init functions took is not certain, that of line {first} first: much less \
          by the kernel's own measure than by the times of their lines, as where one of the two \
          clocks is set or stands still meanwhile"
     )]
-    Jumps {
-        /// How many.
-        calls: usize,
-        /// The number of the line at which the first returned.
-        first: usize,
-    },
-    /// Init functions return, and no line says when they were called.
+    Jumps { calls: usize, first: usize },
     #[display(
         "no line says when {calls} init functions were called, that which returns in line {first} \
          first: how long they took is by the kernel's own measure, which is wrong where modules were \
          loaded at once"
     )]
-    Uncalled {
-        /// How many.
-        calls: usize,
-        /// The number of the line at which the first returned.
-        first: usize,
-    },
-    /// Init functions are called, and no line says when they returned.
+    Uncalled { calls: usize, first: usize },
     #[display(
         "no line says when {calls} init functions returned, that which is called in line {first} \
          first: they are taken to have ended when their task called the next, or ran init"
     )]
-    Unreturned {
-        /// How many.
-        calls: usize,
-        /// The number of the line at which the first was called.
-        first: usize,
-    },
-    /// Lines begin as those of `initcall_debug` do, and another text is in them.
+    Unreturned { calls: usize, first: usize },
     #[display(
         "{lines} lines are not read, line {first} first: they begin as a line of initcall_debug and \
          do not end as one, so that a probe or an initcall is missing"
     )]
-    Garbled {
-        /// How many.
-        lines: usize,
-        /// The number of the first.
-        first: usize,
-    },
+    Garbled { lines: usize, first: usize },
 }
 
 /// What is behind that boot.

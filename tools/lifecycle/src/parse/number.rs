@@ -21,7 +21,7 @@ pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
 
 /// A time since boot: no kernel has run for 30 years.
 pub(super) fn since_boot(time: Micros) -> Option<Micros> {
-    (time.seconds() < 1_000_000_000).then_some(time)
+    (time.0 < 1_000_000_000_000_000).then_some(time)
 }
 
 /// Seconds since boot, with six decimals.

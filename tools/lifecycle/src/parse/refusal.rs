@@ -112,112 +112,74 @@ fn printable(line: &str, most: usize) -> String {
 
 /// What can be wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // The text of each says what it is.
 pub enum Reason {
-    /// There is nothing in it.
     #[error(
         "none of its {0} lines is of a driver that prints its timing (`async_probe: timing: ...`), \
          of a recording (`# lifecycle: recording ...`) or of a kernel with initcall_debug \
          (`probe of ... returned ...`)"
     )]
     Nothing(usize),
-    /// The log has no such boot.
     #[error("the log has no boot {wanted}: it has {has}")]
-    NoSuchBoot {
-        /// The number that was asked for.
-        wanted: usize,
-        /// How many boots there are.
-        has: usize,
-    },
-    /// The file is no text.
+    NoSuchBoot { wanted: usize, has: usize },
     #[error("the file is not text: {0}")]
     NotText(&'static str),
-    /// The file is compressed and cannot be decompressed.
     #[error("the file is compressed with {0} and cannot be decompressed: {1}")]
     Compressed(&'static str, String),
     /// The log is in JSON, or in YAML that has JSON in it, and damaged.
     #[error("the JSON is damaged: {0}")]
     Json(String),
-    /// The line ends before its text does.
     #[error("the line is cut off")]
     CutOff,
-    /// A line of ours has no time of printk's.
     #[error("the line has no timestamp of printk's, `[   12.345678]`: {0}")]
     NoTime(Clock),
-    /// Something stands between the time and the text.
     #[error("`{0}` stands between the time and the kernel's message, and is not known")]
     Between(String),
-    /// Something stands behind the text.
     #[error("`{0}` stands behind the kernel's message, and is not known")]
     Behind(String),
-    /// Parts of a log that are there the last one first.
     #[error(
         "the parts of the log are in the wrong order: pstore numbers them from the last one on"
     )]
     Parts,
-    /// The kernel counts milliseconds, as very old ones do.
     #[error("the time is in milliseconds, as very old kernels print it: too coarse")]
     Milliseconds,
-    /// The log says two things that cannot both be true.
     #[error("the log contradicts itself: {0}")]
     Contradiction(String),
-    /// A word names no event.
     #[error("unknown event `{0}`")]
     UnknownEvent(String),
     /// A key is missing, unknown, or not where it belongs.
     #[error("expected `{0}=` here")]
     Key(&'static str),
-    /// A value is not what its key calls for.
     #[error("`{key}={value}` is not {expected}")]
     BadValue {
-        /// The key.
         key: &'static str,
-        /// Its value.
         value: String,
-        /// What the value should have been.
         expected: &'static str,
     },
-    /// The line goes on after its last key.
     #[error("`{0}` follows the last key")]
     Trailing(String),
-    /// A line is not as the kernel prints it.
     #[error("expected {0}")]
     Expected(&'static str),
-    /// Records of `/dev/kmsg` are missing.
     #[error("records are missing: expected number {expected}, found {found}")]
-    Gap {
-        /// The sequence number that should have come.
-        expected: u64,
-        /// The sequence number that came.
-        found: u64,
-    },
-    /// A fragment of a record is missing.
+    Gap { expected: u64, found: u64 },
     #[error("a fragment of the record is missing")]
     Fragment,
     /// The console dropped lines, or a daemon that reads `/dev/kmsg` did.
     #[error("the console dropped lines: messages are missing")]
     Dropped,
-    /// Amid records of `/dev/kmsg`, a line that is none.
     #[error("not a record of /dev/kmsg")]
     NotARecord,
     /// Time runs backwards: lines have changed places, or the machine has booted again.
-    #[error(
-        "out of order, or of another boot: {} s came before",
-        format_args!("{}.{:06}", .0.seconds(), .0.subsec_micros())
-    )]
+    #[error("out of order, or of another boot: {} s came before", .0.printk())]
     OutOfOrder(Micros),
-    /// The same event at the same time.
     #[error("the line is there twice")]
     Twice,
-    /// A task begins a call within a call.
     #[error("task {0} begins a call and has not returned from another")]
     InACall(u32),
-    /// A task returns from what it has not called.
     #[error("task {0} returns from a call that it has not begun")]
     NotCalled(u32),
-    /// A recording does not end with the line that seals it.
     #[error("the recording is cut off")]
     Unsealed,
-    /// The checksum is wrong: something has been changed, moved, added or taken away.
     #[error("the recording has been altered: expected checksum {0:08x}")]
     Altered(u32),
     /// It does not begin as a recording does.
@@ -226,50 +188,36 @@ pub enum Reason {
     /// The points have not been checked in this kernel.
     #[error("unknown kernel `{0}`")]
     UnknownKernel(String),
-    /// Events were lost.
     #[error("events were lost")]
     Lost,
     /// A kprobe missed hits.
     #[error("{missed} hits of `{event}` were missed")]
-    Missed {
-        /// The event.
-        event: String,
-        /// How many.
-        missed: u64,
-    },
-    /// The number of events is not what the kernel counted.
+    Missed { event: String, missed: u64 },
     #[error("{found} of `{what}`, expected {expected}")]
     Count {
-        /// Of what.
         what: String,
-        /// How many the kernel counted.
         expected: u64,
-        /// How many there are.
         found: u64,
     },
     /// An event that is of another function than the one that is recorded under its name.
     #[error("`{found}` in the place of `{expected}`")]
     UnknownFunction {
-        /// The function of that event.
         expected: &'static str,
-        /// What is there.
         found: String,
     },
-    /// A function returns that has not begun.
     #[error("`{0}` returns and has not begun")]
     NotBegun(Point),
 }
 
 /// The clock of a line that has no time of printk's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // The text of each says what it is.
 pub enum Clock {
-    /// None at all.
     #[error("it has no time")]
     None,
     /// A calendar's, in whole seconds.
     #[error("the time is that of a calendar, to the second")]
     Wall,
-    /// The time since the line before.
     #[error("it has the time since the line before, which is lost where lines are left out")]
     Delta,
     /// That of a daemon, when it has read the line.
@@ -281,10 +229,8 @@ pub enum Clock {
          and newer prints these for `-o short-monotonic`)"
     )]
     Monotonic,
-    /// One in brackets, which another program has put there.
     #[error("the time in brackets is not printk's")]
     Other,
-    /// That of Android's log daemon.
     #[error("the time is Android's log daemon's, to the millisecond")]
     Logcat,
 }

@@ -4,6 +4,9 @@
 
 use std::str::FromStr;
 
+use serde::de::value::{Error, StrDeserializer};
+use serde::de::DeserializeOwned;
+
 use super::number::{digits, number};
 use super::refusal::Reason;
 use crate::event::{Call, SmolStr, What};
@@ -98,6 +101,11 @@ pub(super) fn user_event(text: &str) -> Result<What, Reason> {
     keys.end().map(|()| what)
 }
 
+/// The value of a type that has this name.
+fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
+    T::deserialize(StrDeserializer::<Error>::new(name)).ok()
+}
+
 /// The `key=value` pairs of a line, one space between them.
 struct Keys<'a>(Option<&'a str>);
 
@@ -183,13 +191,11 @@ impl<'a> Keys<'a> {
     }
 
     fn probe_type(&mut self) -> Result<ProbeType, Reason> {
-        self.parsed("probe_type", "a probe type", |value| value.parse().ok())
+        self.parsed("probe_type", "a probe type", named)
     }
 
     fn call(&mut self) -> Result<Call, Reason> {
-        self.parsed("call", "a call", |value| {
-            Call::ALL.into_iter().find(|call| call.name() == value)
-        })
+        self.parsed("call", "a call", named)
     }
 
     /// The value of the next key if it is this one.

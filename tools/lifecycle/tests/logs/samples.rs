@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use lifecycle::parse::log::{self, Log};
 use lifecycle::summary::Summary;
+use lifecycle::Micros;
 
 /// See `recordings.rs`.
 pub(crate) const PLATFORM_AND_BUS: &str = include_str!("../recordings/platform_and_bus.txt");
@@ -27,6 +28,15 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("initcall_debug", INITCALL_DEBUG),
 ];
 
+/// A name for which no table has room.
+pub(crate) const LONG: &str =
+    "a_device_with_a_name_that_is_as_long_as_a_line_of_the_terminal_is_wide_or_longer_even.";
+
+/// The characters in the longest line.
+pub(crate) fn widest(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap()
+}
+
 /// Reads a log.
 pub(crate) fn read(text: &str) -> Log {
     log::parse(text, None).unwrap()
@@ -42,45 +52,33 @@ pub(crate) fn summary(name: &str, text: &str) -> Summary {
 pub(crate) fn many(devices: usize, device: &str, driver: &str) -> String {
     let mut log = String::new();
     let mut line = |micros: usize, text: &str| {
-        writeln!(
-            log,
-            "[{:5}.{:06}] {text}",
-            micros / 1_000_000,
-            micros % 1_000_000
-        )
-        .unwrap();
+        writeln!(log, "[{:>12}] {text}", Micros(micros as u64).printk()).unwrap();
     };
     let timing = "async_probe: timing:";
-    line(
-        1_000_000,
-        &format!("lifecycle: call_began call=insmod on={driver} pid=9"),
-    );
+    let call = format!("call=insmod on={driver} pid=9");
+    line(1_000_000, &format!("lifecycle: call_began {call}"));
+    let registered = format!("{timing} registered driver={driver}");
     line(
         1_000_020,
-        &format!(
-            "{timing} registered driver={driver} probe_type=prefer_asynchronous ret=0 ms=0.010"
-        ),
+        &format!("{registered} probe_type=prefer_asynchronous ret=0 ms=0.010"),
     );
     for at in 0..devices {
-        line(
-            1_000_100 + at * 10,
-            &format!("{timing} probe_began dev={device}{at} driver={driver} async=1 cpu=0 pid={} task=kworker/u8:{at}", 100 + at),
-        );
+        let began = format!("{timing} probe_began dev={device}{at} driver={driver}");
+        let task = format!("async=1 cpu=0 pid={} task=kworker/u8:{at}", 100 + at);
+        line(1_000_100 + at * 10, &format!("{began} {task}"));
     }
     for at in 0..devices {
         let took = 500_000 + at;
+        let ended = format!("{timing} probe_ended dev={device}{at} driver={driver}");
+        let ms = Micros(took as u64);
         line(
             1_000_100 + at * 10 + took,
-            &format!(
-                "{timing} probe_ended dev={device}{at} driver={driver} ret=0 ms={}.{:03}",
-                took / 1000,
-                took % 1000
-            ),
+            &format!("{ended} ret=0 ms={ms}"),
         );
     }
     line(
         1_501_000 + devices * 11,
-        &format!("lifecycle: call_returned call=insmod on={driver} pid=9 ret=0"),
+        &format!("lifecycle: call_returned {call} ret=0"),
     );
     log
 }

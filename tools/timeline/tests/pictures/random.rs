@@ -3,7 +3,9 @@
 //! Random logs: devices that are probed, fail, have second phases and go, calls around them, and a
 //! cut anywhere.
 
+use lifecycle::Micros;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
 /// The life of one device.
@@ -18,32 +20,22 @@ struct Life {
     asynchronous: bool,
 }
 
-fn life() -> impl Strategy<Value = Life> {
-    let ret = || prop_oneof![3 => Just(0), 1 => Just(-2), 1 => Just(-517)];
-    (
-        0..2_000_000_u64,
-        proptest::option::of((1..100_000_u64, ret())),
-        0..1_000_000_u64,
-        ret(),
-        proptest::option::of(0..1_000_000_u64),
-        proptest::option::of(0..1_000_000_u64),
-        any::<bool>(),
-    )
-        .prop_map(
-            |(began, firmware, probe, ret, second, removed, asynchronous)| Life {
-                began,
-                firmware,
-                probe,
-                ret,
-                second,
-                removed,
-                asynchronous,
-            },
-        )
+fn ret() -> impl Strategy<Value = i32> {
+    prop_oneof![3 => Just(0), 1 => Just(-2), 1 => Just(-517)]
 }
 
-fn ms(micros: u64) -> String {
-    format!("{}.{:03}", micros / 1000, micros % 1000)
+prop_compose! {
+    fn life()(
+        began in 0..2_000_000_u64,
+        firmware in option::of((1..100_000_u64, ret())),
+        probe in 0..1_000_000_u64,
+        ret in ret(),
+        second in option::of(0..1_000_000_u64),
+        removed in option::of(0..1_000_000_u64),
+        asynchronous in any::<bool>(),
+    ) -> Life {
+        Life { began, firmware, probe, ret, second, removed, asynchronous }
+    }
 }
 
 impl Life {
@@ -67,10 +59,10 @@ impl Life {
         let ended = self.began + self.probe;
         if let Some((after, ret)) = self.firmware.filter(|(after, _)| *after <= self.probe) {
             let bytes = if ret == 0 { 24 } else { 0 };
-            let rest = format!(" bytes={bytes} ret={ret} ms={}", ms(after));
+            let rest = format!(" bytes={bytes} ret={ret} ms={}", Micros(after));
             lines.push(at(self.began + after, "firmware_arrived", rest));
         }
-        let rest = format!(" ret={} ms={}", self.ret, ms(self.probe));
+        let rest = format!(" ret={} ms={}", self.ret, Micros(self.probe));
         lines.push(at(ended, "probe_ended", rest));
         if self.ret != 0 {
             return lines;
@@ -78,7 +70,7 @@ impl Life {
         let mut last = ended;
         if let Some(second) = self.second {
             last += second;
-            let rest = format!(" ret=0 ms={}", ms(last - self.began));
+            let rest = format!(" ret=0 ms={}", Micros(last - self.began));
             lines.push(at(last, "ready", rest));
         }
         if let Some(removed) = self.removed {
@@ -140,7 +132,7 @@ fn write(
         .map(|(at, (time, line))| {
             // Two CPUs may stamp neighbouring lines a little out of order.
             let time = 1_000_000 + time - jitter * u64::from(at % 3 == 0);
-            format!("[{:5}.{:06}] {line}\n", time / 1_000_000, time % 1_000_000)
+            format!("[{:>12}] {line}\n", Micros(time).printk())
         })
         .collect()
 }

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use lifecycle::parse::{dmesg, recording};
-use lifecycle::Event;
+use lifecycle::{Event, Micros};
 
 /// Stock 7.3.4: insmod of an unrelated module while 8 devices are probed asynchronously.
 pub(crate) const CONVOY: &str = include_str!("../logs/convoy.txt");
@@ -65,10 +65,9 @@ pub(crate) fn many(devices: usize) -> String {
         let took = 500_000 + device * 13 % 1000;
         writeln!(
             log,
-            "[    1.{:06}] {prefix} probe_ended dev=d.{device} driver=d ret={ret} ms={}.{:03}",
+            "[    1.{:06}] {prefix} probe_ended dev=d.{device} driver=d ret={ret} ms={}",
             100 + device * 10 + took,
-            took / 1000,
-            took % 1000,
+            Micros(took as u64),
         )
         .unwrap();
     }

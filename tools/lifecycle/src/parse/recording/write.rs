@@ -22,10 +22,9 @@ pub fn seal(mut text: String) -> String {
 /// The first line of a recording of these points.
 pub fn header(kernel: &str, probing: Probing, points: &[Definition]) -> String {
     let is_there = |of: &Definition| points.iter().any(|one| one.point == of.point);
-    let some = if !DEFINITIONS.iter().all(is_there) {
-        SOME
-    } else {
-        ""
+    let some = match DEFINITIONS.iter().all(is_there) {
+        true => "",
+        false => SOME,
     };
     let probing = match probing {
         Probing::Once => "",
@@ -49,14 +48,9 @@ pub struct Buffer {
 
 /// The line about a CPU's buffer.
 pub fn buffer_line(cpu: u32, buffer: Buffer) -> String {
-    let Buffer {
-        entries,
-        overrun,
-        commit_overrun,
-        dropped,
-    } = buffer;
     format!(
-        "{OURS}cpu={cpu} entries={entries} overrun={overrun} commit_overrun={commit_overrun} dropped={dropped}\n"
+        "{OURS}cpu={cpu} entries={} overrun={} commit_overrun={} dropped={}\n",
+        buffer.entries, buffer.overrun, buffer.commit_overrun, buffer.dropped
     )
 }
 
@@ -69,10 +63,9 @@ pub fn kprobe_line(event: &str, hits: u64, missed: u64) -> String {
 /// the seal.
 pub fn part(name: &str, text: &str) -> String {
     let lines = text.lines().count();
-    let end = if text.is_empty() || text.ends_with('\n') {
-        ""
-    } else {
-        "\n"
+    let end = match text.is_empty() || text.ends_with('\n') {
+        true => "",
+        false => "\n",
     };
     format!("{OURS}part={name} lines={lines}\n{text}{end}")
 }
@@ -83,25 +76,25 @@ struct Line<'a>(&'a Event);
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Event { time, what } = self.0;
-        let time = format!("{:5}.{:06}", time.seconds(), time.subsec_micros());
+        let time = time.printk();
         let What::Recorded(recorded) = what else {
             return writeln!(
                 f,
-                "{:>16}-{:<7} [000] ..... {time}: console: {what}",
+                "{:>16}-{:<7} [000] ..... {time:>12}: console: {what}",
                 "sh", 1
             );
         };
         let Recorded {
-            task,
-            pid,
-            cpu,
-            point,
-            side,
+            pid, cpu, point, ..
         } = recorded;
+        let task = &recorded.task;
         let definition = point.definition();
         let function = definition.function;
-        write!(f, "{task:>16}-{pid:<7} [{cpu:03}] ..... {time}: {point}")?;
-        match side {
+        write!(
+            f,
+            "{task:>16}-{pid:<7} [{cpu:03}] ..... {time:>12}: {point}"
+        )?;
+        match &recorded.side {
             Side::Begins(fetched) => {
                 write!(f, ": ({function}+0x0/0x10)")?;
                 write_fetched(f, definition, fetched)?;
