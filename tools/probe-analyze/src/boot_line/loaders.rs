@@ -21,14 +21,6 @@ pub enum Loader {
     Qemu,
 }
 
-/// All of them.
-pub const LOADERS: &[Loader] = &[
-    Loader::Grub,
-    Loader::SystemdBoot,
-    Loader::UBoot,
-    Loader::Qemu,
-];
-
 impl Loader {
     /// A boot line, quoted as the loader's configuration wants it.
     pub fn quote(self, line: &str) -> String {
@@ -37,18 +29,13 @@ impl Loader {
             // grub-mkconfig copies the value into grub.cfg. The single quotes keep `;` and `$` from
             // GRUB, which takes the quotes away.
             Self::Grub => {
-                let words = line.split(' ').map(|word| {
-                    if word.contains([';', '$', '(']) {
-                        format!("'{}'", word.replace('$', "\\$"))
-                    } else {
-                        word.to_owned()
-                    }
-                });
-                let words: Vec<String> = words.collect();
-                format!(
-                    "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX {}\"",
-                    words.join(" ")
-                )
+                let quoted = |word: &str| match word.contains([';', '$', '(']) {
+                    true => format!("'{}'", word.replace('$', "\\$")),
+                    false => word.to_owned(),
+                };
+                let words: Vec<String> = line.split(' ').map(quoted).collect();
+                let line = words.join(" ");
+                format!("GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX {line}\"")
             }
             // The value goes to the kernel as it is, and the key may be there several times.
             Self::SystemdBoot => format!("options {line}"),

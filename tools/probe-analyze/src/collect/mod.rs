@@ -6,13 +6,14 @@
 
 pub mod anonymise;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use lifecycle::parse::recording::{parse, part, seal};
+use lifecycle::Micros;
 use nix::libc::O_NONBLOCK;
 
 use crate::cli::Collect;
@@ -166,7 +167,7 @@ fn devices() -> String {
 
 /// The kernel's log, as `dmesg` prints it.
 fn dmesg() -> Option<String> {
-    let kmsg = OpenOptions::new()
+    let mut kmsg = OpenOptions::new()
         .read(true)
         .custom_flags(O_NONBLOCK)
         .open("/dev/kmsg")
@@ -174,22 +175,15 @@ fn dmesg() -> Option<String> {
     let mut text = String::new();
     // Records are of 8 KiB at most (`PRINTK_MESSAGE_MAX`, kernel/printk/internal.h).
     let mut record = vec![0; 8192];
-    while let Some(length) = next_record(&kmsg, &mut record) {
-        let record = String::from_utf8_lossy(&record[..length]);
-        text += &line(&record).unwrap_or_default();
-    }
-    Some(text)
-}
-
-/// The length of the next record; `None` after the last.
-fn next_record(mut kmsg: &File, record: &mut [u8]) -> Option<usize> {
     loop {
-        match kmsg.read(record) {
-            Ok(0) => return None,
-            Ok(length) => return Some(length),
+        match kmsg.read(&mut record) {
             // Records were overwritten before they were read.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-            Err(_) => return None,
+            Ok(0) | Err(_) => return Some(text),
+            Ok(length) => {
+                let record = String::from_utf8_lossy(&record[..length]);
+                text += &line(&record).unwrap_or_default();
+            }
         }
     }
 }
@@ -199,8 +193,7 @@ fn line(record: &str) -> Option<String> {
     let (head, rest) = record.split_once(';')?;
     let micros: u64 = head.split(',').nth(2)?.parse().ok()?;
     let text = rest.lines().next().unwrap_or_default();
-    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
-    Some(format!("[{seconds:5}.{micros:06}] {text}\n"))
+    Some(format!("[{:>12}] {text}\n", Micros(micros).printk()))
 }
 
 /// What identifies this machine, as far as it tells.

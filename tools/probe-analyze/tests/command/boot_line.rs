@@ -176,6 +176,21 @@ fn a_function_that_cannot_be_recorded_is_left_out_and_what_is_lost_is_said() {
         "{text}"
     );
 
+    for (instead, why) in [
+        (
+            "device_del.isra.0",
+            "the compiler made device_del.isra.0 of it",
+        ),
+        ("device_del.cold", "this kernel has no such function"),
+        ("device_del\t[a_module]", "this kernel has no such function"),
+    ] {
+        let others = SYMBOLS.iter().copied().filter(|of| *of != "device_del");
+        let symbols: Vec<&str> = others.chain([instead]).collect();
+        let text = unwrapped(&Kernel::with(&symbols).boot_line(&[], 0).stdout);
+        let said = format!("device_del (drivers/base/core.c): {why}");
+        assert!(text.contains(&said), "{text}");
+    }
+
     let kernel = Kernel::with(&[SYMBOLS, &["device_add"]].concat());
     let text = unwrapped(&kernel.boot_line(&[], 0).stdout);
     assert!(
@@ -198,11 +213,7 @@ fn a_kernel_that_cannot_be_recorded_at_all() {
 #[test]
 fn what_was_not_checked_is_said() {
     let output = expect(&["boot-line", "--kernel=7.3.4-nowhere", "--arch=arm64"], 0);
-    let text = output
-        .stdout
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let text = unwrapped(&output.stdout);
     assert!(text.contains("the functions were not checked"), "{text}");
     assert!(text.contains("was taken for 200 bytes"), "{text}");
 }

@@ -3,12 +3,12 @@
 //! A signal ends the program at once, whatever it is at.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use lifecycle::Micros;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
@@ -17,16 +17,15 @@ use crate::run::probe_analyze;
 /// More than a debug build reads within the time for which a test waits.
 fn long_log() -> String {
     let mut log = String::new();
-    for at in 0..300_000 {
-        let (begin, end) = (at * 100, at * 100 + 50);
-        let time = |micros: u32| format!("[{:5}.{:06}]", micros / 1_000_000, micros % 1_000_000);
+    for at in 0..300_000_u64 {
+        let time = |after| format!("[{:>12}]", Micros(at * 100 + after).printk());
         log += &format!(
             "{} calling  m{at}_init+0x0/0x40 @ 1\n\
              {} probe of dev{at} returned 0 after 20 usecs\n\
              {} initcall m{at}_init+0x0/0x40 returned 0 after 50 usecs\n",
-            time(begin),
-            time(begin + 30),
-            time(end)
+            time(0),
+            time(30),
+            time(50)
         );
     }
     log
@@ -56,10 +55,7 @@ fn while_it_waits_for_standard_input() {
 fn while_it_works() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
-    fs::File::create(&log)
-        .unwrap()
-        .write_all(long_log().as_bytes())
-        .unwrap();
+    fs::write(&log, long_log()).unwrap();
     let out = directory.path().join("out");
     let (log, arg) = (log.to_str().unwrap(), out.to_str().unwrap());
     for args in [

@@ -22,20 +22,18 @@ pub(crate) struct Output {
 pub(crate) struct Run {
     command: Command,
     input: Vec<u8>,
-    stdout: To,
-}
-
-enum To {
-    Pipe,
-    Terminal,
-    Closed,
-    Full,
+    /// The other end of the terminal that standard output is.
+    terminal: Option<File>,
+    closed: bool,
 }
 
 /// The program with these arguments, without what the environment says of colours.
 pub(crate) fn probe_analyze(args: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probe-analyze"));
-    command.args(args).stderr(Stdio::piped());
+    command.args(args);
+    command.stdin(Stdio::piped());
+    command.stdout(Stdio::piped());
+    command.stderr(Stdio::piped());
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
@@ -43,7 +41,8 @@ pub(crate) fn probe_analyze(args: &[&str]) -> Run {
     Run {
         command,
         input: vec![],
-        stdout: To::Pipe,
+        terminal: None,
+        closed: false,
     }
 }
 
@@ -76,49 +75,32 @@ impl Run {
 
     /// Standard output is a terminal.
     pub(crate) fn terminal(mut self) -> Self {
-        self.stdout = To::Terminal;
+        let pty = openpty(None, None).unwrap();
+        self.command.stdout(pty.slave);
+        self.terminal = Some(File::from(pty.master));
         self
     }
 
     /// Standard output is a pipe that has no reader.
     pub(crate) fn closed_stdout(mut self) -> Self {
-        self.stdout = To::Closed;
+        self.closed = true;
         self
     }
 
     /// Standard output is a device that has no room.
     pub(crate) fn full_stdout(mut self) -> Self {
-        self.stdout = To::Full;
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        self.command.stdout(full);
         self
     }
 
     /// Starts the program with pipes on standard input and standard output.
     pub(crate) fn start(mut self) -> Child {
-        self.command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
+        self.command.spawn().unwrap()
     }
 
     pub(crate) fn run(mut self) -> Output {
-        let terminal = match self.stdout {
-            To::Terminal => {
-                let pty = openpty(None, None).unwrap();
-                self.command.stdout(pty.slave);
-                Some(File::from(pty.master))
-            }
-            To::Full => {
-                let full = File::options().write(true).open("/dev/full").unwrap();
-                self.command.stdout(full);
-                None
-            }
-            To::Pipe | To::Closed => {
-                self.command.stdout(Stdio::piped());
-                None
-            }
-        };
-        let mut child = self.command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = self.command.spawn().unwrap();
         // The command has the other end of the terminal.
         drop(self.command);
         let mut stdin = child.stdin.take().unwrap();
@@ -128,10 +110,10 @@ impl Run {
             let _ = stdin.write_all(&input);
         });
         let mut stdout = vec![];
-        if let Some(mut terminal) = terminal {
+        if let Some(mut terminal) = self.terminal {
             // The end of a terminal is an error, EIO.
             let _ = terminal.read_to_end(&mut stdout);
-        } else if let To::Closed = self.stdout {
+        } else if self.closed {
             drop(child.stdout.take());
         }
         let output = child.wait_with_output().unwrap();
