@@ -104,11 +104,8 @@ prop_compose! {
 
 /// A function that begins and, later or never, returns, as its task's innermost.
 fn steps() -> impl Strategy<Value = Vec<(Fetched, &'static Definition, bool)>> {
-    let one = proptest::sample::select(DEFINITIONS).prop_flat_map(|definition| {
-        let definition = DEFINITIONS
-            .iter()
-            .find(|one| one.point == definition.point)
-            .unwrap();
+    let one = (0..DEFINITIONS.len()).prop_flat_map(|at| {
+        let definition = &DEFINITIONS[at];
         (fetched(definition), Just(definition), any::<bool>())
     });
     prop::collection::vec(one, 0..30)
@@ -141,7 +138,7 @@ fn events(
         if definition.returns != Returns::Unseen {
             open.push(definition);
         }
-        if let Some(definition) = open.pop_if_wanted(back) {
+        if let Some(definition) = back.then(|| open.pop()).flatten() {
             push(
                 definition.point,
                 Side::Returns {
@@ -152,16 +149,6 @@ fn events(
         }
     }
     events
-}
-
-trait PopIfWanted<T> {
-    fn pop_if_wanted(&mut self, wanted: bool) -> Option<T>;
-}
-
-impl<T> PopIfWanted<T> for Vec<T> {
-    fn pop_if_wanted(&mut self, wanted: bool) -> Option<T> {
-        wanted.then(|| self.pop()).flatten()
-    }
 }
 
 prop_compose! {

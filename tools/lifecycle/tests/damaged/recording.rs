@@ -8,7 +8,6 @@ use lifecycle::parse::log;
 use lifecycle::parse::recording::{parse, seal, write};
 use lifecycle::parse::refusal::Reason;
 use lifecycle::{Event, What};
-use proptest::prelude::*;
 
 use super::{again, swapped, without};
 
@@ -101,79 +100,6 @@ fn any_two_entries_swapped() {
             if first != second {
                 assert!(is_order(&reason(swapped(&lines, at))), "{two:?}");
             }
-        }
-    }
-}
-
-#[test]
-fn what_is_unknown_is_named() {
-    for recording in RECORDINGS {
-        let lines = body(recording);
-        let with = |at: usize, line: String| {
-            let mut lines = lines.clone();
-            lines[at] = &line;
-            parse(&seal(lines.concat())).unwrap_err().to_string()
-        };
-        // Not all of them, for time's sake.
-        for (at, line) in lines.iter().enumerate().step_by(5) {
-            let Some(time) = time(line) else {
-                continue;
-            };
-            let (head, text) = line.split_at(line.find(time).unwrap() + time.len() + 1);
-            let (event, rest) = text.split_once(": ").unwrap();
-            if event == "console" {
-                continue;
-            }
-            let unknown = with(at, format!("{head}x{event}: {rest}"));
-            assert!(
-                unknown.contains(&format!("unknown event `x{event}`")),
-                "{unknown}"
-            );
-            let (mark, function) = match rest.split_once(" <- ") {
-                Some((_, function)) => (" <- ", function.split_once(')').unwrap().0),
-                None => ("(", rest[1..].split_once('+').unwrap().0),
-            };
-            let other = rest.replacen(mark, &format!("{mark}x"), 1);
-            let unknown = with(at, format!("{head}{event}: {other}"));
-            // A system call is named without what the architecture puts before it.
-            let named = function.strip_prefix("__x64_").unwrap_or(function);
-            let expected = format!("`x{function}` in the place of `{named}`");
-            assert!(unknown.contains(&expected), "{unknown}");
-
-            for key in rest
-                .split(' ')
-                .filter_map(|word| Some(word.split_once('=')?.0))
-            {
-                let key = key.to_owned() + "=";
-                let line =
-                    format!("{head}{text}").replacen(&format!(" {key}"), &format!(" x{key}"), 1);
-                let unknown = with(at, line);
-                assert!(unknown.contains(&format!("x{key}")), "{unknown}");
-                assert!(unknown.contains("expected"), "{unknown}");
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
-
-    /// Entries that are put into another order, under a seal of its own.
-    #[test]
-    fn entries_in_any_other_order(
-        from in any::<prop::sample::Index>(),
-        order in Just((0..12).collect::<Vec<_>>()).prop_shuffle(),
-    ) {
-        let lines = body(RECORDINGS[1]);
-        let entries: Vec<_> = (0..lines.len()).filter(|at| time(lines[*at]).is_some()).collect();
-        let from = entries[from.index(entries.len() - order.len())];
-        let mut moved = lines.clone();
-        for (to, of) in order.iter().enumerate() {
-            moved[from + to] = lines[from + of];
-        }
-        let times: Vec<_> = moved.iter().filter_map(|line| time(line)).collect();
-        if !times.is_sorted_by_key(|time| time.len()) || !times.is_sorted() {
-            prop_assert!(is_order(&reason(moved.concat())));
         }
     }
 }

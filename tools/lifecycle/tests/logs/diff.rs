@@ -8,7 +8,9 @@ use lifecycle::report::log::Detail;
 use lifecycle::summary::Summary;
 use lifecycle::Micros;
 
-use crate::samples::{many, summary, ALL, CONVOY_WITH_CALLS, C_DRIVER_CONVOY, INITCALL_DEBUG};
+use crate::samples::{
+    many, summary, widest, ALL, CONVOY_WITH_CALLS, C_DRIVER_CONVOY, INITCALL_DEBUG, LONG,
+};
 
 fn diff_of(a: Summary, b: Summary) -> Diff {
     Diff::of(Facts::of(&a), Facts::of(&b))
@@ -107,23 +109,20 @@ fn what_is_in_one_only() {
 
 #[test]
 fn fits_the_terminal() {
-    let long =
-        "a_device_with_a_name_that_is_as_long_as_a_line_of_the_terminal_is_wide_or_longer_even.";
     let logs = [
         C_DRIVER_CONVOY.to_owned(),
         INITCALL_DEBUG.to_owned(),
         many(512, "d.", "d"),
-        many(3, long, "d"),
-        many(3, long, long).replace("ms=500.", "ms=490."),
+        many(3, LONG, "d"),
+        many(3, LONG, LONG).replace("ms=500.", "ms=490."),
         many(512, "d.", "d").replace("async=1", "async=0"),
     ];
     for a in &logs {
         for b in &logs {
-            let diff = diff_of(summary(long, a), summary("b", b));
+            let diff = diff_of(summary(LONG, a), summary("b", b));
             for detail in [Detail::Folded, Detail::All] {
                 let text = report(&diff, detail);
-                let widest = text.lines().map(|line| line.chars().count()).max();
-                assert!(widest <= Some(80), "{text}");
+                assert!(widest(&text) <= 80, "{text}");
             }
         }
     }

@@ -50,15 +50,10 @@ fn whole(events: &[Event], timeline: &Life) {
             assert!(timeline.end_of(at) <= timeline.end_of(parent));
         }
     }
-    for device in &timeline.devices {
-        assert!(device
-            .spans
-            .is_sorted_by_key(|bar| timeline.spans[*bar].begin));
-    }
-    for task in &timeline.tasks {
-        assert!(task
-            .spans
-            .is_sorted_by_key(|bar| timeline.spans[*bar].begin));
+    let of_devices = timeline.devices.iter().map(|device| &device.spans);
+    let of_tasks = timeline.tasks.iter().map(|task| &task.spans);
+    for lane in of_devices.chain(of_tasks) {
+        assert!(lane.is_sorted_by_key(|bar| timeline.spans[*bar].begin));
     }
     assert!(timeline.waits.is_sorted_by_key(|wait| wait.begin));
     for wait in &timeline.waits {

@@ -9,7 +9,9 @@ use lifecycle::report::log::{report, short, Detail};
 use lifecycle::summary::Summary;
 use lifecycle::Micros;
 
-use crate::samples::{many, summary, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, PLATFORM_AND_BUS};
+use crate::samples::{
+    many, summary, widest, ALL, C_DRIVER_CONVOY, INITCALL_DEBUG, LONG, PLATFORM_AND_BUS,
+};
 
 /// Reports are as they were. `RENEW=1 cargo test -p lifecycle --test logs` writes them anew: read
 /// the difference before you commit it.
@@ -62,25 +64,12 @@ fn documented() {
     }
 }
 
-fn widest(text: &str) -> usize {
-    text.lines().map(|line| line.chars().count()).max().unwrap()
-}
-
 #[test]
 fn fits_the_terminal() {
-    let long =
-        "a_device_with_a_name_that_is_as_long_as_a_line_of_the_terminal_is_wide_or_longer_even.";
+    let driver = "a_driver_whose_name_is_no_shorter_than_that_of_its_devices";
     let logs = ALL.iter().map(|(_, text)| (*text).to_owned());
-    let logs = logs.chain([
-        many(
-            3,
-            long,
-            "a_driver_whose_name_is_no_shorter_than_that_of_its_devices",
-        ),
-        many(512, long, "d"),
-    ]);
-    for log in logs {
-        for name in ["log", long] {
+    for log in logs.chain([many(3, LONG, driver), many(512, LONG, "d")]) {
+        for name in ["log", LONG] {
             let summary = summary(name, &log);
             for text in [
                 report(&summary, Detail::Folded),
