@@ -13,8 +13,9 @@ use crate::{page::page, svg::svg, trace::trace, Heading};
 /// The names of the files.
 pub const NAMES: [&str; 3] = ["timeline.svg", "timeline.html", "timeline.trace.json"];
 
-/// Draws the pictures of a timeline into a directory, which is made if it is not there: one after the
-/// other, since each may take hundreds of megabytes. Each has its name only when it is complete.
+/// Draws the pictures of a timeline into a directory, which is made if it is not there: one after
+/// the other, since each may take hundreds of megabytes. Each has its name only when it is
+/// complete.
 ///
 /// # Errors
 ///

@@ -44,8 +44,8 @@ pub enum Side {
 pub struct Fetched {
     /// Name of the device.
     pub device: Option<SmolStr>,
-    /// Where the device is in memory: its identity, as names are unique on one bus only. Or the data
-    /// of scheduled work.
+    /// Where the device is in memory: its identity, as names are unique on one bus only. Or the
+    /// data of scheduled work.
     pub at: Option<u64>,
     /// Name of the driver.
     pub driver: Option<SmolStr>,

@@ -129,8 +129,8 @@ fn bracket(opened: &str) -> Option<(Micros, &str)> {
     (is_delta().is_some() || is_cpu().is_some() || is_date()).then_some((time, rest))
 }
 
-/// Takes the columns between the time and the text off: the caller, whether the journal's `kernel: `
-/// is among them, and the text.
+/// Takes the columns between the time and the text off: the caller, whether the journal's
+/// `kernel: ` is among them, and the text.
 fn columns(rest: &str) -> (Option<u32>, bool, &str) {
     let mut caller = None;
     let mut rest = rest.strip_prefix([' ', '\t']).unwrap_or(rest);
