@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Modules, log and firmware for one test; what the test leaves behind goes with it.
 #[derive(Debug)]
-pub struct Bench<'a> {
+pub(crate) struct Bench<'a> {
     modules: &'a Modules,
     log: Log,
     firmware: FirmwareDir,
@@ -46,7 +46,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// [`Failure::Io`] or [`Failure::Skip`] if the machine does not let it.
-    pub fn new(modules: &'a Modules) -> Result<Self, Failure> {
+    pub(crate) fn new(modules: &'a Modules) -> Result<Self, Failure> {
         let firmware = FirmwareDir::new()?;
         for bus in Bus::BOTH {
             firmware.put_good(bus.driver)?;
@@ -64,37 +64,37 @@ impl<'a> Bench<'a> {
     }
 
     /// The firmware directory.
-    pub fn firmware(&self) -> &FirmwareDir {
+    pub(crate) fn firmware(&self) -> &FirmwareDir {
         &self.firmware
     }
 
     /// Leaves out a law that the kernel cannot keep in what the test does.
-    pub fn excuse(&mut self, law: &Law) {
+    pub(crate) fn excuse(&mut self, law: &Law) {
         self.excused.push(law.name);
     }
 
     /// Says something with the test's result.
-    pub fn comment(&mut self, line: impl Into<String>) {
+    pub(crate) fn comment(&mut self, line: impl Into<String>) {
         self.comments.push(line.into());
     }
 
     /// Says a figure that was measured: `make check` prints it beside the result.
-    pub fn figure(&mut self, line: impl std::fmt::Display) {
+    pub(crate) fn figure(&mut self, line: impl std::fmt::Display) {
         self.comment(format!("figure: {line}"));
     }
 
     /// What was to be said.
-    pub fn comments(&self) -> &[String] {
+    pub(crate) fn comments(&self) -> &[String] {
         &self.comments
     }
 
     /// The file of a module.
-    pub fn module(&self, module: &str) -> PathBuf {
+    pub(crate) fn module(&self, module: &str) -> PathBuf {
         self.modules.path(module)
     }
 
     /// Takes charge of a module that something else loads.
-    pub fn adopt(&mut self, module: &'static str) {
+    pub(crate) fn adopt(&mut self, module: &'static str) {
         self.loaded.push(module);
     }
 
@@ -103,7 +103,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// [`Failure::Io`] if it could not be tried.
-    pub fn try_insmod(
+    pub(crate) fn try_insmod(
         &mut self,
         module: &'static str,
         parameters: &str,
@@ -120,14 +120,14 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if the module does.
-    pub fn insmod(&mut self, module: &'static str, parameters: &str) -> Result<(), Failure> {
+    pub(crate) fn insmod(&mut self, module: &'static str, parameters: &str) -> Result<(), Failure> {
         self.try_insmod(module, parameters)?.map_err(|errno| {
             Failure::assertion(format!("insmod {module} {parameters} to succeed"), errno)
         })
     }
 
     /// Loads a module in a thread of its own. [`join()`](Self::join) waits for it.
-    pub fn insmod_in_background(&mut self, module: &'static str, parameters: &str) {
+    pub(crate) fn insmod_in_background(&mut self, module: &'static str, parameters: &str) {
         let path = self.modules.path(module);
         let parameters = parameters.to_owned();
         self.loaded.push(module);
@@ -137,7 +137,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Does `work` in a thread of its own. [`join()`](Self::join) waits for it.
-    pub fn in_background(
+    pub(crate) fn in_background(
         &mut self,
         work: impl FnOnce() -> Result<Result<(), Errno>, Failure> + Send + 'static,
     ) {
@@ -149,7 +149,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if one of them does.
-    pub fn join(&mut self) -> Result<(), Failure> {
+    pub(crate) fn join(&mut self) -> Result<(), Failure> {
         let mut verdict = Ok(());
         for thread in self.background.drain(..) {
             let result = match thread.join() {
@@ -172,7 +172,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if the kernel refuses something.
-    pub fn load(
+    pub(crate) fn load(
         &mut self,
         order: Order,
         devices: usize,
@@ -208,7 +208,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if the kernel refuses something, or if no probe begins.
-    pub fn take_off(
+    pub(crate) fn take_off(
         &mut self,
         order: Order,
         devices: usize,
@@ -242,7 +242,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if the kernel refuses.
-    pub fn add(&mut self, call: Call, devices: usize) -> Result<(), Failure> {
+    pub(crate) fn add(&mut self, call: Call, devices: usize) -> Result<(), Failure> {
         samples::add(call, devices)?
             .map_err(|errno| Failure::assertion(format!("{call} to succeed"), errno))
     }
@@ -252,7 +252,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if the kernel refuses.
-    pub fn rmmod(&mut self, module: &'static str) -> Result<(), Failure> {
+    pub(crate) fn rmmod(&mut self, module: &'static str) -> Result<(), Failure> {
         modules::rmmod(module)?
             .map_err(|errno| Failure::assertion(format!("rmmod {module} to succeed"), errno))?;
         self.loaded.retain(|loaded| *loaded != module);
@@ -260,7 +260,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Unloads a module in a thread of its own. [`join()`](Self::join) waits for it.
-    pub fn rmmod_in_background(&mut self, module: &'static str) {
+    pub(crate) fn rmmod_in_background(&mut self, module: &'static str) {
         self.in_background(move || modules::rmmod(module));
     }
 
@@ -269,7 +269,11 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if the kernel does not refuse with this error.
-    pub fn rmmod_refused(&mut self, module: &'static str, errno: Errno) -> Result<(), Failure> {
+    pub(crate) fn rmmod_refused(
+        &mut self,
+        module: &'static str,
+        errno: Errno,
+    ) -> Result<(), Failure> {
         let result = modules::rmmod(module)?;
         if result.is_ok() {
             self.loaded.retain(|loaded| *loaded != module);
@@ -282,7 +286,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if the kernel refuses.
-    pub fn write(&mut self, call: Call, device: &str) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, call: Call, device: &str) -> Result<(), Failure> {
         if matches!(call, Call::Bind | Call::Unbind) {
             Bus::of(device).wait_until_registered()?;
         }
@@ -295,7 +299,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// [`Failure::Log`] if the log cannot be relied on.
-    pub fn events(&mut self) -> Result<&[Event], Failure> {
+    pub(crate) fn events(&mut self) -> Result<&[Event], Failure> {
         self.log.catch_up()?;
         Ok(self.log.events())
     }
@@ -305,7 +309,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// [`Failure::Log`] if the log cannot be relied on.
-    pub fn printed(&mut self) -> Result<&[Event], Failure> {
+    pub(crate) fn printed(&mut self) -> Result<&[Event], Failure> {
         self.log.catch_up()?;
         Ok(self.log.printed())
     }
@@ -315,7 +319,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// [`Failure::Log`] if the log cannot be relied on.
-    pub fn forget(&mut self) -> Result<(), Failure> {
+    pub(crate) fn forget(&mut self) -> Result<(), Failure> {
         self.log.read()?;
         self.log.forget();
         Ok(())
@@ -326,7 +330,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// [`Failure::Log`] if the log cannot be relied on.
-    pub fn lines(&mut self) -> Result<&[String], Failure> {
+    pub(crate) fn lines(&mut self) -> Result<&[String], Failure> {
         self.log.catch_up()?;
         Ok(self.log.lines())
     }
@@ -336,7 +340,10 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// [`Failure::Log`] if the log cannot be relied on.
-    pub fn judge_console(&mut self, law: &Console) -> Result<Result<usize, String>, Failure> {
+    pub(crate) fn judge_console(
+        &mut self,
+        law: &Console,
+    ) -> Result<Result<usize, String>, Failure> {
         let lines = self.lines()?.iter();
         let console: String = lines
             .map(|line| format!("[    0.000000] {line}\n"))
@@ -349,7 +356,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if they do not come to be.
-    pub fn wait(
+    pub(crate) fn wait(
         &mut self,
         wanted: &str,
         is_there: impl Fn(&[Event]) -> bool,
@@ -369,7 +376,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if none does.
-    pub fn wait_for_probe(&mut self, name: &str) -> Result<(), Failure> {
+    pub(crate) fn wait_for_probe(&mut self, name: &str) -> Result<(), Failure> {
         self.wait(&format!("a probe of {name} to begin"), |events| {
             events.iter().any(
                 |event| matches!(&event.what, What::ProbeBegan { device, .. } if device == name),
@@ -382,7 +389,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if they do not.
-    pub fn wait_for_ends(&mut self, probes: usize) -> Result<(), Failure> {
+    pub(crate) fn wait_for_ends(&mut self, probes: usize) -> Result<(), Failure> {
         self.wait_for_ends_since(0, probes)
     }
 
@@ -391,7 +398,11 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if they do not.
-    pub fn wait_for_ends_since(&mut self, from: usize, probes: usize) -> Result<(), Failure> {
+    pub(crate) fn wait_for_ends_since(
+        &mut self,
+        from: usize,
+        probes: usize,
+    ) -> Result<(), Failure> {
         self.wait(&format!("{probes} probes to end"), |events| {
             let ended = |event: &&Event| matches!(event.what, What::ProbeEnded { .. });
             events[from..].iter().filter(ended).count() >= probes
@@ -403,7 +414,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if they do not.
-    pub fn wait_until_ready(&mut self, devices: usize) -> Result<(), Failure> {
+    pub(crate) fn wait_until_ready(&mut self, devices: usize) -> Result<(), Failure> {
         self.wait(&format!("{devices} devices to be ready"), |events| {
             let ready = |event: &&Event| matches!(event.what, What::Ready { .. });
             events.iter().filter(ready).count() >= devices
@@ -416,7 +427,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The first thing that went wrong; the rest is done all the same.
-    pub fn clean_up(&mut self) -> Result<(), Failure> {
+    pub(crate) fn clean_up(&mut self) -> Result<(), Failure> {
         let mut verdict = self.join();
         for module in self.loaded.drain(..).rev() {
             if modules::is_loaded(module) {
@@ -436,7 +447,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// [`Failure::Skip`] where this kernel cannot be recorded.
-    pub fn record(&mut self) -> Result<(), Failure> {
+    pub(crate) fn record(&mut self) -> Result<(), Failure> {
         if self.recorder.is_none() {
             self.recorder = Some(Recorder::take_over()?);
         }
@@ -448,7 +459,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The law that is broken, or that nothing is recorded.
-    pub fn recording(&mut self) -> Result<Recording, Failure> {
+    pub(crate) fn recording(&mut self) -> Result<Recording, Failure> {
         let recorder = self.recorder.take();
         let recorder = recorder.ok_or_else(|| Failure::assertion("a recording", "none"))?;
         recorder.judge()
@@ -459,7 +470,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// Those of reading the kernel's log.
-    pub fn life(&mut self) -> Result<Life, Failure> {
+    pub(crate) fn life(&mut self) -> Result<Life, Failure> {
         self.life_since(0)
     }
 
@@ -468,7 +479,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// Those of reading the kernel's log.
-    pub fn life_since(&mut self, from: usize) -> Result<Life, Failure> {
+    pub(crate) fn life_since(&mut self, from: usize) -> Result<Life, Failure> {
         Ok(Life::new(self.printed()?[from..].to_vec(), probing()))
     }
 
@@ -477,7 +488,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// How the law was broken.
-    pub fn keeps(&mut self, law: &Law, at_least: usize) -> Result<(), Failure> {
+    pub(crate) fn keeps(&mut self, law: &Law, at_least: usize) -> Result<(), Failure> {
         Ok(law.demand(&self.life()?, at_least)?)
     }
 
@@ -486,7 +497,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// Those of reading the kernel's log.
-    pub fn first_results(
+    pub(crate) fn first_results(
         &mut self,
         driver: &str,
     ) -> Result<BTreeMap<String, Option<i32>>, Failure> {
@@ -504,7 +515,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// Those of reading the kernel's log.
-    pub fn probes_by(&mut self, driver: &str) -> Result<usize, Failure> {
+    pub(crate) fn probes_by(&mut self, driver: &str) -> Result<usize, Failure> {
         let life = self.life()?;
         let probes = life.of(Kind::Probe);
         let of_driver = probes.filter(|(_, probe)| probe.driver.as_deref() == Some(driver));
@@ -517,7 +528,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The test fails if the device was probed, or the witness was not or earlier.
-    pub fn never_probed(
+    pub(crate) fn never_probed(
         &mut self,
         gone: usize,
         device: &str,
@@ -547,7 +558,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     ///
     /// The law that is broken.
-    pub fn judge(&mut self) -> Result<(), Failure> {
+    pub(crate) fn judge(&mut self) -> Result<(), Failure> {
         let life = Life::new(self.log.printed().to_vec(), probing());
         for (law, verdict) in laws::judge(&life) {
             if self.excused.contains(&law) {
@@ -571,7 +582,7 @@ impl<'a> Bench<'a> {
     }
 
     /// All of the log, for the reader of a failure.
-    pub fn transcript(&self) -> String {
+    pub(crate) fn transcript(&self) -> String {
         self.log.lines().join("\n")
     }
 }

@@ -10,7 +10,7 @@ use lifecycle::laws::Violation;
 
 /// Why a test did not pass.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// A law is broken.
     #[error("{0}")]
     Law(#[from] Box<Violation>),
@@ -46,7 +46,7 @@ impl From<Violation> for Failure {
 
 impl Failure {
     /// An assertion that does not hold.
-    pub fn assertion(expected: impl Display, seen: impl Display) -> Self {
+    pub(crate) fn assertion(expected: impl Display, seen: impl Display) -> Self {
         Self::Assertion {
             expected: expected.to_string(),
             seen: seen.to_string(),
@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// What could not be done to a file.
-    pub fn io(doing: &str, path: impl AsRef<Path>, error: impl Into<io::Error>) -> Self {
+    pub(crate) fn io(doing: &str, path: impl AsRef<Path>, error: impl Into<io::Error>) -> Self {
         Self::Io {
             doing: format!("{doing} {}", path.as_ref().display()),
             error: error.into(),
@@ -67,7 +67,11 @@ impl Failure {
 /// # Errors
 ///
 /// The assertion that does not hold.
-pub fn ensure<T: PartialEq + Debug>(what: &str, seen: &T, expected: &T) -> Result<(), Failure> {
+pub(crate) fn ensure<T: PartialEq + Debug>(
+    what: &str,
+    seen: &T,
+    expected: &T,
+) -> Result<(), Failure> {
     if seen == expected {
         Ok(())
     } else {

@@ -17,7 +17,7 @@ const PATH: &str = "/sys/module/firmware_class/parameters/path";
 /// A temporary directory in which the kernel looks for firmware first, until it is dropped. The
 /// machine's own `/lib/firmware` is not touched.
 #[derive(Debug)]
-pub struct FirmwareDir {
+pub(crate) struct FirmwareDir {
     directory: TempDir,
     path_before: String,
 }
@@ -28,7 +28,7 @@ impl FirmwareDir {
     /// # Errors
     ///
     /// [`Failure::Io`] if that cannot be done.
-    pub fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, Failure> {
         let directory = TempDir::with_prefix("async_probe.")
             .map_err(|error| Failure::io("make a directory in", std::env::temp_dir(), error))?;
         let below = directory.path().join("async_probe");
@@ -53,7 +53,7 @@ impl FirmwareDir {
     /// # Errors
     ///
     /// [`Failure::Io`] if that cannot be done.
-    pub fn put(&self, name: &str, image: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn put(&self, name: &str, image: &[u8]) -> Result<(), Failure> {
         // The kernel lets no one write a file that it reads (fs/kernel_read_file.c).
         let file = self.file(name);
         let aside = file.with_extension("partial");
@@ -66,7 +66,7 @@ impl FirmwareDir {
     /// # Errors
     ///
     /// [`Failure::Io`] if that cannot be done.
-    pub fn put_good(&self, name: &str) -> Result<(), Failure> {
+    pub(crate) fn put_good(&self, name: &str) -> Result<(), Failure> {
         self.put(name, &good_image())
     }
 
@@ -75,7 +75,7 @@ impl FirmwareDir {
     /// # Errors
     ///
     /// [`Failure::Io`] if that cannot be done.
-    pub fn take(&self, name: &str) -> Result<(), Failure> {
+    pub(crate) fn take(&self, name: &str) -> Result<(), Failure> {
         let file = self.file(name);
         match fs::remove_file(&file) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -91,7 +91,7 @@ impl FirmwareDir {
     /// # Errors
     ///
     /// [`Failure::Skip`] with the file.
-    pub fn machine_must_lack(name: &str) -> Result<(), Failure> {
+    pub(crate) fn machine_must_lack(name: &str) -> Result<(), Failure> {
         let release = sysfs::read("/proc/sys/kernel/osrelease")?;
         let below =
             ["updates", "."].map(|directory| PathBuf::from("/lib/firmware").join(directory));
@@ -107,12 +107,12 @@ impl FirmwareDir {
 }
 
 /// A good image.
-pub fn good_image() -> Vec<u8> {
+pub(crate) fn good_image() -> Vec<u8> {
     encode::image(&encode::payload(64, 1)).expect("the payload has a length that is allowed")
 }
 
 /// What the driver asks the kernel for.
-pub fn firmware_name(name: &str) -> String {
+pub(crate) fn firmware_name(name: &str) -> String {
     format!("async_probe/{name}.fw")
 }
 

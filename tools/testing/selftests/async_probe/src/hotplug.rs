@@ -30,16 +30,16 @@ const DEVICES: &str = "/sys/bus/pci/devices";
 
 /// A slot of the root bus.
 #[derive(Clone, Copy, Debug)]
-pub struct Slot(pub u8);
+pub(crate) struct Slot(pub(crate) u8);
 
 impl Slot {
     /// The name of the device in it.
-    pub fn device(self) -> String {
+    pub(crate) fn device(self) -> String {
         format!("0000:00:{:02x}.0", self.0)
     }
 
     /// Whether there is a device in it.
-    pub fn is_taken(self) -> bool {
+    pub(crate) fn is_taken(self) -> bool {
         PathBuf::from(DEVICES).join(self.device()).exists()
     }
 
@@ -48,7 +48,7 @@ impl Slot {
     /// # Errors
     ///
     /// [`Failure::Skip`] if this machine cannot do that; the test fails if no device comes.
-    pub fn plug(self, model: &str) -> Result<(), Failure> {
+    pub(crate) fn plug(self, model: &str) -> Result<(), Failure> {
         let (id, addr) = (self.id(), self.0);
         ask(&format!(
             r#"device_add {{"driver": "{model}", "id": "{id}", "addr": "{addr:#x}"}}"#
@@ -61,7 +61,7 @@ impl Slot {
     /// # Errors
     ///
     /// As of [`plug()`](Self::plug).
-    pub fn unplug(self) -> Result<(), Failure> {
+    pub(crate) fn unplug(self) -> Result<(), Failure> {
         let gone = kmsg::around(Call::Unplug, &self.device(), None, || {
             let asked = ask(&format!(r#"device_del {{"id": "{}"}}"#, self.id()));
             let gone = asked.and_then(|()| {

@@ -19,7 +19,7 @@ const AGE: Duration = Duration::from_secs(6);
 const SCANS: u32 = 2;
 
 /// Whether the kernel has it.
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     kernel::has("DEBUG_KMEMLEAK")
 }
 
@@ -31,7 +31,7 @@ pub fn is_there() -> bool {
 /// # Errors
 ///
 /// [`Failure::Skip`] if debugfs is not mounted, [`Failure::Io`] if kmemleak is off.
-pub fn forget() -> Result<(), Failure> {
+pub(crate) fn forget() -> Result<(), Failure> {
     if !Path::new(FILE).exists() {
         return Err(Failure::Skip(format!(
             "no {FILE}: mount -t debugfs debugfs /sys/kernel/debug"
@@ -45,7 +45,7 @@ pub fn forget() -> Result<(), Failure> {
 /// # Errors
 ///
 /// [`Failure::Io`] if kmemleak is off.
-pub fn found() -> Result<String, Failure> {
+pub(crate) fn found() -> Result<String, Failure> {
     sleep(AGE);
     for _ in 0..SCANS {
         tell("scan")?;
@@ -58,7 +58,7 @@ pub fn found() -> Result<String, Failure> {
 /// # Errors
 ///
 /// The test fails if something has.
-pub fn finds_nothing() -> Result<(), Failure> {
+pub(crate) fn finds_nothing() -> Result<(), Failure> {
     match found()?.as_str() {
         "" => Ok(()),
         leaks => Err(Failure::assertion("kmemleak to find nothing", leaks)),

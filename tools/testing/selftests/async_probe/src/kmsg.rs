@@ -30,7 +30,7 @@ const MARK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What has been logged since it was opened.
 #[derive(Debug)]
-pub struct Log {
+pub(crate) struct Log {
     file: File,
     parser: Parser,
     printed: Vec<Event>,
@@ -45,7 +45,7 @@ impl Log {
     /// # Errors
     ///
     /// [`Failure::Skip`] if the log cannot be read or written here.
-    pub fn open() -> Result<Self, Failure> {
+    pub(crate) fn open() -> Result<Self, Failure> {
         let no_log = |error| Failure::Skip(format!("{KMSG}: {error}"));
         let mut file = OpenOptions::new()
             .read(true)
@@ -74,7 +74,7 @@ impl Log {
     /// # Errors
     ///
     /// [`Failure::Log`] if records are missing or one of ours is not understood.
-    pub fn read(&mut self) -> Result<(), Failure> {
+    pub(crate) fn read(&mut self) -> Result<(), Failure> {
         let before = self.printed.len();
         self.read_records()?;
         if probing() == Probing::Twice && before < self.printed.len() {
@@ -103,7 +103,7 @@ impl Log {
     }
 
     /// The events so far, with a probe and its trial as one probe.
-    pub fn events(&self) -> &[Event] {
+    pub(crate) fn events(&self) -> &[Event] {
         match probing() {
             Probing::Once => &self.printed,
             Probing::Twice => &self.folded,
@@ -111,17 +111,17 @@ impl Log {
     }
 
     /// The events so far, as they were printed.
-    pub fn printed(&self) -> &[Event] {
+    pub(crate) fn printed(&self) -> &[Event] {
         &self.printed
     }
 
     /// The text of all records so far, ours and others'.
-    pub fn lines(&self) -> &[String] {
+    pub(crate) fn lines(&self) -> &[String] {
         &self.lines
     }
 
     /// Forgets the events so far. The lines stay.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.printed.clear();
         self.folded.clear();
     }
@@ -131,7 +131,7 @@ impl Log {
     /// # Errors
     ///
     /// Those of [`read()`](Self::read).
-    pub fn wait(
+    pub(crate) fn wait(
         &mut self,
         timeout: Duration,
         wanted: impl Fn(&[Event]) -> bool,
@@ -147,7 +147,7 @@ impl Log {
     /// # Errors
     ///
     /// Those of [`read()`](Self::read), or if the mark does not come.
-    pub fn catch_up(&mut self) -> Result<(), Failure> {
+    pub(crate) fn catch_up(&mut self) -> Result<(), Failure> {
         let first = self.lines.len();
         write_line(MARK)?;
         let is_there = |log: &Self| log.lines[first..].iter().any(|line| line == MARK);
@@ -192,7 +192,7 @@ impl Log {
 /// # Errors
 ///
 /// [`Failure::Io`] if the lines cannot be written; the call's own result is the result.
-pub fn around(
+pub(crate) fn around(
     call: Call,
     on: &str,
     async_probe: Option<bool>,
@@ -217,7 +217,7 @@ pub fn around(
 /// # Errors
 ///
 /// [`Failure::Io`] if the line cannot be written.
-pub fn loaded(module: &str) -> Result<(), Failure> {
+pub(crate) fn loaded(module: &str) -> Result<(), Failure> {
     // `name size references users state address`
     let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
     let place = modules.lines().find_map(|line| {
@@ -241,7 +241,7 @@ pub fn loaded(module: &str) -> Result<(), Failure> {
 /// # Errors
 ///
 /// [`Failure::Io`] if the log cannot be written, or those of `provoke`.
-pub fn expecting<T>(
+pub(crate) fn expecting<T>(
     kind: &str,
     provoke: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -256,7 +256,7 @@ pub fn expecting<T>(
 /// # Errors
 ///
 /// [`Failure::Io`] if the line cannot be written.
-pub fn mark(module: &str) -> Result<(), Failure> {
+pub(crate) fn mark(module: &str) -> Result<(), Failure> {
     write(&What::CallBegan {
         call: Call::Insmod,
         on: SmolStr::from(module),

@@ -22,14 +22,14 @@ const SKIP: u8 = 4;
 type Body = Box<dyn Fn(&mut Bench) -> Result<(), Failure>>;
 
 /// A named test.
-pub struct Test {
+pub(crate) struct Test {
     name: String,
     body: Body,
 }
 
 impl Test {
     /// A test of this name, which must not contain a `#`.
-    pub fn new(
+    pub(crate) fn new(
         name: impl Into<String>,
         body: impl Fn(&mut Bench) -> Result<(), Failure> + 'static,
     ) -> Self {
@@ -45,17 +45,17 @@ impl Test {
 /// With an argument, runs those tests only whose names contain it; if there is none, or with
 /// `ASYNC_PROBE_LIST` in the environment, it prints the names of all. Where the kernel has lockdep
 /// and kmemleak, a last test for each says that it has nothing to complain about.
-pub fn run(tests: Vec<Test>) -> ExitCode {
+pub(crate) fn run(tests: Vec<Test>) -> ExitCode {
     run_with(tests, last::begin)
 }
 
 /// The same without these last tests: for tests that provoke complaints, or end with the machine.
-pub fn run_unwatched(tests: Vec<Test>) -> ExitCode {
+pub(crate) fn run_unwatched(tests: Vec<Test>) -> ExitCode {
     run_with(tests, Vec::new)
 }
 
 /// Runs nothing, for this reason.
-pub fn skip(reason: &str) -> ExitCode {
+pub(crate) fn skip(reason: &str) -> ExitCode {
     let mut out = Output(io::stdout());
     out.line("KTAP version 1");
     out.line(&format!("1..0 # SKIP {reason}"));

@@ -7,16 +7,16 @@ use crate::{kmemleak, lockdep, Failure};
 
 /// The test of one instrument.
 #[derive(Debug)]
-pub struct Last {
+pub(crate) struct Last {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What went wrong at the beginning already.
     begun: Result<(), Failure>,
     check: fn() -> Result<(), Failure>,
 }
 
 /// Begins to watch with the instruments that this kernel has.
-pub fn begin() -> Vec<Last> {
+pub(crate) fn begin() -> Vec<Last> {
     let mut all = Vec::new();
     if lockdep::is_there() {
         all.push(Last {
@@ -41,7 +41,7 @@ impl Last {
     /// # Errors
     ///
     /// What it has found.
-    pub fn verdict(self) -> Result<(), Failure> {
+    pub(crate) fn verdict(self) -> Result<(), Failure> {
         self.begun.and_then(|()| (self.check)())
     }
 }

@@ -10,7 +10,7 @@ use crate::{ensure, kernel, Failure};
 const STATS: &str = "/proc/lockdep_stats";
 
 /// Whether the kernel has it.
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     kernel::has("PROVE_LOCKING")
 }
 
@@ -19,7 +19,7 @@ pub fn is_there() -> bool {
 /// # Errors
 ///
 /// The test fails if it is off.
-pub fn is_on() -> Result<(), Failure> {
+pub(crate) fn is_on() -> Result<(), Failure> {
     let stats = fs::read_to_string(STATS).map_err(|error| Failure::io("read", STATS, error))?;
     ensure("debug_locks of lockdep", &debug_locks(&stats), &Some("1"))
 }

@@ -20,11 +20,11 @@ use crate::samples::{BUS, PLATFORM};
 use crate::{kernel, kmsg, Failure};
 
 /// The crate's module, on which the others depend.
-pub const ASYNC_PROBE: &str = "async_probe";
+pub(crate) const ASYNC_PROBE: &str = "async_probe";
 
 /// The directory of the modules, with [`ASYNC_PROBE`] loaded.
 #[derive(Debug)]
-pub struct Modules {
+pub(crate) struct Modules {
     directory: PathBuf,
     ours: Cell<bool>,
 }
@@ -35,7 +35,7 @@ impl Modules {
     /// # Errors
     ///
     /// [`Failure::Skip`] where they cannot be tested, with the reason.
-    pub fn find() -> Result<Self, Failure> {
+    pub(crate) fn find() -> Result<Self, Failure> {
         let skip = |reason: String| Err(Failure::Skip(reason));
         if !nix::unistd::geteuid().is_root() {
             return skip("must run as root".to_owned());
@@ -70,7 +70,7 @@ impl Modules {
     }
 
     /// The file of a module.
-    pub fn path(&self, module: &str) -> PathBuf {
+    pub(crate) fn path(&self, module: &str) -> PathBuf {
         self.directory.join(format!("{module}.ko"))
     }
 
@@ -79,7 +79,7 @@ impl Modules {
     /// # Errors
     ///
     /// What rmmod said.
-    pub fn release(&self) -> Result<(), Failure> {
+    pub(crate) fn release(&self) -> Result<(), Failure> {
         if !self.ours.replace(false) {
             return Ok(());
         }
@@ -131,13 +131,13 @@ fn directory_of(name: &OsStr, top: &Path) -> Option<PathBuf> {
 }
 
 /// Whether the kernel has a module of this name.
-pub fn is_loaded(module: &str) -> bool {
+pub(crate) fn is_loaded(module: &str) -> bool {
     Path::new("/sys/module").join(module).exists()
 }
 
 /// An insmod of which the system call alone is left to be made.
 #[derive(Debug)]
-pub struct Insmod {
+pub(crate) struct Insmod {
     file: File,
     parameters: CString,
 }
@@ -149,7 +149,7 @@ impl Insmod {
     ///
     /// [`Failure::Skip`] if there is no such file, [`Failure::Io`] if it cannot be opened or if the
     /// parameters have a zero in them.
-    pub fn prepare(path: &Path, parameters: &str) -> Result<Self, Failure> {
+    pub(crate) fn prepare(path: &Path, parameters: &str) -> Result<Self, Failure> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -167,14 +167,14 @@ impl Insmod {
     /// # Errors
     ///
     /// That of the kernel.
-    pub fn call(&self) -> Result<(), Errno> {
+    pub(crate) fn call(&self) -> Result<(), Errno> {
         finit_module(&self.file, &self.parameters, ModuleInitFlags::empty())
     }
 }
 
 /// An rmmod of which the system call alone is left to be made.
 #[derive(Debug)]
-pub struct Rmmod(CString);
+pub(crate) struct Rmmod(CString);
 
 impl Rmmod {
     /// Takes the name of the module.
@@ -182,7 +182,7 @@ impl Rmmod {
     /// # Errors
     ///
     /// [`Failure::Io`] if it has a zero in it.
-    pub fn prepare(module: &str) -> Result<Self, Failure> {
+    pub(crate) fn prepare(module: &str) -> Result<Self, Failure> {
         let name = CString::new(module).map_err(|error| Failure::io("the name", module, error))?;
         Ok(Self(name))
     }
@@ -192,7 +192,7 @@ impl Rmmod {
     /// # Errors
     ///
     /// That of the kernel.
-    pub fn call(&self) -> Result<(), Errno> {
+    pub(crate) fn call(&self) -> Result<(), Errno> {
         delete_module(&self.0, DeleteModuleFlags::O_NONBLOCK)
     }
 }
@@ -203,7 +203,11 @@ impl Rmmod {
 ///
 /// Those of [`Insmod::prepare()`], or [`Failure::Io`] if the log cannot be written; the kernel's
 /// answer is the result.
-pub fn insmod(path: &Path, module: &str, parameters: &str) -> Result<Result<(), Errno>, Failure> {
+pub(crate) fn insmod(
+    path: &Path,
+    module: &str,
+    parameters: &str,
+) -> Result<Result<(), Errno>, Failure> {
     let insmod = Insmod::prepare(path, parameters)?;
     wait_until_gone(module);
     let asks = asks_for_async_probes(parameters);
@@ -226,7 +230,7 @@ fn asks_for_async_probes(parameters: &str) -> bool {
 /// # Errors
 ///
 /// [`Failure::Io`] if the log cannot be written; the kernel's answer is the result.
-pub fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
+pub(crate) fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
     let rmmod = Rmmod::prepare(module)?;
     let result = kmsg::around(Call::Rmmod, module, None, || rmmod.call());
     if let Ok(mut unloaded) = UNLOADED.lock() {
@@ -244,7 +248,7 @@ static UNLOADED: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 const RELEASED: Duration = Duration::from_secs(5);
 
 /// Waits, on such a kernel, until nothing is left of a module that has been unloaded.
-pub fn wait_until_gone(module: &str) {
+pub(crate) fn wait_until_gone(module: &str) {
     if !kernel::has("DEBUG_KOBJECT_RELEASE") {
         return;
     }

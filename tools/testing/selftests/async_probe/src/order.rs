@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Which of the two modules is loaded first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// The devices wait for the driver.
     DevicesFirst,
     /// The driver waits for the devices.
@@ -15,7 +15,7 @@ pub enum Order {
 
 impl Order {
     /// Both of them.
-    pub const BOTH: [Self; 2] = [Self::DevicesFirst, Self::DriverFirst];
+    pub(crate) const BOTH: [Self; 2] = [Self::DevicesFirst, Self::DriverFirst];
 }
 
 impl fmt::Display for Order {

@@ -16,7 +16,7 @@ use crate::Failure;
 /// # Errors
 ///
 /// [`Failure::Skip`] if it may not.
-pub fn is_allowed() -> Result<(), Failure> {
+pub(crate) fn is_allowed() -> Result<(), Failure> {
     match std::env::var("ASYNC_PROBE_POWER_OFF").as_deref() {
         Ok("1") => Ok(()),
         _ => Err(Failure::Skip(
@@ -30,7 +30,7 @@ pub fn is_allowed() -> Result<(), Failure> {
 /// # Errors
 ///
 /// The test fails if it does not.
-pub fn now(name: &str) -> Result<(), Failure> {
+pub(crate) fn now(name: &str) -> Result<(), Failure> {
     println!("ok 1 {name}");
     // Where the output is no terminal, it is out already.
     let _ = tcdrain(std::io::stdout());

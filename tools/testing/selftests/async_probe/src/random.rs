@@ -4,11 +4,11 @@
 
 /// SplitMix64.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The generator of this place in the run with this seed.
-    pub fn new(seed: u64, place: &[u64]) -> Self {
+    pub(crate) fn new(seed: u64, place: &[u64]) -> Self {
         let mut random = Self(seed);
         for number in place {
             random.0 = random.next() ^ number;
@@ -24,19 +24,19 @@ impl Random {
     }
 
     /// A number below `end`.
-    pub fn below(&mut self, end: u32) -> u32 {
+    pub(crate) fn below(&mut self, end: u32) -> u32 {
         let high = (u128::from(self.next()) * u128::from(end)) >> 64;
         u32::try_from(high).unwrap_or(0)
     }
 
     /// One of these.
-    pub fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
+    pub(crate) fn of<'a, T>(&mut self, list: &'a [T]) -> &'a T {
         let length = u32::try_from(list.len()).unwrap_or(u32::MAX);
         &list[self.below(length) as usize]
     }
 
     /// One of these, each as often as the number beside it says.
-    pub fn weighted<T: Copy>(&mut self, list: &[(T, u32)]) -> T {
+    pub(crate) fn weighted<T: Copy>(&mut self, list: &[(T, u32)]) -> T {
         let mut left = self.below(list.iter().map(|(_, weight)| weight).sum());
         for (item, weight) in list {
             match left.checked_sub(*weight) {

@@ -12,14 +12,14 @@ use lifecycle::laws::{judge, Verdict};
 use lifecycle::parse::recording;
 use lifecycle::{Event, Life};
 use nix::kmod::{delete_module, DeleteModuleFlags};
-pub use recorder::put_away;
+pub(crate) use recorder::put_away;
 
 use crate::kernel::probing;
 use crate::{ensure, Failure};
 
 /// A recording under way.
 #[derive(Debug)]
-pub struct Recorder(recorder::Recorder);
+pub(crate) struct Recorder(recorder::Recorder);
 
 impl From<recorder::Error> for Failure {
     fn from(error: recorder::Error) -> Self {
@@ -38,7 +38,7 @@ impl Recorder {
     ///
     /// [`Failure::Skip`] where this kernel cannot be recorded; the reason names the option that it
     /// lacks.
-    pub fn start() -> Result<Self, Failure> {
+    pub(crate) fn start() -> Result<Self, Failure> {
         Self::start_with(DEFINITIONS)
     }
 
@@ -47,7 +47,7 @@ impl Recorder {
     /// # Errors
     ///
     /// Those of [`start()`](Self::start).
-    pub fn start_with(points: &[Definition]) -> Result<Self, Failure> {
+    pub(crate) fn start_with(points: &[Definition]) -> Result<Self, Failure> {
         Ok(Self(recorder::Recorder::start_with(points)?))
     }
 
@@ -57,7 +57,7 @@ impl Recorder {
     /// # Errors
     ///
     /// Those of [`start()`](Self::start).
-    pub fn take_over() -> Result<Self, Failure> {
+    pub(crate) fn take_over() -> Result<Self, Failure> {
         Ok(Self(recorder::Recorder::take_over(false)?))
     }
 
@@ -66,7 +66,7 @@ impl Recorder {
     /// # Errors
     ///
     /// Those of [`start()`](Self::start).
-    pub fn watch() -> Result<Self, Failure> {
+    pub(crate) fn watch() -> Result<Self, Failure> {
         Ok(Self(recorder::Recorder::take_over(true)?))
     }
 
@@ -75,12 +75,12 @@ impl Recorder {
     /// # Errors
     ///
     /// [`Failure::Skip`] if there is none, or another one is recording.
-    pub fn take_back() -> Result<(), Failure> {
+    pub(crate) fn take_back() -> Result<(), Failure> {
         Ok(recorder::Recorder::take_back()?)
     }
 
     /// What modules start, of those that are watched, without this kernel showing it.
-    pub fn unwatched(&self) -> BTreeSet<Resource> {
+    pub(crate) fn unwatched(&self) -> BTreeSet<Resource> {
         self.0.unwatched()
     }
 
@@ -89,7 +89,7 @@ impl Recorder {
     /// # Errors
     ///
     /// [`Failure::Io`] if tracefs does not give it.
-    pub fn stop(self) -> Result<String, Failure> {
+    pub(crate) fn stop(self) -> Result<String, Failure> {
         Ok(self.0.stop()?)
     }
 
@@ -98,7 +98,7 @@ impl Recorder {
     /// # Errors
     ///
     /// Those of [`stop()`](Self::stop).
-    pub fn so_far(&self) -> Result<String, Failure> {
+    pub(crate) fn so_far(&self) -> Result<String, Failure> {
         Ok(self.0.so_far()?)
     }
 
@@ -107,7 +107,7 @@ impl Recorder {
     /// # Errors
     ///
     /// [`Failure::Io`] if tracefs does not tell.
-    pub fn hits(&self) -> Result<BTreeMap<String, u64>, Failure> {
+    pub(crate) fn hits(&self) -> Result<BTreeMap<String, u64>, Failure> {
         Ok(self.0.hits()?)
     }
 
@@ -116,7 +116,7 @@ impl Recorder {
     /// # Errors
     ///
     /// Those of [`stop()`](Self::stop); the test fails if the recording is not whole.
-    pub fn events(self) -> Result<Vec<Event>, Failure> {
+    pub(crate) fn events(self) -> Result<Vec<Event>, Failure> {
         let log = self.stop()?;
         recording::parse(&log).map_err(|error| Failure::assertion("a whole recording", error))
     }
@@ -126,7 +126,7 @@ impl Recorder {
     /// # Errors
     ///
     /// Those of [`events()`](Self::events), or the law that is broken.
-    pub fn judge(self) -> Result<Recording, Failure> {
+    pub(crate) fn judge(self) -> Result<Recording, Failure> {
         let events = self.events()?;
         let mut cases = BTreeMap::new();
         let life = Life::new(events, probing());
@@ -143,11 +143,11 @@ impl Recorder {
 
 /// A recording in which no law is broken.
 #[derive(Debug)]
-pub struct Recording {
+pub(crate) struct Recording {
     /// What it shows.
-    pub life: Life,
+    pub(crate) life: Life,
     /// How many cases there were of each law.
-    pub cases: BTreeMap<&'static str, usize>,
+    pub(crate) cases: BTreeMap<&'static str, usize>,
 }
 
 impl Recording {
@@ -156,7 +156,7 @@ impl Recording {
     /// # Errors
     ///
     /// The test fails if there were not.
-    pub fn demand(&self, law: &str, cases: usize) -> Result<(), Failure> {
+    pub(crate) fn demand(&self, law: &str, cases: usize) -> Result<(), Failure> {
         let found = self.cases.get(law).copied().unwrap_or(0);
         ensure(&format!("cases of {law}"), &found, &cases)
     }
@@ -165,13 +165,13 @@ impl Recording {
 /// The cost of one event, in nanoseconds of this machine's clock: with virtual time of one
 /// instruction per nanosecond, in instructions.
 #[derive(Clone, Copy, Debug)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// A system call without the recorder.
-    pub without: u64,
+    pub(crate) without: u64,
     /// The same with it.
-    pub with: u64,
+    pub(crate) with: u64,
     /// The cost of each of its two events.
-    pub per_event: u64,
+    pub(crate) per_event: u64,
 }
 
 /// Measures the cost on a system call that does nothing else: the unloading of a module that is not
@@ -180,7 +180,7 @@ pub struct Cost {
 /// # Errors
 ///
 /// Those of the recorder.
-pub fn cost() -> Result<Cost, Failure> {
+pub(crate) fn cost() -> Result<Cost, Failure> {
     const CALLS: u32 = 1000;
     let measure = || {
         let began = Instant::now();
@@ -202,13 +202,13 @@ pub fn cost() -> Result<Cost, Failure> {
 
 /// Two points, as to record each takes 60 ms of guest time: what [`calls()`] passes, and the probe,
 /// without which there is no recording.
-pub fn few() -> Vec<Definition> {
+pub(crate) fn few() -> Vec<Definition> {
     let few = |of: &&Definition| matches!(of.point, Point::Probe | Point::Rmmod);
     DEFINITIONS.iter().filter(few).copied().collect()
 }
 
 /// Makes system calls that do nothing but pass two recorded places.
-pub fn calls(calls: u32) {
+pub(crate) fn calls(calls: u32) {
     for _ in 0..calls {
         // It fails, and that is all that it is for.
         let _ = delete_module(c"lifecycle-no-such-module", DeleteModuleFlags::O_NONBLOCK);

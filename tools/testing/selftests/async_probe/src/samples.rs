@@ -18,19 +18,19 @@ use crate::{ensure, sysfs, Failure};
 
 /// A bus of the samples.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Bus {
+pub(crate) struct Bus {
     /// Its directory in sysfs.
-    pub path: &'static str,
+    pub(crate) path: &'static str,
     /// The module that registers the devices.
-    pub devices: &'static str,
+    pub(crate) devices: &'static str,
     /// The module of the driver.
-    pub module: &'static str,
+    pub(crate) module: &'static str,
     /// The name of the driver, with which the names of the devices begin.
-    pub driver: &'static str,
+    pub(crate) driver: &'static str,
 }
 
 /// The platform bus.
-pub static PLATFORM: Bus = Bus {
+pub(crate) static PLATFORM: Bus = Bus {
     path: "/sys/bus/platform",
     devices: "slow_platform_devices",
     module: "slow_platform_driver",
@@ -38,7 +38,7 @@ pub static PLATFORM: Bus = Bus {
 };
 
 /// The sample bus, whose module also registers the devices.
-pub static BUS: Bus = Bus {
+pub(crate) static BUS: Bus = Bus {
     path: "/sys/bus/slow_bus",
     devices: "slow_bus",
     module: "slow_bus_driver",
@@ -47,34 +47,34 @@ pub static BUS: Bus = Bus {
 
 impl Bus {
     /// Both of them.
-    pub const BOTH: [&'static Self; 2] = [&PLATFORM, &BUS];
+    pub(crate) const BOTH: [&'static Self; 2] = [&PLATFORM, &BUS];
 
     /// The bus of the device of this name.
-    pub fn of(device: &str) -> &'static Self {
+    pub(crate) fn of(device: &str) -> &'static Self {
         let has = |bus: &&&Self| bus.owns(device);
         Self::BOTH.iter().find(has).copied().unwrap_or(&BUS)
     }
 
     /// Whether a name is that of a device, by the form of the name.
-    pub fn owns(&self, name: &str) -> bool {
+    pub(crate) fn owns(&self, name: &str) -> bool {
         name.strip_prefix(self.driver)
             .is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// The name of the device with this number.
-    pub fn device(&self, number: usize) -> String {
+    pub(crate) fn device(&self, number: usize) -> String {
         format!("{}.{number}", self.driver)
     }
 
     /// The devices of the samples that sysfs has on the bus.
-    pub fn devices(&self) -> Vec<String> {
+    pub(crate) fn devices(&self) -> Vec<String> {
         let mut names = sysfs::names(Path::new(self.path).join("devices"));
         names.retain(|name| self.owns(name));
         names
     }
 
     /// How many of the first `devices` devices are bound to the driver.
-    pub fn bound(&self, devices: usize) -> usize {
+    pub(crate) fn bound(&self, devices: usize) -> usize {
         let numbers = 0..devices;
         numbers
             .filter(|number| driver_of(&self.device(*number)).as_deref() == Some(self.driver))
@@ -86,7 +86,7 @@ impl Bus {
     /// # Errors
     ///
     /// The test fails if they are not within 20 seconds.
-    pub fn wait_until_bound(&self, bound: usize, devices: usize) -> Result<(), Failure> {
+    pub(crate) fn wait_until_bound(&self, bound: usize, devices: usize) -> Result<(), Failure> {
         sysfs::wait_for(&format!("{bound} of {devices} devices to be bound"), || {
             self.bound(devices) == bound
         })
@@ -97,7 +97,7 @@ impl Bus {
     /// # Errors
     ///
     /// The test fails if it does not within 20 seconds.
-    pub fn wait_for_devices(&self, count: usize) -> Result<(), Failure> {
+    pub(crate) fn wait_for_devices(&self, count: usize) -> Result<(), Failure> {
         sysfs::wait_for(&format!("{count} devices on the bus"), || {
             self.devices().len() == count
         })
@@ -110,13 +110,13 @@ impl Bus {
     /// # Errors
     ///
     /// The test fails if it is not within 20 seconds.
-    pub fn wait_until_registered(&self) -> Result<(), Failure> {
+    pub(crate) fn wait_until_registered(&self) -> Result<(), Failure> {
         let bind = format!("{}/drivers/{}/bind", self.path, self.driver);
         sysfs::wait_for(&bind, || Path::new(&bind).exists())
     }
 
     /// The file that is written to for a call.
-    pub fn file(&self, call: Call) -> String {
+    pub(crate) fn file(&self, call: Call) -> String {
         match call {
             Call::Bind | Call::Unbind => format!("{}/drivers/{}/{call}", self.path, self.driver),
             _ => format!("{}/{call}", self.path),
@@ -124,7 +124,7 @@ impl Bus {
     }
 
     /// Whether sysfs has the bus.
-    pub fn exists(&self) -> bool {
+    pub(crate) fn exists(&self) -> bool {
         Path::new(self.path).exists()
     }
 }
@@ -135,7 +135,7 @@ impl Bus {
 /// # Errors
 ///
 /// [`Failure::Io`] if the file cannot be opened; the kernel's answer is the result.
-pub fn add(call: Call, devices: usize) -> Result<Result<(), Errno>, Failure> {
+pub(crate) fn add(call: Call, devices: usize) -> Result<Result<(), Errno>, Failure> {
     sysfs::write_to(&BUS.file(call), call, BUS.devices, &devices.to_string())
 }
 
@@ -144,7 +144,7 @@ pub fn add(call: Call, devices: usize) -> Result<Result<(), Errno>, Failure> {
 /// # Errors
 ///
 /// [`Failure::Io`] if the file cannot be opened; the kernel's answer is the result.
-pub fn write(call: Call, device: &str) -> Result<Result<(), Errno>, Failure> {
+pub(crate) fn write(call: Call, device: &str) -> Result<Result<(), Errno>, Failure> {
     let text = match call {
         Call::Remove | Call::RemoveAsync => device.rsplit('.').next().unwrap_or(device),
         _ => device,
@@ -153,7 +153,7 @@ pub fn write(call: Call, device: &str) -> Result<Result<(), Errno>, Failure> {
 }
 
 /// The driver that a device is bound to, if it is bound.
-pub fn driver_of(device: &str) -> Option<String> {
+pub(crate) fn driver_of(device: &str) -> Option<String> {
     sysfs::driver_on(Bus::of(device).path, device)
 }
 
@@ -162,7 +162,7 @@ pub fn driver_of(device: &str) -> Option<String> {
 /// # Errors
 ///
 /// The test fails if it is not.
-pub fn ensure_bound(device: &str) -> Result<(), Failure> {
+pub(crate) fn ensure_bound(device: &str) -> Result<(), Failure> {
     ensure(
         &format!("driver of {device}"),
         &driver_of(device).as_deref(),
@@ -175,7 +175,7 @@ pub fn ensure_bound(device: &str) -> Result<(), Failure> {
 /// # Errors
 ///
 /// The test fails if one is.
-pub fn ensure_free(device: &str) -> Result<(), Failure> {
+pub(crate) fn ensure_free(device: &str) -> Result<(), Failure> {
     ensure(&format!("driver of {device}"), &driver_of(device), &None)?;
     let Bus { path, driver, .. } = Bus::of(device);
     let link = format!("{path}/drivers/{driver}/{device}");
@@ -184,7 +184,7 @@ pub fn ensure_free(device: &str) -> Result<(), Failure> {
 
 /// A sample driver that probes in one of its ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sample {
+pub(crate) enum Sample {
     /// On the platform bus, with this probe type.
     Platform(ProbeType),
     /// On the sample bus, in this design.
@@ -214,7 +214,7 @@ impl fmt::Display for Sample {
 
 impl Sample {
     /// All of them.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         let designs = designs();
         let has_domain = designs.contains(&Design::DriverDomain);
         let types = ProbeType::ALL.into_iter();
@@ -225,7 +225,7 @@ impl Sample {
     }
 
     /// The bus.
-    pub fn bus(self) -> &'static Bus {
+    pub(crate) fn bus(self) -> &'static Bus {
         match self {
             Self::Platform(_) => &PLATFORM,
             Self::Bus(_) => &BUS,
@@ -233,7 +233,7 @@ impl Sample {
     }
 
     /// The parameters of the module that registers as many devices.
-    pub fn devices(self, devices: usize) -> String {
+    pub(crate) fn devices(self, devices: usize) -> String {
         match self {
             Self::Bus(design) if design.row().registers_devices => {
                 format!("devices={devices} registration=async")
@@ -245,7 +245,7 @@ impl Sample {
     /// The call that brings what comes second and so sets off the probes, and on what it is made.
     /// The module of the sample bus cannot come second, as that of its driver needs it: devices are
     /// added to a bus that is there.
-    pub fn second(self, order: Order) -> (Call, &'static str) {
+    pub(crate) fn second(self, order: Order) -> (Call, &'static str) {
         let bus = self.bus();
         match (self, order) {
             (_, Order::DevicesFirst) => (Call::Insmod, bus.module),
@@ -258,7 +258,7 @@ impl Sample {
     }
 
     /// Whether the task that makes this call probes.
-    pub fn probes_in_caller(self, order: Order) -> bool {
+    pub(crate) fn probes_in_caller(self, order: Order) -> bool {
         match self {
             Self::Platform(probe_type) => {
                 matches!(
@@ -272,7 +272,7 @@ impl Sample {
 
     /// The order in which the probes are not those of the task that makes the call, if there is
     /// one.
-    pub fn order(self) -> Order {
+    pub(crate) fn order(self) -> Order {
         match self {
             Self::Bus(Design::Sync | Design::DeviceRegister) => Order::DriverFirst,
             _ => Order::DevicesFirst,
@@ -281,13 +281,13 @@ impl Sample {
 }
 
 /// The designs that the running kernel has.
-pub fn designs() -> Vec<Design> {
+pub(crate) fn designs() -> Vec<Design> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Design::of(release.trim()).collect()
 }
 
 /// The promise of the call that brings what comes second, in a design.
-pub fn promise(design: Design, order: Order) -> Promise {
+pub(crate) fn promise(design: Design, order: Order) -> Promise {
     match order {
         Order::DevicesFirst => design.row().devices_first,
         Order::DriverFirst => design.row().driver_first,
@@ -296,20 +296,20 @@ pub fn promise(design: Design, order: Order) -> Promise {
 
 /// The parameters of the driver's module.
 #[derive(Clone, Copy, Debug)]
-pub struct Driver {
+pub(crate) struct Driver {
     /// `probe_type=` or `design=`.
-    pub sample: Sample,
+    pub(crate) sample: Sample,
     /// `firmware_ms=`.
-    pub firmware_ms: u32,
+    pub(crate) firmware_ms: u32,
     /// `firmware=device`: each device has a file of its own.
-    pub own_files: bool,
+    pub(crate) own_files: bool,
     /// `phases=2`, on the platform bus.
-    pub two_phases: bool,
+    pub(crate) two_phases: bool,
 }
 
 impl Driver {
     /// A slow driver whose devices share a file.
-    pub fn slow(sample: impl Into<Sample>) -> Self {
+    pub(crate) fn slow(sample: impl Into<Sample>) -> Self {
         Self {
             sample: sample.into(),
             firmware_ms: slow_ms(),
@@ -320,7 +320,7 @@ impl Driver {
 
     /// The same with a file for each device.
     #[must_use]
-    pub fn own_files(self) -> Self {
+    pub(crate) fn own_files(self) -> Self {
         Self {
             own_files: true,
             ..self
@@ -329,7 +329,7 @@ impl Driver {
 
     /// The same, as quick as it goes.
     #[must_use]
-    pub fn quick(self) -> Self {
+    pub(crate) fn quick(self) -> Self {
         Self {
             firmware_ms: 0,
             ..self
@@ -338,7 +338,7 @@ impl Driver {
 
     /// The same, with a quick probe and a slow second phase.
     #[must_use]
-    pub fn two_phases(self) -> Self {
+    pub(crate) fn two_phases(self) -> Self {
         Self {
             two_phases: true,
             ..self

@@ -36,7 +36,7 @@ fn parse(value: Option<String>) -> Result<u32, String> {
 /// # Panics
 ///
 /// If the environment says nonsense, which [`check`] tells first.
-pub fn slow_ms() -> u32 {
+pub(crate) fn slow_ms() -> u32 {
     SLOW_MS.clone().unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -45,7 +45,7 @@ pub fn slow_ms() -> u32 {
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn check() -> Result<(), &'static str> {
+pub(crate) fn check() -> Result<(), &'static str> {
     SLOW_MS.as_ref().map(drop).map_err(String::as_str)
 }
 

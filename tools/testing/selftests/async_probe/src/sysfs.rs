@@ -18,7 +18,7 @@ use crate::{kmsg, Failure};
 /// # Errors
 ///
 /// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
-pub fn write_to(
+pub(crate) fn write_to(
     path: &str,
     call: Call,
     device: &str,
@@ -35,7 +35,7 @@ pub fn write_to(
 }
 
 /// The names in a directory, in order; none if there is no such directory.
-pub fn names(directory: impl AsRef<Path>) -> Vec<String> {
+pub(crate) fn names(directory: impl AsRef<Path>) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -47,7 +47,7 @@ pub fn names(directory: impl AsRef<Path>) -> Vec<String> {
 }
 
 /// The devices of the driver whose directory this is, those among them that it is probing, too.
-pub fn devices_of(driver: impl AsRef<Path>) -> Vec<String> {
+pub(crate) fn devices_of(driver: impl AsRef<Path>) -> Vec<String> {
     let driver = driver.as_ref();
     let mut devices = names(driver);
     devices.retain(|name| name != "module" && driver.join(name).is_symlink());
@@ -55,14 +55,14 @@ pub fn devices_of(driver: impl AsRef<Path>) -> Vec<String> {
 }
 
 /// The error that the kernel has answered with.
-pub fn errno(error: io::Error) -> Errno {
+pub(crate) fn errno(error: io::Error) -> Errno {
     error
         .raw_os_error()
         .map_or(Errno::UnknownErrno, Errno::from_raw)
 }
 
 /// The driver that the device on the bus at `bus` is bound to, if it is bound.
-pub fn driver_on(bus: &str, device: &str) -> Option<String> {
+pub(crate) fn driver_on(bus: &str, device: &str) -> Option<String> {
     let link = fs::read_link(Path::new(bus).join("devices").join(device).join("driver")).ok()?;
     Some(link.file_name()?.to_string_lossy().into_owned())
 }
@@ -72,7 +72,7 @@ pub fn driver_on(bus: &str, device: &str) -> Option<String> {
 /// # Errors
 ///
 /// The test fails if it does not come to be within 20 seconds.
-pub fn wait_for(wanted: &str, is_there: impl Fn() -> bool) -> Result<(), Failure> {
+pub(crate) fn wait_for(wanted: &str, is_there: impl Fn() -> bool) -> Result<(), Failure> {
     for _ in 0..2000 {
         if is_there() {
             return Ok(());
@@ -83,7 +83,7 @@ pub fn wait_for(wanted: &str, is_there: impl Fn() -> bool) -> Result<(), Failure
 }
 
 /// How many NUMA nodes the kernel counts: one more than the highest number of a node.
-pub fn nodes() -> u32 {
+pub(crate) fn nodes() -> u32 {
     let entries = fs::read_dir("/sys/devices/system/node");
     let numbers = entries.into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name();
@@ -98,7 +98,7 @@ pub fn nodes() -> u32 {
 /// # Errors
 ///
 /// [`Failure::Io`] if that cannot be read.
-pub fn references(module: &str) -> Result<String, Failure> {
+pub(crate) fn references(module: &str) -> Result<String, Failure> {
     read(&format!("/sys/module/{module}/refcnt"))
 }
 
@@ -107,7 +107,7 @@ pub fn references(module: &str) -> Result<String, Failure> {
 /// # Errors
 ///
 /// [`Failure::Io`] if it cannot be read.
-pub fn parameter(module: &str, parameter: &str) -> Result<String, Failure> {
+pub(crate) fn parameter(module: &str, parameter: &str) -> Result<String, Failure> {
     read(&format!("/sys/module/{module}/parameters/{parameter}"))
 }
 
@@ -116,7 +116,7 @@ pub fn parameter(module: &str, parameter: &str) -> Result<String, Failure> {
 /// # Errors
 ///
 /// [`Failure::Io`] if it cannot be read.
-pub fn read(path: &str) -> Result<String, Failure> {
+pub(crate) fn read(path: &str) -> Result<String, Failure> {
     let value = fs::read_to_string(path).map_err(|error| Failure::io("read", path, error))?;
     Ok(value.strip_suffix('\n').unwrap_or(&value).to_owned())
 }
@@ -126,6 +126,6 @@ pub fn read(path: &str) -> Result<String, Failure> {
 /// # Errors
 ///
 /// [`Failure::Io`] if the kernel refuses.
-pub fn put(path: &str, text: &str) -> Result<(), Failure> {
+pub(crate) fn put(path: &str, text: &str) -> Result<(), Failure> {
     fs::write(path, text).map_err(|error| Failure::io("write", path, error))
 }

@@ -5,21 +5,21 @@
 use crate::{sysfs, Bench, Failure};
 
 /// Tests of asynchronous domains.
-pub const DOMAIN_TEST: &str = "domain_test";
+pub(crate) const DOMAIN_TEST: &str = "domain_test";
 /// Tests of Rust buses.
-pub const BUS_TEST: &str = "bus_test";
+pub(crate) const BUS_TEST: &str = "bus_test";
 /// Drivers that defer, compete and drop.
-pub const DRIVER_TEST: &str = "driver_test";
+pub(crate) const DRIVER_TEST: &str = "driver_test";
 /// A bus and a domain that keep objects of [`TEXT_USER`].
-pub const TEXT_PROVIDER: &str = "text_provider";
+pub(crate) const TEXT_PROVIDER: &str = "text_provider";
 /// A driver whose probe adds a device.
-pub const NESTED_TEST: &str = "nested_test";
+pub(crate) const NESTED_TEST: &str = "nested_test";
 /// Gives away an object that needs its text.
-pub const TEXT_USER: &str = "text_user";
+pub(crate) const TEXT_USER: &str = "text_user";
 /// Drivers with a second phase.
-pub const TWO_PHASE_TEST: &str = "two_phase_test";
+pub(crate) const TWO_PHASE_TEST: &str = "two_phase_test";
 /// Does what instruments of the kernel complain about.
-pub const SPLATS: &str = "splats";
+pub(crate) const SPLATS: &str = "splats";
 
 /// What tests do with these modules.
 impl Bench<'_> {
@@ -29,7 +29,11 @@ impl Bench<'_> {
     /// # Errors
     ///
     /// The test fails if the module does.
-    pub fn play(&mut self, module: &'static str, scenario: &str) -> Result<Vec<String>, Failure> {
+    pub(crate) fn play(
+        &mut self,
+        module: &'static str,
+        scenario: &str,
+    ) -> Result<Vec<String>, Failure> {
         let from = self.lines()?.len();
         self.insmod(module, &format!("scenario={scenario}"))?;
         self.rmmod(module)?;
@@ -41,7 +45,7 @@ impl Bench<'_> {
     /// # Errors
     ///
     /// [`Failure::Log`] if the log cannot be relied on.
-    pub fn said(&mut self, module: &str, from: usize) -> Result<Vec<String>, Failure> {
+    pub(crate) fn said(&mut self, module: &str, from: usize) -> Result<Vec<String>, Failure> {
         let prefix = format!("{module}: ");
         let said = self.lines()?[from..]
             .iter()
@@ -58,7 +62,7 @@ impl Bench<'_> {
     /// # Errors
     ///
     /// The test fails if the module does.
-    pub fn occupy_workers(&mut self) -> Result<(), Failure> {
+    pub(crate) fn occupy_workers(&mut self) -> Result<(), Failure> {
         let nodes = sysfs::nodes();
         self.insmod(
             DOMAIN_TEST,
@@ -71,7 +75,7 @@ impl Bench<'_> {
     /// # Errors
     ///
     /// The test fails if the module cannot be unloaded.
-    pub fn free_workers(&mut self) -> Result<(), Failure> {
+    pub(crate) fn free_workers(&mut self) -> Result<(), Failure> {
         self.rmmod(DOMAIN_TEST)
     }
 }

@@ -25,18 +25,18 @@ const BUFFER: usize = 8 << 20;
 
 /// A uevent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uevent {
+pub(crate) struct Uevent {
     /// `add`, `bind`, `unbind`, `remove` and others.
-    pub action: String,
+    pub(crate) action: String,
     /// Name of the device, or of what else it is about.
-    pub name: String,
+    pub(crate) name: String,
     /// Its number: each has one more than the one before.
-    pub number: u64,
+    pub(crate) number: u64,
 }
 
 /// A socket that gets them from now on.
 #[derive(Debug)]
-pub struct Uevents(OwnedFd);
+pub(crate) struct Uevents(OwnedFd);
 
 impl Uevents {
     /// Opens the socket.
@@ -44,7 +44,7 @@ impl Uevents {
     /// # Errors
     ///
     /// [`Failure::Io`] if that is not allowed.
-    pub fn open() -> Result<Self, Failure> {
+    pub(crate) fn open() -> Result<Self, Failure> {
         let failed = |errno: Errno| Failure::io("open", "the uevent socket", errno);
         let socket = socket(
             AddressFamily::Netlink,
@@ -63,7 +63,7 @@ impl Uevents {
     /// # Errors
     ///
     /// [`Failure::Io`] if the socket fails, for want of room too.
-    pub fn next(&self, timeout: Duration) -> Result<Option<Uevent>, Failure> {
+    pub(crate) fn next(&self, timeout: Duration) -> Result<Option<Uevent>, Failure> {
         let deadline = Instant::now() + timeout;
         let mut message = [0; MESSAGE];
         loop {

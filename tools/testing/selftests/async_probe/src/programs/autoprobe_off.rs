@@ -10,8 +10,9 @@ use std::time::Duration;
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::autoprobe_off;
-use selftests::samples::{designs, Driver, Sample, BUS};
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+
+use crate::samples::{designs, Driver, Sample, BUS};
+use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

@@ -7,9 +7,10 @@
 use std::process::ExitCode;
 
 use lifecycle::Probing;
-use selftests::kernel::probing;
-use selftests::test_modules::BUS_TEST;
-use selftests::{ensure, ktap, Bench, Failure, Test};
+
+use crate::kernel::probing;
+use crate::test_modules::BUS_TEST;
+use crate::{ensure, ktap, Bench, Failure, Test};
 
 /// The line with which a bus is gone, and with it all its devices.
 const GONE: &str = "unregistered";

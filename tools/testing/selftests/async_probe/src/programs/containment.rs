@@ -17,9 +17,10 @@ use std::time::Duration;
 use lifecycle::event::Call;
 use lifecycle::laws::containment::CONSOLE;
 use lifecycle::ProbeType;
-use selftests::kernel::{has, probing};
-use selftests::samples::{Driver, PLATFORM};
-use selftests::{ensure, kmsg, ktap, modules, Bench, Failure, Test};
+
+use crate::kernel::{has, probing};
+use crate::samples::{Driver, PLATFORM};
+use crate::{ensure, kmsg, ktap, modules, Bench, Failure, Test};
 
 const DEVICES: usize = 2;
 /// The driver whose probe dies, and its device.

@@ -18,9 +18,10 @@ use lifecycle::laws::convoy;
 use lifecycle::laws::designs::Insmod;
 use lifecycle::life::Kind;
 use lifecycle::{Micros, ProbeType};
-use selftests::samples::{designs, Driver, Sample};
-use selftests::slow::slow_ms;
-use selftests::{kernel, ktap, modules, Bench, Failure, Order, Test};
+
+use crate::samples::{designs, Driver, Sample};
+use crate::slow::slow_ms;
+use crate::{kernel, ktap, modules, Bench, Failure, Order, Test};
 
 /// A module that has nothing to do with the others.
 const UNRELATED: &str = "unrelated";

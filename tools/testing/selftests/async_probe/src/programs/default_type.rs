@@ -14,8 +14,9 @@ use std::process::ExitCode;
 use lifecycle::laws::default_type;
 use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
 use lifecycle::ProbeType;
-use selftests::samples::{Driver, Sample, PLATFORM};
-use selftests::{ktap, sysfs, Bench, Failure, Order, Test};
+
+use crate::samples::{Driver, Sample, PLATFORM};
+use crate::{ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use lifecycle::event::Call;
 use lifecycle::laws::deferral;
 use lifecycle::life::{Kind, Span};
-use selftests::samples::{driver_of, Bus, BUS, PLATFORM};
-use selftests::test_modules::DRIVER_TEST;
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+
+use crate::samples::{driver_of, Bus, BUS, PLATFORM};
+use crate::test_modules::DRIVER_TEST;
+use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 /// The device was deferred before its supplier was bound, and has been bound since.
 fn tried_again(bench: &mut Bench, device: &str, supplier: &str) -> Result<(), Failure> {

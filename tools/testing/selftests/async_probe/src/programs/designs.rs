@@ -12,11 +12,12 @@ use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::designs;
 use nix::errno::Errno;
-use selftests::kernel::probing;
-use selftests::samples::{designs, promise, Driver, Sample, BUS};
-use selftests::slow::slow_ms;
-use selftests::test_modules::DRIVER_TEST;
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+
+use crate::kernel::probing;
+use crate::samples::{designs, promise, Driver, Sample, BUS};
+use crate::slow::slow_ms;
+use crate::test_modules::DRIVER_TEST;
+use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
 

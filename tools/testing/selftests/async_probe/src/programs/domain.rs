@@ -11,10 +11,11 @@ use std::process::ExitCode;
 use lifecycle::event::Call;
 use lifecycle::laws::{domain_sync, drop_order};
 use lifecycle::steps;
-use selftests::kernel::probing;
-use selftests::samples::BUS;
-use selftests::test_modules::{DOMAIN_TEST, DRIVER_TEST};
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+use crate::kernel::probing;
+use crate::samples::BUS;
+use crate::test_modules::{DOMAIN_TEST, DRIVER_TEST};
+use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 /// How many functions can be pending at once: `MAX_WORK` in `kernel/async.c`.
 const MAX_PENDING: u32 = 32768;

@@ -11,9 +11,10 @@ use lifecycle::event::Call;
 use lifecycle::laws::failed_probe;
 use lifecycle::ProbeType;
 use nix::errno::Errno;
-use selftests::firmware_dir::FirmwareDir;
-use selftests::samples::{ensure_bound, ensure_free, write, Driver, Sample};
-use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+use crate::firmware_dir::FirmwareDir;
+use crate::samples::{ensure_bound, ensure_free, write, Driver, Sample};
+use crate::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

@@ -13,9 +13,10 @@ use lifecycle::laws::firmware_in_probe;
 use lifecycle::life::Kind;
 use lifecycle::ProbeType;
 use nix::errno::Errno;
-use selftests::firmware_dir::{firmware_name, good_image, FirmwareDir};
-use selftests::samples::{ensure_bound, ensure_free, Driver, PLATFORM};
-use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+use crate::firmware_dir::{firmware_name, good_image, FirmwareDir};
+use crate::samples::{ensure_bound, ensure_free, Driver, PLATFORM};
+use crate::{ensure, ktap, Bench, Failure, Order, Test};
 
 /// What a probe is expected to meet.
 #[derive(Clone, Copy)]

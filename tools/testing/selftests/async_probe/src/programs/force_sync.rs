@@ -9,8 +9,9 @@ use lifecycle::designs::Design;
 use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
 use lifecycle::laws::force_sync;
 use lifecycle::ProbeType;
-use selftests::samples::{Driver, Sample};
-use selftests::{ktap, Bench, Failure, Order, Test};
+
+use crate::samples::{Driver, Sample};
+use crate::{ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::ProbeType;
-use selftests::samples::{ensure_free, Driver, Sample, BUS, PLATFORM};
-use selftests::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
+
+use crate::samples::{ensure_free, Driver, Sample, BUS, PLATFORM};
+use crate::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

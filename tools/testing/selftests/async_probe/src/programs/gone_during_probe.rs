@@ -12,8 +12,9 @@ use lifecycle::event::Call;
 use lifecycle::laws::gone_during_probe;
 use lifecycle::{Event, ProbeType, What};
 use nix::errno::Errno;
-use selftests::samples::{designs, write, Driver, Sample, BUS, PLATFORM};
-use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+use crate::samples::{designs, write, Driver, Sample, BUS, PLATFORM};
+use crate::{ensure, ktap, Bench, Failure, Order, Test};
 
 /// The module of the devices goes, and all of them with it.
 fn platform(bench: &mut Bench, order: Order) -> Result<(), Failure> {
@@ -88,7 +89,7 @@ fn no_such_device(bench: &mut Bench) -> Result<(), Failure> {
     bench.write(Call::Remove, "slow.0")?;
     let again = write(Call::Remove, "slow.0")?;
     ensure("a second remove", &again, &enodev)?;
-    let count = selftests::sysfs::read(&format!("{}/count", BUS.path))?;
+    let count = crate::sysfs::read(&format!("{}/count", BUS.path))?;
     ensure("count", &count.as_str(), &"0")
 }
 

@@ -22,8 +22,9 @@ use lifecycle::{errno, Life};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
-use selftests::modules::{self, Insmod};
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+use crate::modules::{self, Insmod};
+use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
 const DEVICE: &str = "kthread_probe.0";

@@ -10,9 +10,10 @@ use std::fs;
 use std::process::ExitCode;
 
 use lifecycle::kunit::{declared, examples, judge, Case, Verdict};
-use selftests::kmsg::Log;
-use selftests::modules::{insmod, is_loaded, rmmod, Modules, ASYNC_PROBE};
-use selftests::{kernel, ktap, Failure, Test};
+
+use crate::kmsg::Log;
+use crate::modules::{insmod, is_loaded, rmmod, Modules, ASYNC_PROBE};
+use crate::{kernel, ktap, Failure, Test};
 
 /// A file of the crate: its path, and what it has.
 macro_rules! source {

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use lifecycle::event::Call;
 use lifecycle::laws::manual_bind_sync;
 use lifecycle::ProbeType;
-use selftests::samples::{ensure_bound, ensure_free, Driver, Sample};
-use selftests::{ktap, Bench, Failure, Order, Test};
+
+use crate::samples::{ensure_bound, ensure_free, Driver, Sample};
+use crate::{ktap, Bench, Failure, Order, Test};
 
 fn manual_bind_sync(
     bench: &mut Bench,

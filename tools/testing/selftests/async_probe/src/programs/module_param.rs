@@ -8,9 +8,10 @@
 use std::process::ExitCode;
 
 use nix::errno::Errno;
-use selftests::modules;
-use selftests::samples::{ensure_free, PLATFORM};
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+use crate::modules;
+use crate::samples::{ensure_free, PLATFORM};
+use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 /// A parameter, with the values that it takes in the words of the line in dmesg.
 #[derive(Clone, Copy)]

@@ -12,9 +12,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use lifecycle::ProbeType;
-use selftests::samples::{Driver, PLATFORM};
-use selftests::test_modules::{BUS_TEST, TEXT_PROVIDER, TEXT_USER};
-use selftests::{ensure, ktap, modules, Bench, Failure, Test};
+
+use crate::samples::{Driver, PLATFORM};
+use crate::test_modules::{BUS_TEST, TEXT_PROVIDER, TEXT_USER};
+use crate::{ensure, ktap, modules, Bench, Failure, Test};
 
 /// How long the functions of the test module take.
 const FUNCTION: Duration = Duration::from_secs(12);

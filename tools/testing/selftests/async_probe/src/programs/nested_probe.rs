@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use lifecycle::laws::{force_sync, nested_probe, ready_before_probe};
 use lifecycle::life::Kind;
-use selftests::samples::PLATFORM;
-use selftests::test_modules::NESTED_TEST;
-use selftests::{ensure, ktap, Bench, Failure, Test};
+
+use crate::samples::PLATFORM;
+use crate::test_modules::NESTED_TEST;
+use crate::{ensure, ktap, Bench, Failure, Test};
 
 const DEVICES: usize = 3;
 

@@ -17,8 +17,9 @@ use std::process::ExitCode;
 
 use lifecycle::laws::numa;
 use lifecycle::life::Kind;
-use selftests::slow::slow_ms;
-use selftests::{ensure, ktap, Bench, Failure, Test};
+
+use crate::slow::slow_ms;
+use crate::{ensure, ktap, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
 const DEVICES: usize = 8;

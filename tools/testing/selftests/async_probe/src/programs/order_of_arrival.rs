@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use lifecycle::laws::order_of_arrival::{self, bound};
 use lifecycle::Life;
-use selftests::samples::{driver_of, Driver, Sample};
-use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+use crate::samples::{driver_of, Driver, Sample};
+use crate::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 5;
 

@@ -18,8 +18,9 @@ use std::process::ExitCode;
 use firmware::encode;
 use lifecycle::laws::parallel_efficiency;
 use lifecycle::{Life, ProbeType};
-use selftests::samples::{Driver, PLATFORM};
-use selftests::{kernel, ktap, Bench, Failure, Order, Test};
+
+use crate::samples::{Driver, PLATFORM};
+use crate::{kernel, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 64;
 const PROBE_MS: u32 = 1000;

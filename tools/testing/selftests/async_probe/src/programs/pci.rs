@@ -12,8 +12,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lifecycle::event::Call;
-use selftests::kernel::probing;
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+use crate::kernel::probing;
+use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 /// How long a driver writes firmware.
 const PROBE: Duration = Duration::from_secs(8);

@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 use lifecycle::parse::recording as text;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
-use selftests::samples::PLATFORM;
-use selftests::{ensure, ktap, Bench, Failure, Test};
 use tempfile::TempDir;
 
-use crate::recorder::tracing;
+use super::recorder::tracing;
+use crate::samples::PLATFORM;
+use crate::{ensure, ktap, Bench, Failure, Test};
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 

@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use lifecycle::event::Call;
 use lifecycle::laws::probe_remove_probe::{second_succeeds, LAW};
 use lifecycle::{Event, ProbeType, Probing, What};
-use selftests::firmware_dir::FirmwareDir;
-use selftests::kernel::probing;
-use selftests::samples::{designs, Driver, Sample, PLATFORM};
-use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+use crate::firmware_dir::FirmwareDir;
+use crate::kernel::probing;
+use crate::samples::{designs, Driver, Sample, PLATFORM};
+use crate::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use lifecycle::designs::Design;
 use nix::errno::Errno;
-use selftests::modules::ASYNC_PROBE;
-use selftests::samples::{designs, Driver, BUS, PLATFORM};
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+use crate::modules::ASYNC_PROBE;
+use crate::samples::{designs, Driver, BUS, PLATFORM};
+use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 /// No other module uses the crate's.
 fn is_free() -> Result<(), Failure> {

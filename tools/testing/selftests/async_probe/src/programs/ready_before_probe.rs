@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use lifecycle::laws::ready_before_probe;
 use lifecycle::ProbeType;
-use selftests::samples::{Driver, PLATFORM};
-use selftests::{ktap, Bench, Failure, Test};
+
+use crate::samples::{Driver, PLATFORM};
+use crate::{ktap, Bench, Failure, Test};
 
 const DEVICES: usize = 32;
 

@@ -16,9 +16,10 @@ use lifecycle::event::point::{Definition, Point, Returns};
 use lifecycle::parse::recording as text;
 use lifecycle::parse::refusal::Reason;
 use lifecycle::{ProbeType, What};
-use selftests::recorder::{self, Recorder};
-use selftests::samples::{Driver, PLATFORM};
-use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+use crate::recorder::{self, Recorder};
+use crate::samples::{Driver, PLATFORM};
+use crate::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

@@ -9,8 +9,9 @@ use lifecycle::event::Call;
 use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
 use lifecycle::laws::register_returns;
 use lifecycle::ProbeType;
-use selftests::samples::{Driver, Sample};
-use selftests::{ktap, Bench, Failure, Order, Test};
+
+use crate::samples::{Driver, Sample};
+use crate::{ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
 

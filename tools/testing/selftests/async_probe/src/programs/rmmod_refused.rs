@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use lifecycle::ProbeType;
 use nix::errno::Errno;
-use selftests::samples::{ensure_bound, Driver, Sample, PLATFORM};
-use selftests::{ensure, ktap, modules, Bench, Failure, Order, Test};
+
+use crate::samples::{ensure_bound, Driver, Sample, PLATFORM};
+use crate::{ensure, ktap, modules, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

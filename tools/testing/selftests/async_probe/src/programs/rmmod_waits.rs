@@ -9,9 +9,10 @@ use std::process::ExitCode;
 use lifecycle::designs::Design;
 use lifecycle::laws::rmmod_waits;
 use lifecycle::ProbeType;
-use selftests::modules::is_loaded;
-use selftests::samples::{designs, Driver, Sample};
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+
+use crate::modules::is_loaded;
+use crate::samples::{designs, Driver, Sample};
+use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
 

@@ -12,10 +12,11 @@ use lifecycle::event::Call;
 use lifecycle::laws::mutant::Console;
 use lifecycle::laws::{second_phase_in_flight, suspend_in_flight};
 use nix::errno::Errno;
-use selftests::kernel::probing;
-use selftests::samples::{ensure_bound, PLATFORM};
-use selftests::test_modules::TWO_PHASE_TEST;
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+use crate::kernel::probing;
+use crate::samples::{ensure_bound, PLATFORM};
+use crate::test_modules::TWO_PHASE_TEST;
+use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 /// How long the second phase of the test module takes.
 const SECOND_PHASE: Duration = Duration::from_millis(500);

@@ -12,8 +12,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use lifecycle::ProbeType;
-use selftests::samples::{Driver, PLATFORM};
-use selftests::{ktap, power_off, Bench, Failure, Test};
+
+use crate::samples::{Driver, PLATFORM};
+use crate::{ktap, power_off, Bench, Failure, Test};
 
 const DEVICES: usize = 3;
 const NAME: &str = "second_phase_in_flight: power-off during second phases";

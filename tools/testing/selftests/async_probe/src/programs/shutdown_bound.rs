@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use lifecycle::event::Call;
 use lifecycle::ProbeType;
-use selftests::samples::{self, Driver, PLATFORM};
-use selftests::{ktap, power_off, Bench, Failure, Test};
+
+use crate::samples::{self, Driver, PLATFORM};
+use crate::{ktap, power_off, Bench, Failure, Test};
 
 const DEVICES: usize = 3;
 const NAME: &str = "shutdown_bound: power-off with devices bound, unbound and in their probes";

@@ -9,9 +9,10 @@ use std::process::ExitCode;
 
 use lifecycle::event::Call;
 use lifecycle::laws::single_slot;
-use selftests::samples::{driver_of, BUS};
-use selftests::test_modules::DRIVER_TEST;
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+use crate::samples::{driver_of, BUS};
+use crate::test_modules::DRIVER_TEST;
+use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 fn skipped(bench: &mut Bench) -> Result<(), Failure> {
     let device = BUS.device(0);

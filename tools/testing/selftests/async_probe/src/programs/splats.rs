@@ -13,8 +13,8 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use selftests::test_modules::SPLATS;
-use selftests::{ensure, kernel, kmemleak, kmsg, ktap, lockdep, Bench, Failure, Test};
+use crate::test_modules::SPLATS;
+use crate::{ensure, kernel, kmemleak, kmsg, ktap, lockdep, Bench, Failure, Test};
 
 /// Has the kernel complain again where it complains once.
 const AGAIN: &str = "/sys/kernel/debug/clear_warn_once";

@@ -8,8 +8,9 @@
 use std::process::ExitCode;
 
 use lifecycle::laws::surprise_removal;
-use selftests::hotplug::Slot;
-use selftests::{ensure, ktap, sysfs, Bench, Failure, Test};
+
+use crate::hotplug::Slot;
+use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "slow_pci_driver";
 /// What that driver drives.

@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use lifecycle::event::Call;
 use lifecycle::laws::{rmmod_waits, two_phase};
 use lifecycle::{Event, ProbeType, What};
-use selftests::firmware_dir::FirmwareDir;
-use selftests::samples::{ensure_bound, Driver, PLATFORM};
-use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+use crate::firmware_dir::FirmwareDir;
+use crate::samples::{ensure_bound, Driver, PLATFORM};
+use crate::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

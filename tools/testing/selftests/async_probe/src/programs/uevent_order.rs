@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use lifecycle::event::Call;
 use lifecycle::{ProbeType, What};
-use selftests::firmware_dir::FirmwareDir;
-use selftests::samples::{driver_of, ensure_bound, ensure_free, Driver, PLATFORM};
-use selftests::uevents::{Uevent, Uevents};
-use selftests::{ensure, ktap, Bench, Failure, Order, Test};
+
+use crate::firmware_dir::FirmwareDir;
+use crate::samples::{driver_of, ensure_bound, ensure_free, Driver, PLATFORM};
+use crate::uevents::{Uevent, Uevents};
+use crate::{ensure, ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 

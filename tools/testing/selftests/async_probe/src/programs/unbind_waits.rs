@@ -10,9 +10,10 @@ use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::unbind_waits;
 use lifecycle::{Event, ProbeType, What};
-use selftests::firmware_dir::FirmwareDir;
-use selftests::samples::{ensure_bound, ensure_free, write, Driver, Sample, PLATFORM};
-use selftests::{ktap, Bench, Failure, Order, Test};
+
+use crate::firmware_dir::FirmwareDir;
+use crate::samples::{ensure_bound, ensure_free, write, Driver, Sample, PLATFORM};
+use crate::{ktap, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 2;
 

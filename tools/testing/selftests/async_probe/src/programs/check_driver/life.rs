@@ -14,13 +14,13 @@ use lifecycle::driver::REGISTERED;
 use lifecycle::event::Call;
 use lifecycle::parse::recording;
 use nix::errno::Errno;
-use selftests::recorder::Recorder;
-use selftests::{kmsg, modules, sysfs, Failure};
 
 use super::machine::{self, Driver};
 use super::own;
 use super::plan::{Module, Plan};
 use super::statics;
+use crate::recorder::Recorder;
+use crate::{kmsg, modules, sysfs, Failure};
 
 /// Nothing has happened for so long: all is quiet.
 const QUIET: Duration = Duration::from_millis(500);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use selftests::sysfs::{devices_of, names};
+use crate::sysfs::{devices_of, names};
 
 /// A driver in sysfs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

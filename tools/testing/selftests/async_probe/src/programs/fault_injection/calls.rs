@@ -9,10 +9,10 @@ use std::time::Duration;
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use nix::errno::Errno;
-use selftests::samples::{driver_of, ensure_bound, Driver, Sample};
-use selftests::{ensure, Bench, Failure};
 
 use super::sweep::Syscall;
+use crate::samples::{driver_of, ensure_bound, Driver, Sample};
+use crate::{ensure, Bench, Failure};
 
 /// How many devices there are.
 pub(crate) const COUNT: usize = 2;

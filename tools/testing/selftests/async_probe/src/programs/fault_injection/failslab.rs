@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 
 use lifecycle::event::Call;
 use nix::errno::Errno;
-use selftests::{kernel, kmsg, Failure};
+
+use crate::{kernel, kmsg, Failure};
 
 const DIRECTORY: &str = "/sys/kernel/debug/failslab";
 

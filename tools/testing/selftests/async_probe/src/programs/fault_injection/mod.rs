@@ -19,10 +19,6 @@ use lifecycle::event::Call;
 use lifecycle::laws::register_returns;
 use lifecycle::{ProbeType, Probing, What};
 use nix::unistd::gettid;
-use selftests::kernel::{self, probing};
-use selftests::modules::{self, ASYNC_PROBE};
-use selftests::samples::{driver_of, Sample, BUS};
-use selftests::{ensure, ktap, Bench, Failure, Test};
 
 use calls::{
     bind_the_rest, load_devices, load_driver, prepare, succeed, write, COUNT, INIT, MOMENT,
@@ -30,6 +26,11 @@ use calls::{
 };
 use failslab::Failslab;
 use sweep::{sweep, Syscall};
+
+use crate::kernel::{self, probing};
+use crate::modules::{self, ASYNC_PROBE};
+use crate::samples::{driver_of, Sample, BUS};
+use crate::{ensure, ktap, Bench, Failure, Test};
 
 /// The body of a test.
 type Body = dyn Fn(&mut Bench) -> Result<(), Failure>;

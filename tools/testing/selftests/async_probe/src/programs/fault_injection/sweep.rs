@@ -10,10 +10,10 @@ use std::time::Duration;
 use lifecycle::event::Call;
 use nix::errno::Errno;
 use nix::unistd;
-use selftests::modules::{Insmod, Rmmod};
-use selftests::{ensure, Bench, Failure};
 
 use super::failslab::{self, Outcome};
+use crate::modules::{Insmod, Rmmod};
+use crate::{ensure, Bench, Failure};
 
 /// No call makes so many allocations.
 const MOST: u32 = 5000;

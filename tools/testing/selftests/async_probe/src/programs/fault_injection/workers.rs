@@ -5,12 +5,12 @@
 use std::thread::sleep;
 
 use lifecycle::What;
-use selftests::samples::Sample;
-use selftests::{ensure, modules, Bench, Failure};
 
 use super::calls::{bind_the_rest, load_driver, prepare, MOMENT};
 use super::failslab::{self, Failslab};
 use super::sweep::{as_before, is_full, registered};
+use crate::samples::Sample;
+use crate::{ensure, modules, Bench, Failure};
 
 /// The budget grows by so many bytes from round to round: which allocations fail is chance, but the
 /// same in each run.

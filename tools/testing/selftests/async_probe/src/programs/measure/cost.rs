@@ -6,9 +6,9 @@ use std::fs;
 use std::time::Duration;
 
 use bench::cost::{Call, Cost, Language, Twins};
-use selftests::kmsg::Log;
 
 use super::system::{insmod, rmmod, settle, Result};
+use crate::kmsg::Log;
 
 /// How long the system is left alone, until objects that are freed late are free.
 const SETTLE: Duration = Duration::from_millis(500);

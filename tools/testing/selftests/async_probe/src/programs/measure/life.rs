@@ -10,12 +10,12 @@ use bench::measured::{Bind, Cold, Idle, OwnRmmod, Row, Upstream};
 use bench::{Bus, Design};
 
 use lifecycle::Event;
-use selftests::kmsg::{mark, Log};
-use selftests::samples::BUS;
-use selftests::sysfs;
 
 use super::probes::Probes;
 use super::system::{self, insmod, rmmod, settle, sleep_until, timed, try_rmmod, Result};
+use crate::kmsg::{mark, Log};
+use crate::samples::BUS;
+use crate::sysfs;
 
 const UNRELATED: &str = "unrelated";
 

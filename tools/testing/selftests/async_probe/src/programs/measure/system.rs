@@ -11,7 +11,8 @@ use bench::measured::Boot;
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::time::{clock_gettime, clock_nanosleep, ClockId, ClockNanosleepFlags};
-use selftests::modules::{Insmod, Rmmod};
+
+use crate::modules::{Insmod, Rmmod};
 
 /// The result of a step of a measurement.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;

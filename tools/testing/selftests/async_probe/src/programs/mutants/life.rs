@@ -9,12 +9,12 @@ use std::time::Duration;
 use lifecycle::event::Call;
 use lifecycle::{Event, ProbeType};
 use nix::errno::Errno;
-use selftests::recorder::Recorder;
-use selftests::samples::{Driver, PLATFORM};
-use selftests::test_modules::NESTED_TEST;
-use selftests::{Bench, Failure};
 
 use super::live::{write, BASE, DEVICE, DRIVER};
+use crate::recorder::Recorder;
+use crate::samples::{Driver, PLATFORM};
+use crate::test_modules::NESTED_TEST;
+use crate::{Bench, Failure};
 
 /// Long enough for a probe to begin, and far shorter than it takes.
 const MOMENT: Duration = Duration::from_millis(100);

@@ -16,9 +16,10 @@ use lifecycle::laws::{
 };
 use lifecycle::life::Kind;
 use lifecycle::{steps, Micros};
-use selftests::kernel::probing;
-use selftests::recorder::Recorder;
-use selftests::{kernel, modules, sysfs, Bench, Failure};
+
+use crate::kernel::probing;
+use crate::recorder::Recorder;
+use crate::{kernel, modules, sysfs, Bench, Failure};
 
 /// The laws that a log breaks, with their messages.
 pub(crate) type Broken = BTreeMap<&'static str, String>;

@@ -23,8 +23,9 @@ use lifecycle::laws::LAWS;
 use lifecycle::Life;
 use lifecycle::Probing;
 use live::Broken;
-use selftests::kernel::probing;
-use selftests::{ensure, ktap, Bench, Failure, Test};
+
+use crate::kernel::probing;
+use crate::{ensure, ktap, Bench, Failure, Test};
 
 /// The mutants that have been caught, by law.
 static CAUGHT: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());

@@ -22,14 +22,15 @@ use std::time::Duration;
 use lifecycle::laws::{judge, Verdict};
 use lifecycle::Life;
 use nix::errno::Errno;
-use selftests::firmware_dir::FirmwareDir;
-use selftests::kernel::probing;
-use selftests::random::Random;
-use selftests::recorder::Recorder;
-use selftests::samples::Bus;
-use selftests::{ktap, modules, Bench, Failure, Test};
 
 use operation::{Operation, MODULES};
+
+use crate::firmware_dir::FirmwareDir;
+use crate::kernel::probing;
+use crate::random::Random;
+use crate::recorder::Recorder;
+use crate::samples::Bus;
+use crate::{ktap, modules, Bench, Failure, Test};
 
 /// A part of a run of all tests, and the whole.
 const SEEDS: u64 = 4;

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use lifecycle::event::Call;
 use nix::errno::Errno;
-use selftests::firmware_dir::FirmwareDir;
-use selftests::random::Random;
-use selftests::samples::{self, designs, BUS, PLATFORM};
-use selftests::test_modules::DRIVER_TEST;
-use selftests::{modules, Failure};
+
+use crate::firmware_dir::FirmwareDir;
+use crate::random::Random;
+use crate::samples::{self, designs, BUS, PLATFORM};
+use crate::test_modules::DRIVER_TEST;
+use crate::{modules, Failure};
 
 /// A module that has nothing to do with the others.
 const UNRELATED: &str = "unrelated";

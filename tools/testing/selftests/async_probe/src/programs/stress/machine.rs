@@ -9,8 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use selftests::samples::{driver_of, Bus, BUS, PLATFORM};
-use selftests::sysfs::{errno, names};
+
+use crate::samples::{driver_of, Bus, BUS, PLATFORM};
+use crate::sysfs::{errno, names};
 
 /// The modules under test; those that others depend on come first.
 pub(crate) const MODULES: [&str; 5] = [

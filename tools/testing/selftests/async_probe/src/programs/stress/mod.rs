@@ -31,13 +31,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use selftests::firmware_dir::FirmwareDir;
-use selftests::modules::Modules;
-use selftests::samples::Bus;
-use selftests::{kernel, last, Failure};
-
 use machine::Objects;
 use round::{Findings, Round, Statistics};
+
+use crate::firmware_dir::FirmwareDir;
+use crate::modules::Modules;
+use crate::samples::Bus;
+use crate::{kernel, last, Failure};
 
 const PASS: u8 = 0;
 const FAIL: u8 = 1;

@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering;
 
 use lifecycle::event::Call;
 use nix::errno::Errno::{self, EBUSY, EEXIST, ENODEV, ENOENT};
-use selftests::modules;
-use selftests::samples::{designs, Bus, BUS, PLATFORM};
 
 use super::machine::{self, MODULES};
 use super::shared::{Kind, Shared};
-use selftests::random::Random;
+use crate::modules;
+use crate::random::Random;
+use crate::samples::{designs, Bus, BUS, PLATFORM};
 
 /// Above this number of devices, devices are removed rather than added.
 const CROWD: i64 = 40;

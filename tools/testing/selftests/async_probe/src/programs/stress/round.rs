@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 use lifecycle::laws::{one_at_a_time, probe_remove_probe, Verdict};
 use lifecycle::{Event, Life, Micros, What};
 use nix::errno::Errno;
-use selftests::kernel::probing;
-use selftests::kmsg::Log;
-use selftests::samples::{designs, BUS};
-use selftests::{modules, Failure};
 
 use super::machine;
 use super::operation::{unloading_order, Operation};
 use super::shared::{Kind, Shared};
 use super::watchdog::{self, watch};
-use selftests::random::Random;
+use crate::kernel::probing;
+use crate::kmsg::Log;
+use crate::random::Random;
+use crate::samples::{designs, BUS};
+use crate::{modules, Failure};
 
 /// Asynchronous work that no call waits for is over after that.
 const SETTLED: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
 use std::sync::Mutex;
 
-use selftests::kmsg::Log;
+use crate::kmsg::Log;
 
 /// Kinds of rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

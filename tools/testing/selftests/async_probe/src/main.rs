@@ -2,18 +2,55 @@
 
 //! All guest programs in one file, as in busybox: the name with which it is called says which of
 //! them is meant. So they are linked once, and the guest has their common code once.
+//!
+//! Each program under `src/programs` is one topic: it makes a list of [`ktap::Test`]s and hands it
+//! to [`ktap::run`]. Every test gets a [`Bench`], on which it loads modules, binds devices and
+//! reads the log; whatever it leaves behind is cleaned up after it.
+//!
+//! The programs run as root on any machine that has the modules. They look for them in the
+//! directory that the environment variable `ASYNC_PROBE_MODULES` names, in `modules/` beside the
+//! program, in `/modules` and below `/lib/modules/$(uname -r)`.
+
+mod bench;
+mod failure;
+mod firmware_dir;
+mod hotplug;
+mod kernel;
+mod kmemleak;
+mod kmsg;
+mod ktap;
+mod last;
+mod lockdep;
+mod modules;
+mod order;
+mod power_off;
+mod random;
+mod recorder;
+mod samples;
+mod slow;
+mod sysfs;
+mod test_modules;
+mod uevents;
 
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 
+use bench::Bench;
+use failure::{ensure, Failure};
+use ktap::Test;
+use order::Order;
+
 /// Declares the programs, each of which is a module with a `main()`.
 macro_rules! programs {
     ($($name:ident,)*) => {
-        $(mod $name;)*
+        mod programs {
+            $(pub(crate) mod $name;)*
+        }
 
         /// The programs, by their names.
-        const PROGRAMS: &[(&str, fn() -> ExitCode)] = &[$((stringify!($name), $name::main),)*];
+        const PROGRAMS: &[(&str, fn() -> ExitCode)] =
+            &[$((stringify!($name), programs::$name::main),)*];
     };
 }
 
@@ -95,7 +132,6 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().path().with_extension(""))
             .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-            .filter(|name| name != "main")
             .collect();
         names.sort();
         let programs: Vec<&str> = PROGRAMS.iter().map(|(name, _)| *name).collect();
