@@ -42,10 +42,6 @@ pub(crate) struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     /// An empty bench with good firmware for the drivers.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] or [`Failure::Skip`] if the machine does not let it.
     pub(crate) fn new(modules: &'a Modules) -> Result<Self, Failure> {
         let firmware = FirmwareDir::new()?;
         for bus in Bus::BOTH {
@@ -98,11 +94,7 @@ impl<'a> Bench<'a> {
         self.loaded.push(module);
     }
 
-    /// Loads a module, whatever comes of it.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if it could not be tried.
+    /// Loads a module, whatever comes of it. The kernel's answer is the result.
     pub(crate) fn try_insmod(
         &mut self,
         module: &'static str,
@@ -116,10 +108,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Loads a module.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the module does.
     pub(crate) fn insmod(&mut self, module: &'static str, parameters: &str) -> Result<(), Failure> {
         self.try_insmod(module, parameters)?.map_err(|errno| {
             Failure::assertion(format!("insmod {module} {parameters} to succeed"), errno)
@@ -145,10 +133,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Waits for all that runs in the background to succeed.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if one of them does.
     pub(crate) fn join(&mut self) -> Result<(), Failure> {
         let mut verdict = Ok(());
         for thread in self.background.drain(..) {
@@ -168,10 +152,6 @@ impl<'a> Bench<'a> {
     /// Loads devices and driver in this order. `more` is appended to the parameters of the module
     /// that comes second; where no module does, as devices are added to the sample bus, to those of
     /// the driver.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the kernel refuses something.
     pub(crate) fn load(
         &mut self,
         order: Order,
@@ -204,10 +184,6 @@ impl<'a> Bench<'a> {
 
     /// Loads devices and driver in this order, up to the probe of device 0, which is under way
     /// then. The call that would wait for it goes on in the background.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the kernel refuses something, or if no probe begins.
     pub(crate) fn take_off(
         &mut self,
         order: Order,
@@ -238,20 +214,12 @@ impl<'a> Bench<'a> {
     }
 
     /// Adds as many devices to the sample bus, with [`Call::Add`] or [`Call::AddAsync`].
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the kernel refuses.
     pub(crate) fn add(&mut self, call: Call, devices: usize) -> Result<(), Failure> {
         samples::add(call, devices)?
             .map_err(|errno| Failure::assertion(format!("{call} to succeed"), errno))
     }
 
     /// Unloads a module.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the kernel refuses.
     pub(crate) fn rmmod(&mut self, module: &'static str) -> Result<(), Failure> {
         modules::rmmod(module)?
             .map_err(|errno| Failure::assertion(format!("rmmod {module} to succeed"), errno))?;
@@ -265,10 +233,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Unloads a module that the kernel must refuse to unload.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the kernel does not refuse with this error.
     pub(crate) fn rmmod_refused(
         &mut self,
         module: &'static str,
@@ -282,10 +246,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Does to a device what `call` says.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the kernel refuses.
     pub(crate) fn write(&mut self, call: Call, device: &str) -> Result<(), Failure> {
         if matches!(call, Call::Bind | Call::Unbind) {
             Bus::of(device).wait_until_registered()?;
@@ -295,30 +255,18 @@ impl<'a> Bench<'a> {
     }
 
     /// The events so far, with a probe and its trial as one probe on a kernel that probes twice.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Log`] if the log cannot be relied on.
     pub(crate) fn events(&mut self) -> Result<&[Event], Failure> {
         self.log.catch_up()?;
         Ok(self.log.events())
     }
 
     /// The events so far, as they were printed.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Log`] if the log cannot be relied on.
     pub(crate) fn printed(&mut self) -> Result<&[Event], Failure> {
         self.log.catch_up()?;
         Ok(self.log.printed())
     }
 
     /// Leaves out the events so far when the log is judged: they break laws on purpose.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Log`] if the log cannot be relied on.
     pub(crate) fn forget(&mut self) -> Result<(), Failure> {
         self.log.read()?;
         self.log.forget();
@@ -326,20 +274,12 @@ impl<'a> Bench<'a> {
     }
 
     /// The text of all records of the log so far, ours and others'.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Log`] if the log cannot be relied on.
     pub(crate) fn lines(&mut self) -> Result<&[String], Failure> {
         self.log.catch_up()?;
         Ok(self.log.lines())
     }
 
     /// What a law of a console says of the log so far.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Log`] if the log cannot be relied on.
     pub(crate) fn judge_console(
         &mut self,
         law: &Console,
@@ -352,10 +292,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Waits until the events are as wanted.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if they do not come to be.
     pub(crate) fn wait(
         &mut self,
         wanted: &str,
@@ -372,10 +308,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Waits until a probe of the device has begun.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if none does.
     pub(crate) fn wait_for_probe(&mut self, name: &str) -> Result<(), Failure> {
         self.wait(&format!("a probe of {name} to begin"), |events| {
             events.iter().any(
@@ -385,19 +317,11 @@ impl<'a> Bench<'a> {
     }
 
     /// Waits until as many probes have ended, with any result.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if they do not.
     pub(crate) fn wait_for_ends(&mut self, probes: usize) -> Result<(), Failure> {
         self.wait_for_ends_since(0, probes)
     }
 
     /// Waits until as many probes have ended since the log had `from` events.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if they do not.
     pub(crate) fn wait_for_ends_since(
         &mut self,
         from: usize,
@@ -410,10 +334,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Waits until as many second phases have ended.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if they do not.
     pub(crate) fn wait_until_ready(&mut self, devices: usize) -> Result<(), Failure> {
         self.wait(&format!("{devices} devices to be ready"), |events| {
             let ready = |event: &&Event| matches!(event.what, What::Ready { .. });
@@ -422,11 +342,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Unloads what is loaded, after all that runs in the background has ended, and reads the rest
-    /// of the log.
-    ///
-    /// # Errors
-    ///
-    /// The first thing that went wrong; the rest is done all the same.
+    /// of the log. Returns the first thing that went wrong; the rest is done all the same.
     pub(crate) fn clean_up(&mut self) -> Result<(), Failure> {
         let mut verdict = self.join();
         for module in self.loaded.drain(..).rev() {
@@ -442,11 +358,8 @@ impl<'a> Bench<'a> {
         verdict.and(self.log.catch_up())
     }
 
-    /// Has the test recorded from now on, unless it is already.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Skip`] where this kernel cannot be recorded.
+    /// Has the test recorded from now on, unless it is already. Skips it where this kernel cannot
+    /// be recorded.
     pub(crate) fn record(&mut self) -> Result<(), Failure> {
         if self.recorder.is_none() {
             self.recorder = Some(Recorder::take_over()?);
@@ -455,10 +368,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Ends the recording of the test, which must break no law.
-    ///
-    /// # Errors
-    ///
-    /// The law that is broken, or that nothing is recorded.
     pub(crate) fn recording(&mut self) -> Result<Recording, Failure> {
         let recorder = self.recorder.take();
         let recorder = recorder.ok_or_else(|| Failure::assertion("a recording", "none"))?;
@@ -466,37 +375,21 @@ impl<'a> Bench<'a> {
     }
 
     /// What the log shows until now.
-    ///
-    /// # Errors
-    ///
-    /// Those of reading the kernel's log.
     pub(crate) fn life(&mut self) -> Result<Life, Failure> {
         self.life_since(0)
     }
 
     /// What the log shows from the event at this place of [`printed()`](Self::printed) until now.
-    ///
-    /// # Errors
-    ///
-    /// Those of reading the kernel's log.
     pub(crate) fn life_since(&mut self, from: usize) -> Result<Life, Failure> {
         Ok(Life::new(self.printed()?[from..].to_vec(), probing()))
     }
 
     /// Demands that the law was kept until now, in so many cases at least.
-    ///
-    /// # Errors
-    ///
-    /// How the law was broken.
     pub(crate) fn keeps(&mut self, law: &Law, at_least: usize) -> Result<(), Failure> {
         Ok(law.demand(&self.life()?, at_least)?)
     }
 
     /// The result of the first probe of each device that the driver has tried until now.
-    ///
-    /// # Errors
-    ///
-    /// Those of reading the kernel's log.
     pub(crate) fn first_results(
         &mut self,
         driver: &str,
@@ -511,10 +404,6 @@ impl<'a> Bench<'a> {
     }
 
     /// How many probes the driver has begun until now.
-    ///
-    /// # Errors
-    ///
-    /// Those of reading the kernel's log.
     pub(crate) fn probes_by(&mut self, driver: &str) -> Result<usize, Failure> {
         let life = self.life()?;
         let probes = life.of(Kind::Probe);
@@ -524,10 +413,6 @@ impl<'a> Bench<'a> {
 
     /// Demands that the device was never probed, which had gone when `gone` events had been
     /// printed. Its probe was scheduled together with that of the witness, which began later.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the device was probed, or the witness was not or earlier.
     pub(crate) fn never_probed(
         &mut self,
         gone: usize,
@@ -554,10 +439,6 @@ impl<'a> Bench<'a> {
     }
 
     /// Holds the whole log, and what is recorded, against all laws.
-    ///
-    /// # Errors
-    ///
-    /// The law that is broken.
     pub(crate) fn judge(&mut self) -> Result<(), Failure> {
         let life = Life::new(self.log.printed().to_vec(), probing());
         for (law, verdict) in laws::judge(&life) {

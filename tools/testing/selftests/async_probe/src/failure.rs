@@ -63,10 +63,6 @@ impl Failure {
 }
 
 /// `seen` equals `expected`, or the test fails; `what` names the thing.
-///
-/// # Errors
-///
-/// The assertion that does not hold.
 pub(crate) fn ensure<T: PartialEq + Debug>(
     what: &str,
     seen: &T,

@@ -24,10 +24,6 @@ pub(crate) struct FirmwareDir {
 
 impl FirmwareDir {
     /// Makes the directory and points the kernel to it.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if that cannot be done.
     pub(crate) fn new() -> Result<Self, Failure> {
         let directory = TempDir::with_prefix("async_probe.")
             .map_err(|error| Failure::io("make a directory in", std::env::temp_dir(), error))?;
@@ -49,10 +45,6 @@ impl FirmwareDir {
     }
 
     /// Puts an image there for the device or the driver of this name.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if that cannot be done.
     pub(crate) fn put(&self, name: &str, image: &[u8]) -> Result<(), Failure> {
         // The kernel lets no one write a file that it reads (fs/kernel_read_file.c).
         let file = self.file(name);
@@ -62,19 +54,11 @@ impl FirmwareDir {
     }
 
     /// Puts a good image there, small enough to cost no time.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if that cannot be done.
     pub(crate) fn put_good(&self, name: &str) -> Result<(), Failure> {
         self.put(name, &good_image())
     }
 
     /// Takes the image away, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if that cannot be done.
     pub(crate) fn take(&self, name: &str) -> Result<(), Failure> {
         let file = self.file(name);
         match fs::remove_file(&file) {
@@ -87,10 +71,6 @@ impl FirmwareDir {
 
     /// Skips a test that wants the firmware of this name to be missing if the machine itself has
     /// it: the kernel looks there, too.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Skip`] with the file.
     pub(crate) fn machine_must_lack(name: &str) -> Result<(), Failure> {
         let release = sysfs::read("/proc/sys/kernel/osrelease")?;
         let below =

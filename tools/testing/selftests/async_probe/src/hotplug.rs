@@ -43,11 +43,8 @@ impl Slot {
         PathBuf::from(DEVICES).join(self.device()).exists()
     }
 
-    /// Plugs a device of this model in, and waits until the kernel has added it.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Skip`] if this machine cannot do that; the test fails if no device comes.
+    /// Plugs a device of this model in, and waits until the kernel has added it. Skips the test if
+    /// this machine cannot do that.
     pub(crate) fn plug(self, model: &str) -> Result<(), Failure> {
         let (id, addr) = (self.id(), self.0);
         ask(&format!(
@@ -57,10 +54,6 @@ impl Slot {
     }
 
     /// Plugs the device out, and waits until the kernel has removed it.
-    ///
-    /// # Errors
-    ///
-    /// As of [`plug()`](Self::plug).
     pub(crate) fn unplug(self) -> Result<(), Failure> {
         let gone = kmsg::around(Call::Unplug, &self.device(), None, || {
             let asked = ask(&format!(r#"device_del {{"id": "{}"}}"#, self.id()));

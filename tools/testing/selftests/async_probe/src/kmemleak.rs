@@ -28,8 +28,6 @@ pub(crate) fn is_there() -> bool {
 /// This does not look for what has not been found yet: to look costs ten seconds. What the scans
 /// miss, since a pointer to it still lies somewhere, those of the next program find.
 ///
-/// # Errors
-///
 /// [`Failure::Skip`] if debugfs is not mounted, [`Failure::Io`] if kmemleak is off.
 pub(crate) fn forget() -> Result<(), Failure> {
     if !Path::new(FILE).exists() {
@@ -41,10 +39,6 @@ pub(crate) fn forget() -> Result<(), Failure> {
 }
 
 /// What has been leaked since: the objects, with the backtraces of their allocation.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if kmemleak is off.
 pub(crate) fn found() -> Result<String, Failure> {
     sleep(AGE);
     for _ in 0..SCANS {
@@ -54,10 +48,6 @@ pub(crate) fn found() -> Result<String, Failure> {
 }
 
 /// Nothing has been leaked since.
-///
-/// # Errors
-///
-/// The test fails if something has.
 pub(crate) fn finds_nothing() -> Result<(), Failure> {
     match found()?.as_str() {
         "" => Ok(()),

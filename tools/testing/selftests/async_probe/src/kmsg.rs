@@ -40,11 +40,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Remembers the end of the log.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Skip`] if the log cannot be read or written here.
+    /// Remembers the end of the log. Skips the test if the log cannot be read or written here.
     pub(crate) fn open() -> Result<Self, Failure> {
         let no_log = |error| Failure::Skip(format!("{KMSG}: {error}"));
         let mut file = OpenOptions::new()
@@ -69,11 +65,8 @@ impl Log {
         })
     }
 
-    /// Reads what has been logged since.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Log`] if records are missing or one of ours is not understood.
+    /// Reads what has been logged since. [`Failure::Log`] if records are missing or one of ours is
+    /// not understood.
     pub(crate) fn read(&mut self) -> Result<(), Failure> {
         let before = self.printed.len();
         self.read_records()?;
@@ -127,10 +120,6 @@ impl Log {
     }
 
     /// Waits until the events are as wanted; whether they are before the time is up.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`read()`](Self::read).
     pub(crate) fn wait(
         &mut self,
         timeout: Duration,
@@ -143,10 +132,6 @@ impl Log {
     ///
     /// A record that a task has begun to write hides those after it from readers, so that a read
     /// may end early while that task is preempted. A mark tells where the end is.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`read()`](Self::read), or if the mark does not come.
     pub(crate) fn catch_up(&mut self) -> Result<(), Failure> {
         let first = self.lines.len();
         write_line(MARK)?;
@@ -187,11 +172,7 @@ impl Log {
 }
 
 /// Makes a call between two lines of ours in the log. Of an insmod, the first says whether it asks
-/// for asynchronous probes.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if the lines cannot be written; the call's own result is the result.
+/// for asynchronous probes. The call's own result is the result.
 pub(crate) fn around(
     call: Call,
     on: &str,
@@ -213,10 +194,6 @@ pub(crate) fn around(
 }
 
 /// Leaves in the log where a module is, if it is loaded.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if the line cannot be written.
 pub(crate) fn loaded(module: &str) -> Result<(), Failure> {
     // `name size references users state address`
     let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
@@ -237,10 +214,6 @@ pub(crate) fn loaded(module: &str) -> Result<(), Failure> {
 }
 
 /// Provokes a complaint of the kernel, and announces it to a reader of the log.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if the log cannot be written, or those of `provoke`.
 pub(crate) fn expecting<T>(
     kind: &str,
     provoke: impl FnOnce() -> Result<T, Failure>,
@@ -252,10 +225,6 @@ pub(crate) fn expecting<T>(
 }
 
 /// Leaves in the log that a call on a module begins now.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if the line cannot be written.
 pub(crate) fn mark(module: &str) -> Result<(), Failure> {
     write(&What::CallBegan {
         call: Call::Insmod,

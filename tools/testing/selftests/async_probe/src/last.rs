@@ -37,10 +37,6 @@ pub(crate) fn begin() -> Vec<Last> {
 
 impl Last {
     /// Whether the instrument has found nothing.
-    ///
-    /// # Errors
-    ///
-    /// What it has found.
     pub(crate) fn verdict(self) -> Result<(), Failure> {
         self.begun.and_then(|()| (self.check)())
     }

@@ -15,10 +15,6 @@ pub(crate) fn is_there() -> bool {
 }
 
 /// It is on.
-///
-/// # Errors
-///
-/// The test fails if it is off.
 pub(crate) fn is_on() -> Result<(), Failure> {
     let stats = fs::read_to_string(STATS).map_err(|error| Failure::io("read", STATS, error))?;
     ensure("debug_locks of lockdep", &debug_locks(&stats), &Some("1"))

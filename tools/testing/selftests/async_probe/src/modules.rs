@@ -30,11 +30,8 @@ pub(crate) struct Modules {
 }
 
 impl Modules {
-    /// Finds the modules and loads the one that the others depend on.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Skip`] where they cannot be tested, with the reason.
+    /// Finds the modules and loads the one that the others depend on. [`Failure::Skip`] where they
+    /// cannot be tested, with the reason.
     pub(crate) fn find() -> Result<Self, Failure> {
         let skip = |reason: String| Err(Failure::Skip(reason));
         if !nix::unistd::geteuid().is_root() {
@@ -75,10 +72,6 @@ impl Modules {
     }
 
     /// Unloads what [`find()`](Self::find) loaded.
-    ///
-    /// # Errors
-    ///
-    /// What rmmod said.
     pub(crate) fn release(&self) -> Result<(), Failure> {
         if !self.ours.replace(false) {
             return Ok(());
@@ -143,12 +136,7 @@ pub(crate) struct Insmod {
 }
 
 impl Insmod {
-    /// Opens the file of the module.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Skip`] if there is no such file, [`Failure::Io`] if it cannot be opened or if the
-    /// parameters have a zero in them.
+    /// Opens the file of the module. Skips the test if there is no such file.
     pub(crate) fn prepare(path: &Path, parameters: &str) -> Result<Self, Failure> {
         let file = match File::open(path) {
             Ok(file) => file,
@@ -163,10 +151,6 @@ impl Insmod {
     }
 
     /// Makes the call, and returns the kernel's answer.
-    ///
-    /// # Errors
-    ///
-    /// That of the kernel.
     pub(crate) fn call(&self) -> Result<(), Errno> {
         finit_module(&self.file, &self.parameters, ModuleInitFlags::empty())
     }
@@ -178,30 +162,18 @@ pub(crate) struct Rmmod(CString);
 
 impl Rmmod {
     /// Takes the name of the module.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if it has a zero in it.
     pub(crate) fn prepare(module: &str) -> Result<Self, Failure> {
         let name = CString::new(module).map_err(|error| Failure::io("the name", module, error))?;
         Ok(Self(name))
     }
 
     /// Makes the call, and returns the kernel's answer.
-    ///
-    /// # Errors
-    ///
-    /// That of the kernel.
     pub(crate) fn call(&self) -> Result<(), Errno> {
         delete_module(&self.0, DeleteModuleFlags::O_NONBLOCK)
     }
 }
 
-/// Loads the module in the file with these parameters, and leaves in the log when.
-///
-/// # Errors
-///
-/// Those of [`Insmod::prepare()`], or [`Failure::Io`] if the log cannot be written; the kernel's
+/// Loads the module in the file with these parameters, and leaves in the log when. The kernel's
 /// answer is the result.
 pub(crate) fn insmod(
     path: &Path,
@@ -225,11 +197,7 @@ fn asks_for_async_probes(parameters: &str) -> bool {
     values.next_back().is_some_and(|value| !is_no(value))
 }
 
-/// Unloads a module, and leaves in the log when.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if the log cannot be written; the kernel's answer is the result.
+/// Unloads a module, and leaves in the log when. The kernel's answer is the result.
 pub(crate) fn rmmod(module: &str) -> Result<Result<(), Errno>, Failure> {
     let rmmod = Rmmod::prepare(module)?;
     let result = kmsg::around(Call::Rmmod, module, None, || rmmod.call());

@@ -11,11 +11,7 @@ use nix::sys::termios::tcdrain;
 
 use crate::Failure;
 
-/// Demands that the machine may be powered off.
-///
-/// # Errors
-///
-/// [`Failure::Skip`] if it may not.
+/// Demands that the machine may be powered off. Skips the test if it may not.
 pub(crate) fn is_allowed() -> Result<(), Failure> {
     match std::env::var("ASYNC_PROBE_POWER_OFF").as_deref() {
         Ok("1") => Ok(()),
@@ -26,10 +22,6 @@ pub(crate) fn is_allowed() -> Result<(), Failure> {
 }
 
 /// Powers the machine off: the only test of this name has passed.
-///
-/// # Errors
-///
-/// The test fails if it does not.
 pub(crate) fn now(name: &str) -> Result<(), Failure> {
     println!("ok 1 {name}");
     // Where the output is no terminal, it is out already.

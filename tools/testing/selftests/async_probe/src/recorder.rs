@@ -32,49 +32,29 @@ impl From<recorder::Error> for Failure {
 }
 
 impl Recorder {
-    /// Begins to record.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Skip`] where this kernel cannot be recorded; the reason names the option that it
-    /// lacks.
+    /// Begins to record. Skips the test where this kernel cannot be recorded; the reason names the
+    /// option that it lacks.
     pub(crate) fn start() -> Result<Self, Failure> {
         Self::start_with(DEFINITIONS)
     }
 
     /// The same for a list of points that need not be there.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`start()`](Self::start).
     pub(crate) fn start_with(points: &[Definition]) -> Result<Self, Failure> {
         Ok(Self(recorder::Recorder::start_with(points)?))
     }
 
     /// Begins to record with the kprobes that the recorder before has left in place, if it has, and
     /// leaves them to the next.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`start()`](Self::start).
     pub(crate) fn take_over() -> Result<Self, Failure> {
         Ok(Self(recorder::Recorder::take_over(false)?))
     }
 
     /// The same, and also records what modules start and stop.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`start()`](Self::start).
     pub(crate) fn watch() -> Result<Self, Failure> {
         Ok(Self(recorder::Recorder::take_over(true)?))
     }
 
     /// Removes the kprobes that [`take_over()`](Self::take_over) has left in place.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Skip`] if there is none, or another one is recording.
     pub(crate) fn take_back() -> Result<(), Failure> {
         Ok(recorder::Recorder::take_back()?)
     }
@@ -85,47 +65,27 @@ impl Recorder {
     }
 
     /// Ends the recording and returns it, sealed.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if tracefs does not give it.
     pub(crate) fn stop(self) -> Result<String, Failure> {
         Ok(self.0.stop()?)
     }
 
     /// What is recorded so far, sealed; the recording goes on.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`stop()`](Self::stop).
     pub(crate) fn so_far(&self) -> Result<String, Failure> {
         Ok(self.0.so_far()?)
     }
 
     /// How often each event has come since the recording began.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if tracefs does not tell.
     pub(crate) fn hits(&self) -> Result<BTreeMap<String, u64>, Failure> {
         Ok(self.0.hits()?)
     }
 
     /// Ends the recording and reads it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`stop()`](Self::stop); the test fails if the recording is not whole.
     pub(crate) fn events(self) -> Result<Vec<Event>, Failure> {
         let log = self.stop()?;
         recording::parse(&log).map_err(|error| Failure::assertion("a whole recording", error))
     }
 
     /// Ends the recording and holds it against all laws that are true of every driver.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`events()`](Self::events), or the law that is broken.
     pub(crate) fn judge(self) -> Result<Recording, Failure> {
         let events = self.events()?;
         let mut cases = BTreeMap::new();
@@ -152,10 +112,6 @@ pub(crate) struct Recording {
 
 impl Recording {
     /// There were as many cases of this law.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if there were not.
     pub(crate) fn demand(&self, law: &str, cases: usize) -> Result<(), Failure> {
         let found = self.cases.get(law).copied().unwrap_or(0);
         ensure(&format!("cases of {law}"), &found, &cases)
@@ -176,10 +132,6 @@ pub(crate) struct Cost {
 
 /// Measures the cost on a system call that does nothing else: the unloading of a module that is not
 /// there, whose beginning and return are recorded.
-///
-/// # Errors
-///
-/// Those of the recorder.
 pub(crate) fn cost() -> Result<Cost, Failure> {
     const CALLS: u32 = 1000;
     let measure = || {

@@ -81,22 +81,16 @@ impl Bus {
             .count()
     }
 
-    /// Waits until as many of the first `devices` devices are bound to the driver.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if they are not within 20 seconds.
+    /// Waits until as many of the first `devices` devices are bound to the driver. The test fails
+    /// if they are not within 20 seconds.
     pub(crate) fn wait_until_bound(&self, bound: usize, devices: usize) -> Result<(), Failure> {
         sysfs::wait_for(&format!("{bound} of {devices} devices to be bound"), || {
             self.bound(devices) == bound
         })
     }
 
-    /// Waits until sysfs has as many devices, which may come asynchronously.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if it does not within 20 seconds.
+    /// Waits until sysfs has as many devices, which may come asynchronously. The test fails if it
+    /// does not within 20 seconds.
     pub(crate) fn wait_for_devices(&self, count: usize) -> Result<(), Failure> {
         sysfs::wait_for(&format!("{count} devices on the bus"), || {
             self.devices().len() == count
@@ -105,11 +99,7 @@ impl Bus {
 
     /// Waits until the registration of the driver is so far that devices can be bound by hand,
     /// which it is after the probes that it makes itself (`drivers/base/bus.c`,
-    /// `bus_add_driver()`).
-    ///
-    /// # Errors
-    ///
-    /// The test fails if it is not within 20 seconds.
+    /// `bus_add_driver()`). The test fails if it is not within 20 seconds.
     pub(crate) fn wait_until_registered(&self) -> Result<(), Failure> {
         let bind = format!("{}/drivers/{}/bind", self.path, self.driver);
         sysfs::wait_for(&bind, || Path::new(&bind).exists())
@@ -130,20 +120,13 @@ impl Bus {
 }
 
 /// Adds as many devices to the sample bus, with [`Call::Add`] or [`Call::AddAsync`], and leaves in
-/// the log when.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if the file cannot be opened; the kernel's answer is the result.
+/// the log when. The kernel's answer is the result.
 pub(crate) fn add(call: Call, devices: usize) -> Result<Result<(), Errno>, Failure> {
     sysfs::write_to(&BUS.file(call), call, BUS.devices, &devices.to_string())
 }
 
-/// Does to a device what `call` says, and leaves in the log when.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if the file cannot be opened; the kernel's answer is the result.
+/// Does to a device what `call` says, and leaves in the log when. The kernel's answer is the
+/// result.
 pub(crate) fn write(call: Call, device: &str) -> Result<Result<(), Errno>, Failure> {
     let text = match call {
         Call::Remove | Call::RemoveAsync => device.rsplit('.').next().unwrap_or(device),
@@ -158,10 +141,6 @@ pub(crate) fn driver_of(device: &str) -> Option<String> {
 }
 
 /// The device is bound to the driver of the samples.
-///
-/// # Errors
-///
-/// The test fails if it is not.
 pub(crate) fn ensure_bound(device: &str) -> Result<(), Failure> {
     ensure(
         &format!("driver of {device}"),
@@ -171,10 +150,6 @@ pub(crate) fn ensure_bound(device: &str) -> Result<(), Failure> {
 }
 
 /// No driver is bound to the device, and that of the samples has no link to it.
-///
-/// # Errors
-///
-/// The test fails if one is.
 pub(crate) fn ensure_free(device: &str) -> Result<(), Failure> {
     ensure(&format!("driver of {device}"), &driver_of(device), &None)?;
     let Bus { path, driver, .. } = Bus::of(device);

@@ -41,10 +41,6 @@ pub(crate) fn slow_ms() -> u32 {
 }
 
 /// Whether the environment says what can be used.
-///
-/// # Errors
-///
-/// What is wrong with it.
 pub(crate) fn check() -> Result<(), &'static str> {
     SLOW_MS.as_ref().map(drop).map_err(String::as_str)
 }

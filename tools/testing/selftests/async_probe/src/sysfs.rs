@@ -13,11 +13,8 @@ use nix::errno::Errno;
 
 use crate::{kmsg, Failure};
 
-/// Writes `text` to the file at `path`, and leaves in the log when: as `call` on `device`.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if it could not be tried; what the kernel answers is the result.
+/// Writes `text` to the file at `path`, and leaves in the log when: as `call` on `device`. The
+/// kernel's answer is the result.
 pub(crate) fn write_to(
     path: &str,
     call: Call,
@@ -67,11 +64,8 @@ pub(crate) fn driver_on(bus: &str, device: &str) -> Option<String> {
     Some(link.file_name()?.to_string_lossy().into_owned())
 }
 
-/// Waits until `is_there`, which is about sysfs and leaves nothing in the log.
-///
-/// # Errors
-///
-/// The test fails if it does not come to be within 20 seconds.
+/// Waits until `is_there`, which is about sysfs and leaves nothing in the log. The test fails if it
+/// does not come to be within 20 seconds.
 pub(crate) fn wait_for(wanted: &str, is_there: impl Fn() -> bool) -> Result<(), Failure> {
     for _ in 0..2000 {
         if is_there() {
@@ -94,38 +88,22 @@ pub(crate) fn nodes() -> u32 {
 }
 
 /// How many references there are to a module.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if that cannot be read.
 pub(crate) fn references(module: &str) -> Result<String, Failure> {
     read(&format!("/sys/module/{module}/refcnt"))
 }
 
 /// A module's parameter.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if it cannot be read.
 pub(crate) fn parameter(module: &str, parameter: &str) -> Result<String, Failure> {
     read(&format!("/sys/module/{module}/parameters/{parameter}"))
 }
 
 /// A file, without the line feed at its end.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if it cannot be read.
 pub(crate) fn read(path: &str) -> Result<String, Failure> {
     let value = fs::read_to_string(path).map_err(|error| Failure::io("read", path, error))?;
     Ok(value.strip_suffix('\n').unwrap_or(&value).to_owned())
 }
 
 /// Writes to a file, with one call.
-///
-/// # Errors
-///
-/// [`Failure::Io`] if the kernel refuses.
 pub(crate) fn put(path: &str, text: &str) -> Result<(), Failure> {
     fs::write(path, text).map_err(|error| Failure::io("write", path, error))
 }

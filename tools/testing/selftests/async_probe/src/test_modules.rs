@@ -25,10 +25,6 @@ pub(crate) const SPLATS: &str = "splats";
 impl Bench<'_> {
     /// Loads the module for this scenario, unloads it, and returns what it printed, without its
     /// name.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the module does.
     pub(crate) fn play(
         &mut self,
         module: &'static str,
@@ -41,10 +37,6 @@ impl Bench<'_> {
     }
 
     /// What a module has printed from this line of the log on, without its name.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Log`] if the log cannot be relied on.
     pub(crate) fn said(&mut self, module: &str, from: usize) -> Result<Vec<String>, Failure> {
         let prefix = format!("{module}: ");
         let said = self.lines()?[from..]
@@ -58,10 +50,6 @@ impl Bench<'_> {
 
     /// Keeps all workers of all nodes busy until [`Bench::free_workers`], so that what is scheduled
     /// does not begin. Modules can be loaded meanwhile if they do not wait for that.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the module does.
     pub(crate) fn occupy_workers(&mut self) -> Result<(), Failure> {
         let nodes = sysfs::nodes();
         self.insmod(
@@ -71,10 +59,6 @@ impl Bench<'_> {
     }
 
     /// Lets begin what is scheduled.
-    ///
-    /// # Errors
-    ///
-    /// The test fails if the module cannot be unloaded.
     pub(crate) fn free_workers(&mut self) -> Result<(), Failure> {
         self.rmmod(DOMAIN_TEST)
     }

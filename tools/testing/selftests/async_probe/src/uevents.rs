@@ -40,10 +40,6 @@ pub(crate) struct Uevents(OwnedFd);
 
 impl Uevents {
     /// Opens the socket.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if that is not allowed.
     pub(crate) fn open() -> Result<Self, Failure> {
         let failed = |errno: Errno| Failure::io("open", "the uevent socket", errno);
         let socket = socket(
@@ -58,11 +54,7 @@ impl Uevents {
         Ok(Self(socket))
     }
 
-    /// The next uevent, if one comes in time.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if the socket fails, for want of room too.
+    /// The next uevent, if one comes in time. It fails for want of room, too.
     pub(crate) fn next(&self, timeout: Duration) -> Result<Option<Uevent>, Failure> {
         let deadline = Instant::now() + timeout;
         let mut message = [0; MESSAGE];

@@ -41,10 +41,6 @@ impl Failslab {
     }
 
     /// Any allocation may fail, wherever it is made.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Io`] if the kernel cannot be told.
     pub(crate) fn new() -> Result<Self, Failure> {
         let this = Self(());
         this.reset()?;
@@ -145,10 +141,6 @@ pub(crate) fn nth(
 }
 
 /// Where the code of a function of the kernel lies.
-///
-/// # Errors
-///
-/// The test fails if the kernel has no such function.
 pub(crate) fn code(function: &str) -> Result<Range<u64>, Failure> {
     static SYMBOLS: OnceLock<Vec<(u64, String)>> = OnceLock::new();
     let symbols = SYMBOLS.get_or_init(|| {

@@ -55,10 +55,6 @@ pub(crate) fn registered() -> BTreeSet<String> {
 const LATE: u32 = 5000;
 
 /// The same is registered as before, or is within five seconds.
-///
-/// # Errors
-///
-/// The difference.
 pub(crate) fn as_before(when: &str, before: &BTreeSet<String>) -> Result<(), Failure> {
     let mut after = registered();
     for _ in (0..LATE).step_by(100) {

@@ -128,10 +128,6 @@ impl Round<'_> {
     }
 
     /// Does it all.
-    ///
-    /// # Errors
-    ///
-    /// The round could not be carried out.
     pub(crate) fn run(&self) -> Result<Findings, Failure> {
         let mut findings = Findings::default();
         let shared = Shared {
