@@ -14,13 +14,14 @@ use lifecycle::laws::{self, Law, Verdict};
 use lifecycle::life::Kind;
 use lifecycle::{Event, Life, What};
 use nix::errno::Errno;
+use recorder::Recorder;
 
 use crate::firmware_dir::FirmwareDir;
 use crate::kernel::probing;
 use crate::kmsg::Log;
 use crate::modules::{self, Modules};
 use crate::order::Order;
-use crate::recorder::{Recorder, Recording};
+use crate::recording::{self, Recording};
 use crate::samples::{self, Bus, Driver};
 use crate::{ensure, Failure};
 
@@ -362,7 +363,7 @@ impl<'a> Bench<'a> {
     /// be recorded.
     pub(crate) fn record(&mut self) -> Result<(), Failure> {
         if self.recorder.is_none() {
-            self.recorder = Some(Recorder::take_over()?);
+            self.recorder = Some(Recorder::take_over(false)?);
         }
         Ok(())
     }
@@ -371,7 +372,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn recording(&mut self) -> Result<Recording, Failure> {
         let recorder = self.recorder.take();
         let recorder = recorder.ok_or_else(|| Failure::assertion("a recording", "none"))?;
-        recorder.judge()
+        recording::judge(recording::events(recorder)?)
     }
 
     /// What the log shows until now.
@@ -456,10 +457,10 @@ impl<'a> Bench<'a> {
                 under_way.join(", "),
             ));
         }
-        match self.recorder.take() {
-            Some(recorder) => recorder.judge().map(drop),
-            None => Ok(()),
+        if self.recorder.is_some() {
+            self.recording()?;
         }
+        Ok(())
     }
 
     /// All of the log, for the reader of a failure.

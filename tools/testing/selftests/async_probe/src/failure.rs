@@ -44,6 +44,16 @@ impl From<Violation> for Failure {
     }
 }
 
+impl From<recorder::Error> for Failure {
+    fn from(error: recorder::Error) -> Self {
+        match error {
+            recorder::Error::Unavailable(why) => Self::Skip(format!("recorder: {why}")),
+            recorder::Error::Io { doing, error } => Self::Io { doing, error },
+            recorder::Error::Unexpected { expected, seen } => Self::Assertion { expected, seen },
+        }
+    }
+}
+
 impl Failure {
     /// An assertion that does not hold.
     pub(crate) fn assertion(expected: impl Display, seen: impl Display) -> Self {

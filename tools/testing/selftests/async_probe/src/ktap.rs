@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::last::{self, Last};
 use crate::modules::Modules;
-use crate::{recorder, slow, Bench, Failure};
+use crate::{slow, Bench, Failure};
 
 /// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
 const PASS: u8 = 0;

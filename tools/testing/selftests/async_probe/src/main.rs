@@ -25,7 +25,7 @@ mod modules;
 mod order;
 mod power_off;
 mod random;
-mod recorder;
+mod recording;
 mod samples;
 mod slow;
 mod sysfs;

@@ -14,12 +14,12 @@ use lifecycle::driver::REGISTERED;
 use lifecycle::event::Call;
 use lifecycle::parse::recording;
 use nix::errno::Errno;
+use recorder::Recorder;
 
 use super::machine::{self, Driver};
 use super::own;
 use super::plan::{Module, Plan};
 use super::statics;
-use crate::recorder::Recorder;
 use crate::{kmsg, modules, sysfs, Failure};
 
 /// Nothing has happened for so long: all is quiet.
@@ -73,6 +73,12 @@ pub(crate) enum Stop {
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
+    }
+}
+
+impl From<recorder::Error> for Stop {
+    fn from(error: recorder::Error) -> Self {
+        Self::Failed(error.into())
     }
 }
 
@@ -161,14 +167,14 @@ impl Life {
     pub(crate) fn live(mut self) -> Result<(), Stop> {
         for (name, part) in PARTS {
             say("part", name);
-            let recorder = Recorder::watch()?;
+            let recorder = Recorder::take_over(true)?;
             let done = part(&mut self, &recorder);
             tell(name, &recorder.stop()?);
             done?;
         }
         // The machine is switched off with the driver loaded. If it dies, it prints the recording.
         say("part", "power_off");
-        let _recorder = Recorder::watch()?;
+        let _recorder = Recorder::take_over(true)?;
         // The part before may have unloaded them.
         for module in &self.plan.with {
             self.insmod(module)?;

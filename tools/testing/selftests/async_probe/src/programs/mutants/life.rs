@@ -2,16 +2,17 @@
 
 //! A recording of this run that has a case for every edit.
 
-use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::Duration;
 
 use lifecycle::event::Call;
 use lifecycle::{Event, ProbeType};
 use nix::errno::Errno;
+use recorder::Recorder;
 
 use super::live::{write, BASE, DEVICE, DRIVER};
-use crate::recorder::Recorder;
+use crate::recording::{events, judge};
 use crate::samples::{Driver, PLATFORM};
 use crate::test_modules::NESTED_TEST;
 use crate::{Bench, Failure};
@@ -19,21 +20,17 @@ use crate::{Bench, Failure};
 /// Long enough for a probe to begin, and far shorter than it takes.
 const MOMENT: Duration = Duration::from_millis(100);
 
-static RECORDING: Mutex<Option<Vec<Event>>> = Mutex::new(None);
+static RECORDING: OnceLock<Vec<Event>> = OnceLock::new();
 
 /// The recording, made when it is wanted for the first time.
 pub(crate) fn recorded(bench: &mut Bench) -> Result<Vec<Event>, Failure> {
-    let known = RECORDING.lock().ok().and_then(|known| known.clone());
-    if let Some(events) = known {
-        return Ok(events);
+    if let Some(known) = RECORDING.get() {
+        return Ok(known.clone());
     }
-    let recorder = Recorder::take_over()?;
+    let recorder = Recorder::take_over(false)?;
     lives(bench)?;
-    let recording = recorder.judge()?;
-    if let Ok(mut known) = RECORDING.lock() {
-        *known = Some(recording.life.events.clone());
-    }
-    Ok(recording.life.events)
+    let recording = judge(events(recorder)?)?;
+    Ok(RECORDING.get_or_init(|| recording.life.events).clone())
 }
 
 fn lives(bench: &mut Bench) -> Result<(), Failure> {

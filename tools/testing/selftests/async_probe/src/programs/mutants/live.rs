@@ -16,9 +16,10 @@ use lifecycle::laws::{
 };
 use lifecycle::life::Kind;
 use lifecycle::{steps, Micros};
+use recorder::Recorder;
 
 use crate::kernel::probing;
-use crate::recorder::Recorder;
+use crate::recording::events;
 use crate::{kernel, modules, sysfs, Bench, Failure};
 
 /// The laws that a log breaks, with their messages.
@@ -81,11 +82,11 @@ pub(crate) fn live(
     defect: &str,
 ) -> Result<Broken, Failure> {
     let from = bench.lines()?.len();
-    let recorder = Recorder::take_over()?;
+    let recorder = Recorder::take_over(false)?;
     bench.insmod(BASE, &format!("mutant={defect} {}", life.parameters))?;
     (life.act)(bench)?;
     // The clean-up is no part of it.
-    let recorded = recorder.events()?;
+    let recorded = events(recorder)?;
     for module in [DRIVER, BUS, BASE] {
         if modules::is_loaded(module) {
             bench.rmmod(module)?;

@@ -19,16 +19,14 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use lifecycle::laws::{judge, Verdict};
-use lifecycle::Life;
 use nix::errno::Errno;
+use recorder::Recorder;
 
 use operation::{Operation, MODULES};
 
 use crate::firmware_dir::FirmwareDir;
-use crate::kernel::probing;
 use crate::random::Random;
-use crate::recorder::Recorder;
+use crate::recording::{events, judge};
 use crate::samples::Bus;
 use crate::{ktap, modules, Bench, Failure, Test};
 
@@ -107,7 +105,7 @@ fn life(
     for bus in Bus::BOTH {
         firmware.put_good(bus.driver)?;
     }
-    let recorder = Recorder::take_over()?;
+    let recorder = Recorder::take_over(false)?;
     let lived = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|place| scope.spawn(move || live(seed, place, directory, firmware)))
@@ -122,18 +120,13 @@ fn life(
     let left = leave();
     // The kernel's log is short: each life makes room for the next.
     bench.events()?;
-    let events = recorder.events()?;
+    let events = events(recorder)?;
     tally.done += lived?;
     left?;
     tally.operations += OPERATIONS * usize::try_from(THREADS).unwrap_or(0);
     tally.events += events.len();
-    for (law, verdict) in judge(&Life::new(events, probing())) {
-        let cases = tally.cases.entry(law).or_default();
-        match verdict {
-            Verdict::Kept(kept) => *cases += kept,
-            Verdict::Broken(violation) => return Err(violation.into()),
-            Verdict::NoCase | Verdict::CannotBeSeen(_) => {}
-        }
+    for (law, cases) in judge(events)?.cases {
+        *tally.cases.entry(law).or_default() += cases;
     }
     Ok(())
 }
