@@ -72,6 +72,11 @@ impl Failure {
     }
 }
 
+/// There is nothing to test here, for this reason.
+pub(crate) fn skip<T>(reason: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::Skip(reason.into()))
+}
+
 /// `seen` equals `expected`, or the test fails; `what` names the thing.
 pub(crate) fn ensure<T: PartialEq + Debug>(
     what: &str,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use firmware::encode;
 use tempfile::TempDir;
 
-use crate::{sysfs, Failure};
+use crate::{skip, sysfs, Failure};
 
 /// Where the kernel looks for firmware first.
 const PATH: &str = "/sys/module/firmware_class/parameters/path";
@@ -31,8 +31,7 @@ impl FirmwareDir {
         fs::create_dir(&below).map_err(|error| Failure::io("make", below, error))?;
 
         let path_before = sysfs::parameter("firmware_class", "path")?;
-        fs::write(PATH, directory.path().as_os_str().as_encoded_bytes())
-            .map_err(|error| Failure::io("write", PATH, error))?;
+        sysfs::put(PATH, directory.path().as_os_str().as_encoded_bytes())?;
         Ok(Self {
             directory,
             path_before,
@@ -49,7 +48,7 @@ impl FirmwareDir {
         // The kernel lets no one write a file that it reads (fs/kernel_read_file.c).
         let file = self.file(name);
         let aside = file.with_extension("partial");
-        fs::write(&aside, image).map_err(|error| Failure::io("write", &aside, error))?;
+        sysfs::put(&aside, image)?;
         fs::rename(&aside, &file).map_err(|error| Failure::io("rename", aside, error))
     }
 
@@ -80,7 +79,7 @@ impl FirmwareDir {
                 .map(|directory| directory.join(firmware_name(name)))
         });
         match files.into_iter().find(|file| file.exists()) {
-            Some(file) => Err(Failure::Skip(format!("there is {}", file.display()))),
+            Some(file) => skip(format!("there is {}", file.display())),
             None => Ok(()),
         }
     }

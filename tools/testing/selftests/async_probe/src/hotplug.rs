@@ -14,7 +14,7 @@ use lifecycle::event::Call;
 use nix::errno::Errno;
 use nix::sys::termios::tcdrain;
 
-use crate::{kmsg, sysfs, Failure};
+use crate::{kmsg, skip, sysfs, Failure};
 
 /// The port at which the guest stops the machine (`-device pvpanic -action panic=pause`), so that
 /// the lab acts at this instruction.
@@ -76,7 +76,7 @@ impl Slot {
 fn ask(request: &str) -> Result<(), Failure> {
     if env::var_os("ASYNC_PROBE_HOTPLUG").is_none() {
         let why = "needs the lab's machine `hotplug`, which plugs devices in and out";
-        return Err(Failure::Skip(why.to_owned()));
+        return skip(why);
     }
     let mut out = stdout().lock();
     writeln!(out, "lab: qmp {request}")

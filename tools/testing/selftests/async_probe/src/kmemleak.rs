@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::{kernel, Failure};
+use crate::{kernel, skip, Failure};
 
 const FILE: &str = "/sys/kernel/debug/kmemleak";
 
@@ -31,9 +31,9 @@ pub(crate) fn is_there() -> bool {
 /// [`Failure::Skip`] if debugfs is not mounted, [`Failure::Io`] if kmemleak is off.
 pub(crate) fn forget() -> Result<(), Failure> {
     if !Path::new(FILE).exists() {
-        return Err(Failure::Skip(format!(
+        return skip(format!(
             "no {FILE}: mount -t debugfs debugfs /sys/kernel/debug"
-        )));
+        ));
     }
     tell("clear")
 }

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
-use lifecycle::event::{Call, SmolStr};
+use lifecycle::event::Call;
 use lifecycle::parse::dmesg::Parser;
 use lifecycle::{Event, Probing, What};
 use nix::errno::Errno;
@@ -17,7 +17,7 @@ use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::unistd::gettid;
 
 use crate::kernel::probing;
-use crate::Failure;
+use crate::{skip, Failure};
 
 const KMSG: &str = "/dev/kmsg";
 
@@ -52,9 +52,7 @@ impl Log {
 
         let writes = fs::read_to_string("/proc/sys/kernel/printk_devkmsg").unwrap_or_default();
         if writes.trim() == "off" {
-            return Err(Failure::Skip(
-                "printk.devkmsg is off: the tests write to the log".to_owned(),
-            ));
+            return skip("printk.devkmsg is off: the tests write to the log");
         }
         Ok(Self {
             file,
@@ -156,18 +154,24 @@ impl Log {
             if wanted(self) {
                 return Ok(true);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let failed = |errno| Failure::io("poll", KMSG, errno);
+            if !wait_to_read(&self.file, deadline).map_err(failed)? {
                 return Ok(false);
             }
-            let left =
-                PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-            let mut readable = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut readable, left) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Failure::io("poll", KMSG, errno)),
-            }
         }
+    }
+}
+
+/// Waits until there is something to read; whether the time is not up.
+pub(crate) fn wait_to_read(file: &impl AsFd, deadline: Instant) -> Result<bool, Errno> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Ok(false);
+    }
+    let left = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+    match poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], left) {
+        Ok(_) | Err(Errno::EINTR) => Ok(true),
+        Err(errno) => Err(errno),
     }
 }
 
@@ -179,17 +183,14 @@ pub(crate) fn around(
     async_probe: Option<bool>,
     make: impl FnOnce() -> Result<(), Errno>,
 ) -> Result<Result<(), Errno>, Failure> {
-    let pid = gettid().as_raw().unsigned_abs();
-    let on = SmolStr::from(on);
-    write(&What::CallBegan {
-        call,
-        on: on.clone(),
-        pid,
-        async_probe,
-    })?;
+    began(call, on, async_probe)?;
     let result = make();
-    let ret = result.map_or_else(|errno| -(errno as i32), |()| 0);
-    write(&What::CallReturned { call, on, pid, ret })?;
+    write(&What::CallReturned {
+        call,
+        on: on.into(),
+        pid: gettid().as_raw().unsigned_abs(),
+        ret: result.map_or_else(|errno| -(errno as i32), |()| 0),
+    })?;
     Ok(result)
 }
 
@@ -226,11 +227,15 @@ pub(crate) fn expecting<T>(
 
 /// Leaves in the log that a call on a module begins now.
 pub(crate) fn mark(module: &str) -> Result<(), Failure> {
+    began(Call::Insmod, module, None)
+}
+
+fn began(call: Call, on: &str, async_probe: Option<bool>) -> Result<(), Failure> {
     write(&What::CallBegan {
-        call: Call::Insmod,
-        on: SmolStr::from(module),
+        call,
+        on: on.into(),
         pid: gettid().as_raw().unsigned_abs(),
-        async_probe: None,
+        async_probe,
     })
 }
 

@@ -3,11 +3,7 @@
 //! Whether lockdep still watches (`kernel/locking/lockdep.c`), where the kernel has it. It is off
 //! after its first complaint, and after many that others make, without a word.
 
-use std::fs;
-
-use crate::{ensure, kernel, Failure};
-
-const STATS: &str = "/proc/lockdep_stats";
+use crate::{ensure, kernel, sysfs, Failure};
 
 /// Whether the kernel has it.
 pub(crate) fn is_there() -> bool {
@@ -16,17 +12,13 @@ pub(crate) fn is_there() -> bool {
 
 /// It is on.
 pub(crate) fn is_on() -> Result<(), Failure> {
-    let stats = fs::read_to_string(STATS).map_err(|error| Failure::io("read", STATS, error))?;
+    let stats = sysfs::read("/proc/lockdep_stats")?;
     ensure("debug_locks of lockdep", &debug_locks(&stats), &Some("1"))
 }
 
 fn debug_locks(stats: &str) -> Option<&str> {
     let mut lines = stats.lines();
-    lines.find_map(|line| {
-        line.trim_start()
-            .strip_prefix("debug_locks:")
-            .map(str::trim)
-    })
+    lines.find_map(|line| Some(line.trim().strip_prefix("debug_locks:")?.trim_start()))
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bench::Bench;
-use failure::{ensure, Failure};
+use failure::{ensure, skip, Failure};
 use ktap::Test;
 use order::Order;
 

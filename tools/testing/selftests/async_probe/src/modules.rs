@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
 use crate::samples::{BUS, PLATFORM};
-use crate::{kernel, kmsg, Failure};
+use crate::{kernel, kmsg, skip, Failure};
 
 /// The crate's module, on which the others depend.
 pub(crate) const ASYNC_PROBE: &str = "async_probe";
@@ -33,9 +33,8 @@ impl Modules {
     /// Finds the modules and loads the one that the others depend on. [`Failure::Skip`] where they
     /// cannot be tested, with the reason.
     pub(crate) fn find() -> Result<Self, Failure> {
-        let skip = |reason: String| Err(Failure::Skip(reason));
         if !nix::unistd::geteuid().is_root() {
-            return skip("must run as root".to_owned());
+            return skip("must run as root");
         }
         let samples = [PLATFORM.devices, PLATFORM.module, BUS.devices, BUS.module];
         for module in samples {
@@ -141,7 +140,7 @@ impl Insmod {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Failure::Skip(format!("no {}", path.display())))
+                return skip(format!("no {}", path.display()))
             }
             Err(error) => return Err(Failure::io("open", path, error)),
         };

@@ -9,15 +9,13 @@
 use nix::sys::reboot::{reboot, RebootMode};
 use nix::sys::termios::tcdrain;
 
-use crate::Failure;
+use crate::{skip, Failure};
 
 /// Demands that the machine may be powered off. Skips the test if it may not.
 pub(crate) fn is_allowed() -> Result<(), Failure> {
     match std::env::var("ASYNC_PROBE_POWER_OFF").as_deref() {
         Ok("1") => Ok(()),
-        _ => Err(Failure::Skip(
-            "powers the machine off: needs ASYNC_PROBE_POWER_OFF=1".to_owned(),
-        )),
+        _ => skip("powers the machine off: needs ASYNC_PROBE_POWER_OFF=1"),
     }
 }
 

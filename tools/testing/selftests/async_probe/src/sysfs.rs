@@ -104,6 +104,12 @@ pub(crate) fn read(path: &str) -> Result<String, Failure> {
 }
 
 /// Writes to a file, with one call.
-pub(crate) fn put(path: &str, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| Failure::io("write", path, error))
+pub(crate) fn put(path: impl AsRef<Path>, text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    fs::write(&path, text).map_err(|error| Failure::io("write", path, error))
+}
+
+/// Appends a line to a file, in one piece: tracefs takes what one write has for a whole line.
+pub(crate) fn append(path: impl AsRef<Path>, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).open(path)?;
+    file.write_all(format!("{line}\n").as_bytes())
 }

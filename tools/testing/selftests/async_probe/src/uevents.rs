@@ -2,16 +2,16 @@
 
 //! The kernel's uevents, as udev gets them.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{
     bind, recv, setsockopt, socket, sockopt, AddressFamily, MsgFlags, NetlinkAddr, SockFlag,
     SockProtocol, SockType,
 };
 
+use crate::kmsg::wait_to_read;
 use crate::Failure;
 
 /// The kernel's own multicast group; udev's is another.
@@ -66,16 +66,9 @@ impl Uevents {
                     }
                 }
                 Err(Errno::EAGAIN) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
+                    let failed = |errno| Failure::io("poll", "uevents", errno);
+                    if !wait_to_read(&self.0, deadline).map_err(failed)? {
                         return Ok(None);
-                    }
-                    let left = PollTimeout::try_from(left + Duration::from_millis(1))
-                        .unwrap_or(PollTimeout::MAX);
-                    let mut readable = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-                    match poll(&mut readable, left) {
-                        Ok(_) | Err(Errno::EINTR) => {}
-                        Err(errno) => return Err(Failure::io("poll", "uevents", errno)),
                     }
                 }
                 Err(Errno::EINTR) => {}

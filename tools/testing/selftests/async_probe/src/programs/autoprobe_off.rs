@@ -23,7 +23,7 @@ fn autoprobe_off(bench: &mut Bench, design: Design) -> Result<(), Failure> {
     let sample = Sample::from(design);
     bench.insmod(BUS.devices, &sample.devices(DEVICES))?;
     BUS.wait_for_devices(DEVICES)?;
-    sysfs::put(&format!("{}/drivers_autoprobe", BUS.path), "0")?;
+    sysfs::put(format!("{}/drivers_autoprobe", BUS.path), "0")?;
     bench.insmod(BUS.module, &Driver::slow(sample).to_string())?;
     BUS.wait_until_registered()?;
     bench.add(sample.second(Order::DriverFirst).0, 1)?;

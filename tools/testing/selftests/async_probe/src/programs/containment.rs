@@ -9,7 +9,6 @@
 //@ boots: alone
 //@ last: a device stays locked
 
-use std::fs;
 use std::process::{Command, ExitCode};
 use std::thread::{self, sleep};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use lifecycle::ProbeType;
 
 use crate::kernel::{has, probing};
 use crate::samples::{Driver, PLATFORM};
-use crate::{ensure, kmsg, ktap, modules, Bench, Failure, Test};
+use crate::{ensure, kmsg, ktap, modules, sysfs, Bench, Failure, Test};
 
 const DEVICES: usize = 2;
 /// The driver whose probe dies, and its device.
@@ -28,13 +27,12 @@ const DYING: &str = "kthread_probe";
 /// A driver whose init waits for the lock that the dead task holds.
 const MUTANT: &str = "mutant_driver";
 const BASE: &str = "mutants";
-const PANICS: &str = "/proc/sys/kernel/panic_on_oops";
 const DIES: Duration = Duration::from_millis(500);
 /// By then the lab has read the results.
 const RESET: &str = "sleep 60; echo b >/proc/sysrq-trigger";
 
 fn containment(bench: &mut Bench) -> Result<(), Failure> {
-    fs::write(PANICS, "0").map_err(|error| Failure::io("write", PANICS, error))?;
+    sysfs::put("/proc/sys/kernel/panic_on_oops", "0")?;
     bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
     let reset = Command::new("sh").args(["-c", RESET]).spawn();
     reset.map_err(|error| Failure::io("run", "sh", error))?;

@@ -16,7 +16,7 @@ use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
 use lifecycle::ProbeType;
 
 use crate::samples::{Driver, Sample, PLATFORM};
-use crate::{ktap, sysfs, Bench, Failure, Order, Test};
+use crate::{ktap, skip, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -42,14 +42,13 @@ impl CommandLine {
             .map_or(Vec::new(), |names| names.split(',').collect());
         let asks = names.contains(&"*") != names.contains(&PLATFORM.driver);
         match (self, asks) {
-            (Self::Silent, true) => Err(Failure::Skip(format!(
-                "the command line has {OPTION}{}",
-                PLATFORM.driver
-            ))),
-            (Self::Asks, false) => Err(Failure::Skip(format!(
+            (Self::Silent, true) => {
+                skip(format!("the command line has {OPTION}{}", PLATFORM.driver))
+            }
+            (Self::Asks, false) => skip(format!(
                 "needs {OPTION}{} on the command line",
                 PLATFORM.driver
-            ))),
+            )),
             _ => Ok(()),
         }
     }

@@ -24,7 +24,7 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
 use crate::modules::{self, Insmod};
-use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
+use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
 const DEVICE: &str = "kthread_probe.0";
@@ -138,8 +138,8 @@ fn live(bench: &mut Bench, scenario: &Scenario) -> Result<Option<Outcome>, Failu
         ensure("whether the device is bound", &bound(), &true)?;
     } else {
         // Without a killed loader the same probe succeeds.
-        sysfs::put(&format!("/sys/module/{MODULE}/parameters/firmware_ms"), "0")?;
-        sysfs::put(&format!("/sys/bus/platform/drivers/{MODULE}/bind"), DEVICE)?;
+        sysfs::put(format!("/sys/module/{MODULE}/parameters/firmware_ms"), "0")?;
+        sysfs::put(format!("/sys/bus/platform/drivers/{MODULE}/bind"), DEVICE)?;
         ensure("whether the device is bound by hand", &bound(), &true)?;
     }
     bench.rmmod(MODULE)?;
@@ -169,7 +169,7 @@ fn bound() -> bool {
 
 fn killed_loader(bench: &mut Bench, scenario: &Scenario) -> Result<(), Failure> {
     if !bench.module(MODULE).is_file() {
-        return Err(Failure::Skip(format!("no {MODULE}.ko")));
+        return skip(format!("no {MODULE}.ko"));
     }
     let mut lives = (0..ATTEMPTS).filter_map(|_| live(bench, scenario).transpose());
     let none = || Failure::assertion("the probe to fail", format!("not in {ATTEMPTS} attempts"));
@@ -198,7 +198,7 @@ static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 fn side_by_side(bench: &mut Bench) -> Result<(), Failure> {
     let rows = TABLE.lock().map(|table| table.clone()).unwrap_or_default();
     if rows.len() < SCENARIOS.len() {
-        return Err(Failure::Skip("not all of the others were run".to_owned()));
+        return skip("not all of the others were run");
     }
     bench.figure(format!(
         "{:<34} {:>12} {:>10} {:>8}",

@@ -13,7 +13,7 @@ use lifecycle::kunit::{declared, examples, judge, Case, Verdict};
 
 use crate::kmsg::Log;
 use crate::modules::{insmod, is_loaded, rmmod, Modules, ASYNC_PROBE};
-use crate::{kernel, ktap, Failure, Test};
+use crate::{kernel, ktap, skip, Failure, Test};
 
 /// A file of the crate: its path, and what it has.
 macro_rules! source {
@@ -51,12 +51,11 @@ fn is_enabled() -> bool {
 
 /// Loads the crate, and judges the lines that KUnit prints meanwhile.
 fn load() -> Result<Vec<Verdict>, Failure> {
-    let skip = |reason: &str| Err(Failure::Skip(reason.to_owned()));
     if !kernel::has("KUNIT") {
         return skip("the kernel has no CONFIG_KUNIT=y");
     }
     if !is_enabled() {
-        return skip(&format!("{ENABLE} is not on the kernel's command line"));
+        return skip(format!("{ENABLE} is not on the kernel's command line"));
     }
     if is_loaded(ASYNC_PROBE) {
         return skip("async_probe is loaded already: rmmod it first");

@@ -6,7 +6,6 @@
 
 //@ boots: two_nodes
 
-use std::fs;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use lifecycle::ProbeType;
 
 use crate::samples::{Driver, PLATFORM};
 use crate::test_modules::{BUS_TEST, TEXT_PROVIDER, TEXT_USER};
-use crate::{ensure, ktap, modules, Bench, Failure, Test};
+use crate::{ensure, ktap, modules, sysfs, Bench, Failure, Test};
 
 /// How long the functions of the test module take.
 const FUNCTION: Duration = Duration::from_secs(12);
@@ -29,34 +28,21 @@ fn says(bench: &mut Bench, line: &str) -> Result<(), Failure> {
 
 /// The bus of another module keeps a reference to a device of the module.
 fn device(bench: &mut Bench) -> Result<(), Failure> {
-    let io = |error| Failure::io("read", "/sys/bus/text/kept", error);
-    let kept = || fs::read_to_string("/sys/bus/text/kept");
     bench.insmod(TEXT_PROVIDER, "")?;
     bench.insmod(TEXT_USER, "scenario=device")?;
     bench.rmmod_in_background(TEXT_USER);
     sleep(FUNCTION);
-    ensure(
-        "kept",
-        &kept().map_err(io)?.as_str(),
-        &"the data of text_user\n",
-    )?;
-    ensure(
-        "whether text_user is loaded",
-        &modules::is_loaded(TEXT_USER),
-        &true,
-    )?;
+    let kept = sysfs::read("/sys/bus/text/kept")?;
+    ensure("kept", &kept.as_str(), &"the data of text_user")?;
+    let is_loaded = || modules::is_loaded(TEXT_USER);
+    ensure("whether text_user is loaded", &is_loaded(), &true)?;
     says(
         bench,
         "async_probe: rmmod of text_user waits: device kept needs its text",
     )?;
-    fs::write("/sys/bus/text/drop", "1")
-        .map_err(|error| Failure::io("write", "/sys/bus/text/drop", error))?;
+    sysfs::put("/sys/bus/text/drop", "1")?;
     bench.join()?;
-    ensure(
-        "whether text_user is loaded",
-        &modules::is_loaded(TEXT_USER),
-        &false,
-    )
+    ensure("whether text_user is loaded", &is_loaded(), &false)
 }
 
 /// A function of the module runs in the domain of another module.

@@ -19,7 +19,7 @@ use lifecycle::laws::numa;
 use lifecycle::life::Kind;
 
 use crate::slow::slow_ms;
-use crate::{ensure, ktap, Bench, Failure, Test};
+use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
 const DEVICES: usize = 8;
@@ -44,10 +44,8 @@ fn devices() -> Result<BTreeMap<String, i32>, Failure> {
         .map(|device| {
             let name = format!("{MODULE}.{device}");
             let path = format!("/sys/devices/platform/{name}/numa_node");
-            let node = std::fs::read_to_string(&path)
-                .map_err(|error| Failure::io("read", &path, error))?;
+            let node = sysfs::read(&path)?;
             let node = node
-                .trim()
                 .parse()
                 .map_err(|_| Failure::assertion(format!("a node in {path}"), &node))?;
             Ok((name, node))
@@ -58,7 +56,7 @@ fn devices() -> Result<BTreeMap<String, i32>, Failure> {
 fn test(bench: &mut Bench, parameters: &str) -> Result<(), Failure> {
     let nodes = nodes();
     if nodes.len() < 2 {
-        return Err(Failure::Skip("needs two nodes with processors".to_owned()));
+        return skip("needs two nodes with processors");
     }
     bench.record()?;
     bench.insmod(

@@ -20,7 +20,7 @@ use lifecycle::laws::parallel_efficiency;
 use lifecycle::{Life, ProbeType};
 
 use crate::samples::{Driver, PLATFORM};
-use crate::{kernel, ktap, Bench, Failure, Order, Test};
+use crate::{kernel, ktap, skip, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 64;
 const PROBE_MS: u32 = 1000;
@@ -62,14 +62,14 @@ fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
         parallel_efficiency::check(&life, PLATFORM.driver, DEVICES, AT_LEAST)?;
     }
     if let Some(instrument) = instrument.filter(|_| cold < AT_LEAST) {
-        return Err(Failure::Skip(format!(
+        return skip(format!(
             "{cold:.4} with CONFIG_{instrument}, {AT_LEAST} is demanded without"
-        )));
+        ));
     }
     if cold < AT_LEAST {
-        return Err(Failure::Skip(format!(
+        return skip(format!(
             "{cold:.4} on this clock, {AT_LEAST} is demanded at ASYNC_PROBE_ICOUNT_SHIFT=0"
-        )));
+        ));
     }
     Ok(())
 }

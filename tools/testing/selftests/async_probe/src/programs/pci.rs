@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use lifecycle::event::Call;
 
 use crate::kernel::probing;
-use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
+use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
 
 /// How long a driver writes firmware.
 const PROBE: Duration = Duration::from_secs(8);
@@ -54,12 +54,12 @@ impl Sample {
     /// Demands what the driver needs, and returns how many devices it will bind.
     fn prepare(&self, bench: &mut Bench) -> Result<usize, Failure> {
         if !bench.module(self.module).exists() {
-            return Err(Failure::Skip(format!("{} is not built", self.module)));
+            return skip(format!("{} is not built", self.module));
         }
         let devices = devices();
         if devices < 2 {
             let needs = "needs two devices: qemu -device pci-testdev -device pci-testdev";
-            return Err(Failure::Skip(needs.to_owned()));
+            return skip(needs);
         }
         bench.firmware().put_good(self.firmware)?;
         bench.record()?;

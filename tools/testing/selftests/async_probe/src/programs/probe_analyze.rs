@@ -6,8 +6,7 @@
 //@ boots: two_nodes
 
 use std::env;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 use std::thread::sleep;
@@ -20,7 +19,7 @@ use tempfile::TempDir;
 
 use super::recorder::tracing;
 use crate::samples::PLATFORM;
-use crate::{ensure, ktap, Bench, Failure, Test};
+use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 
@@ -34,10 +33,10 @@ fn program() -> Result<PathBuf, Failure> {
     if program.exists() {
         Ok(program)
     } else {
-        Err(Failure::Skip(format!(
+        skip(format!(
             "{} is not there: make probe-analyze builds it",
             program.display()
-        )))
+        ))
     }
 }
 
@@ -205,16 +204,13 @@ fn collects_what_a_boot_line_records(bench: &mut Bench) -> Result<(), Failure> {
 }
 
 fn read(file: &str) -> Result<String, Failure> {
-    let path = Path::new(TRACEFS).join(file);
-    fs::read_to_string(&path).map_err(|error| Failure::io("read", path, error))
+    sysfs::read(&format!("{TRACEFS}/{file}"))
 }
 
 fn append(file: &str, line: &str) -> Result<(), Failure> {
-    let path = Path::new(TRACEFS).join(file);
-    let opened = OpenOptions::new().append(true).open(&path);
-    // In one piece: tracefs takes what one write has for a whole line.
-    let written = opened.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
-    written.map_err(|error| Failure::io(&format!("append {line} to"), path, error))
+    let path = format!("{TRACEFS}/{file}");
+    sysfs::append(&path, line)
+        .map_err(|error| Failure::io(&format!("append {line} to"), path, error))
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -12,7 +12,7 @@ use lifecycle::{Event, ProbeType, Probing, What};
 use crate::firmware_dir::FirmwareDir;
 use crate::kernel::probing;
 use crate::samples::{designs, Driver, Sample, PLATFORM};
-use crate::{ensure, ktap, Bench, Failure, Order, Test};
+use crate::{ensure, ktap, skip, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -93,9 +93,7 @@ fn without() -> Vec<Test> {
     vec![
         Test::new("probe_remove_probe: not without the option", once),
         Test::new("probe_remove_probe: with the option", |_| {
-            Err(Failure::Skip(
-                "the kernel does not have CONFIG_DEBUG_TEST_DRIVER_REMOVE".to_owned(),
-            ))
+            skip("the kernel does not have CONFIG_DEBUG_TEST_DRIVER_REMOVE")
         }),
     ]
 }

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ use recorder::Recorder;
 
 use crate::recording::{events, judge};
 use crate::samples::{Driver, PLATFORM};
-use crate::{ensure, ktap, Bench, Failure, Order, Test};
+use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -36,8 +35,7 @@ pub(crate) fn tracing() -> Result<Vec<String>, Failure> {
         "tracing_on",
         "trace_clock",
     ] {
-        let path = format!("{top}/{file}");
-        state.push(fs::read_to_string(&path).map_err(|error| Failure::io("read", path, error))?);
+        state.push(sysfs::read(&format!("{top}/{file}"))?);
     }
     let instances = format!("{top}/instances");
     let names = fs::read_dir(&instances)
@@ -147,9 +145,7 @@ fn beside_a_boot(_bench: &mut Bench) -> Result<(), Failure> {
     let before = tracing()?;
     let change = |line: &str| {
         let file = "/sys/kernel/tracing/kprobe_events";
-        let opened = fs::OpenOptions::new().append(true).open(file);
-        let changed = opened.and_then(|mut file| writeln!(file, "{line}"));
-        changed.map_err(|error| Failure::io("append to", file, error))
+        sysfs::append(file, line).map_err(|error| Failure::io("append to", file, error))
     };
     ensure(
         "a boot that was not recorded",
@@ -184,8 +180,7 @@ fn only_one(_bench: &mut Bench) -> Result<(), Failure> {
 /// The smallest buffer is too small for the recording.
 fn loss(_bench: &mut Bench) -> Result<(), Failure> {
     let recorder = Recorder::start_with(&few())?;
-    let size = "/sys/kernel/tracing/instances/life/buffer_size_kb";
-    fs::write(size, "4\n").map_err(|error| Failure::io("write", size, error))?;
+    sysfs::put("/sys/kernel/tracing/instances/life/buffer_size_kb", "4\n")?;
     calls(1000);
     let log = recorder.stop()?;
     let reason = text::parse(&log).map_err(|error| error.reason);

@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use crate::kernel::probing;
 use crate::samples::{ensure_bound, PLATFORM};
 use crate::test_modules::TWO_PHASE_TEST;
-use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
+use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
 
 /// How long the second phase of the test module takes.
 const SECOND_PHASE: Duration = Duration::from_millis(500);
@@ -139,13 +139,11 @@ fn suspend(
     };
     let states = std::fs::read_to_string(STATE).unwrap_or_default();
     if !states.split_whitespace().any(|of| of == state) {
-        return Err(Failure::Skip(format!("{STATE}: no {state}")));
+        return skip(format!("{STATE}: no {state}"));
     }
     let is_test = state != "disk";
     if !is_test && sysfs::read("/proc/swaps")?.lines().count() > 1 {
-        return Err(Failure::Skip(
-            "swap space: this machine would be switched off".to_owned(),
-        ));
+        return skip("swap space: this machine would be switched off");
     }
     if is_test {
         io("/sys/module/suspend/parameters/pm_test_delay", "1")?;

@@ -8,7 +8,6 @@
 //@ boots: hotplug
 //@ powers off
 
-use std::fs;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
@@ -17,11 +16,10 @@ use lifecycle::event::Call;
 use lifecycle::ProbeType;
 
 use crate::samples::{self, Driver, PLATFORM};
-use crate::{ktap, power_off, Bench, Failure, Test};
+use crate::{ktap, power_off, sysfs, Bench, Failure, Test};
 
 const DEVICES: usize = 3;
 const NAME: &str = "shutdown_bound: power-off with devices bound, unbound and in their probes";
-const DEBUG: &str = "/sys/module/kernel/parameters/initcall_debug";
 
 fn shut_down(bench: &mut Bench) -> Result<(), Failure> {
     power_off::is_allowed()?;
@@ -36,7 +34,7 @@ fn shut_down(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod("mutants", "mutant=notifier_shuts_down devices=1")?;
     bench.insmod("mutant_driver", "")?;
     bench.rmmod("mutant_driver")?;
-    fs::write(DEBUG, "Y").map_err(|error| Failure::io("write", DEBUG, error))?;
+    sysfs::put("/sys/module/kernel/parameters/initcall_debug", "Y")?;
     power_off::now(NAME)
 }
 

@@ -14,97 +14,80 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::test_modules::SPLATS;
-use crate::{ensure, kernel, kmemleak, kmsg, ktap, lockdep, Bench, Failure, Test};
+use crate::{ensure, kernel, kmemleak, kmsg, ktap, lockdep, skip, sysfs, Bench, Failure, Test};
 
 /// Has the kernel complain again where it complains once.
 const AGAIN: &str = "/sys/kernel/debug/clear_warn_once";
 
 const HUNG_TASK_TIMEOUT: &str = "/proc/sys/kernel/hung_task_timeout_secs";
 
-/// Something wrong.
-struct Wrong {
-    /// `splat=`.
-    splat: &'static str,
-    /// As `tools/lab/src/console.rs` names it.
-    kind: &'static str,
-    /// The option that the kernel needs for it: `CONFIG_`.
-    option: Option<&'static str>,
-    /// The words that the kernel prints.
-    says: &'static str,
-}
-
-const fn wrong(
-    splat: &'static str,
-    kind: &'static str,
-    option: Option<&'static str>,
-    says: &'static str,
-) -> Wrong {
-    Wrong {
-        splat,
-        kind,
-        option,
-        says,
-    }
-}
+/// Something wrong: `splat=`, its kind as `tools/lab/src/console.rs` names it, the option that the
+/// kernel needs for it (`CONFIG_`), and the words that the kernel prints.
+struct Wrong(
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    &'static str,
+);
 
 /// Lockdep is off after its own complaint, and KASAN's turns it off, too: they come last.
 const ALL: &[Wrong] = &[
-    wrong("warning", "WARNING", None, "splats.c:"),
-    wrong(
+    Wrong("warning", "WARNING", None, "splats.c:"),
+    Wrong(
         "refcount",
         "refcount",
         None,
         "refcount_t: addition on 0; use-after-free",
     ),
-    wrong(
+    Wrong(
         "kobject",
         "kobject",
         None,
         "tried to init an initialized object",
     ),
-    wrong(
+    Wrong(
         "ubsan",
         "UBSAN",
         Some("UBSAN"),
         "UBSAN: shift-out-of-bounds",
     ),
-    wrong(
+    Wrong(
         "odebug",
         "ODEBUG",
         Some("DEBUG_OBJECTS"),
         "ODEBUG: free active",
     ),
-    wrong(
+    Wrong(
         "atomic_sleep",
         "atomic sleep",
         Some("DEBUG_ATOMIC_SLEEP"),
         "BUG: sleeping function called from invalid context",
     ),
-    wrong(
+    Wrong(
         "rcu",
         "lockdep",
         Some("PROVE_RCU"),
         "WARNING: suspicious RCU usage",
     ),
-    wrong(
+    Wrong(
         "lockdep",
         "lockdep",
         Some("PROVE_LOCKING"),
         "WARNING: possible circular locking dependency detected",
     ),
-    wrong(
+    Wrong(
         "kasan",
         "KASAN",
         Some("KASAN"),
         "BUG: KASAN: slab-use-after-free in kasan",
     ),
-    wrong(
+    Wrong(
         "kfence",
         "KFENCE",
         Some("KFENCE"),
         "BUG: KFENCE: use-after-free read in kfence",
     ),
-    wrong(
+    Wrong(
         "kcsan",
         "KCSAN",
         Some("KCSAN"),
@@ -114,26 +97,21 @@ const ALL: &[Wrong] = &[
 
 /// Loads the module, and looks whether the kernel complains.
 fn provoke(bench: &mut Bench, wrong: &Wrong) -> Result<(), Failure> {
-    if let Some(option) = wrong.option.filter(|option| !kernel::has(option)) {
-        return Err(Failure::Skip(format!("this kernel lacks CONFIG_{option}")));
+    let Wrong(splat, kind, option, says) = *wrong;
+    if let Some(option) = option.filter(|option| !kernel::has(option)) {
+        return skip(format!("this kernel lacks CONFIG_{option}"));
     }
-    if wrong.kind == "KCSAN" && std::env::var_os("ASYNC_PROBE_ICOUNT_SHIFT").is_some() {
-        return Err(Failure::Skip(
-            "in virtual time processors take turns: TIME=wall".to_owned(),
-        ));
+    if kind == "KCSAN" && std::env::var_os("ASYNC_PROBE_ICOUNT_SHIFT").is_some() {
+        return skip("in virtual time processors take turns: TIME=wall");
     }
     if Path::new(AGAIN).exists() {
-        fs::write(AGAIN, "1").map_err(|error| Failure::io("write", AGAIN, error))?;
+        sysfs::put(AGAIN, "1")?;
     }
     let from = bench.lines()?.len();
-    kmsg::expecting(wrong.kind, || {
-        bench.insmod(SPLATS, &format!("splat={}", wrong.splat))?;
+    kmsg::expecting(kind, || {
+        bench.insmod(SPLATS, &format!("splat={splat}"))?;
         bench.rmmod(SPLATS)
     })?;
-    complained(bench, from, wrong.says)
-}
-
-fn complained(bench: &mut Bench, from: usize, says: &str) -> Result<(), Failure> {
     let lines = &bench.lines()?[from..];
     if lines.iter().any(|line| line.contains(says)) {
         return Ok(());
@@ -147,9 +125,7 @@ fn complained(bench: &mut Bench, from: usize, says: &str) -> Result<(), Failure>
 /// A lockdep that is off complains no more.
 fn lockdep_is_off(_: &mut Bench) -> Result<(), Failure> {
     if !lockdep::is_there() {
-        return Err(Failure::Skip(
-            "this kernel lacks CONFIG_PROVE_LOCKING".to_owned(),
-        ));
+        return skip("this kernel lacks CONFIG_PROVE_LOCKING");
     }
     match lockdep::is_on() {
         Err(Failure::Assertion { .. }) => Ok(()),
@@ -162,9 +138,7 @@ fn lockdep_is_off(_: &mut Bench) -> Result<(), Failure> {
 
 fn leak(bench: &mut Bench) -> Result<(), Failure> {
     if !kmemleak::is_there() {
-        return Err(Failure::Skip(
-            "this kernel lacks CONFIG_DEBUG_KMEMLEAK".to_owned(),
-        ));
+        return skip("this kernel lacks CONFIG_DEBUG_KMEMLEAK");
     }
     kmemleak::forget()?;
     let found = kmsg::expecting("leak", || {
@@ -186,25 +160,12 @@ fn leak(bench: &mut Bench) -> Result<(), Failure> {
 /// A task that sleeps and cannot be woken.
 fn hung_task(bench: &mut Bench) -> Result<(), Failure> {
     let Ok(before) = fs::read_to_string(HUNG_TASK_TIMEOUT) else {
-        return Err(Failure::Skip(
-            "this kernel lacks CONFIG_DETECT_HUNG_TASK".to_owned(),
-        ));
+        return skip("this kernel lacks CONFIG_DETECT_HUNG_TASK");
     };
-    let set = |seconds: &str| {
-        fs::write(HUNG_TASK_TIMEOUT, seconds)
-            .map_err(|error| Failure::io("write", HUNG_TASK_TIMEOUT, error))
-    };
-    set("2")?;
-    let verdict = provoke(
-        bench,
-        &wrong(
-            "hung_task",
-            "hung task",
-            None,
-            "blocked for more than 2 seconds",
-        ),
-    );
-    set(&before)?;
+    sysfs::put(HUNG_TASK_TIMEOUT, "2")?;
+    let says = "blocked for more than 2 seconds";
+    let verdict = provoke(bench, &Wrong("hung_task", "hung task", None, says));
+    sysfs::put(HUNG_TASK_TIMEOUT, before)?;
     verdict
 }
 
@@ -214,7 +175,7 @@ pub(crate) fn main() -> ExitCode {
         Test::new("hung_task is complained about", hung_task),
     ];
     tests.extend(ALL.iter().map(|one| {
-        Test::new(format!("{} is complained about", one.splat), move |bench| {
+        Test::new(format!("{} is complained about", one.0), move |bench| {
             provoke(bench, one)
         })
     }));

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use lifecycle::laws::surprise_removal;
 
 use crate::hotplug::Slot;
-use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
+use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "slow_pci_driver";
 /// What that driver drives.
@@ -24,7 +24,7 @@ fn is_bound(slot: Slot) -> bool {
 /// Loads the driver, and plugs devices in: their probes, of 8 seconds, are under way then.
 fn take_off(bench: &mut Bench) -> Result<(), Failure> {
     if !bench.module(MODULE).exists() {
-        return Err(Failure::Skip(format!("{MODULE} is not built")));
+        return skip(format!("{MODULE} is not built"));
     }
     bench.firmware().put_good("slow_pci")?;
     bench.record()?;

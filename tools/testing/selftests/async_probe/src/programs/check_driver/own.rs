@@ -3,9 +3,10 @@
 //! The results of functions that tell what a probe keeps from the driver core: the driver's own
 //! probe functions, and those that register what there may be one of.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::sysfs::append;
 
 const TRACING: &str = "/sys/kernel/tracing";
 const GROUP: &str = "own";
@@ -93,7 +94,5 @@ impl Drop for Watch {
 }
 
 fn define(line: &str) -> std::io::Result<()> {
-    let events = Path::new(TRACING).join("kprobe_events");
-    let mut events = OpenOptions::new().append(true).open(events)?;
-    events.write_all(format!("{line}\n").as_bytes())
+    append(Path::new(TRACING).join("kprobe_events"), line)
 }

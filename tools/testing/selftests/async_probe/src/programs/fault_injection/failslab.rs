@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use lifecycle::event::Call;
 use nix::errno::Errno;
 
-use crate::{kernel, kmsg, Failure};
+use crate::{kernel, kmsg, sysfs, Failure};
 
 const DIRECTORY: &str = "/sys/kernel/debug/failslab";
 
@@ -82,14 +82,13 @@ impl Failslab {
     pub(crate) fn stop(&self) -> Result<bool, Failure> {
         self.set("probability", 0)?;
         let file = format!("{DIRECTORY}/times");
-        let left = fs::read_to_string(&file).map_err(|error| Failure::io("read", &file, error))?;
+        let left = sysfs::read(&file)?;
         self.set("times", -1)?;
         Ok(left.trim() == "0")
     }
 
     fn set(&self, file: &str, value: impl Display) -> Result<(), Failure> {
-        let path = format!("{DIRECTORY}/{file}");
-        fs::write(&path, value.to_string()).map_err(|error| Failure::io("write", path, error))
+        sysfs::put(format!("{DIRECTORY}/{file}"), value.to_string())
     }
 }
 

@@ -131,7 +131,7 @@ pub(crate) fn row(design: Design, devices: usize, firmware_ms: u32) -> Result<Ro
 
 /// Writes to a file of the bus.
 fn add(file: &str, devices: usize) -> Result<()> {
-    sysfs::put(&format!("{}/{file}", BUS.path), &devices.to_string())?;
+    sysfs::put(format!("{}/{file}", BUS.path), &devices.to_string())?;
     Ok(())
 }
 

@@ -356,8 +356,7 @@ pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
         ("autoprobe_off", _) => Life {
             parameters: "devices=1",
             act: |bench| {
-                let path = format!("/sys/bus/{NAME}/drivers_autoprobe");
-                std::fs::write(&path, "0").map_err(|error| Failure::io("write", &path, error))?;
+                sysfs::put(format!("/sys/bus/{NAME}/drivers_autoprobe"), "0")?;
                 load(bench)?;
                 write(Call::DriversProbe, DEVICE)
             },
