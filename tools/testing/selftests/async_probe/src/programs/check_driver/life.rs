@@ -98,6 +98,7 @@ fn tell(part: &str, recording: &str) {
 struct Pending<T> {
     what: String,
     result: Receiver<T>,
+    done: Option<T>,
 }
 
 impl<T: Send + 'static> Pending<T> {
@@ -108,14 +109,19 @@ impl<T: Send + 'static> Pending<T> {
         Self {
             what: what.into(),
             result,
+            done: None,
         }
     }
 
-    fn is_done(&self) -> Option<T> {
-        self.result.try_recv().ok()
+    fn is_done(&mut self) -> bool {
+        self.done = self.done.take().or_else(|| self.result.try_recv().ok());
+        self.done.is_some()
     }
 
     fn finish(self, deadline: Duration) -> Result<T, Stop> {
+        if let Some(done) = self.done {
+            return Ok(done);
+        }
         self.result.recv_timeout(deadline).map_err(|error| {
             let why = match error {
                 RecvTimeoutError::Timeout => "no answer",
@@ -186,20 +192,10 @@ impl Life {
         Ok(())
     }
 
-    /// Waits for what may come late; in virtual time only.
-    fn be_patient(&self) {
-        if is_virtual() {
-            thread::sleep(PATIENCE);
-        }
-    }
-
-    /// Says what is there beyond what was there before, and what is not there any more.
-    fn compare(&self, how: &str, before: &BTreeSet<String>, gone: bool) -> BTreeSet<String> {
+    /// Says what is there beyond what was there before; returns what is there.
+    fn compare(&self, how: &str) -> BTreeSet<String> {
         let now = machine::snapshot();
-        now.difference(before).for_each(|line| say(how, line));
-        if gone {
-            before.difference(&now).for_each(|line| say("gone", line));
-        }
+        now.difference(&self.before).for_each(|line| say(how, line));
         now
     }
 
@@ -242,16 +238,15 @@ impl Life {
 
     /// Loads a module that must load.
     fn insmod(&self, module: &Module) -> Result<(), Stop> {
-        let (what, module) = (format!("insmod {}", module.name), module.clone());
-        let name = module.name.clone();
+        let (what, of) = (format!("insmod {}", module.name), module.clone());
         let answer = self.step(what, move || {
-            modules::insmod(&module.path, &module.name, &module.parameters)
+            modules::insmod(&of.path, &of.name, &of.parameters)
         })?;
         match answer? {
             // One may be built into the kernel.
             Ok(()) | Err(Errno::EEXIST) => Ok(()),
             Err(errno) => {
-                say("refused", format!("{name} {}", errno as i32));
+                say("refused", format!("{} {}", module.name, errno as i32));
                 Err(Stop::Said)
             }
         }
@@ -283,7 +278,7 @@ impl Life {
             }
             if answer.is_ok() {
                 kmsg::loaded(&name)?;
-                shell("after", after.as_deref())?;
+                shell("after", after)?;
             }
             Ok(answer)
         })
@@ -299,10 +294,8 @@ impl Life {
         match answer? {
             Ok(()) => Ok(true),
             Err(errno) if more.is_empty() => {
-                say(
-                    "refused",
-                    format!("{} {}", self.plan.driver.name, errno as i32),
-                );
+                let name = &self.plan.driver.name;
+                say("refused", format!("{name} {}", errno as i32));
                 Err(Stop::Said)
             }
             Err(errno) => {
@@ -314,17 +307,13 @@ impl Life {
 
     fn try_rmmod(&self, module: &str) -> Result<Result<(), Errno>, Stop> {
         let name = module.to_owned();
-        let answer = self.step(format!("rmmod {name}"), move || modules::rmmod(&name))?;
-        Ok(answer?)
+        Ok(self.step(format!("rmmod {name}"), move || modules::rmmod(&name))??)
     }
 
     /// Takes back what the user's command has done.
     fn undo(&self) -> Result<(), Stop> {
         let undo = self.plan.undo.clone();
-        self.step("the command that undoes", move || {
-            shell("undo", undo.as_deref())
-        })?
-        .map_err(Stop::Failed)
+        Ok(self.step("the command that undoes", move || shell("undo", undo))??)
     }
 
     /// Unloads the driver, which must be possible.
@@ -332,20 +321,15 @@ impl Life {
         self.undo()?;
         let name = &self.plan.driver.name;
         self.try_rmmod(name)?.map_err(|errno| {
-            say(
-                "stays",
-                format!("{} {}", errno as i32, machine::module(name)),
-            );
+            let module = machine::module(name);
+            say("stays", format!("{} {module}", errno as i32));
             Stop::Said
         })
     }
 
     fn before(&self) -> Result<(), Stop> {
         let before = self.plan.before.clone();
-        self.step("the command before", move || {
-            shell("before", before.as_deref())
-        })?
-        .map_err(Stop::Failed)
+        Ok(self.step("the command before", move || shell("before", before))??)
     }
 
     /// Waits until no probe and no asynchronous work is under way; whether that has come.
@@ -382,26 +366,6 @@ impl Life {
         }
     }
 
-    /// Waits until a probe begins that is not among the first `known`; if the work ends meanwhile,
-    /// its result.
-    fn await_probe<T: Send + 'static>(
-        &self,
-        recorder: &Recorder,
-        known: u64,
-        work: &Pending<T>,
-    ) -> Result<Option<T>, Stop> {
-        let began = Instant::now();
-        let mut result = None;
-        while probes(recorder)? <= known && began.elapsed() < self.plan.deadline {
-            result = result.or_else(|| work.is_done());
-            if result.is_some() && began.elapsed() > QUIET {
-                break;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        Ok(result)
-    }
-
     /// From loading to unloading, with each device unbound and bound once more.
     fn load(&mut self, recorder: &Recorder) -> Result<(), Stop> {
         let unwatched = recorder.unwatched();
@@ -418,15 +382,15 @@ impl Life {
         self.before = machine::snapshot();
         let module = &self.plan.driver.name;
         let probes = self.plan.probes.iter();
-        let probes: Vec<_> = probes.map(|probe| format!("{module}:{probe}")).collect();
-        let own = own::Watch::begin(&probes);
+        let probes = probes.map(|probe| format!("{module}:{probe}"));
+        let own = own::Watch::begin(probes.collect());
         self.load_driver("")?;
         self.settle(recorder)?;
         for failed in own.failures() {
             say("own", format!("{} {}", failed.function, failed.errno));
         }
         drop(own);
-        self.compare("plain", &self.before, false);
+        self.compare("plain");
         self.say_statics("plain");
         self.drivers = machine::drivers().difference(&known).cloned().collect();
         for driver in &self.drivers {
@@ -483,7 +447,9 @@ impl Life {
             (Some(_), None) => "left_or_made",
             _ => "left",
         };
-        self.compare(left, &self.before, true);
+        let now = self.compare(left);
+        let gone = self.before.difference(&now);
+        gone.for_each(|line| say("gone", line));
         Ok(())
     }
 
@@ -538,11 +504,8 @@ impl Life {
         }
         let mut refused = None;
         if self.write(driver, Call::Bind, device)?.is_ok() {
-            let functions = REGISTERED
-                .iter()
-                .map(|(function, _)| (*function).to_owned());
-            let functions: Vec<String> = functions.collect();
-            let watch = own::Watch::begin(&functions);
+            let functions = REGISTERED.iter().map(|(function, _)| *function);
+            let watch = own::Watch::begin(functions.map(str::to_owned).collect());
             // That it is bound already, or is to be tried again, is no failure.
             let is_free = !driver.devices().contains(first);
             let answer = self.write(driver, Call::Bind, first)?;
@@ -573,10 +536,8 @@ impl Life {
         let path = driver.file(&call.to_string());
         let path = path.to_string_lossy().into_owned();
         let device = device.to_owned();
-        let answer = self.step(format!("{call} {device}"), move || {
-            sysfs::write_to(&path, call, &device, &device)
-        })?;
-        Ok(answer?)
+        let what = format!("{call} {device}");
+        Ok(self.step(what, move || sysfs::write_to(&path, call, &device, &device))??)
     }
 
     /// The same with the module parameter.
@@ -614,7 +575,9 @@ impl Life {
         }
         self.undo()?;
         self.unload_and_wait(recorder)?;
-        self.be_patient();
+        if is_virtual() {
+            thread::sleep(PATIENCE);
+        }
         Ok(())
     }
 
@@ -642,15 +605,10 @@ impl Life {
     /// Two tasks load the driver at once, and a third one unbinds and binds its devices meanwhile.
     fn two_loaders(&mut self, recorder: &Recorder) -> Result<(), Stop> {
         let first = self.begin_load("");
-        let Module {
-            path,
-            name,
-            parameters,
-        } = self.plan.driver.clone();
-        let second = Pending::begin(format!("a second insmod {name}"), move || {
-            modules::insmod(&path, &name, &parameters)
+        let of = self.plan.driver.clone();
+        let second = Pending::begin(format!("a second insmod {}", of.name), move || {
+            modules::insmod(&of.path, &of.name, &of.parameters)
         });
-        let mut loaded = None;
         for _ in 0..RACES {
             for (driver, device) in &self.devices {
                 for call in [Call::Unbind, Call::Bind] {
@@ -660,12 +618,11 @@ impl Life {
                     }
                 }
             }
-            loaded = loaded.or_else(|| first.is_done());
             thread::sleep(LOOK);
         }
         // It may come too late, and fail.
         let _ = second.finish(self.plan.deadline)?;
-        let answer = self.answer((first, loaded))?;
+        let answer = first.finish(self.plan.deadline)?;
         // An init that counts on its devices fails if they are unbound meanwhile.
         if matches!(answer, Ok(Err(_))) && !modules::is_loaded(&self.plan.driver.name) {
             return Ok(());
@@ -674,24 +631,17 @@ impl Life {
     }
 
     /// Begins to load the driver and waits until a probe begins.
-    #[allow(clippy::type_complexity, reason = "a pair of things that have names")]
-    fn take_off(
-        &self,
-        recorder: &Recorder,
-        more: &str,
-    ) -> Result<(Pending<Answer>, Option<Answer>), Stop> {
+    fn take_off(&self, recorder: &Recorder, more: &str) -> Result<Pending<Answer>, Stop> {
         let known = probes(recorder)?;
-        let load = self.begin_load(more);
-        let loaded = self.await_probe(recorder, known, &load)?;
-        Ok((load, loaded))
-    }
-
-    /// What the kernel answers a load that has begun.
-    fn answer(&self, (load, loaded): (Pending<Answer>, Option<Answer>)) -> Result<Answer, Stop> {
-        match loaded {
-            Some(answer) => Ok(answer),
-            None => load.finish(self.plan.deadline),
+        let mut load = self.begin_load(more);
+        let began = Instant::now();
+        while probes(recorder)? <= known && began.elapsed() < self.plan.deadline {
+            if load.is_done() && began.elapsed() > QUIET {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
         }
+        Ok(load)
     }
 
     /// Waits until the driver is loaded and quiet, and unloads it.
@@ -723,7 +673,7 @@ impl Life {
         })?;
         // The kernel may refuse: others may have loaded it.
         let _ = self.try_rmmod(UNRELATED)?;
-        self.land(recorder, self.answer(flight)?, "async_probe")
+        self.land(recorder, flight.finish(self.plan.deadline)?, "async_probe")
     }
 
     /// A device is unbound.
@@ -738,7 +688,7 @@ impl Life {
             // The kernel's answer is in the recording.
             let _ = self.write(driver, Call::Unbind, &device)?;
         }
-        self.land(recorder, self.answer(flight)?, "async_probe")
+        self.land(recorder, flight.finish(self.plan.deadline)?, "async_probe")
     }
 
     /// The driver itself is unloaded.
@@ -746,7 +696,7 @@ impl Life {
         let flight = self.take_off(recorder, more)?;
         // Without the parameter the kernel refuses.
         let _ = self.try_rmmod(&self.plan.driver.name)?;
-        self.land(recorder, self.answer(flight)?, more)
+        self.land(recorder, flight.finish(self.plan.deadline)?, more)
     }
 
     /// The driver comes before the devices, and they go before it.
@@ -815,12 +765,12 @@ fn probes(recorder: &Recorder) -> Result<u64, Stop> {
 }
 
 /// Runs a command of the user's; its output is that of the program.
-fn shell(which: &str, command: Option<&str>) -> Result<(), Failure> {
+fn shell(which: &str, command: Option<String>) -> Result<(), Failure> {
     let Some(command) = command else {
         return Ok(());
     };
     let status = Command::new("sh")
-        .args(["-c", command])
+        .args(["-c", &command])
         .status()
         .map_err(|error| Failure::io("run", "sh", error))?;
     if !status.success() {

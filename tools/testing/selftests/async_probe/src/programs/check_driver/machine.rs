@@ -13,9 +13,7 @@ use crate::sysfs::{devices_of, names};
 /// A driver in sysfs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Driver {
-    /// The bus.
     pub(crate) bus: String,
-    /// The driver's name.
     pub(crate) name: String,
 }
 
@@ -178,10 +176,9 @@ pub(crate) fn hrtimers() -> Vec<String> {
 
 /// The hrtimers that are started and whose function is in no module that is loaded.
 pub(crate) fn stray_hrtimers() -> Vec<String> {
-    let mut functions = hrtimers();
-    functions.retain(|function| function.starts_with("0x"));
-    functions
-        .iter()
+    let functions = hrtimers().into_iter();
+    let stray = functions.filter(|function| function.starts_with("0x"));
+    stray
         .map(|function| format!("hrtimer {function}"))
         .collect()
 }

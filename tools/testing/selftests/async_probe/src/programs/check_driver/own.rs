@@ -20,7 +20,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches functions, those of a module that is to be loaded as `module:function`. What cannot be
     /// watched is not.
-    pub(crate) fn begin(functions: &[String]) -> Self {
+    pub(crate) fn begin(functions: Vec<String>) -> Self {
         let instance = Path::new(TRACING).join("instances").join(GROUP);
         // Where there is no tracing, nothing is said.
         let _ = fs::create_dir(&instance);
@@ -32,7 +32,7 @@ impl Watch {
         }
         let _ = fs::write(instance.join(format!("events/{GROUP}/enable")), "1");
         Self {
-            functions: functions.to_vec(),
+            functions,
             instance,
         }
     }

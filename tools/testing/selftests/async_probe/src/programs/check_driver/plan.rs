@@ -19,11 +19,9 @@ use std::time::Duration;
 /// A module to load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Module {
-    /// Its file.
     pub(crate) path: PathBuf,
-    /// Its name, as in `/proc/modules`.
+    /// As in `/proc/modules`.
     pub(crate) name: String,
-    /// Its parameters.
     pub(crate) parameters: String,
 }
 
@@ -39,7 +37,7 @@ impl Module {
 }
 
 /// The plan.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// How long a step may take.
     pub(crate) deadline: Duration,
@@ -47,7 +45,6 @@ pub(crate) struct Plan {
     pub(crate) needs: Vec<Module>,
     /// Modules that bring devices, in this order.
     pub(crate) with: Vec<Module>,
-    /// The driver.
     pub(crate) driver: Module,
     /// A shell command before the driver is loaded for the first time.
     pub(crate) before: Option<String>,
@@ -64,13 +61,10 @@ pub(crate) struct Plan {
 /// A static variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Static {
-    /// Its section.
     pub(crate) section: String,
-    /// Where in it.
+    /// Where in the section.
     pub(crate) at: u64,
-    /// How many bytes.
     pub(crate) bytes: usize,
-    /// Its name.
     pub(crate) name: String,
 }
 
@@ -91,14 +85,7 @@ impl Plan {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut plan = Self {
             deadline: Duration::from_secs(100),
-            needs: Vec::new(),
-            with: Vec::new(),
-            driver: Module::default(),
-            before: None,
-            after: None,
-            undo: None,
-            statics: Vec::new(),
-            probes: Vec::new(),
+            ..Self::default()
         };
         for line in text.lines() {
             plan.line(line).ok_or_else(|| line.to_owned())?;
