@@ -12,11 +12,11 @@ use crate::modules::Modules;
 use crate::{slow, Bench, Failure};
 
 /// `KSFT_PASS` of `tools/testing/selftests/kselftest.h`.
-const PASS: u8 = 0;
+pub(crate) const PASS: u8 = 0;
 /// `KSFT_FAIL`.
-const FAIL: u8 = 1;
+pub(crate) const FAIL: u8 = 1;
 /// `KSFT_SKIP`.
-const SKIP: u8 = 4;
+pub(crate) const SKIP: u8 = 4;
 
 /// What a test does on its bench.
 type Body = Box<dyn Fn(&mut Bench) -> Result<(), Failure>>;

@@ -35,13 +35,10 @@ use machine::Objects;
 use round::{Findings, Round, Statistics};
 
 use crate::firmware_dir::FirmwareDir;
+use crate::ktap::{FAIL, PASS, SKIP};
 use crate::modules::Modules;
 use crate::samples::Bus;
 use crate::{kernel, last, Failure};
-
-const PASS: u8 = 0;
-const FAIL: u8 = 1;
-const SKIP: u8 = 4;
 
 /// A part of a run of all tests.
 const OPERATIONS: u32 = 400;
@@ -120,14 +117,10 @@ impl Plan {
         };
         let arguments: Vec<_> = std::env::args().skip(1).collect();
         // The lab gives all programs a part of the names of the tests that it wants.
-        if let Some(part) = arguments
-            .first()
-            .filter(|text| text.parse::<u32>().is_err())
-        {
-            return TESTS
-                .iter()
-                .any(|test| test.contains(part.as_str()))
-                .then_some(plan);
+        let first = arguments.first();
+        if let Some(part) = first.filter(|text| text.parse::<u32>().is_err()) {
+            let has_it = TESTS.iter().any(|test| test.contains(part.as_str()));
+            return has_it.then_some(plan);
         }
         let mut numbers = arguments.iter().filter_map(|text| text.parse::<u64>().ok());
         if let Some(operations) = numbers.next() {
@@ -153,8 +146,9 @@ fn growth(objects: &[Objects], operations: u32, judged: bool) -> Vec<String> {
     let (before, after) = rounds.split_at(rounds.len() / 2);
     let least = |list: &[Objects], name: &str| -> Option<i64> {
         list.iter()
-            .filter_map(|round| round.get(name).copied())
+            .filter_map(|round| round.get(name))
             .min()
+            .copied()
     };
     let grown = |name: &str| Some(least(after, name)? - least(before, name)?);
     let tasks = grown(TASKS).unwrap_or(0).max(0);
@@ -187,16 +181,8 @@ struct Verdict {
 
 impl Verdict {
     fn add(&mut self, mut round: Findings) {
-        for (test, list) in [
-            &mut round.operations,
-            &mut round.devices,
-            &mut round.leftovers,
-            &mut round.events,
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            self.findings[test].append(list);
+        for (of_test, list) in self.findings.iter_mut().zip(round.lists()) {
+            of_test.append(list);
         }
         for (key, times) in round.statistics {
             *self.statistics.entry(key).or_default() += times;

@@ -28,47 +28,37 @@ const PLATFORM_DEVICES: u32 = 6;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// Writes a number of devices to `add` or `add_async`.
-    Add { count: u32, asynchronous: bool },
+    Add(Call, u32),
     /// Writes the number of a device to `remove` or `remove_async`.
-    Remove { number: u32, asynchronous: bool },
+    Remove(Call, u32),
     /// Writes the name of a device to `bind` or `unbind` of the driver.
-    Bind { number: u32, bind: bool },
+    Bind(&'static Bus, Call, u32),
     /// Writes the name of a device to `drivers_probe` of the bus.
-    DriversProbe { number: u32 },
-    /// The same on the platform bus.
-    PlatformBind { number: u32, bind: bool },
+    DriversProbe(u32),
     /// Reads `count`.
     Count,
     /// Reads `uevent` of a device.
-    ReadUevent { number: u32 },
+    ReadUevent(u32),
     /// Writes `change` to `uevent` of a device.
-    WriteUevent { number: u32 },
+    WriteUevent(u32),
     /// Writes `change` to `uevent` of the driver.
     DriverUevent,
     /// Writes to `drivers_autoprobe` of the bus.
-    Autoprobe { on: bool },
-    /// Loads a module.
-    Insmod {
-        module: &'static str,
-        parameters: String,
-    },
+    Autoprobe(bool),
+    /// Loads a module with parameters.
+    Insmod(&'static str, String),
     /// Unloads a module.
-    Rmmod { module: &'static str },
+    Rmmod(&'static str),
 }
 
 /// The kinds of operations, to draw one.
 #[derive(Clone, Copy, Debug)]
 enum Draw {
-    Add,
-    AddAsync,
-    Remove,
-    RemoveAsync,
+    Add(Call),
+    Remove(Call),
     RemoveMissing,
-    Bind,
-    Unbind,
+    Bind(&'static Bus, Call),
     DriversProbe,
-    PlatformBind,
-    PlatformUnbind,
     Count,
     ReadUevent,
     WriteUevent,
@@ -80,15 +70,15 @@ enum Draw {
 
 /// The operations of every round.
 const ALWAYS: &[(Draw, u32)] = &[
-    (Draw::Add, 8),
-    (Draw::AddAsync, 10),
-    (Draw::Remove, 14),
-    (Draw::RemoveAsync, 14),
+    (Draw::Add(Call::Add), 8),
+    (Draw::Add(Call::AddAsync), 10),
+    (Draw::Remove(Call::Remove), 14),
+    (Draw::Remove(Call::RemoveAsync), 14),
     (Draw::RemoveMissing, 2),
-    (Draw::Bind, 8),
+    (Draw::Bind(&BUS, Call::Bind), 8),
     (Draw::DriversProbe, 6),
-    (Draw::PlatformBind, 2),
-    (Draw::PlatformUnbind, 3),
+    (Draw::Bind(&PLATFORM, Call::Bind), 2),
+    (Draw::Bind(&PLATFORM, Call::Unbind), 3),
     (Draw::Count, 3),
     (Draw::ReadUevent, 4),
     (Draw::WriteUevent, 4),
@@ -103,7 +93,7 @@ const ALWAYS: &[(Draw, u32)] = &[
 ];
 
 /// After these, a device may well be without its driver.
-const UNBINDING: &[(Draw, u32)] = &[(Draw::Unbind, 12), (Draw::Autoprobe, 2)];
+const UNBINDING: &[(Draw, u32)] = &[(Draw::Bind(&BUS, Call::Unbind), 12), (Draw::Autoprobe, 2)];
 
 /// After these, all devices may be gone.
 const UNLOADING: &[(Draw, u32)] = &[
@@ -159,47 +149,27 @@ impl Operation {
         let number = random.below(NUMBERS);
         let crowded = shared.population.load(Ordering::Relaxed) > CROWD;
         match draw {
-            Draw::Add | Draw::AddAsync if crowded => Self::Remove {
-                number,
-                asynchronous: matches!(draw, Draw::AddAsync),
-            },
-            Draw::Add => Self::Add {
-                count: 1 + random.below(4),
-                asynchronous: false,
-            },
-            Draw::AddAsync => Self::Add {
-                count: 1 + random.below(8),
-                asynchronous: true,
-            },
-            Draw::Remove | Draw::RemoveAsync => Self::Remove {
-                number,
-                asynchronous: matches!(draw, Draw::RemoveAsync),
-            },
-            Draw::RemoveMissing => Self::Remove {
-                number: NOWHERE + number,
-                asynchronous: random.below(2) == 1,
-            },
-            Draw::Bind | Draw::Unbind => Self::Bind {
-                number,
-                bind: matches!(draw, Draw::Bind),
-            },
-            Draw::DriversProbe => Self::DriversProbe { number },
-            Draw::PlatformBind | Draw::PlatformUnbind => Self::PlatformBind {
-                number: number % PLATFORM_DEVICES,
-                bind: matches!(draw, Draw::PlatformBind),
-            },
+            Draw::Add(Call::Add) if crowded => Self::Remove(Call::Remove, number),
+            Draw::Add(_) if crowded => Self::Remove(Call::RemoveAsync, number),
+            Draw::Add(Call::Add) => Self::Add(Call::Add, 1 + random.below(4)),
+            Draw::Add(call) => Self::Add(call, 1 + random.below(8)),
+            Draw::Remove(call) => Self::Remove(call, number),
+            Draw::RemoveMissing => {
+                let call = *random.of(&[Call::Remove, Call::RemoveAsync]);
+                Self::Remove(call, NOWHERE + number)
+            }
+            Draw::Bind(bus, call) if *bus == PLATFORM => {
+                Self::Bind(bus, call, number % PLATFORM_DEVICES)
+            }
+            Draw::Bind(bus, call) => Self::Bind(bus, call, number),
+            Draw::DriversProbe => Self::DriversProbe(number),
             Draw::Count => Self::Count,
-            Draw::ReadUevent => Self::ReadUevent { number },
-            Draw::WriteUevent => Self::WriteUevent { number },
+            Draw::ReadUevent => Self::ReadUevent(number),
+            Draw::WriteUevent => Self::WriteUevent(number),
             Draw::DriverUevent => Self::DriverUevent,
-            Draw::Autoprobe => Self::Autoprobe {
-                on: random.below(3) > 0,
-            },
-            Draw::Insmod(module) => Self::Insmod {
-                module,
-                parameters: parameters(module, random),
-            },
-            Draw::Rmmod(module) => Self::Rmmod { module },
+            Draw::Autoprobe => Self::Autoprobe(random.below(3) > 0),
+            Draw::Insmod(module) => Self::Insmod(module, parameters(module, random)),
+            Draw::Rmmod(module) => Self::Rmmod(module),
         }
     }
 
@@ -207,30 +177,27 @@ impl Operation {
     pub(crate) fn carry_out(&self, directory: &Path, shared: &Shared) -> Result<(), Errno> {
         let change = |by: i64| shared.population.fetch_add(by, Ordering::Relaxed);
         let bus = BUS.path;
-        let device = |number: u32| BUS.device(number as usize);
-        let write_name = |bus: &Bus, bind: bool, number: u32| {
-            let call = if bind { Call::Bind } else { Call::Unbind };
-            machine::write(&bus.file(call), &bus.device(number as usize))
-        };
+        let uevent = |number: u32| format!("{bus}/devices/{}/uevent", BUS.device(number as usize));
         match self {
-            Self::Add { count, .. } => {
-                machine::write(&format!("{bus}/{}", self.name()), &count.to_string())?;
+            Self::Add(call, count) => {
+                machine::write(&BUS.file(*call), &count.to_string())?;
                 change(i64::from(*count));
                 Ok(())
             }
-            Self::Remove { number, .. } => {
-                machine::write(&format!("{bus}/{}", self.name()), &number.to_string())?;
+            Self::Remove(call, number) => {
+                machine::write(&BUS.file(*call), &number.to_string())?;
                 change(-1);
                 Ok(())
             }
-            Self::Bind { number, bind } => write_name(&BUS, *bind, *number),
-            Self::PlatformBind { number, bind } => write_name(&PLATFORM, *bind, *number),
-            Self::DriversProbe { number } => {
-                machine::write(&format!("{bus}/drivers_probe"), &device(*number))
+            Self::Bind(bus, call, number) => {
+                machine::write(&bus.file(*call), &bus.device(*number as usize))
+            }
+            Self::DriversProbe(number) => {
+                machine::write(&BUS.file(Call::DriversProbe), &BUS.device(*number as usize))
             }
             Self::Count => machine::count().map(drop),
-            Self::ReadUevent { number } => {
-                let text = machine::read(&format!("{bus}/devices/{}/uevent", device(*number)))?;
+            Self::ReadUevent(number) => {
+                let text = machine::read(&uevent(*number))?;
                 let wanted = format!("SLOW_BUS_INDEX={number}");
                 if text.lines().any(|line| line == wanted) {
                     Ok(())
@@ -238,58 +205,47 @@ impl Operation {
                     Err(Errno::EBADMSG)
                 }
             }
-            Self::WriteUevent { number } => machine::write(
-                &format!("{bus}/devices/{}/uevent", device(*number)),
-                "change",
-            ),
+            Self::WriteUevent(number) => machine::write(&uevent(*number), "change"),
             Self::DriverUevent => {
                 machine::write(&format!("{bus}/drivers/{}/uevent", BUS.driver), "change")
             }
-            Self::Autoprobe { on } => machine::write(
+            Self::Autoprobe(on) => machine::write(
                 &format!("{bus}/drivers_autoprobe"),
                 if *on { "1" } else { "0" },
             ),
-            Self::Insmod { module, parameters } => {
+            Self::Insmod(module, parameters) => {
                 let path = directory.join(format!("{module}.ko"));
                 modules::insmod(&path, module, parameters).unwrap_or(Err(Errno::EIO))
             }
-            Self::Rmmod { module } => modules::rmmod(module).unwrap_or(Err(Errno::EIO)),
+            Self::Rmmod(module) => modules::rmmod(module).unwrap_or(Err(Errno::EIO)),
         }
     }
 
     /// Its name in the statistics.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Add {
-                asynchronous: false,
-                ..
-            } => "add",
-            Self::Add { .. } => "add_async",
-            Self::Remove {
-                asynchronous: false,
-                ..
-            } => "remove",
-            Self::Remove { .. } => "remove_async",
-            Self::Bind { bind: true, .. } => "bind",
-            Self::Bind { .. } => "unbind",
-            Self::DriversProbe { .. } => "drivers_probe",
-            Self::PlatformBind { bind: true, .. } => "platform bind",
-            Self::PlatformBind { .. } => "platform unbind",
+    pub(crate) fn name(&self) -> String {
+        let name = match self {
+            Self::Bind(bus, Call::Bind, _) if **bus == PLATFORM => "platform bind",
+            Self::Bind(bus, ..) if **bus == PLATFORM => "platform unbind",
+            Self::Add(call, _) | Self::Remove(call, _) | Self::Bind(_, call, _) => {
+                return call.to_string()
+            }
+            Self::DriversProbe(_) => return Call::DriversProbe.to_string(),
             Self::Count => "read count",
-            Self::ReadUevent { .. } => "read uevent",
-            Self::WriteUevent { .. } => "write uevent",
+            Self::ReadUevent(_) => "read uevent",
+            Self::WriteUevent(_) => "write uevent",
             Self::DriverUevent => "write driver uevent",
-            Self::Autoprobe { .. } => "drivers_autoprobe",
-            Self::Insmod { .. } => "insmod",
-            Self::Rmmod { .. } => "rmmod",
-        }
+            Self::Autoprobe(_) => "drivers_autoprobe",
+            Self::Insmod(..) => return Call::Insmod.to_string(),
+            Self::Rmmod(_) => return Call::Rmmod.to_string(),
+        };
+        name.to_owned()
     }
 
     /// Whether this may come of it, in a round of this kind and whatever the other threads do.
     pub(crate) fn may(&self, result: Result<(), Errno>, kind: Kind) -> bool {
         let unloading = kind == Kind::Unloading;
         let errnos: &[Errno] = match self {
-            Self::Remove { number, .. } if *number >= NOWHERE => {
+            Self::Remove(_, number) if *number >= NOWHERE => {
                 return match result {
                     Err(ENODEV) => true,
                     Err(ENOENT) => unloading,
@@ -297,30 +253,22 @@ impl Operation {
                 }
             }
             // The platform devices, slow_bus and its driver come and go, but not all of them.
-            Self::Rmmod {
-                module: "async_probe",
-            } if !unloading => return result == Err(Errno::EWOULDBLOCK),
+            Self::Rmmod("async_probe") if !unloading => return result == Err(Errno::EWOULDBLOCK),
 
-            Self::Add { .. } | Self::Count | Self::Autoprobe { .. } => &[],
+            Self::Add(..) | Self::Count | Self::Autoprobe(_) => &[],
             // Another thread is adding or removing it just now.
-            Self::Remove { .. } => &[ENODEV, EBUSY],
+            Self::Remove(..) => &[ENODEV, EBUSY],
             // The driver is not loaded; the device is not there, or not bound.
-            Self::Bind { bind: false, .. } | Self::PlatformBind { bind: false, .. } => {
-                &[ENOENT, ENODEV]
-            }
+            Self::Bind(_, Call::Unbind, _) => &[ENOENT, ENODEV],
             // It is bound already; it is just being added, and the task that adds it will have it
             // probed (`drivers/base/dd.c`, `dev_ready_to_probe()`).
-            Self::Bind { .. } | Self::PlatformBind { .. } => {
-                &[ENOENT, ENODEV, EBUSY, Errno::EAGAIN]
-            }
-            Self::DriversProbe { .. } => &[ENODEV, Errno::EINVAL],
-            Self::ReadUevent { .. } | Self::WriteUevent { .. } | Self::DriverUevent => {
-                &[ENOENT, ENODEV]
-            }
+            Self::Bind(..) => &[ENOENT, ENODEV, EBUSY, Errno::EAGAIN],
+            Self::DriversProbe(_) => &[ENODEV, Errno::EINVAL],
+            Self::ReadUevent(_) | Self::WriteUevent(_) | Self::DriverUevent => &[ENOENT, ENODEV],
             // It is loaded, or on its way out.
-            Self::Insmod { .. } => &[EEXIST, EBUSY],
+            Self::Insmod(..) => &[EEXIST, EBUSY],
             // It is not loaded; on its way in, or out; its insmod still waits.
-            Self::Rmmod { .. } => &[ENOENT, EBUSY, Errno::EWOULDBLOCK],
+            Self::Rmmod(_) => &[ENOENT, EBUSY, Errno::EWOULDBLOCK],
         };
         match result {
             Ok(()) => true,
@@ -336,19 +284,18 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
         match self {
-            Self::Add { count, .. } => write!(f, "{name} {count}"),
-            Self::Remove { number, .. }
-            | Self::Bind { number, .. }
-            | Self::DriversProbe { number }
-            | Self::PlatformBind { number, .. }
-            | Self::ReadUevent { number }
-            | Self::WriteUevent { number } => write!(f, "{name} {number}"),
-            Self::Count | Self::DriverUevent => f.write_str(name),
-            Self::Autoprobe { on } => write!(f, "{name} {}", u8::from(*on)),
-            Self::Insmod { module, parameters } => {
+            Self::Add(_, number)
+            | Self::Remove(_, number)
+            | Self::Bind(_, _, number)
+            | Self::DriversProbe(number)
+            | Self::ReadUevent(number)
+            | Self::WriteUevent(number) => write!(f, "{name} {number}"),
+            Self::Count | Self::DriverUevent => f.write_str(&name),
+            Self::Autoprobe(on) => write!(f, "{name} {}", u8::from(*on)),
+            Self::Insmod(module, parameters) => {
                 write!(f, "{}", format!("{name} {module} {parameters}").trim_end())
             }
-            Self::Rmmod { module } => write!(f, "{name} {module}"),
+            Self::Rmmod(module) => write!(f, "{name} {module}"),
         }
     }
 }

@@ -46,7 +46,7 @@ const COMPLAINTS: [&str; 5] = [
 ];
 
 /// How often each result of an operation came.
-pub(crate) type Statistics = BTreeMap<(&'static str, String), u32>;
+pub(crate) type Statistics = BTreeMap<(String, String), u32>;
 
 /// The findings of a round, by property.
 #[derive(Debug, Default)]
@@ -68,16 +68,24 @@ pub(crate) struct Findings {
     pub(crate) digest: (usize, u64),
 }
 
+impl Findings {
+    /// Those of each test, in order.
+    pub(crate) fn lists(&mut self) -> [&mut Vec<String>; 4] {
+        [
+            &mut self.operations,
+            &mut self.devices,
+            &mut self.leftovers,
+            &mut self.events,
+        ]
+    }
+}
+
 /// A round to be done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round<'a> {
-    /// Its number.
     pub(crate) number: u32,
-    /// The seed of the choices.
     pub(crate) seed: u64,
-    /// How many operations it has.
     pub(crate) operations: u32,
-    /// How many threads do them.
     pub(crate) threads: u32,
     /// Where the modules are.
     pub(crate) directory: &'a Path,
@@ -189,15 +197,8 @@ impl Round<'_> {
         findings
             .operations
             .extend(lock(&shared.failures).drain(..).take(ENOUGH));
-        for list in [
-            &mut findings.operations,
-            &mut findings.devices,
-            &mut findings.leftovers,
-            &mut findings.events,
-        ] {
-            for text in list.iter_mut() {
-                *text = format!("round {} ({:?}): {text}", self.number, self.kind());
-            }
+        for text in findings.lists().into_iter().flatten() {
+            *text = format!("round {} ({:?}): {text}", self.number, self.kind());
         }
         Ok(findings)
     }
