@@ -147,6 +147,15 @@ impl Benchmark {
     pub fn is_exact(&self) -> bool {
         self.identity.ns_per_instruction == Some(1)
     }
+
+    /// The unit of a time that is short.
+    pub(crate) fn unit(&self) -> &'static str {
+        if self.is_exact() {
+            "guest instructions"
+        } else {
+            "ns"
+        }
+    }
 }
 
 #[cfg(test)]

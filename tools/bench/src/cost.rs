@@ -67,53 +67,37 @@ impl Twins {
         Self::UpstreamAuxiliary,
     ];
 
-    /// The name in the tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bus => "own bus",
-            Self::Platform => "platform",
-            Self::UpstreamPlatform => "platform, upstream",
-            Self::UpstreamAuxiliary => "auxiliary, upstream",
-        }
-    }
-
     /// The modules of one of the two.
     pub fn modules(self, language: Language) -> Modules {
         use Language::{Rust, C};
-        let parent = Some("bench_parent");
-        let (devices, driver, driver_name, parent) = match (self, language) {
-            (Self::Bus, C) => ("bench_bus_in_c", None, "bench_bus_in_c", parent),
-            (Self::Bus, Rust) => ("bench_bus_rust", None, "bench_bus_rust", parent),
-            (Self::UpstreamAuxiliary, C) => (
-                "bench_auxiliary_in_c",
-                None,
-                "bench_auxiliary_in_c.bench_auxiliary_in_c",
-                parent,
-            ),
-            (Self::UpstreamAuxiliary, Rust) => (
-                "bench_auxiliary_rust",
-                None,
-                "bench_auxiliary_rust.bench_auxiliary_rust",
-                parent,
-            ),
-            (Self::Platform | Self::UpstreamPlatform, C) => {
-                let driver = "bench_platform_in_c";
-                ("bench_devices_in_c", Some(driver), driver, None)
-            }
-            (Self::Platform, Rust) => {
-                let driver = "bench_platform_rust";
-                ("bench_devices_rust", Some(driver), driver, None)
-            }
-            (Self::UpstreamPlatform, Rust) => {
-                let driver = "bench_platform_main";
-                ("bench_devices_in_c", Some(driver), driver, None)
-            }
-        };
-        Modules {
+        let own = |devices, driver_name| Modules {
             devices,
-            driver,
+            driver: None,
             driver_name,
-            parent,
+            parent: Some("bench_parent"),
+        };
+        let platform = |devices, driver| Modules {
+            devices,
+            driver: Some(driver),
+            driver_name: driver,
+            parent: None,
+        };
+        match (self, language) {
+            (Self::Bus, C) => own("bench_bus_in_c", "bench_bus_in_c"),
+            (Self::Bus, Rust) => own("bench_bus_rust", "bench_bus_rust"),
+            (Self::UpstreamAuxiliary, C) => {
+                let name = "bench_auxiliary_in_c.bench_auxiliary_in_c";
+                own("bench_auxiliary_in_c", name)
+            }
+            (Self::UpstreamAuxiliary, Rust) => {
+                let name = "bench_auxiliary_rust.bench_auxiliary_rust";
+                own("bench_auxiliary_rust", name)
+            }
+            (Self::Platform | Self::UpstreamPlatform, C) => {
+                platform("bench_devices_in_c", "bench_platform_in_c")
+            }
+            (Self::Platform, Rust) => platform("bench_devices_rust", "bench_platform_rust"),
+            (Self::UpstreamPlatform, Rust) => platform("bench_devices_in_c", "bench_platform_main"),
         }
     }
 
@@ -132,28 +116,30 @@ impl Call {
         Self::Unbind,
         Self::Remove,
     ];
+}
 
-    /// Its name in the guest's log and in the tables.
-    pub fn name(self) -> &'static str {
-        match self {
+/// Its name in the guest's log and in the tables.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
             Self::Add => "add",
             Self::Match => "match",
             Self::Bind => "bind",
             Self::Unbind => "unbind",
             Self::Remove => "remove",
-        }
+        })
     }
 }
 
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
+/// The name in the tables.
 impl fmt::Display for Twins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(match self {
+            Self::Bus => "own bus",
+            Self::Platform => "platform",
+            Self::UpstreamPlatform => "platform, upstream",
+            Self::UpstreamAuxiliary => "auxiliary, upstream",
+        })
     }
 }
 

@@ -23,25 +23,6 @@ pub enum Design {
     Bus(Bus),
 }
 
-/// The modules that a design needs beside the crate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Modules {
-    /// Registers the devices.
-    pub devices: &'static str,
-    /// Registers the driver.
-    pub driver: &'static str,
-}
-
-const BUS: Modules = Modules {
-    devices: "slow_bus",
-    driver: "slow_bus_driver",
-};
-
-const PLATFORM: Modules = Modules {
-    devices: "slow_platform_devices",
-    driver: "slow_platform_driver",
-};
-
 impl Design {
     /// Those that a kernel of this release has, in the order of the tables.
     pub fn of(release: &str) -> impl Iterator<Item = Self> {
@@ -63,12 +44,9 @@ impl Design {
         }
     }
 
-    /// Its modules.
-    pub fn modules(self) -> Modules {
-        match self {
-            Self::PlatformPreferAsync | Self::PlatformTwoPhase => PLATFORM,
-            Self::Bus(_) | Self::PreferAsyncParameter => BUS,
-        }
+    /// Whether its devices are on the platform bus, or else on the sample bus.
+    pub fn is_platform(self) -> bool {
+        matches!(self, Self::PlatformPreferAsync | Self::PlatformTwoPhase)
     }
 
     /// The parameters of the driver's module that choose it.

@@ -49,14 +49,8 @@ pub struct Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            row,
-            what,
-            measured,
-            limit,
-            ..
-        } = self;
-        write!(f, "{row}: {what} is {measured}, must be {limit}")
+        let (row, what, limit) = (&self.row, self.what, &self.limit);
+        write!(f, "{row}: {what} is {}, must be {limit}", self.measured)
     }
 }
 

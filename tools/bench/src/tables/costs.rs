@@ -2,8 +2,6 @@
 
 //! The tables of what a device costs in Rust and in C.
 
-use std::iter;
-
 use comfy_table::Table;
 
 use super::{print, table, title, Style};
@@ -35,11 +33,7 @@ pub fn costs(benchmark: &Benchmark, style: Style) -> String {
         text.push('\n');
     };
     if !benchmark.costs.is_empty() {
-        let unit = if benchmark.is_exact() {
-            "guest instructions"
-        } else {
-            "ns"
-        };
+        let unit = benchmark.unit();
         add(
             &format!("Each of so many devices: C ({unit}), and Rust over C"),
             calls(benchmark, style),
@@ -135,11 +129,8 @@ fn sizes(benchmark: &Benchmark, style: Style) -> Table {
         style,
     );
     let row = |name: &str, numbers: [Option<u64>; 6]| {
-        let numbers =
-            numbers.map(|number| number.map_or("-".to_owned(), |number| number.to_string()));
-        iter::once(name.to_owned())
-            .chain(numbers)
-            .collect::<Vec<_>>()
+        let numbers = numbers.map(|number| number.map_or("-".to_owned(), |n| n.to_string()));
+        [vec![name.to_owned()], numbers.to_vec()].concat()
     };
     let of = |module: &str| benchmark.sizes.iter().find(|size| size.module == module);
     for (c, rust, name) in MODULES {
@@ -149,19 +140,11 @@ fn sizes(benchmark: &Benchmark, style: Style) -> Table {
         }
     }
     for size in &benchmark.sizes {
-        if MODULES
-            .iter()
-            .all(|(c, rust, _)| size.module != *c && size.module != *rust)
-        {
-            let numbers = [
-                None,
-                Some(size.text),
-                None,
-                Some(size.data),
-                None,
-                Some(size.bss),
-            ];
-            table.add_row(row(&size.module, numbers));
+        let is_twin =
+            |(c, rust, _): &(&str, &str, &str)| [*c, *rust].contains(&size.module.as_str());
+        if !MODULES.iter().any(is_twin) {
+            let [text, data, bss] = [size.text, size.data, size.bss].map(Some);
+            table.add_row(row(&size.module, [None, text, None, data, None, bss]));
         }
     }
     table

@@ -14,14 +14,11 @@ pub fn designs(benchmark: &Benchmark, style: Style) -> String {
     let mut text = String::new();
     for group in &benchmark.groups {
         let firmware_ms = group.rows.first().map_or(0, |row| row.firmware_ms);
-        title(
-            &mut text,
-            style,
-            &format!(
-                "{} devices, {firmware_ms} ms of firmware each (times in ms)",
-                group.devices
-            ),
+        let line = format!(
+            "{} devices, {firmware_ms} ms of firmware each (times in ms)",
+            group.devices
         );
+        title(&mut text, style, &line);
         text += &print(rows(group, style), style);
         if let Some(cold) = group.cold {
             text += &format!(
@@ -43,15 +40,8 @@ pub fn designs(benchmark: &Benchmark, style: Style) -> String {
         );
     }
     if !benchmark.bind.is_empty() {
-        title(
-            &mut text,
-            style,
-            if benchmark.is_exact() {
-                "Devices that are bound at once (guest instructions)"
-            } else {
-                "Devices that are bound at once (ns)"
-            },
-        );
+        let line = format!("Devices that are bound at once ({})", benchmark.unit());
+        title(&mut text, style, &line);
         text += &print(bind(&benchmark.bind, style), style);
         text.push('\n');
     }
@@ -83,18 +73,8 @@ fn rows(group: &Group, style: Style) -> Table {
         table.add_row(design(row));
     }
     if let Some(idle) = group.idle {
-        let none = || "-".to_owned();
-        table.add_row([
-            "(nothing)".to_owned(),
-            none(),
-            none(),
-            none(),
-            none(),
-            none(),
-            ms(idle.insmod_ns),
-            ms(idle.rmmod_ns),
-            none(),
-        ]);
+        let (insmod, rmmod) = (ms(idle.insmod_ns), ms(idle.rmmod_ns));
+        table.add_row(["(nothing)", "-", "-", "-", "-", "-", &insmod, &rmmod, "-"]);
     }
     table
 }

@@ -14,7 +14,7 @@ use lifecycle::Event;
 use super::probes::Probes;
 use super::system::{self, insmod, rmmod, settle, sleep_until, timed, try_rmmod, Result};
 use crate::kmsg::{mark, Log};
-use crate::samples::BUS;
+use crate::samples::{self, BUS, PLATFORM};
 use crate::sysfs;
 
 const UNRELATED: &str = "unrelated";
@@ -129,10 +129,21 @@ pub(crate) fn row(design: Design, devices: usize, firmware_ms: u32) -> Result<Ro
     })
 }
 
+/// The bus of a design.
+fn bus(design: Design) -> &'static samples::Bus {
+    if design.is_platform() {
+        &PLATFORM
+    } else {
+        &BUS
+    }
+}
+
 /// Writes to a file of the bus.
 fn add(file: &str, devices: usize) -> Result<()> {
-    sysfs::put(format!("{}/{file}", BUS.path), &devices.to_string())?;
-    Ok(())
+    Ok(sysfs::put(
+        format!("{}/{file}", BUS.path),
+        devices.to_string(),
+    )?)
 }
 
 /// The events until now.
@@ -152,10 +163,10 @@ fn expected(design: Design, devices: usize, firmware_ms: u32) -> Result<Duration
 }
 
 fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Result<Life> {
-    let modules = design.modules();
+    let bus = bus(design);
     let two_phases = design == Design::PlatformTwoPhase;
     let there = if design.driver_first() { 0 } else { devices };
-    insmod(modules.devices, &format!("devices={there}"))?;
+    insmod(bus.devices, &format!("devices={there}"))?;
     if during == During::UnrelatedRmmod {
         insmod(UNRELATED, "")?;
     }
@@ -171,19 +182,19 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
                 During::Nothing => Ok((Ok(()), 0)),
                 During::UnrelatedInsmod => Ok((Ok(()), insmod(UNRELATED, "")?)),
                 During::UnrelatedRmmod => Ok((Ok(()), rmmod(UNRELATED)?)),
-                During::OwnRmmod => try_rmmod(modules.driver),
+                During::OwnRmmod => try_rmmod(bus.module),
             })
             .map_err(|error| error.to_string())
     });
 
     sleep_until(began)?;
     if !design.driver_first() {
-        mark(modules.driver)?;
+        mark(bus.module)?;
     }
     let parameters = format!("{} firmware_ms={firmware_ms}", design.parameters());
-    let insmod = insmod(modules.driver, &parameters)?;
+    let insmod = insmod(bus.module, &parameters)?;
     let arrival = if design.driver_first() {
-        mark(modules.devices)?;
+        mark(bus.devices)?;
         Some(timed(|| add("add_async", devices))?.1)
     } else {
         None
@@ -210,12 +221,12 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
 
     settle(SETTLE)?;
     if !gone {
-        rmmod(modules.driver)?;
+        rmmod(bus.module)?;
     }
     if during == During::UnrelatedInsmod {
         rmmod(UNRELATED)?;
     }
-    rmmod(modules.devices)?;
+    rmmod(bus.devices)?;
     Ok(Life {
         insmod,
         arrival,
@@ -227,15 +238,15 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
 
 /// Adds devices to a driver that binds them at once.
 pub(crate) fn bind(design: Design, devices: usize) -> Result<Bind> {
-    let modules = design.modules();
-    insmod(modules.devices, "devices=0")?;
+    let bus = bus(design);
+    insmod(bus.devices, "devices=0")?;
     insmod(
-        modules.driver,
+        bus.module,
         &format!("{} firmware_ms=0", design.parameters()),
     )?;
     settle(SETTLE)?;
     let mut log = Log::open()?;
-    mark(modules.devices)?;
+    mark(bus.devices)?;
     let ((), took) = timed(|| add("add", devices))?;
     let mut probes = Probes::of(read(&mut log)?, false);
     while probes.bound < devices {
@@ -251,8 +262,8 @@ pub(crate) fn bind(design: Design, devices: usize) -> Result<Bind> {
     } else {
         probes.until.0 * 1000
     };
-    rmmod(modules.driver)?;
-    rmmod(modules.devices)?;
+    rmmod(bus.module)?;
+    rmmod(bus.devices)?;
     Ok(Bind {
         design,
         devices,
