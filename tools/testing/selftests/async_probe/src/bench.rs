@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lifecycle::event::Call;
+use lifecycle::laws::designs::{self, Promise};
 use lifecycle::laws::mutant::Console;
 use lifecycle::laws::one_at_a_time::under_way;
 use lifecycle::laws::{self, Law, Verdict};
@@ -22,7 +23,7 @@ use crate::kmsg::Log;
 use crate::modules::{self, Modules};
 use crate::order::Order;
 use crate::recording::{self, Recording};
-use crate::samples::{self, Bus, Driver};
+use crate::samples::{self, Bus, Driver, Sample};
 use crate::{ensure, Failure};
 
 /// How long to wait for what must come. Far longer than any probe of the tests.
@@ -120,9 +121,7 @@ impl<'a> Bench<'a> {
         let path = self.modules.path(module);
         let parameters = parameters.to_owned();
         self.loaded.push(module);
-        self.background.push(std::thread::spawn(move || {
-            modules::insmod(&path, module, &parameters)
-        }));
+        self.in_background(move || modules::insmod(&path, module, &parameters));
     }
 
     /// Does `work` in a thread of its own. [`join()`](Self::join) waits for it.
@@ -240,9 +239,6 @@ impl<'a> Bench<'a> {
         errno: Errno,
     ) -> Result<(), Failure> {
         let result = modules::rmmod(module)?;
-        if result.is_ok() {
-            self.loaded.retain(|loaded| *loaded != module);
-        }
         ensure(&format!("rmmod {module}"), &result, &Err(errno))
     }
 
@@ -286,10 +282,8 @@ impl<'a> Bench<'a> {
         law: &Console,
     ) -> Result<Result<usize, String>, Failure> {
         let lines = self.lines()?.iter();
-        let console: String = lines
-            .map(|line| format!("[    0.000000] {line}\n"))
-            .collect();
-        Ok((law.check)(&console))
+        let console = lines.map(|line| format!("[    0.000000] {line}\n"));
+        Ok((law.check)(&console.collect::<String>()))
     }
 
     /// Waits until the events are as wanted.
@@ -299,13 +293,10 @@ impl<'a> Bench<'a> {
         is_there: impl Fn(&[Event]) -> bool,
     ) -> Result<(), Failure> {
         if self.log.wait(PATIENCE, is_there)? {
-            Ok(())
-        } else {
-            Err(Failure::assertion(
-                wanted,
-                format!("nothing of it after {} seconds", PATIENCE.as_secs()),
-            ))
+            return Ok(());
         }
+        let seen = format!("nothing of it after {} seconds", PATIENCE.as_secs());
+        Err(Failure::assertion(wanted, seen))
     }
 
     /// Waits until a probe of the device has begun.
@@ -390,6 +381,27 @@ impl<'a> Bench<'a> {
         Ok(law.demand(&self.life()?, at_least)?)
     }
 
+    /// Demands that the call which brought what comes second, and the probes that it set off, have
+    /// kept this promise.
+    pub(crate) fn keeps_promise(
+        &mut self,
+        sample: Sample,
+        order: Order,
+        devices: usize,
+        promise: Promise,
+    ) -> Result<(), Failure> {
+        let (call, on) = sample.second(order);
+        let driver = sample.bus().driver;
+        Ok(designs::check(
+            &self.life()?,
+            call,
+            on,
+            driver,
+            devices,
+            promise,
+        )?)
+    }
+
     /// The result of the first probe of each device that the driver has tried until now.
     pub(crate) fn first_results(
         &mut self,
@@ -422,10 +434,9 @@ impl<'a> Bench<'a> {
     ) -> Result<(), Failure> {
         let life = self.life()?;
         let first = |name: &str| {
-            let mut probes = life.of(Kind::Probe).map(|(_, probe)| probe);
-            probes
-                .find(|probe| probe.on == name)
-                .map(|probe| probe.began)
+            let mut probes = life.of(Kind::Probe);
+            let first = probes.find(|(_, probe)| probe.on == name);
+            first.map(|(_, probe)| probe.began)
         };
         ensure(
             &format!("where in the log {device} is probed, which is gone"),

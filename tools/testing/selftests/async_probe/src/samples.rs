@@ -75,10 +75,9 @@ impl Bus {
 
     /// How many of the first `devices` devices are bound to the driver.
     pub(crate) fn bound(&self, devices: usize) -> usize {
-        let numbers = 0..devices;
-        numbers
-            .filter(|number| driver_of(&self.device(*number)).as_deref() == Some(self.driver))
-            .count()
+        let drivers = (0..devices).map(|number| driver_of(&self.device(number)));
+        let bound = drivers.filter(|driver| driver.as_deref() == Some(self.driver));
+        bound.count()
     }
 
     /// Waits until as many of the first `devices` devices are bound to the driver. The test fails
@@ -224,23 +223,19 @@ impl Sample {
         let bus = self.bus();
         match (self, order) {
             (_, Order::DevicesFirst) => (Call::Insmod, bus.module),
-            (Self::Platform(_), Order::DriverFirst) => (Call::Insmod, bus.devices),
-            (Self::Bus(design), Order::DriverFirst) if design.row().registers_devices => {
+            (Self::Platform(_), _) => (Call::Insmod, bus.devices),
+            (Self::Bus(design), _) if design.row().registers_devices => {
                 (Call::AddAsync, bus.devices)
             }
-            (Self::Bus(_), Order::DriverFirst) => (Call::Add, bus.devices),
+            (Self::Bus(_), _) => (Call::Add, bus.devices),
         }
     }
 
     /// Whether the task that makes this call probes.
     pub(crate) fn probes_in_caller(self, order: Order) -> bool {
         match self {
-            Self::Platform(probe_type) => {
-                matches!(
-                    probe_type,
-                    ProbeType::DefaultStrategy | ProbeType::ForceSynchronous
-                )
-            }
+            Self::Platform(ProbeType::DefaultStrategy | ProbeType::ForceSynchronous) => true,
+            Self::Platform(_) => false,
             Self::Bus(design) => promise(design, order).probes == Probes::InCaller,
         }
     }
@@ -294,30 +289,21 @@ impl Driver {
     }
 
     /// The same with a file for each device.
-    #[must_use]
-    pub(crate) fn own_files(self) -> Self {
-        Self {
-            own_files: true,
-            ..self
-        }
+    pub(crate) fn own_files(mut self) -> Self {
+        self.own_files = true;
+        self
     }
 
     /// The same, as quick as it goes.
-    #[must_use]
-    pub(crate) fn quick(self) -> Self {
-        Self {
-            firmware_ms: 0,
-            ..self
-        }
+    pub(crate) fn quick(mut self) -> Self {
+        self.firmware_ms = 0;
+        self
     }
 
     /// The same, with a quick probe and a slow second phase.
-    #[must_use]
-    pub(crate) fn two_phases(self) -> Self {
-        Self {
-            two_phases: true,
-            ..self
-        }
+    pub(crate) fn two_phases(mut self) -> Self {
+        self.two_phases = true;
+        self
     }
 }
 

@@ -12,7 +12,7 @@
 use std::process::ExitCode;
 
 use lifecycle::laws::default_type;
-use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
+use lifecycle::laws::designs::{Insmod, Probes, Promise};
 use lifecycle::ProbeType;
 
 use crate::samples::{Driver, Sample, PLATFORM};
@@ -20,110 +20,64 @@ use crate::{ktap, skip, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
-/// Whether the command line asks for this driver to be probed asynchronously.
-#[derive(Clone, Copy, PartialEq)]
-enum CommandLine {
-    /// It must not ask.
-    Silent,
-    /// It must ask.
-    Asks,
-}
-
-impl CommandLine {
-    /// Whether the machine was booted this way.
-    fn check(self) -> Result<(), Failure> {
-        const OPTION: &str = "driver_async_probe=";
-        let line = sysfs::read("/proc/cmdline")?;
-        // The last one wins, and `*` turns the list around.
-        let names: Vec<_> = line
-            .split_whitespace()
-            .filter_map(|option| option.strip_prefix(OPTION))
-            .next_back()
-            .map_or(Vec::new(), |names| names.split(',').collect());
-        let asks = names.contains(&"*") != names.contains(&PLATFORM.driver);
-        match (self, asks) {
-            (Self::Silent, true) => {
-                skip(format!("the command line has {OPTION}{}", PLATFORM.driver))
-            }
-            (Self::Asks, false) => skip(format!(
-                "needs {OPTION}{} on the command line",
-                PLATFORM.driver
-            )),
-            _ => Ok(()),
-        }
+/// The command line must ask for this driver to be probed asynchronously, or must not.
+fn command_line(must_ask: bool) -> Result<(), Failure> {
+    const OPTION: &str = "driver_async_probe=";
+    let (line, driver) = (sysfs::read("/proc/cmdline")?, PLATFORM.driver);
+    // The last one wins, and `*` turns the list around.
+    let mut lists = line
+        .split_whitespace()
+        .filter_map(|option| option.strip_prefix(OPTION));
+    let has = |list: &str, name: &str| list.split(',').any(|of_list| of_list == name);
+    let asks = lists
+        .next_back()
+        .is_some_and(|list| has(list, "*") != has(list, driver));
+    match (must_ask, asks) {
+        (false, true) => skip(format!("the command line has {OPTION}{driver}")),
+        (true, false) => skip(format!("needs {OPTION}{driver} on the command line")),
+        _ => Ok(()),
     }
 }
 
-/// Which modules are loaded with `async_probe`.
-#[derive(Clone, Copy)]
-struct Asked {
-    driver: bool,
-    devices: bool,
-}
-
-const NONE: Asked = Asked {
-    driver: false,
-    devices: false,
-};
-const DRIVER: Asked = Asked {
-    driver: true,
-    devices: false,
-};
-const OTHER: Asked = Asked {
-    driver: false,
-    devices: true,
-};
-
+/// One of the modules may be loaded with `async_probe`.
 fn default_type(
     bench: &mut Bench,
     order: Order,
     probe_type: ProbeType,
-    asked: Asked,
+    asks: Option<&str>,
     probes: Probes,
 ) -> Result<(), Failure> {
-    let with = |parameters: String, asked| {
-        if asked {
-            parameters + " async_probe"
-        } else {
-            parameters
-        }
-    };
     let mut modules = [
-        (
-            PLATFORM.devices,
-            with(format!("devices={DEVICES}"), asked.devices),
-        ),
-        (
-            PLATFORM.module,
-            with(Driver::slow(probe_type).to_string(), asked.driver),
-        ),
+        (PLATFORM.devices, format!("devices={DEVICES}")),
+        (PLATFORM.module, Driver::slow(probe_type).to_string()),
     ];
     if order == Order::DriverFirst {
         modules.reverse();
     }
     for (module, parameters) in &modules {
-        bench.insmod(module, parameters)?;
+        let more = if asks == Some(module) {
+            " async_probe"
+        } else {
+            ""
+        };
+        bench.insmod(module, &format!("{parameters}{more}"))?;
     }
     bench.wait_for_ends(DEVICES)?;
     // A log of lines shows of the driver's insmod that it asks, and not what the command line does.
-    let default = probe_type == ProbeType::DefaultStrategy;
-    let cases = order == Order::DevicesFirst && asked.driver && default;
+    let cases = order == Order::DevicesFirst
+        && asks == Some(PLATFORM.module)
+        && probe_type == ProbeType::DefaultStrategy;
     bench.keeps(&default_type::LAW, usize::from(cases))?;
-    let second_asks = match order {
-        Order::DevicesFirst => asked.driver,
-        Order::DriverFirst => asked.devices,
-    };
-    let returns = match probes == Probes::InParallel && second_asks {
-        true => Insmod::Returns,
-        false => Insmod::Waits,
-    };
+    let sample = Sample::from(probe_type);
+    let second_asks = asks == Some(sample.second(order).1);
     let promise = Promise {
-        call: returns,
+        call: match probes == Probes::InParallel && second_asks {
+            true => Insmod::Returns,
+            false => Insmod::Waits,
+        },
         probes,
     };
-    let (life, (call, on)) = (bench.life()?, Sample::from(probe_type).second(order));
-    designs::check(&life, call, on, PLATFORM.driver, DEVICES, promise)?;
-    Ok(())
+    bench.keeps_promise(sample, order, DEVICES, promise)
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -132,55 +86,49 @@ pub(crate) fn main() -> ExitCode {
 
     let mut tests = Vec::new();
     for order in Order::BOTH {
-        for (name, line, probe_type, asked, probes) in [
-            (
-                "DEFAULT is synchronous",
-                CommandLine::Silent,
-                Default,
-                NONE,
-                InCaller,
-            ),
+        for (name, must_ask, probe_type, asks, probes) in [
+            ("DEFAULT is synchronous", false, Default, None, InCaller),
             (
                 "DEFAULT asked by async_probe",
-                CommandLine::Silent,
+                false,
                 Default,
-                DRIVER,
+                Some(PLATFORM.module),
                 InParallel,
             ),
             (
                 "DEFAULT, async_probe for the devices",
-                CommandLine::Silent,
+                false,
                 Default,
-                OTHER,
+                Some(PLATFORM.devices),
                 InCaller,
             ),
             (
                 "FORCE ignores async_probe",
-                CommandLine::Silent,
+                false,
                 Force,
-                DRIVER,
+                Some(PLATFORM.module),
                 InCaller,
             ),
             (
                 "DEFAULT asked by the command line",
-                CommandLine::Asks,
+                true,
                 Default,
-                NONE,
+                None,
                 InParallel,
             ),
             (
                 "FORCE ignores the command line",
-                CommandLine::Asks,
+                true,
                 Force,
-                NONE,
+                None,
                 InCaller,
             ),
         ] {
             tests.push(Test::new(
                 format!("default_type: {name}, {order}"),
                 move |bench| {
-                    line.check()?;
-                    default_type(bench, order, probe_type, asked, probes)
+                    command_line(must_ask)?;
+                    default_type(bench, order, probe_type, asks, probes)
                 },
             ));
         }

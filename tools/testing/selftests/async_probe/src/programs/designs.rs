@@ -14,7 +14,7 @@ use lifecycle::laws::designs;
 use nix::errno::Errno;
 
 use crate::kernel::probing;
-use crate::samples::{designs, promise, Driver, Sample, BUS};
+use crate::samples::{designs, promise, Driver, BUS};
 use crate::slow::slow_ms;
 use crate::test_modules::DRIVER_TEST;
 use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
@@ -25,9 +25,7 @@ const DEVICES: usize = 4;
 fn keeps_its_promise(bench: &mut Bench, design: Design, order: Order) -> Result<(), Failure> {
     bench.load(order, DEVICES, Driver::slow(design), "")?;
     bench.wait_for_ends(DEVICES)?;
-    let (call, on) = Sample::from(design).second(order);
-    let promise = promise(design, order);
-    designs::check(&bench.life()?, call, on, BUS.driver, DEVICES, promise)?;
+    bench.keeps_promise(design.into(), order, DEVICES, promise(design, order))?;
     BUS.wait_until_bound(DEVICES, DEVICES)
 }
 

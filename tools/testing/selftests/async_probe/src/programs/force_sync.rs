@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use lifecycle::designs::Design;
-use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
+use lifecycle::laws::designs::{Insmod, Probes, Promise};
 use lifecycle::laws::force_sync;
 use lifecycle::ProbeType;
 
@@ -18,13 +18,11 @@ const DEVICES: usize = 3;
 fn force_sync(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
     bench.load(order, DEVICES, Driver::slow(sample), "async_probe")?;
     bench.keeps(&force_sync::LAW, DEVICES)?;
-    let (life, (call, on)) = (bench.life()?, sample.second(order));
     let promise = Promise {
         call: Insmod::Waits,
         probes: Probes::InCaller,
     };
-    designs::check(&life, call, on, sample.bus().driver, DEVICES, promise)?;
-    Ok(())
+    bench.keeps_promise(sample, order, DEVICES, promise)
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
-use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
+use lifecycle::laws::designs::{Insmod, Probes, Promise};
 use lifecycle::laws::insmod_waits;
 use lifecycle::ProbeType;
 
@@ -28,13 +28,11 @@ fn insmod_waits(
     // A log of lines shows it of an insmod that registers the driver.
     let cases = order == Order::DevicesFirst && insmod == Insmod::Waits;
     bench.keeps(&insmod_waits::LAW, usize::from(cases))?;
-    let (life, (call, module)) = (bench.life()?, sample.second(order));
     let promise = Promise {
         call: insmod,
         probes: Probes::InParallel,
     };
-    designs::check(&life, call, module, sample.bus().driver, DEVICES, promise)?;
-    Ok(())
+    bench.keeps_promise(sample, order, DEVICES, promise)
 }
 
 pub(crate) fn main() -> ExitCode {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
-use lifecycle::laws::designs::{self, Insmod, Probes, Promise};
+use lifecycle::laws::designs::{Insmod, Probes, Promise};
 use lifecycle::laws::register_returns;
 use lifecycle::ProbeType;
 
@@ -18,22 +18,19 @@ const DEVICES: usize = 4;
 fn register_returns(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Failure> {
     bench.load(order, DEVICES, Driver::slow(sample), "")?;
     bench.wait_for_ends(DEVICES)?;
-    let (driver, life) = (sample.bus().driver, bench.life()?);
     if order == Order::DevicesFirst {
         bench.keeps(&register_returns::LAW, 1)?;
-        register_returns::check_slow(&life, driver, DEVICES)?;
+        register_returns::check_slow(&bench.life()?, sample.bus().driver, DEVICES)?;
     }
     // All probes run at once. An insmod waits for them, a write to `add` of the bus does not.
-    let (call, on) = sample.second(order);
     let promise = Promise {
-        call: match call {
+        call: match sample.second(order).0 {
             Call::Insmod => Insmod::Waits,
             _ => Insmod::Returns,
         },
         probes: Probes::InParallel,
     };
-    designs::check(&life, call, on, driver, DEVICES, promise)?;
-    Ok(())
+    bench.keeps_promise(sample, order, DEVICES, promise)
 }
 
 pub(crate) fn main() -> ExitCode {
