@@ -149,13 +149,10 @@ pub(crate) fn write(call: Call, on: &str) -> Result<(), Failure> {
     let (path, text) = match call {
         Call::Bind | Call::Unbind => (format!("{bus}/drivers/{NAME}/{call}"), on),
         Call::DriversProbe => (format!("{bus}/drivers_probe"), on),
-        // To the bus a device that is unplugged is one that is removed.
         call => {
-            let file = if call == Call::Unplug {
-                Call::Remove
-            } else {
-                call
-            };
+            // To the bus a device that is unplugged is one that is removed.
+            let unplug = call == Call::Unplug;
+            let file = if unplug { Call::Remove } else { call };
             (format!("{bus}/{file}"), on.rsplit('.').next().unwrap_or(on))
         }
     };
@@ -188,31 +185,27 @@ pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
             bench.wait_for_ends(2)
         }),
         ("one_at_a_time", _) => life("", load_and_unload),
-        ("unbind_waits", _) => Life {
-            parameters: "devices=1 slow_ms=300",
-            act: |bench| {
-                load_in_flight(bench)?;
-                write(Call::Unbind, DEVICE)?;
-                later();
-                Ok(())
-            },
-            judge: None,
-        },
+        ("unbind_waits", _) => life("devices=1 slow_ms=300", |bench| {
+            load_in_flight(bench)?;
+            write(Call::Unbind, DEVICE)?;
+            later();
+            Ok(())
+        }),
         ("rmmod_waits", "driver_is_left") => life("", load_and_unload),
-        ("rmmod_waits", _) => Life {
+        ("rmmod_waits", _) => {
             // rmmod itself takes seconds where objects are released late.
-            parameters: if kernel::has("DEBUG_KOBJECT_RELEASE") {
+            let is_late = kernel::has("DEBUG_KOBJECT_RELEASE");
+            let parameters = if is_late {
                 "slow_ms=15000"
             } else {
                 "slow_ms=300"
-            },
-            act: |bench| {
+            };
+            life(parameters, |bench| {
                 load_in_flight(bench)?;
                 bench.rmmod(DRIVER)?;
                 bench.wait_for_ends(2)
-            },
-            judge: None,
-        },
+            })
+        }
         ("provider_pinned", _) => life("own_bus=0", |bench| {
             bench.insmod(BUS, "")?;
             load(bench)?;
@@ -226,16 +219,12 @@ pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
             bench.free_workers()?;
             bench.rmmod(DRIVER)
         }),
-        ("gone_during_probe", _) => Life {
-            parameters: "devices=1 slow_ms=300",
-            act: |bench| {
-                load_in_flight(bench)?;
-                write(Call::Remove, DEVICE)?;
-                later();
-                Ok(())
-            },
-            judge: None,
-        },
+        ("gone_during_probe", _) => life("devices=1 slow_ms=300", |bench| {
+            load_in_flight(bench)?;
+            write(Call::Remove, DEVICE)?;
+            later();
+            Ok(())
+        }),
         ("deferral", _) => life("defers", |bench| {
             load(bench)?;
             sleep(Duration::from_millis(1500));
@@ -243,9 +232,8 @@ pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
         }),
         ("failed_probe", _) => life("fails", load),
         ("probe_remove_probe", _) => Life {
-            parameters: "",
-            act: load,
             judge: Some(|log| says(probe_remove_probe::second_succeeds(log.life, NAME).map(drop))),
+            ..life("", load)
         },
         ("uevent_order", _) => life("", load_and_unload),
         ("nothing_outlives", _) => life("devices=1", |bench| {
@@ -282,8 +270,6 @@ pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
             }),
         },
         ("numa", _) => Life {
-            parameters: "",
-            act: load,
             judge: Some(|log| {
                 let nodes = BTreeMap::from([0, 1].map(|number| (format!("{NAME}.{number}"), 0)));
                 match numa::check(log.recorded, &nodes) {
@@ -292,6 +278,7 @@ pub(crate) fn life(law: &Law, mutant: &Mutant) -> Option<Life> {
                     Err(violation) => Err(violation.to_string()),
                 }
             }),
+            ..life("", load)
         },
         ("single_slot", _) => life("devices=1 two_drivers", |bench| {
             bench.occupy_workers()?;

@@ -20,8 +20,7 @@ use lifecycle::laws::law::Law;
 use lifecycle::laws::mutant::{Mutant, MutantKind};
 use lifecycle::laws::mutants::{all, broken};
 use lifecycle::laws::LAWS;
-use lifecycle::Life;
-use lifecycle::Probing;
+use lifecycle::{Life, Probing};
 use live::Broken;
 
 use crate::kernel::probing;
@@ -107,10 +106,7 @@ fn is_here(mutant: &Mutant) -> bool {
 
 /// All laws have been broken, and every breach that this kernel allows was caught.
 fn score(bench: &mut Bench) -> Result<(), Failure> {
-    let caught = CAUGHT
-        .lock()
-        .map(|caught| caught.clone())
-        .unwrap_or_default();
+    let caught = CAUGHT.lock().map(|of| of.clone()).unwrap_or_default();
     let with = || LAWS.iter().filter(|law| !law.mutants.is_empty());
     let mut here = 0;
     for law in with() {
