@@ -3,8 +3,8 @@
 //! All guest programs in one file, as in busybox: the name with which it is called says which of
 //! them is meant. So they are linked once, and the guest has their common code once.
 //!
-//! Each program under `src/programs` is one topic: it makes a list of [`ktap::Test`]s and hands it
-//! to [`ktap::run`]. Every test gets a [`Bench`], on which it loads modules, binds devices and
+//! Each program under `src/programs` is one topic, and most are a list of [`ktap::Test`]s, which
+//! [`ktap::run`] runs. Every test gets a [`Bench`], on which it loads modules, binds devices and
 //! reads the log; whatever it leaves behind is cleaned up after it.
 //!
 //! The programs run as root on any machine that has the modules. They look for them in the
@@ -41,68 +41,78 @@ use failure::{ensure, skip, Failure};
 use ktap::Test;
 use order::Order;
 
-/// Declares the programs, each of which is a module with a `main()`.
+/// What a program does: it is a list of tests, or has a `main()` of its own.
+macro_rules! program {
+    ($name:ident tests) => {
+        || ktap::run(programs::$name::tests())
+    };
+    ($name:ident main) => {
+        programs::$name::main
+    };
+}
+
+/// Declares the programs, each of which is a module.
 macro_rules! programs {
-    ($($name:ident,)*) => {
+    ($($name:ident::$kind:ident,)*) => {
         mod programs {
             $(pub(crate) mod $name;)*
         }
 
         /// The programs, by their names.
         const PROGRAMS: &[(&str, fn() -> ExitCode)] =
-            &[$((stringify!($name), programs::$name::main),)*];
+            &[$((stringify!($name), program!($name $kind)),)*];
     };
 }
 
 programs! {
-    autoprobe_off,
-    bus_lifetime,
-    check_driver,
-    containment,
-    convoy,
-    default_type,
-    deferral,
-    designs,
-    domain,
-    failed_probe,
-    fault_injection,
-    firmware_in_probe,
-    force_sync,
-    gone_before_probe,
-    gone_during_probe,
-    insmod_waits,
-    killed_loader,
-    kunit,
-    manual_bind_sync,
-    measure,
-    module_param,
-    module_text,
-    mutants,
-    nested_probe,
-    numa,
-    order_of_arrival,
-    parallel_efficiency,
-    pci,
-    probe_analyze,
-    probe_remove_probe,
-    provider_pinned,
-    random_lives,
-    ready_before_probe,
-    reboot_in_flight,
-    recorder,
-    register_returns,
-    rmmod_refused,
-    rmmod_waits,
-    second_phase,
-    second_phase_in_flight,
-    shutdown_bound,
-    single_slot,
-    splats,
-    stress,
-    surprise_removal,
-    two_phase,
-    uevent_order,
-    unbind_waits,
+    autoprobe_off::tests,
+    bus_lifetime::tests,
+    check_driver::main,
+    containment::main,
+    convoy::tests,
+    default_type::tests,
+    deferral::tests,
+    designs::tests,
+    domain::tests,
+    failed_probe::tests,
+    fault_injection::main,
+    firmware_in_probe::tests,
+    force_sync::tests,
+    gone_before_probe::tests,
+    gone_during_probe::tests,
+    insmod_waits::tests,
+    killed_loader::main,
+    kunit::tests,
+    manual_bind_sync::tests,
+    measure::main,
+    module_param::tests,
+    module_text::tests,
+    mutants::tests,
+    nested_probe::tests,
+    numa::tests,
+    order_of_arrival::tests,
+    parallel_efficiency::tests,
+    pci::tests,
+    probe_analyze::tests,
+    probe_remove_probe::tests,
+    provider_pinned::tests,
+    random_lives::tests,
+    ready_before_probe::tests,
+    reboot_in_flight::main,
+    recorder::tests,
+    register_returns::tests,
+    rmmod_refused::tests,
+    rmmod_waits::tests,
+    second_phase::tests,
+    second_phase_in_flight::main,
+    shutdown_bound::main,
+    single_slot::tests,
+    splats::main,
+    stress::main,
+    surprise_removal::tests,
+    two_phase::tests,
+    uevent_order::tests,
+    unbind_waits::tests,
 }
 
 fn main() -> ExitCode {

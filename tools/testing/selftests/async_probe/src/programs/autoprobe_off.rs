@@ -3,7 +3,6 @@
 //! While `drivers_autoprobe` of the bus is 0, neither a driver nor a device that comes is bound;
 //! `drivers_probe` binds one device.
 
-use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use lifecycle::event::Call;
 use lifecycle::laws::autoprobe_off;
 
 use crate::samples::{designs, Driver, Sample, BUS};
-use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+use crate::{ensure, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -38,11 +37,11 @@ fn autoprobe_off(bench: &mut Bench, design: Design) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let tests = designs().into_iter().map(|design| {
         Test::new(format!("autoprobe_off: {design}"), move |bench| {
             autoprobe_off(bench, design)
         })
     });
-    ktap::run(tests.collect())
+    tests.collect()
 }

@@ -4,13 +4,11 @@
 //! exist are refused without a leak, devices live as long as there is a reference to them, and a
 //! bus waits for that.
 
-use std::process::ExitCode;
-
 use lifecycle::Probing;
 
 use crate::kernel::probing;
 use crate::test_modules::BUS_TEST;
-use crate::{ensure, ktap, Bench, Failure, Test};
+use crate::{ensure, Bench, Failure, Test};
 
 /// The line with which a bus is gone, and with it all its devices.
 const GONE: &str = "unregistered";
@@ -69,7 +67,7 @@ fn lives<'a>(lines: &[&'a str]) -> Vec<Life<'a>> {
         .collect()
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     // The driver adds a device in each of its lives.
     let nested: &[&str] = match probing() {
         Probing::Once => &["freed 10", "freed 9", "unregistered"],
@@ -144,5 +142,5 @@ pub(crate) fn main() -> ExitCode {
             scenario(bench, of, expected)
         })
     });
-    ktap::run(tests.into())
+    tests.into()
 }

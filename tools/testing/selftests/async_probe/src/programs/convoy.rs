@@ -7,7 +7,6 @@
 
 //@ plain: rmmod is judged to 5 ms, and with kprobes in place it takes 18 ms instead of 12
 
-use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::Duration;
@@ -21,7 +20,7 @@ use lifecycle::{Micros, ProbeType};
 
 use crate::samples::{designs, Driver, Sample};
 use crate::slow::slow_ms;
-use crate::{kernel, ktap, modules, Bench, Failure, Order, Test};
+use crate::{kernel, modules, Bench, Failure, Order, Test};
 
 /// A module that has nothing to do with the others.
 const UNRELATED: &str = "unrelated";
@@ -122,7 +121,7 @@ fn rmmod_waits(bench: &mut Bench) -> Result<(), Failure> {
     bench.keeps(&convoy::LAW, 1)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let one_phase = Driver::slow(ProbeType::PreferAsynchronous);
     let platform = [("1", one_phase), ("2", one_phase.two_phases())];
     let platform = platform.map(|(phases, driver)| (format!("platform, phases={phases}"), driver));
@@ -146,5 +145,5 @@ pub(crate) fn main() -> ExitCode {
         })
         .collect();
     tests.push(Test::new("convoy: rmmod beside prefer_async", rmmod_waits));
-    ktap::run(tests)
+    tests
 }

@@ -9,14 +9,12 @@
 
 //@ boots: plain two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::laws::default_type;
 use lifecycle::laws::designs::{Insmod, Probes, Promise};
 use lifecycle::ProbeType;
 
 use crate::samples::{Driver, Sample, PLATFORM};
-use crate::{ktap, skip, sysfs, Bench, Failure, Order, Test};
+use crate::{skip, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -80,7 +78,7 @@ fn default_type(
     bench.keeps_promise(sample, order, DEVICES, promise)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     use ProbeType::{DefaultStrategy as Default, ForceSynchronous as Force};
     use Probes::{InCaller, InParallel};
 
@@ -133,5 +131,5 @@ pub(crate) fn main() -> ExitCode {
             ));
         }
     }
-    ktap::run(tests)
+    tests
 }

@@ -5,15 +5,13 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::event::Call;
 use lifecycle::laws::deferral;
 use lifecycle::life::{Kind, Span};
 
 use crate::samples::{driver_of, Bus, BUS, PLATFORM};
 use crate::test_modules::DRIVER_TEST;
-use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+use crate::{ensure, sysfs, Bench, Failure, Order, Test};
 
 /// The device was deferred before its supplier was bound, and has been bound since.
 fn tried_again(bench: &mut Bench, device: &str, supplier: &str) -> Result<(), Failure> {
@@ -92,7 +90,7 @@ fn unloaded(bench: &mut Bench, design: &str) -> Result<(), Failure> {
     ensure("driver", &driver_of(&BUS.device(0)), &None)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for design in ["sync", "prefer_async", "driver_attach", "exclusive_attach"] {
         for order in Order::BOTH {
@@ -114,5 +112,5 @@ pub(crate) fn main() -> ExitCode {
             ));
         }
     }
-    ktap::run(tests)
+    tests
 }

@@ -6,8 +6,6 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::designs;
@@ -17,7 +15,7 @@ use crate::kernel::probing;
 use crate::samples::{designs, promise, Driver, BUS};
 use crate::slow::slow_ms;
 use crate::test_modules::DRIVER_TEST;
-use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+use crate::{ensure, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
 
@@ -98,7 +96,7 @@ fn lacks_the_domain(bench: &mut Bench) -> Result<(), Failure> {
     )
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = vec![
         Test::new("designs: driver_attach says how long", says_how_long),
         Test::new("designs: uevent variables", uevent),
@@ -122,5 +120,5 @@ pub(crate) fn main() -> ExitCode {
             ));
         }
     }
-    ktap::run(tests)
+    tests
 }

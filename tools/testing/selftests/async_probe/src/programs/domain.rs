@@ -6,8 +6,6 @@
 
 //@ plain: it schedules 32768 functions, more than the buffers of the recorder hold
 
-use std::process::ExitCode;
-
 use lifecycle::event::Call;
 use lifecycle::laws::{domain_sync, drop_order};
 use lifecycle::steps;
@@ -15,7 +13,7 @@ use lifecycle::steps;
 use crate::kernel::probing;
 use crate::samples::BUS;
 use crate::test_modules::{DOMAIN_TEST, DRIVER_TEST};
-use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
+use crate::{ensure, sysfs, Bench, Failure, Test};
 
 /// How many functions can be pending at once: `MAX_WORK` in `kernel/async.c`.
 const MAX_PENDING: u32 = 32768;
@@ -101,7 +99,7 @@ fn driver_data(bench: &mut Bench, unload: bool) -> Result<(), Failure> {
         .map_err(|seen| Failure::assertion("drop_order", seen))
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let tests = vec![
         Test::new("domain: domain_sync: registered", |bench| {
             domain_sync(bench, "registered", 5)
@@ -125,5 +123,5 @@ pub(crate) fn main() -> ExitCode {
             driver_data(bench, true)
         }),
     ];
-    ktap::run(tests)
+    tests
 }

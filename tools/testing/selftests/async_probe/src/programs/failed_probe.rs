@@ -5,8 +5,6 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::event::Call;
 use lifecycle::laws::failed_probe;
 use lifecycle::ProbeType;
@@ -14,7 +12,7 @@ use nix::errno::Errno;
 
 use crate::firmware_dir::FirmwareDir;
 use crate::samples::{ensure_bound, ensure_free, write, Driver, Sample};
-use crate::{ensure, ktap, Bench, Failure, Order, Test};
+use crate::{ensure, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -61,7 +59,7 @@ fn failed_probe(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), F
     )
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     // The command line may ask a DEFAULT driver to be one of the others.
     let default = Sample::from(ProbeType::DefaultStrategy);
@@ -73,5 +71,5 @@ pub(crate) fn main() -> ExitCode {
             ));
         }
     }
-    ktap::run(tests)
+    tests
 }

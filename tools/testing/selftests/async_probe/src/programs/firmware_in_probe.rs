@@ -5,8 +5,6 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use firmware::encode::{damaged_image, payload, Damage};
 use lifecycle::event::Call;
 use lifecycle::laws::firmware_in_probe;
@@ -16,7 +14,7 @@ use nix::errno::Errno;
 
 use crate::firmware_dir::{firmware_name, good_image, FirmwareDir};
 use crate::samples::{ensure_bound, ensure_free, Driver, PLATFORM};
-use crate::{ensure, ktap, Bench, Failure, Order, Test};
+use crate::{ensure, Bench, Failure, Order, Test};
 
 /// What a probe is expected to meet.
 #[derive(Clone, Copy)]
@@ -206,7 +204,7 @@ fn all_at_once(bench: &mut Bench, order: Order, probe_type: ProbeType) -> Result
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for (case, order) in CASES.into_iter().zip(Order::BOTH.into_iter().cycle()) {
         tests.push(Test::new(
@@ -225,5 +223,5 @@ pub(crate) fn main() -> ExitCode {
             ));
         }
     }
-    ktap::run(tests)
+    tests
 }

@@ -3,15 +3,13 @@
 //! The probes of a FORCE driver run one after the other in the registering task; register and
 //! insmod return after the last.
 
-use std::process::ExitCode;
-
 use lifecycle::designs::Design;
 use lifecycle::laws::designs::{Insmod, Probes, Promise};
 use lifecycle::laws::force_sync;
 use lifecycle::ProbeType;
 
 use crate::samples::{Driver, Sample};
-use crate::{ktap, Bench, Failure, Order, Test};
+use crate::{Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -25,7 +23,7 @@ fn force_sync(bench: &mut Bench, sample: Sample, order: Order) -> Result<(), Fai
     bench.keeps_promise(sample, order, DEVICES, promise)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for sample in [ProbeType::ForceSynchronous.into(), Design::Sync.into()] {
         for order in Order::BOTH {
@@ -35,5 +33,5 @@ pub(crate) fn main() -> ExitCode {
             ));
         }
     }
-    ktap::run(tests)
+    tests
 }

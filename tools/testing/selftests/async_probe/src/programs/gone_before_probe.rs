@@ -2,7 +2,6 @@
 
 //! A device that goes while its asynchronous probe is scheduled and has not begun is not probed.
 
-use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use lifecycle::event::Call;
 use lifecycle::ProbeType;
 
 use crate::samples::{ensure_free, Driver, Sample, BUS, PLATFORM};
-use crate::{ensure, ktap, modules, sysfs, Bench, Failure, Order, Test};
+use crate::{ensure, modules, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -94,7 +93,7 @@ fn bus_gone_before(bench: &mut Bench) -> Result<(), Failure> {
     ensure("the bus in sysfs", &BUS.exists(), &false)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for order in Order::BOTH {
         tests.push(Test::new(
@@ -120,5 +119,5 @@ pub(crate) fn main() -> ExitCode {
         "gone_before_probe: the bus itself",
         bus_gone_before,
     ));
-    ktap::run(tests)
+    tests
 }

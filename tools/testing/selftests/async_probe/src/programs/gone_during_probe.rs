@@ -5,8 +5,6 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::gone_during_probe;
@@ -14,7 +12,7 @@ use lifecycle::{Event, ProbeType, What};
 use nix::errno::Errno;
 
 use crate::samples::{designs, write, Driver, Sample, BUS, PLATFORM};
-use crate::{ensure, ktap, Bench, Failure, Order, Test};
+use crate::{ensure, Bench, Failure, Order, Test};
 
 /// The module of the devices goes, and all of them with it.
 fn platform(bench: &mut Bench, order: Order) -> Result<(), Failure> {
@@ -93,7 +91,7 @@ fn no_such_device(bench: &mut Bench) -> Result<(), Failure> {
     ensure("count", &count.as_str(), &"0")
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for order in Order::BOTH {
         tests.push(Test::new(
@@ -119,5 +117,5 @@ pub(crate) fn main() -> ExitCode {
         "gone_during_probe: no device to remove",
         no_such_device,
     ));
-    ktap::run(tests)
+    tests
 }

@@ -3,8 +3,6 @@
 //! A plain insmod that sets off asynchronous probes returns after they have ended, with
 //! `async_probe` it returns before. That goes for the driver's module and for the devices'.
 
-use std::process::ExitCode;
-
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::designs::{Insmod, Probes, Promise};
@@ -12,7 +10,7 @@ use lifecycle::laws::insmod_waits;
 use lifecycle::ProbeType;
 
 use crate::samples::{Driver, Sample};
-use crate::{ktap, Bench, Failure, Order, Test};
+use crate::{Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -35,7 +33,7 @@ fn insmod_waits(
     bench.keeps_promise(sample, order, DEVICES, promise)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for sample in [
         Sample::from(ProbeType::PreferAsynchronous),
@@ -58,5 +56,5 @@ pub(crate) fn main() -> ExitCode {
             }
         }
     }
-    ktap::run(tests)
+    tests
 }

@@ -7,13 +7,12 @@
 //@ boots: kunit
 
 use std::fs;
-use std::process::ExitCode;
 
 use lifecycle::kunit::{declared, examples, judge, Case, Verdict};
 
 use crate::kmsg::Log;
 use crate::modules::{insmod, is_loaded, rmmod, Modules, ASYNC_PROBE};
-use crate::{kernel, ktap, skip, Failure, Test};
+use crate::{kernel, skip, Failure, Test};
 
 /// A file of the crate: its path, and what it has.
 macro_rules! source {
@@ -89,12 +88,12 @@ fn again(failure: &Failure) -> Failure {
     }
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let tests = match load() {
         Ok(verdicts) => verdicts.into_iter().map(test).collect(),
         Err(failure) => vec![Test::new("kunit: load", move |_| Err(again(&failure)))],
     };
-    ktap::run(tests)
+    tests
 }
 
 fn test(verdict: Verdict) -> Test {

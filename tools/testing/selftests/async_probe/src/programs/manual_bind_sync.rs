@@ -5,14 +5,12 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::event::Call;
 use lifecycle::laws::manual_bind_sync;
 use lifecycle::ProbeType;
 
 use crate::samples::{ensure_bound, ensure_free, Driver, Sample};
-use crate::{ktap, Bench, Failure, Order, Test};
+use crate::{Bench, Failure, Order, Test};
 
 fn manual_bind_sync(
     bench: &mut Bench,
@@ -33,7 +31,7 @@ fn manual_bind_sync(
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     let samples = Sample::all().map(|sample| (sample, sample.order()));
     let other = (ProbeType::PreferAsynchronous.into(), Order::DriverFirst);
@@ -45,5 +43,5 @@ pub(crate) fn main() -> ExitCode {
             ));
         }
     }
-    ktap::run(tests)
+    tests
 }

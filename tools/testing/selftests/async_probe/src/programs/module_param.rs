@@ -5,13 +5,11 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use nix::errno::Errno;
 
 use crate::modules;
 use crate::samples::{ensure_free, PLATFORM};
-use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
+use crate::{ensure, sysfs, Bench, Failure, Test};
 
 /// A parameter, with the values that it takes in the words of the line in dmesg.
 #[derive(Clone, Copy)]
@@ -156,7 +154,7 @@ fn readable(bench: &mut Bench, parameter: Parameter) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for parameter in PARAMETERS {
         let name = parameter.name;
@@ -173,5 +171,5 @@ pub(crate) fn main() -> ExitCode {
             move |bench| refused_forms(bench, parameter),
         ));
     }
-    ktap::run(tests)
+    tests
 }

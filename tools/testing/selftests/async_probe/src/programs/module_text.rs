@@ -6,7 +6,6 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use lifecycle::ProbeType;
 
 use crate::samples::{Driver, PLATFORM};
 use crate::test_modules::{BUS_TEST, TEXT_PROVIDER, TEXT_USER};
-use crate::{ensure, ktap, modules, sysfs, Bench, Failure, Test};
+use crate::{ensure, modules, sysfs, Bench, Failure, Test};
 
 /// How long the functions of the test module take.
 const FUNCTION: Duration = Duration::from_secs(12);
@@ -87,8 +86,8 @@ fn probe(bench: &mut Bench) -> Result<(), Failure> {
     )
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
         Test::new("module_text: rmmod waits for a device", device),
         Test::new("module_text: rmmod waits for a function", |bench| {
             let line =
@@ -104,5 +103,5 @@ pub(crate) fn main() -> ExitCode {
             "module_text: a device that is unregistered names its probe",
             probe,
         ),
-    ])
+    ]
 }

@@ -3,14 +3,12 @@
 //! A device that an asynchronous probe adds is probed in the worker that adds it, if its driver is
 //! synchronous, and before the addition returns.
 
-use std::process::ExitCode;
-
 use lifecycle::laws::{force_sync, nested_probe, ready_before_probe};
 use lifecycle::life::Kind;
 
 use crate::samples::PLATFORM;
 use crate::test_modules::NESTED_TEST;
-use crate::{ensure, ktap, Bench, Failure, Test};
+use crate::{ensure, Bench, Failure, Test};
 
 const DEVICES: usize = 3;
 
@@ -36,11 +34,11 @@ fn nested(bench: &mut Bench, parameters: &str) -> Result<(), Failure> {
     ensure("asynchronous outer probes", &asynchronous.count(), &DEVICES)
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
         Test::new("nested_probe: plain insmod", |bench| nested(bench, "")),
         Test::new("nested_probe: insmod with async_probe", |bench| {
             nested(bench, "async_probe")
         }),
-    ])
+    ]
 }

@@ -13,13 +13,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::ExitCode;
 
 use lifecycle::laws::numa;
 use lifecycle::life::Kind;
 
 use crate::slow::slow_ms;
-use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
+use crate::{ensure, skip, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "kthread_probe";
 const DEVICES: usize = 8;
@@ -91,7 +90,7 @@ fn test(bench: &mut Bench, parameters: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let tests = [
         ("the driver comes second", ""),
         ("the devices come second", "devices_last"),
@@ -102,5 +101,5 @@ pub(crate) fn main() -> ExitCode {
             test(bench, parameters)
         })
     });
-    ktap::run(tests.into())
+    tests.into()
 }

@@ -3,13 +3,12 @@
 //! Devices before the driver and the driver before the devices give the same set of bound devices.
 
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 
 use lifecycle::laws::order_of_arrival::{self, bound};
 use lifecycle::Life;
 
 use crate::samples::{driver_of, Driver, Sample};
-use crate::{ensure, ktap, Bench, Failure, Order, Test};
+use crate::{ensure, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 5;
 
@@ -47,11 +46,11 @@ fn order_of_arrival(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let tests = Sample::all().map(|sample| {
         Test::new(format!("order_of_arrival: {sample}"), move |bench| {
             order_of_arrival(bench, sample)
         })
     });
-    ktap::run(tests.collect())
+    tests.collect()
 }

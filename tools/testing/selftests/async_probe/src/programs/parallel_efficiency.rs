@@ -13,14 +13,12 @@
 //! worse figure is reported and the test skipped. So is one with an instrument that all code
 //! passes.
 
-use std::process::ExitCode;
-
 use firmware::encode;
 use lifecycle::laws::parallel_efficiency;
 use lifecycle::{Life, ProbeType};
 
 use crate::samples::{Driver, PLATFORM};
-use crate::{kernel, ktap, skip, Bench, Failure, Order, Test};
+use crate::{kernel, skip, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 64;
 const PROBE_MS: u32 = 1000;
@@ -74,9 +72,9 @@ fn parallel_efficiency(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![Test::new(
+pub(crate) fn tests() -> Vec<Test> {
+    vec![Test::new(
         "parallel_efficiency: 64 devices of 1 s",
         parallel_efficiency,
-    )])
+    )]
 }

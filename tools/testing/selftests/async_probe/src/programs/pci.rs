@@ -8,13 +8,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use lifecycle::event::Call;
 
 use crate::kernel::probing;
-use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
+use crate::{ensure, skip, sysfs, Bench, Failure, Test};
 
 /// How long a driver writes firmware.
 const PROBE: Duration = Duration::from_secs(8);
@@ -114,8 +113,8 @@ impl Sample {
     }
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
         Test::new("pci: the probes of two devices run in parallel", |bench| {
             PCI.parallel(bench)
         }),
@@ -130,5 +129,5 @@ pub(crate) fn main() -> ExitCode {
             "auxiliary: unbind in the middle of a probe waits",
             |bench| AUXILIARY.unbind(bench),
         ),
-    ])
+    ]
 }

@@ -8,7 +8,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::recorder::tracing;
 use crate::samples::PLATFORM;
-use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
+use crate::{ensure, skip, sysfs, Bench, Failure, Test};
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 
@@ -213,8 +213,8 @@ fn append(file: &str, line: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::io(&format!("append {line} to"), path, error))
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
         Test::new(
             "probe-analyze: records an insmod, and exits as its command",
             records_insmod,
@@ -228,5 +228,5 @@ pub(crate) fn main() -> ExitCode {
             "probe-analyze: collects what a boot line records",
             collects_what_a_boot_line_records,
         ),
-    ])
+    ]
 }

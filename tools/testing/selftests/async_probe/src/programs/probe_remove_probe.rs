@@ -3,8 +3,6 @@
 //! A kernel with `CONFIG_DEBUG_TEST_DRIVER_REMOVE` tries each probe: it removes the device at once
 //! and probes it again, and only then it is bound. One without probes once.
 
-use std::process::ExitCode;
-
 use lifecycle::event::Call;
 use lifecycle::laws::probe_remove_probe::{second_succeeds, LAW};
 use lifecycle::{Event, ProbeType, Probing, What};
@@ -12,7 +10,7 @@ use lifecycle::{Event, ProbeType, Probing, What};
 use crate::firmware_dir::FirmwareDir;
 use crate::kernel::probing;
 use crate::samples::{designs, Driver, Sample, PLATFORM};
-use crate::{ensure, ktap, skip, Bench, Failure, Order, Test};
+use crate::{ensure, skip, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -120,9 +118,9 @@ fn with() -> Vec<Test> {
     tests
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(match probing() {
+pub(crate) fn tests() -> Vec<Test> {
+    match probing() {
         Probing::Once => without(),
         Probing::Twice => with(),
-    })
+    }
 }

@@ -3,14 +3,12 @@
 //! The kernel refuses to unload a module while another one uses it, and unloads it when that is
 //! gone.
 
-use std::process::ExitCode;
-
 use lifecycle::designs::Design;
 use nix::errno::Errno;
 
 use crate::modules::ASYNC_PROBE;
 use crate::samples::{designs, Driver, BUS, PLATFORM};
-use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
+use crate::{ensure, sysfs, Bench, Failure, Test};
 
 /// No other module uses the crate's.
 fn is_free() -> Result<(), Failure> {
@@ -48,12 +46,12 @@ fn platform(bench: &mut Bench) -> Result<(), Failure> {
     is_free()
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let tests = designs().into_iter().map(|design| {
         Test::new(format!("provider_pinned: bus, {design}"), move |bench| {
             bus(bench, design)
         })
     });
     let last = Test::new("provider_pinned: platform", platform);
-    ktap::run(tests.into_iter().chain([last]).collect())
+    tests.into_iter().chain([last]).collect()
 }

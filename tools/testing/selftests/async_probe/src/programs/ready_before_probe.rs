@@ -3,7 +3,6 @@
 //! A driver that is loaded while its devices are being added probes none of them before it has been
 //! announced, and each of them in the end.
 
-use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use lifecycle::laws::ready_before_probe;
 use lifecycle::ProbeType;
 
 use crate::samples::{Driver, PLATFORM};
-use crate::{ktap, Bench, Failure, Test};
+use crate::{Bench, Failure, Test};
 
 const DEVICES: usize = 32;
 
@@ -37,15 +36,15 @@ fn at_once(bench: &mut Bench, probe_type: ProbeType) -> Result<(), Failure> {
     Ok(ready_before_probe::LAW.demand(&life, LATER.len() * DEVICES)?)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let test = |probe_type: ProbeType| {
         Test::new(
             format!("ready_before_probe: two loaders at once, {probe_type}"),
             move |bench| at_once(bench, probe_type),
         )
     };
-    ktap::run(vec![
+    vec![
         test(ProbeType::PreferAsynchronous),
         test(ProbeType::ForceSynchronous),
-    ])
+    ]
 }

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::ExitCode;
 use std::time::Instant;
 
 use lifecycle::event::definitions::DEFINITIONS;
@@ -21,7 +20,7 @@ use recorder::Recorder;
 
 use crate::recording::{events, judge};
 use crate::samples::{Driver, PLATFORM};
-use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+use crate::{ensure, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -221,8 +220,8 @@ fn cost(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
         Test::new("recorder: all of a life", life),
         Test::new(
             "recorder: names a function that is missing",
@@ -233,5 +232,5 @@ pub(crate) fn main() -> ExitCode {
         Test::new("recorder: one at a time", only_one),
         Test::new("recorder: notices loss", loss),
         Test::new("recorder: cost per event", cost),
-    ])
+    ]
 }

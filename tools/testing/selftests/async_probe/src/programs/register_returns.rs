@@ -2,8 +2,6 @@
 
 //! Registering a PREFER driver, or its devices, returns before any of the slow probes ends.
 
-use std::process::ExitCode;
-
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::designs::{Insmod, Probes, Promise};
@@ -11,7 +9,7 @@ use lifecycle::laws::register_returns;
 use lifecycle::ProbeType;
 
 use crate::samples::{Driver, Sample};
-use crate::{ktap, Bench, Failure, Order, Test};
+use crate::{Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
 
@@ -33,7 +31,7 @@ fn register_returns(bench: &mut Bench, sample: Sample, order: Order) -> Result<(
     bench.keeps_promise(sample, order, DEVICES, promise)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for sample in [
         ProbeType::PreferAsynchronous.into(),
@@ -46,5 +44,5 @@ pub(crate) fn main() -> ExitCode {
             ));
         }
     }
-    ktap::run(tests)
+    tests
 }

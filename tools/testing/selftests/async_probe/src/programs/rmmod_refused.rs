@@ -5,7 +5,6 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use lifecycle::ProbeType;
 use nix::errno::Errno;
 
 use crate::samples::{ensure_bound, Driver, Sample, PLATFORM};
-use crate::{ensure, ktap, modules, Bench, Failure, Order, Test};
+use crate::{ensure, modules, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -58,11 +57,11 @@ fn rmmod_refused(bench: &mut Bench, order: Order) -> Result<(), Failure> {
     bench.recording()?.demand("rmmod_refused", TRIES)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let tests = Order::BOTH.map(|order| {
         Test::new(format!("rmmod_refused: {order}"), move |bench| {
             rmmod_refused(bench, order)
         })
     });
-    ktap::run(tests.into())
+    tests.into()
 }

@@ -4,15 +4,13 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::designs::Design;
 use lifecycle::laws::rmmod_waits;
 use lifecycle::ProbeType;
 
 use crate::modules::is_loaded;
 use crate::samples::{designs, Driver, Sample};
-use crate::{ensure, ktap, sysfs, Bench, Failure, Order, Test};
+use crate::{ensure, sysfs, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 4;
 
@@ -65,7 +63,7 @@ fn at_once(bench: &mut Bench, sample: Sample) -> Result<(), Failure> {
     ensure("devices bound", &bus.bound(DEVICES), &DEVICES)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let platform = Sample::from(ProbeType::PreferAsynchronous);
     let samples = || {
         [platform]
@@ -87,5 +85,5 @@ pub(crate) fn main() -> ExitCode {
             at_once(bench, sample)
         })
     }));
-    ktap::run(tests)
+    tests
 }

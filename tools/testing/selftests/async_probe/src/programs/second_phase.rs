@@ -4,7 +4,6 @@
 //! or defers, unbind, rmmod and suspend wait for it, and consumers that deferred are retried when
 //! it has ended.
 
-use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use nix::errno::Errno;
 use crate::kernel::probing;
 use crate::samples::{ensure_bound, PLATFORM};
 use crate::test_modules::TWO_PHASE_TEST;
-use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
+use crate::{ensure, skip, sysfs, Bench, Failure, Test};
 
 /// How long the second phase of the test module takes.
 const SECOND_PHASE: Duration = Duration::from_millis(500);
@@ -168,8 +167,8 @@ fn suspend(
     ensure("cases of the law", &bench.judge_console(law)?, &Ok(DEVICES))
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
         Test::new("second_phase: a device is bound again", bound_again),
         Test::new("second_phase: 1100 devices are bound again", reloaded),
         Test::new("second_phase: a probe that defers is retried", defers),
@@ -195,5 +194,5 @@ pub(crate) fn main() -> ExitCode {
         Test::new("second_phase: hibernation waits for probes", |bench| {
             suspend(bench, "disk", 1, 3, &suspend_in_flight::CONSOLE)
         }),
-    ])
+    ]
 }

@@ -5,14 +5,12 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::event::Call;
 use lifecycle::laws::single_slot;
 
 use crate::samples::{driver_of, BUS};
 use crate::test_modules::DRIVER_TEST;
-use crate::{ensure, ktap, sysfs, Bench, Failure, Test};
+use crate::{ensure, sysfs, Bench, Failure, Test};
 
 fn skipped(bench: &mut Bench) -> Result<(), Failure> {
     let device = BUS.device(0);
@@ -45,9 +43,9 @@ fn later(bench: &mut Bench) -> Result<(), Failure> {
     })
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
         Test::new("single_slot: the second is skipped", skipped),
         Test::new("single_slot: a device that comes later gets both", later),
-    ])
+    ]
 }

@@ -5,12 +5,10 @@
 
 //@ boots: hotplug
 
-use std::process::ExitCode;
-
 use lifecycle::laws::surprise_removal;
 
 use crate::hotplug::Slot;
-use crate::{ensure, ktap, skip, sysfs, Bench, Failure, Test};
+use crate::{ensure, skip, sysfs, Bench, Failure, Test};
 
 const MODULE: &str = "slow_pci_driver";
 /// What that driver drives.
@@ -73,10 +71,10 @@ fn all(bench: &mut Bench) -> Result<(), Failure> {
     land(bench, 1)
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
         Test::new("surprise_removal: one of three devices", one),
         Test::new("surprise_removal: a new device in the same slot", again),
         Test::new("surprise_removal: all devices", all),
-    ])
+    ]
 }

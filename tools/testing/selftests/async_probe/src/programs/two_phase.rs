@@ -5,15 +5,13 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::event::Call;
 use lifecycle::laws::{rmmod_waits, two_phase};
 use lifecycle::{Event, ProbeType, What};
 
 use crate::firmware_dir::FirmwareDir;
 use crate::samples::{ensure_bound, Driver, PLATFORM};
-use crate::{ensure, ktap, Bench, Failure, Order, Test};
+use crate::{ensure, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -114,7 +112,7 @@ fn failed(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for order in Order::BOTH {
         for probe_type in [ProbeType::PreferAsynchronous, ProbeType::ForceSynchronous] {
@@ -132,5 +130,5 @@ pub(crate) fn main() -> ExitCode {
         ));
     }
     tests.push(Test::new("two_phase: ready tells of a failure", failed));
-    ktap::run(tests)
+    tests
 }

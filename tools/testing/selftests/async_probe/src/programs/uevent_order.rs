@@ -5,7 +5,6 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use lifecycle::event::Call;
@@ -14,7 +13,7 @@ use lifecycle::{ProbeType, What};
 use crate::firmware_dir::FirmwareDir;
 use crate::samples::{driver_of, ensure_bound, ensure_free, Driver, PLATFORM};
 use crate::uevents::{Uevent, Uevents};
-use crate::{ensure, ktap, Bench, Failure, Order, Test};
+use crate::{ensure, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
 
@@ -106,7 +105,7 @@ fn failed_probe(bench: &mut Bench) -> Result<(), Failure> {
     bench.recording()?.demand("uevent_order", 3)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     use ProbeType::{ForceSynchronous, PreferAsynchronous};
     let mut tests = Vec::new();
     for (name, probe_type, parameter) in [
@@ -123,5 +122,5 @@ pub(crate) fn main() -> ExitCode {
         }));
     }
     tests.push(Test::new("uevent_order: a failed probe", failed_probe));
-    ktap::run(tests)
+    tests
 }

@@ -4,8 +4,6 @@
 
 //@ boots: two_nodes
 
-use std::process::ExitCode;
-
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::unbind_waits;
@@ -13,7 +11,7 @@ use lifecycle::{Event, ProbeType, What};
 
 use crate::firmware_dir::FirmwareDir;
 use crate::samples::{ensure_bound, ensure_free, write, Driver, Sample, PLATFORM};
-use crate::{ktap, Bench, Failure, Order, Test};
+use crate::{Bench, Failure, Order, Test};
 
 const DEVICES: usize = 2;
 
@@ -59,7 +57,7 @@ fn manual_bind(bench: &mut Bench) -> Result<(), Failure> {
     unbind(bench, driver.sample)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let driver_first = Sample::all().map(|sample| (sample, Order::DriverFirst));
     // These probe when the registration has returned.
     let devices_first = [
@@ -76,5 +74,5 @@ pub(crate) fn main() -> ExitCode {
         })
         .collect();
     tests.push(Test::new("unbind_waits: during a manual bind", manual_bind));
-    ktap::run(tests)
+    tests
 }

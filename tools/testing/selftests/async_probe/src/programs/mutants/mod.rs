@@ -13,7 +13,6 @@ mod life;
 mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::ExitCode;
 use std::sync::Mutex;
 
 use lifecycle::laws::law::Law;
@@ -24,7 +23,7 @@ use lifecycle::{Life, Probing};
 use live::Broken;
 
 use crate::kernel::probing;
-use crate::{ensure, ktap, Bench, Failure, Test};
+use crate::{ensure, Bench, Failure, Test};
 
 /// The mutants that have been caught, by law.
 static CAUGHT: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());
@@ -133,7 +132,7 @@ fn score(bench: &mut Bench) -> Result<(), Failure> {
     ensure("laws that nothing has broken", &unbroken.count(), &0)
 }
 
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let mut tests: Vec<_> = all()
         .filter(|(_, mutant)| is_here(mutant))
         .map(|(law, one)| {
@@ -147,5 +146,5 @@ pub(crate) fn main() -> ExitCode {
     if std::env::args().nth(1).is_none() {
         tests.push(Test::new("mutants: score", score));
     }
-    ktap::run(tests)
+    tests
 }

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use crate::firmware_dir::FirmwareDir;
 use crate::random::Random;
 use crate::recording::{events, judge};
 use crate::samples::Bus;
-use crate::{ktap, modules, Bench, Failure, Test};
+use crate::{modules, Bench, Failure, Test};
 
 /// A part of a run of all tests, and the whole.
 const SEEDS: u64 = 4;
@@ -159,9 +158,6 @@ fn random_lives(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn main() -> ExitCode {
-    ktap::run(vec![Test::new(
-        "random_lives: no law is broken",
-        random_lives,
-    )])
+pub(crate) fn tests() -> Vec<Test> {
+    vec![Test::new("random_lives: no law is broken", random_lives)]
 }
