@@ -24,7 +24,8 @@ use nix::fcntl::{Flock, FlockArg};
 use crate::boot;
 use crate::config::probing;
 use crate::tracefs::{
-    append, events_of, hits, put, read, recording, steady, tracefs, undisturbed, Hits, TRACEFS,
+    change_kprobe, events_of, hits, put, read, recording, steady, tracefs, undisturbed, Hits,
+    TRACEFS,
 };
 use crate::Error;
 
@@ -84,9 +85,7 @@ impl Recorder {
     pub fn start_with(points: &[Definition]) -> Result<Self, Error> {
         let mut recorder = Self::new()?;
         recorder.clear();
-        for point in points {
-            recorder.make(point)?;
-        }
+        points.iter().try_for_each(|point| recorder.make(point))?;
         recorder.arm()?;
         recorder.begin()
     }
@@ -221,7 +220,7 @@ impl Recorder {
             .flat_map(Definition::events)
         {
             let events = Path::new(TRACEFS).join("kprobe_events");
-            append(&events, &format!("-:{GROUP}/{event}"))
+            change_kprobe(&format!("-:{GROUP}/{event}"))
                 .map_err(|error| Error::io("write", &events, error))?;
         }
         self.points.retain(|of| !is_lacking(of));
@@ -237,8 +236,7 @@ impl Recorder {
             ))
         })?;
         for line in point.kprobes(arch, GROUP, AT_ONCE) {
-            append(&Path::new(TRACEFS).join("kprobe_events"), &line)
-                .map_err(|error| refusal(point, &error))?;
+            change_kprobe(&line).map_err(|error| refusal(point, &error))?;
         }
         self.points.push(*point);
         Ok(())
@@ -332,10 +330,7 @@ impl Recorder {
             let _ = fs::remove_dir(instance);
         }
         for event in events_of(GROUP) {
-            let _ = append(
-                &Path::new(TRACEFS).join("kprobe_events"),
-                &format!("-:{event}"),
-            );
+            let _ = change_kprobe(&format!("-:{event}"));
         }
     }
 }

@@ -183,10 +183,11 @@ pub(crate) fn put(path: &Path, value: impl std::fmt::Display) -> Result<(), Erro
     fs::write(path, format!("{value}\n")).map_err(|error| Error::io("write", path, error))
 }
 
-pub(crate) fn append(path: &Path, line: &str) -> io::Result<()> {
+/// Makes a kprobe, or removes it.
+pub(crate) fn change_kprobe(line: &str) -> io::Result<()> {
     OpenOptions::new()
         .append(true)
-        .open(path)?
+        .open(Path::new(TRACEFS).join("kprobe_events"))?
         .write_all(format!("{line}\n").as_bytes())
 }
 
