@@ -120,27 +120,14 @@ fn an_old_file_is_replaced_through_a_link() {
 fn what_cannot_be_written_is_named() {
     let directory = tempfile::tempdir().unwrap();
 
-    expect(
-        directory.path(),
-        &["--output", "missing/a.fw"],
-        3,
-        "",
-        "error: cannot write missing/a.fw: No such file or directory",
-    );
-    expect(
-        directory.path(),
-        &["--output", "/dev/null"],
-        3,
-        "",
-        "error: cannot write /dev/null: it exists and is not a regular file",
-    );
-    expect(
-        directory.path(),
-        &["--output", "."],
-        3,
-        "",
-        "error: cannot write .: it exists and is not a regular file",
-    );
+    for (file, why) in [
+        ("missing/a.fw", "No such file or directory"),
+        ("/dev/null", "it exists and is not a regular file"),
+        (".", "it exists and is not a regular file"),
+    ] {
+        let stderr = format!("error: cannot write {file}: {why}");
+        expect(directory.path(), &["--output", file], 3, "", &stderr);
+    }
     assert!(names(directory.path()).is_empty());
 }
 
