@@ -175,11 +175,6 @@ mod tests {
     }
 
     #[test]
-    fn the_same() {
-        assert!(regressions(|_| {}).is_empty());
-    }
-
-    #[test]
     fn two_percent() {
         assert_eq!(
             regressions(|new| new.costs[0].bind_ns = 16_700 * 102 / 100),
