@@ -61,7 +61,6 @@ impl<'a> Bench<'a> {
         })
     }
 
-    /// The firmware directory.
     pub(crate) fn firmware(&self) -> &FirmwareDir {
         &self.firmware
     }
@@ -81,12 +80,10 @@ impl<'a> Bench<'a> {
         self.comment(format!("figure: {line}"));
     }
 
-    /// What was to be said.
     pub(crate) fn comments(&self) -> &[String] {
         &self.comments
     }
 
-    /// The file of a module.
     pub(crate) fn module(&self, module: &str) -> PathBuf {
         self.modules.path(module)
     }
@@ -109,7 +106,6 @@ impl<'a> Bench<'a> {
         Ok(result)
     }
 
-    /// Loads a module.
     pub(crate) fn insmod(&mut self, module: &'static str, parameters: &str) -> Result<(), Failure> {
         self.try_insmod(module, parameters)?.map_err(|errno| {
             Failure::assertion(format!("insmod {module} {parameters} to succeed"), errno)
@@ -219,7 +215,6 @@ impl<'a> Bench<'a> {
             .map_err(|errno| Failure::assertion(format!("{call} to succeed"), errno))
     }
 
-    /// Unloads a module.
     pub(crate) fn rmmod(&mut self, module: &'static str) -> Result<(), Failure> {
         modules::rmmod(module)?
             .map_err(|errno| Failure::assertion(format!("rmmod {module} to succeed"), errno))?;

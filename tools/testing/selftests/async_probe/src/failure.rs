@@ -16,23 +16,13 @@ pub(crate) enum Failure {
     Law(#[from] Box<Violation>),
     /// An assertion does not hold.
     #[error("expected: {expected}\nseen: {seen}")]
-    Assertion {
-        /// What was expected.
-        expected: String,
-        /// What was seen instead.
-        seen: String,
-    },
+    Assertion { expected: String, seen: String },
     /// The log cannot be relied on.
     #[error("log: {0}")]
     Log(#[from] lifecycle::parse::refusal::Refusal),
     /// The test could not be carried out.
     #[error("{doing}: {error}")]
-    Io {
-        /// What was tried.
-        doing: String,
-        /// What went wrong.
-        error: io::Error,
-    },
+    Io { doing: String, error: io::Error },
     /// There is nothing to test here.
     #[error("{0}")]
     Skip(String),

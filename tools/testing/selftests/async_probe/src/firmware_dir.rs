@@ -85,7 +85,6 @@ impl FirmwareDir {
     }
 }
 
-/// A good image.
 pub(crate) fn good_image() -> Vec<u8> {
     encode::image(&encode::payload(64, 1)).expect("the payload has a length that is allowed")
 }

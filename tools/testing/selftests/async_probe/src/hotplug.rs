@@ -25,7 +25,6 @@ const PAUSE: u64 = 0x505;
 /// acpiphp_disable_and_eject_slot()): QEMU knows it until then.
 const EJECT: Duration = Duration::from_millis(100);
 
-/// The devices of PCI.
 const DEVICES: &str = "/sys/bus/pci/devices";
 
 /// A slot of the root bus.

@@ -21,7 +21,6 @@ pub(crate) const SKIP: u8 = 4;
 /// What a test does on its bench.
 type Body = Box<dyn Fn(&mut Bench) -> Result<(), Failure>>;
 
-/// A named test.
 pub(crate) struct Test {
     name: String,
     body: Body,

@@ -8,7 +8,6 @@ use crate::{kmemleak, lockdep, Failure};
 /// The test of one instrument.
 #[derive(Debug)]
 pub(crate) struct Last {
-    /// Its name.
     pub(crate) name: &'static str,
     /// What went wrong at the beginning already.
     begun: Result<(), Failure>,

@@ -58,7 +58,6 @@ macro_rules! programs {
             $(pub(crate) mod $name;)*
         }
 
-        /// The programs, by their names.
         const PROGRAMS: &[(&str, fn() -> ExitCode)] =
             &[$((stringify!($name), program!($name $kind)),)*];
     };

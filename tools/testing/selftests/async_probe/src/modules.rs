@@ -65,7 +65,6 @@ impl Modules {
         Ok(modules)
     }
 
-    /// The file of a module.
     pub(crate) fn path(&self, module: &str) -> PathBuf {
         self.directory.join(format!("{module}.ko"))
     }

@@ -14,7 +14,6 @@ pub(crate) enum Order {
 }
 
 impl Order {
-    /// Both of them.
     pub(crate) const BOTH: [Self; 2] = [Self::DevicesFirst, Self::DriverFirst];
 }
 

@@ -46,7 +46,6 @@ pub(crate) static BUS: Bus = Bus {
 };
 
 impl Bus {
-    /// Both of them.
     pub(crate) const BOTH: [&'static Self; 2] = [&PLATFORM, &BUS];
 
     /// The bus of the device of this name.
@@ -61,7 +60,6 @@ impl Bus {
             .is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// The name of the device with this number.
     pub(crate) fn device(&self, number: usize) -> String {
         format!("{}.{number}", self.driver)
     }
@@ -112,7 +110,6 @@ impl Bus {
         }
     }
 
-    /// Whether sysfs has the bus.
     pub(crate) fn exists(&self) -> bool {
         Path::new(self.path).exists()
     }
@@ -187,7 +184,6 @@ impl fmt::Display for Sample {
 }
 
 impl Sample {
-    /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let designs = designs();
         let has_domain = designs.contains(&Design::DriverDomain);
@@ -198,7 +194,6 @@ impl Sample {
             .chain(designs.into_iter().map(Self::Bus))
     }
 
-    /// The bus.
     pub(crate) fn bus(self) -> &'static Bus {
         match self {
             Self::Platform(_) => &PLATFORM,

@@ -92,7 +92,6 @@ pub(crate) fn references(module: &str) -> Result<String, Failure> {
     read(&format!("/sys/module/{module}/refcnt"))
 }
 
-/// A module's parameter.
 pub(crate) fn parameter(module: &str, parameter: &str) -> Result<String, Failure> {
     read(&format!("/sys/module/{module}/parameters/{parameter}"))
 }

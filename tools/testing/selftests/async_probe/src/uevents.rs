@@ -23,7 +23,6 @@ const MESSAGE: usize = 1 << 13;
 /// Room for thousands of them.
 const BUFFER: usize = 8 << 20;
 
-/// A uevent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Uevent {
     /// `add`, `bind`, `unbind`, `remove` and others.

@@ -14,7 +14,6 @@ use std::time::Duration;
 use lifecycle::designs::Design;
 use lifecycle::event::Call;
 use lifecycle::laws::convoy;
-use lifecycle::laws::designs::Insmod;
 use lifecycle::life::Kind;
 use lifecycle::{Micros, ProbeType};
 
@@ -33,11 +32,6 @@ fn longer() -> Micros {
         None => LONGER,
         Some(_) => Micros(u64::from(slow_ms()) * 1000 / 4),
     }
-}
-
-/// Whether rmmod waits for a second or more whatever runs beside it.
-fn rmmod_is_delayed() -> bool {
-    kernel::has("DEBUG_KOBJECT_RELEASE")
 }
 
 /// How often an idle machine is tried: rmmod waits for grace periods of RCU, which take 2 to 25 ms,
@@ -71,42 +65,38 @@ fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
     modules::wait_until_gone(UNRELATED);
     let life = bench.life()?;
     let took = |kind| {
-        let mut took: Vec<Micros> = life
-            .of(Kind::Call(kind))
-            .filter(|(_, call)| call.on == UNRELATED)
-            .map(|(at, _)| life.length(at))
-            .collect();
-        took.sort_unstable();
-        (
-            took.first().copied().unwrap_or_default(),
-            took.last().copied().unwrap_or_default(),
-        )
+        let calls = life.of(Kind::Call(kind));
+        let calls = calls.filter(|(_, call)| call.on == UNRELATED);
+        calls.map(|(at, _)| life.length(at))
     };
-    let (_, insmod) = took(Call::Insmod);
-    let (shortest, longest) = took(Call::Rmmod);
+    let insmod = took(Call::Insmod).max().unwrap_or_default();
+    let shortest = took(Call::Rmmod).min().unwrap_or_default();
+    let longest = took(Call::Rmmod).max().unwrap_or_default();
     Ok(*IDLE.get_or_init(|| (insmod, longest + (longest - shortest))))
 }
 
-/// Loads and unloads the unrelated module beside the probes, or the second phases, of this driver.
-fn beside(bench: &mut Bench, driver: Driver, expected: Insmod) -> Result<(), Failure> {
+/// Loads and unloads the unrelated module beside the probes, or the second phases, of this driver,
+/// for which its insmod `waits` or not.
+fn beside(bench: &mut Bench, driver: Driver, waits: bool) -> Result<(), Failure> {
     let (insmod, rmmod) = idle(bench)?;
     let (from, ended) = (bench.printed()?.len(), bench.events()?.len());
     // The order in which the probes are not those of the caller.
     bench.take_off(driver.sample.order(), DEVICES, driver)?;
     bench.insmod(UNRELATED, "")?;
-    if expected == Insmod::Returns {
+    if !waits {
         bench.rmmod(UNRELATED)?;
     }
     bench.wait_for_ends_since(ended, DEVICES)?;
     if driver.two_phases {
         bench.wait_until_ready(DEVICES)?;
     }
-    if expected == Insmod::Waits {
+    if waits {
         return bench.keeps(&convoy::LAW, 1);
     }
     let life = bench.life_since(from)?;
     convoy::check_free(&life, Call::Insmod, UNRELATED, insmod + longer())?;
-    if !rmmod_is_delayed() {
+    // There rmmod waits for a second or more whatever runs beside it.
+    if !kernel::has("DEBUG_KOBJECT_RELEASE") {
         convoy::check_free(&life, Call::Rmmod, UNRELATED, rmmod + longer())?;
     }
     Ok(())
@@ -134,13 +124,8 @@ pub(crate) fn tests() -> Vec<Test> {
                 Sample::Bus(design) => design.has_convoy(),
                 Sample::Platform(_) => !driver.two_phases,
             };
-            let expected = if waits {
-                Insmod::Waits
-            } else {
-                Insmod::Returns
-            };
             Test::new(format!("convoy: {name}"), move |bench| {
-                beside(bench, driver, expected)
+                beside(bench, driver, waits)
             })
         })
         .collect();

@@ -22,14 +22,11 @@ fn tried_again(bench: &mut Bench, device: &str, supplier: &str) -> Result<(), Fa
         let probes = life.of(Kind::Probe).map(|(_, probe)| probe);
         probes.filter(|probe| probe.on == name).collect()
     };
-    let supplied = probes(supplier).into_iter();
-    let mut supplied = supplied.filter(|probe| probe.ret == Some(0));
-    let bound = supplied.next().and_then(|probe| probe.ended);
-    let Some(bound) = bound else {
-        return Err(Failure::assertion(
-            format!("{supplier} to be bound"),
-            "it is not",
-        ));
+    let mut supplied = probes(supplier).into_iter();
+    let bound = supplied.find(|probe| probe.ret == Some(0));
+    let Some(bound) = bound.and_then(|probe| probe.ended) else {
+        let expected = format!("{supplier} to be bound");
+        return Err(Failure::assertion(expected, "it is not"));
     };
     let (before, after): (Vec<&Span>, Vec<&Span>) = probes(device)
         .into_iter()

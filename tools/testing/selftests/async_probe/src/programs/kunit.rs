@@ -61,19 +61,14 @@ fn load() -> Result<Vec<Verdict>, Failure> {
     }
     let mut log = Log::open()?;
     let modules = Modules::find()?;
-    let mut cases: Vec<Case> = SOURCES
-        .iter()
-        .flat_map(|(_, source)| declared(source))
-        .collect();
+    let sources = SOURCES.iter();
+    let mut cases: Vec<Case> = sources.flat_map(|(_, source)| declared(source)).collect();
     if modules.path(DOCTESTS).exists() {
         insmod(&modules.path(DOCTESTS), DOCTESTS, "")?
             .map_err(|errno| Failure::assertion("insmod doctests", errno))?;
         rmmod(DOCTESTS)?.map_err(|errno| Failure::assertion("rmmod doctests", errno))?;
-        cases.extend(
-            SOURCES
-                .iter()
-                .flat_map(|(path, source)| examples(path, source)),
-        );
+        let sources = SOURCES.iter();
+        cases.extend(sources.flat_map(|(path, source)| examples(path, source)));
     }
     modules.release()?;
     log.catch_up()?;

@@ -8,7 +8,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -40,15 +40,11 @@ fn program() -> Result<PathBuf, Failure> {
     }
 }
 
-fn run(args: &[&str]) -> Result<Output, Failure> {
-    let program = program()?;
-    let output = Command::new(&program).args(args).output();
-    output.map_err(|error| Failure::io("run", program, error))
-}
-
 /// Runs the program, expects an exit code, and returns its standard output.
 fn expect(args: &[&str], code: i32) -> Result<String, Failure> {
-    let output = run(args)?;
+    let program = program()?;
+    let output = Command::new(&program).args(args).output();
+    let output = output.map_err(|error| Failure::io("run", program, error))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let what = format!("exit code of {args:?}, which said: {said}");
     ensure(&what, &output.status.code(), &Some(code))?;
@@ -133,10 +129,8 @@ fn loss_is_an_error(_bench: &mut Bench) -> Result<(), Failure> {
     nothing_written(&directory)
 }
 
-/// The kprobes of a boot line, as the kernel makes them at its boot.
-struct BootLine {
-    clock: String,
-}
+/// The kprobes of a boot line, as the kernel makes them at its boot, and the clock before.
+struct BootLine(String);
 
 impl BootLine {
     fn new() -> Result<Self, Failure> {
@@ -144,9 +138,7 @@ impl BootLine {
         let clocks = read("trace_clock")?;
         let clock = clocks.split(['[', ']']).nth(1).unwrap_or("local");
         // From here on the destructor takes back what has been done.
-        let line_of_boot = Self {
-            clock: clock.to_owned(),
-        };
+        let line_of_boot = Self(clock.to_owned());
         let kprobes = line.trim_start_matches("kprobe_event=").split(' ').next();
         for kprobe in kprobes.unwrap_or_default().split(';') {
             append("kprobe_events", &kprobe.replace(',', " "))?;
@@ -168,7 +160,7 @@ impl Drop for BootLine {
             let _ = append("kprobe_events", &format!("-:{event}"));
         }
         // It empties the buffers, too.
-        let _ = append("trace_clock", &self.clock);
+        let _ = append("trace_clock", &self.0);
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use lifecycle::ProbeType;
 use nix::errno::Errno;
 
-use crate::samples::{ensure_bound, Driver, Sample, PLATFORM};
+use crate::samples::{ensure_bound, Driver, PLATFORM};
 use crate::{ensure, modules, Bench, Failure, Order, Test};
 
 const DEVICES: usize = 3;
@@ -24,25 +24,20 @@ const TRIES: usize = 3;
 
 fn rmmod_refused(bench: &mut Bench, order: Order) -> Result<(), Failure> {
     bench.record()?;
-    let sample = Sample::from(ProbeType::PreferAsynchronous);
-    let (_, second) = sample.second(order);
-    let driver = Driver::slow(sample).to_string();
+    let driver = Driver::slow(ProbeType::PreferAsynchronous).to_string();
     let devices = format!("devices={DEVICES}");
-    match order {
-        Order::DevicesFirst => {
-            bench.insmod(PLATFORM.devices, &devices)?;
-            bench.insmod_in_background(PLATFORM.module, &driver);
-        }
-        Order::DriverFirst => {
-            bench.insmod(PLATFORM.module, &driver)?;
-            bench.insmod_in_background(PLATFORM.devices, &devices);
-        }
+    let mut modules = [(PLATFORM.devices, devices), (PLATFORM.module, driver)];
+    if order == Order::DriverFirst {
+        modules.reverse();
     }
+    let [(first, of_first), (second, of_second)] = modules;
+    bench.insmod(first, &of_first)?;
+    bench.insmod_in_background(second, &of_second);
     bench.wait_for_probe(&PLATFORM.device(DEVICES - 1))?;
     sleep(MOMENT);
     for _ in 0..TRIES {
         ensure(
-            &format!("rmmod {} while its insmod waits", second),
+            &format!("rmmod {second} while its insmod waits"),
             &modules::rmmod(second)?,
             &Err(Errno::EWOULDBLOCK),
         )?;

@@ -133,7 +133,6 @@ impl<T: Send + 'static> Pending<T> {
     }
 }
 
-/// The life.
 pub(crate) struct Life {
     plan: Plan,
     /// The drivers that the module registers.
@@ -146,7 +145,6 @@ pub(crate) struct Life {
     devices: Vec<(Driver, String)>,
 }
 
-/// A part of the life.
 type Part = fn(&mut Life, &Recorder) -> Result<(), Stop>;
 
 const PARTS: &[(&str, Part)] = &[

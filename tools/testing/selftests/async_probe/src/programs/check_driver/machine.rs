@@ -17,7 +17,6 @@ pub(crate) struct Driver {
     pub(crate) name: String,
 }
 
-/// All drivers that are registered.
 pub(crate) fn drivers() -> BTreeSet<Driver> {
     let buses = Path::new("/sys/bus");
     names(buses)

@@ -16,7 +16,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A module to load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Module {
     pub(crate) path: PathBuf,
@@ -36,7 +35,6 @@ impl Module {
     }
 }
 
-/// The plan.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// How long a step may take.
@@ -58,7 +56,6 @@ pub(crate) struct Plan {
     pub(crate) probes: Vec<String>,
 }
 
-/// A static variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Static {
     pub(crate) section: String,

@@ -99,7 +99,6 @@ impl Drop for Failslab {
     }
 }
 
-/// The outcome of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     pub(crate) result: Result<(), Errno>,

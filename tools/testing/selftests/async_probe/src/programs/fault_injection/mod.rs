@@ -32,7 +32,6 @@ use crate::modules::{self, ASYNC_PROBE};
 use crate::samples::{driver_of, Sample, BUS};
 use crate::{ensure, ktap, Bench, Failure, Test};
 
-/// The body of a test.
 type Body = dyn Fn(&mut Bench) -> Result<(), Failure>;
 
 fn nothing(_: &mut Bench) -> Result<(), Failure> {

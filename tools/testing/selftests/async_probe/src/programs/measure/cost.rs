@@ -13,7 +13,6 @@ use crate::kmsg::Log;
 /// How long the system is left alone, until objects that are freed late are free.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// Measures one of twins.
 pub(crate) fn cost(twins: Twins, language: Language, devices: usize) -> Result<Cost> {
     let modules = twins.modules(language);
     let attach = match modules.parent {

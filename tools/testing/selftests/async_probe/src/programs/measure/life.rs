@@ -104,7 +104,6 @@ pub(crate) fn cold(devices: usize, firmware_ms: u32) -> Result<Cold> {
     })
 }
 
-/// Measures a design.
 pub(crate) fn row(design: Design, devices: usize, firmware_ms: u32) -> Result<Row> {
     let live = |during| life(design, devices, firmware_ms, during);
     let first = live(During::UnrelatedInsmod)?;

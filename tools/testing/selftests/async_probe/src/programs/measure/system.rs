@@ -62,7 +62,6 @@ pub(crate) fn timed<T>(call: impl FnOnce() -> Result<T>) -> Result<(T, u64)> {
     Ok((result, (now()? - began).as_nanos().try_into()?))
 }
 
-/// The file of a module.
 fn file(module: &str) -> PathBuf {
     Path::new("/modules").join(format!("{module}.ko"))
 }

@@ -71,7 +71,6 @@ fn live(seed: u64, place: u64, directory: &Path, firmware: &FirmwareDir) -> Resu
     Ok(done)
 }
 
-/// Unloads everything.
 fn leave() -> Result<(), Failure> {
     for module in MODULES {
         let mut waited = Duration::ZERO;

@@ -100,7 +100,6 @@ fn parameters(module: &str, random: &mut Random) -> String {
 }
 
 impl Operation {
-    /// Draws one.
     pub(crate) fn draw(random: &mut Random) -> Self {
         let number = random.below(NUMBERS) as usize;
         match random.weighted(KINDS) {

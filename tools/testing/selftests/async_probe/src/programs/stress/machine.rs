@@ -31,7 +31,6 @@ pub(crate) fn write(path: &str, text: &str) -> Result<(), Errno> {
         .map_err(errno)
 }
 
-/// Reads a file of the kernel.
 pub(crate) fn read(path: &str) -> Result<String, Errno> {
     fs::read_to_string(path).map_err(errno)
 }

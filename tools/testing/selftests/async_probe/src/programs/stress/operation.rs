@@ -24,7 +24,6 @@ const NOWHERE: u32 = 15000;
 /// As many platform devices there are at most.
 const PLATFORM_DEVICES: u32 = 6;
 
-/// An operation of a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// Writes a number of devices to `add` or `add_async`.

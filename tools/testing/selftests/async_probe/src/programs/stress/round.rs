@@ -80,7 +80,6 @@ impl Findings {
     }
 }
 
-/// A round to be done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round<'a> {
     pub(crate) number: u32,
@@ -135,7 +134,6 @@ impl Round<'_> {
         }
     }
 
-    /// Does it all.
     pub(crate) fn run(&self) -> Result<Findings, Failure> {
         let mut findings = Findings::default();
         let shared = Shared {
@@ -229,7 +227,6 @@ impl Round<'_> {
         });
     }
 
-    /// One thread.
     fn work(&self, thread: u32, shared: &Shared) -> Statistics {
         let mut random = self.random(thread);
         let mut statistics = Statistics::new();

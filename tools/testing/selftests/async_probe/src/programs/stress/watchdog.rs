@@ -49,7 +49,6 @@ pub(crate) fn watch<T>(thread: u32, what: &str, doing: impl FnOnce() -> T) -> T 
     result
 }
 
-/// Starts the watchdog.
 pub(crate) fn start() {
     thread::spawn(|| loop {
         thread::sleep(Duration::from_secs(1));
