@@ -24,7 +24,7 @@ use crate::modules::{self, Modules};
 use crate::order::Order;
 use crate::recording::{self, Recording};
 use crate::samples::{self, Bus, Driver, Sample};
-use crate::{ensure, Failure};
+use crate::{ensure, succeeds, unmet, Failure};
 
 /// How long to wait for what must come. Far longer than any probe of the tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,9 +107,8 @@ impl<'a> Bench<'a> {
     }
 
     pub(crate) fn insmod(&mut self, module: &'static str, parameters: &str) -> Result<(), Failure> {
-        self.try_insmod(module, parameters)?.map_err(|errno| {
-            Failure::assertion(format!("insmod {module} {parameters} to succeed"), errno)
-        })
+        let answer = self.try_insmod(module, parameters)?;
+        succeeds(format_args!("insmod {module} {parameters}"), answer)
     }
 
     /// Loads a module in a thread of its own. [`join()`](Self::join) waits for it.
@@ -133,12 +132,10 @@ impl<'a> Bench<'a> {
         let mut verdict = Ok(());
         for thread in self.background.drain(..) {
             let result = match thread.join() {
-                Ok(result) => result.and_then(|result| {
-                    result.map_err(|errno| {
-                        Failure::assertion("the call in the background to succeed", errno)
-                    })
-                }),
-                Err(_) => Err(Failure::assertion("no panic", "a panic in the background")),
+                Ok(answer) => {
+                    answer.and_then(|answer| succeeds("the call in the background", answer))
+                }
+                Err(_) => unmet("no panic", "a panic in the background"),
             };
             verdict = verdict.and(result);
         }
@@ -211,13 +208,11 @@ impl<'a> Bench<'a> {
 
     /// Adds as many devices to the sample bus, with [`Call::Add`] or [`Call::AddAsync`].
     pub(crate) fn add(&mut self, call: Call, devices: usize) -> Result<(), Failure> {
-        samples::add(call, devices)?
-            .map_err(|errno| Failure::assertion(format!("{call} to succeed"), errno))
+        succeeds(call, samples::add(call, devices)?)
     }
 
     pub(crate) fn rmmod(&mut self, module: &'static str) -> Result<(), Failure> {
-        modules::rmmod(module)?
-            .map_err(|errno| Failure::assertion(format!("rmmod {module} to succeed"), errno))?;
+        succeeds(format_args!("rmmod {module}"), modules::rmmod(module)?)?;
         self.loaded.retain(|loaded| *loaded != module);
         Ok(())
     }
@@ -242,8 +237,8 @@ impl<'a> Bench<'a> {
         if matches!(call, Call::Bind | Call::Unbind) {
             Bus::of(device).wait_until_registered()?;
         }
-        samples::write(call, device)?
-            .map_err(|errno| Failure::assertion(format!("{call} of {device} to succeed"), errno))
+        let answer = samples::write(call, device)?;
+        succeeds(format_args!("{call} of {device}"), answer)
     }
 
     /// The events so far, with a probe and its trial as one probe on a kernel that probes twice.
@@ -291,7 +286,7 @@ impl<'a> Bench<'a> {
             return Ok(());
         }
         let seen = format!("nothing of it after {} seconds", PATIENCE.as_secs());
-        Err(Failure::assertion(wanted, seen))
+        unmet(wanted, seen)
     }
 
     /// Waits until a probe of the device has begun.
@@ -334,12 +329,9 @@ impl<'a> Bench<'a> {
         let mut verdict = self.join();
         for module in self.loaded.drain(..).rev() {
             if modules::is_loaded(module) {
-                let unloaded = modules::rmmod(module).and_then(|result| {
-                    result.map_err(|errno| {
-                        Failure::assertion(format!("rmmod {module} to succeed"), errno)
-                    })
-                });
-                verdict = verdict.and(unloaded);
+                let what = format!("rmmod {module}");
+                let answer = modules::rmmod(module);
+                verdict = verdict.and(answer.and_then(|answer| succeeds(what, answer)));
             }
         }
         verdict.and(self.log.catch_up())
@@ -458,10 +450,10 @@ impl<'a> Bench<'a> {
         }
         let under_way: Vec<_> = under_way(&life).into_iter().collect();
         if !under_way.is_empty() {
-            return Err(Failure::assertion(
+            return unmet(
                 "nothing under way after the modules are gone",
                 under_way.join(", "),
-            ));
+            );
         }
         if self.recorder.is_some() {
             self.recording()?;

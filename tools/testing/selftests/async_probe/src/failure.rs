@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use lifecycle::laws::Violation;
+use nix::errno::Errno;
 
 /// Why a test did not pass.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,16 @@ impl Failure {
 /// There is nothing to test here, for this reason.
 pub(crate) fn skip<T>(reason: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Skip(reason.into()))
+}
+
+/// An assertion does not hold.
+pub(crate) fn unmet<T>(expected: impl Display, seen: impl Display) -> Result<T, Failure> {
+    Err(Failure::assertion(expected, seen))
+}
+
+/// The kernel's answer to a call, which must succeed.
+pub(crate) fn succeeds(call: impl Display, answer: Result<(), Errno>) -> Result<(), Failure> {
+    answer.map_err(|errno| Failure::assertion(format!("{call} to succeed"), errno))
 }
 
 /// `seen` equals `expected`, or the test fails; `what` names the thing.

@@ -37,7 +37,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bench::Bench;
-use failure::{ensure, skip, Failure};
+use failure::{ensure, skip, succeeds, unmet, Failure};
 use ktap::Test;
 use order::Order;
 

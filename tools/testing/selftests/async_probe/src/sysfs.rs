@@ -11,7 +11,7 @@ use std::time::Duration;
 use lifecycle::event::Call;
 use nix::errno::Errno;
 
-use crate::{kmsg, Failure};
+use crate::{kmsg, unmet, Failure};
 
 /// Writes `text` to the file at `path`, and leaves in the log when: as `call` on `device`. The
 /// kernel's answer is the result.
@@ -73,7 +73,7 @@ pub(crate) fn wait_for(wanted: &str, is_there: impl Fn() -> bool) -> Result<(), 
         }
         sleep(Duration::from_millis(10));
     }
-    Err(Failure::assertion(wanted, "nothing of it after 20 seconds"))
+    unmet(wanted, "nothing of it after 20 seconds")
 }
 
 /// How many NUMA nodes the kernel counts: one more than the highest number of a node.

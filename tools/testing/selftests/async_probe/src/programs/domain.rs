@@ -13,7 +13,7 @@ use lifecycle::steps;
 use crate::kernel::probing;
 use crate::samples::BUS;
 use crate::test_modules::{DOMAIN_TEST, DRIVER_TEST};
-use crate::{ensure, sysfs, Bench, Failure, Test};
+use crate::{ensure, sysfs, unmet, Bench, Failure, Test};
 
 /// How many functions can be pending at once: `MAX_WORK` in `kernel/async.c`.
 const MAX_PENDING: u32 = 32768;
@@ -41,18 +41,18 @@ fn refused(bench: &mut Bench) -> Result<(), Failure> {
         .collect();
     let seen = || said.join("\n");
     let [refused, begun] = numbers.as_slice() else {
-        return Err(Failure::assertion("two lines", seen()));
+        return unmet("two lines", seen());
     };
     // refused <0|1> after <scheduled> called <0|1>
     let [1, scheduled, 0] = refused[..] else {
-        return Err(Failure::assertion("refused, and not called", seen()));
+        return unmet("refused, and not called", seen());
     };
     // Others may have functions pending, too.
     if !(MAX_PENDING - 100..=MAX_PENDING + 1).contains(&scheduled) {
-        return Err(Failure::assertion(
+        return unmet(
             format!("about {MAX_PENDING} functions before the refusal"),
             seen(),
-        ));
+        );
     }
     // begun <n> of <n> called <0|1>: the one that was refused is called by the caller.
     ensure("begun", begun, &vec![scheduled + 1, scheduled + 1, 1])

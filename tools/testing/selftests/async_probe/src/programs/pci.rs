@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use lifecycle::event::Call;
 
 use crate::kernel::probing;
-use crate::{ensure, skip, sysfs, Bench, Failure, Test};
+use crate::{ensure, skip, succeeds, sysfs, unmet, Bench, Failure, Test};
 
 /// How long a driver writes firmware.
 const PROBE: Duration = Duration::from_secs(8);
@@ -77,10 +77,7 @@ impl Sample {
         )?;
         let one = PROBE * probing().lives();
         if took < one || took > one * 3 / 2 {
-            return Err(Failure::assertion(
-                "insmod to take one probe",
-                format!("{took:?}"),
-            ));
+            return unmet("insmod to take one probe", format!("{took:?}"));
         }
         bench.recording()?.demand("insmod_waits", 1)
     }
@@ -95,18 +92,11 @@ impl Sample {
             sysfs::devices_of(self.driver).len() == devices
         })?;
         let first = &sysfs::devices_of(self.driver)[0];
-        sysfs::write_to(
-            &format!("{}/unbind", self.driver),
-            Call::Unbind,
-            first,
-            first,
-        )?
-        .map_err(|errno| Failure::assertion(format!("unbind {first} to succeed"), errno))?;
+        let unbind = format!("{}/unbind", self.driver);
+        let answer = sysfs::write_to(&unbind, Call::Unbind, first, first)?;
+        succeeds(format_args!("unbind {first}"), answer)?;
         if begin.elapsed() < PROBE / 2 {
-            return Err(Failure::assertion(
-                "unbind to wait",
-                format!("{:?}", begin.elapsed()),
-            ));
+            return unmet("unbind to wait", format!("{:?}", begin.elapsed()));
         }
         bench.rmmod(self.module)?;
         bench.recording()?.demand("unbind_waits", 1)

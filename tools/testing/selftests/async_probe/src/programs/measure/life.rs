@@ -65,21 +65,30 @@ pub(crate) fn idle() -> Result<Idle> {
     })
 }
 
+/// Does something at this time in a thread of its own; what is returned waits for its result.
+fn meanwhile<T: Send + 'static>(
+    time: Duration,
+    act: impl FnOnce() -> Result<T> + Send + 'static,
+) -> impl FnOnce() -> Result<T> {
+    let thread = thread::spawn(move || {
+        // An error crosses threads as its text.
+        let done = sleep_until(time).and_then(|()| act());
+        done.map_err(|error| error.to_string())
+    });
+    let panicked = "the thread that acts in the middle panicked";
+    move || Ok(thread.join().map_err(|_| panicked)??)
+}
+
 /// Loads upstream's own test, and an unrelated module in the middle of its asynchronous probes.
 pub(crate) fn upstream() -> Result<Upstream> {
     const TEST: &str = "test_async_driver_probe";
     let began = system::round(SETTLE)?;
-    let meanwhile = thread::spawn(move || {
-        // An error crosses threads as its text.
-        sleep_until(began + Duration::from_millis(1500))
-            .and_then(|()| insmod(UNRELATED, ""))
-            .map_err(|error| error.to_string())
+    let meanwhile = meanwhile(began + Duration::from_millis(1500), || {
+        insmod(UNRELATED, "")
     });
     sleep_until(began)?;
     let insmod_ns = insmod(TEST, "")?;
-    let other_insmod_ns = meanwhile
-        .join()
-        .map_err(|_| "the thread that acts in the middle panicked")??;
+    let other_insmod_ns = meanwhile()?;
     rmmod(UNRELATED)?;
     settle(SETTLE)?;
     Ok(Upstream {
@@ -174,16 +183,11 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
     let began = system::round(SETTLE)?;
     // Between two wake-ups of the probes, which write the firmware in eighths.
     let middle = began + Duration::from_millis(firmware_ms.into()) * 3 / 10;
-    let meanwhile = thread::spawn(move || {
-        // An error crosses threads as its text.
-        sleep_until(middle)
-            .and_then(|()| match during {
-                During::Nothing => Ok((Ok(()), 0)),
-                During::UnrelatedInsmod => Ok((Ok(()), insmod(UNRELATED, "")?)),
-                During::UnrelatedRmmod => Ok((Ok(()), rmmod(UNRELATED)?)),
-                During::OwnRmmod => try_rmmod(bus.module),
-            })
-            .map_err(|error| error.to_string())
+    let meanwhile = meanwhile(middle, move || match during {
+        During::Nothing => Ok((Ok(()), 0)),
+        During::UnrelatedInsmod => Ok((Ok(()), insmod(UNRELATED, "")?)),
+        During::UnrelatedRmmod => Ok((Ok(()), rmmod(UNRELATED)?)),
+        During::OwnRmmod => try_rmmod(bus.module),
     });
 
     sleep_until(began)?;
@@ -198,9 +202,7 @@ fn life(design: Design, devices: usize, firmware_ms: u32, during: During) -> Res
     } else {
         None
     };
-    let (result, took) = meanwhile
-        .join()
-        .map_err(|_| "the thread that acts in the middle panicked")??;
+    let (result, took) = meanwhile()?;
 
     let gone = during == During::OwnRmmod && result.is_ok();
     let expected = expected(design, devices, firmware_ms)?;

@@ -20,7 +20,7 @@ use recorder::Recorder;
 
 use crate::kernel::probing;
 use crate::recording::events;
-use crate::{kernel, modules, sysfs, Bench, Failure};
+use crate::{kernel, modules, succeeds, sysfs, Bench, Failure};
 
 /// The laws that a log breaks, with their messages.
 pub(crate) type Broken = BTreeMap<&'static str, String>;
@@ -156,8 +156,8 @@ pub(crate) fn write(call: Call, on: &str) -> Result<(), Failure> {
             (format!("{bus}/{file}"), on.rsplit('.').next().unwrap_or(on))
         }
     };
-    sysfs::write_to(&path, call, on, text)?
-        .map_err(|errno| Failure::assertion(format!("{call} of {on} to succeed"), errno))
+    let answer = sysfs::write_to(&path, call, on, text)?;
+    succeeds(format_args!("{call} of {on}"), answer)
 }
 
 /// The life of a mutant.

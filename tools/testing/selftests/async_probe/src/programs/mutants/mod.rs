@@ -23,7 +23,7 @@ use lifecycle::{Life, Probing};
 use live::Broken;
 
 use crate::kernel::probing;
-use crate::{ensure, Bench, Failure, Test};
+use crate::{ensure, unmet, Bench, Failure, Test};
 
 /// The mutants that have been caught, by law.
 static CAUGHT: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());
@@ -32,10 +32,10 @@ static CAUGHT: Mutex<BTreeMap<&str, usize>> = Mutex::new(BTreeMap::new());
 fn caught(law: &Law, mutant: &Mutant, broken: &Broken) -> Result<(), Failure> {
     let laws: BTreeSet<_> = broken.keys().copied().collect();
     if !laws.contains(law.name) {
-        return Err(Failure::assertion(
+        return unmet(
             format!("{} to catch {}", law.name, mutant.name),
             format!("{laws:?} complain"),
-        ));
+        );
     }
     let wrongly: Vec<_> = broken
         .iter()
@@ -45,10 +45,10 @@ fn caught(law: &Law, mutant: &Mutant, broken: &Broken) -> Result<(), Failure> {
     if wrongly.is_empty() {
         return Ok(());
     }
-    Err(Failure::assertion(
+    unmet(
         format!("{} alone to catch {}", law.name, mutant.name),
         wrongly.join("\n"),
-    ))
+    )
 }
 
 /// Nothing complains.

@@ -27,7 +27,7 @@ use crate::firmware_dir::FirmwareDir;
 use crate::random::Random;
 use crate::recording::{events, judge};
 use crate::samples::Bus;
-use crate::{modules, Bench, Failure, Test};
+use crate::{modules, unmet, Bench, Failure, Test};
 
 /// A part of a run of all tests, and the whole.
 const SEEDS: u64 = 4;
@@ -84,7 +84,7 @@ fn leave() -> Result<(), Failure> {
                     waited += pause;
                 }
                 Err(errno) => {
-                    return Err(Failure::assertion(format!("rmmod {module}"), errno));
+                    return unmet(format!("rmmod {module}"), errno);
                 }
             }
         }

@@ -22,7 +22,7 @@ use crate::kernel::probing;
 use crate::kmsg::Log;
 use crate::random::Random;
 use crate::samples::{designs, BUS};
-use crate::{modules, Failure};
+use crate::{modules, succeeds, Failure};
 
 /// Asynchronous work that no call waits for is over after that.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -124,13 +124,9 @@ impl Round<'_> {
     /// Loads, or fails.
     fn load(&self, module: &str, parameters: &str) -> Result<(), Failure> {
         match self.insmod(module, parameters)? {
-            Ok(()) => Ok(()),
             // It was there, and this is how it shows.
             Err(Errno::EEXIST) if self.kind() == Kind::Unloading => Ok(()),
-            Err(errno) => Err(Failure::assertion(
-                format!("insmod {module} {parameters} to succeed"),
-                errno,
-            )),
+            answer => succeeds(format_args!("insmod {module} {parameters}"), answer),
         }
     }
 
@@ -295,9 +291,8 @@ impl Round<'_> {
             }
         }
 
-        machine::write(&format!("{}/drivers_autoprobe", BUS.path), "1").map_err(|errno| {
-            Failure::assertion("a write to drivers_autoprobe to succeed", errno)
-        })?;
+        let answer = machine::write(&format!("{}/drivers_autoprobe", BUS.path), "1");
+        succeeds("a write to drivers_autoprobe", answer)?;
         for module in ["slow_bus_driver", "slow_platform_driver"] {
             match modules::rmmod(module)? {
                 Ok(()) | Err(Errno::ENOENT) => {}
