@@ -100,7 +100,7 @@ fn driver_data(bench: &mut Bench, unload: bool) -> Result<(), Failure> {
 }
 
 pub(crate) fn tests() -> Vec<Test> {
-    let tests = vec![
+    vec![
         Test::new("domain: domain_sync: registered", |bench| {
             domain_sync(bench, "registered", 5)
         }),
@@ -122,6 +122,5 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("domain: drop_order: driver data, rmmod", |bench| {
             driver_data(bench, true)
         }),
-    ];
-    tests
+    ]
 }

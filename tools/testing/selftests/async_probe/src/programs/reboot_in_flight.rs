@@ -14,22 +14,20 @@ use std::process::ExitCode;
 use lifecycle::ProbeType;
 
 use crate::samples::{Driver, PLATFORM};
-use crate::{ktap, power_off, Bench, Failure, Test};
+use crate::{power_off, Bench, Failure};
 
 const DEVICES: usize = 3;
 const NAME: &str = "reboot_in_flight: power-off during probes";
 
 fn reboot_in_flight(bench: &mut Bench) -> Result<(), Failure> {
-    power_off::is_allowed()?;
     let driver = Driver::slow(ProbeType::PreferAsynchronous);
     bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
     bench.insmod_in_background(PLATFORM.module, &driver.to_string());
     bench.wait_for_probe(&PLATFORM.device(DEVICES - 1))?;
     bench.insmod_in_background("kthread_probe", "firmware_ms=1000 kthread=1");
-    power_off::now(NAME)
+    Ok(())
 }
 
 pub(crate) fn main() -> ExitCode {
-    // The last tests, of the instruments, would come after the power-off.
-    ktap::run_unwatched(vec![Test::new(NAME, reboot_in_flight)])
+    power_off::run(NAME, reboot_in_flight)
 }

@@ -16,13 +16,12 @@ use lifecycle::event::Call;
 use lifecycle::ProbeType;
 
 use crate::samples::{self, Driver, PLATFORM};
-use crate::{ktap, power_off, sysfs, Bench, Failure, Test};
+use crate::{power_off, sysfs, Bench, Failure};
 
 const DEVICES: usize = 3;
 const NAME: &str = "shutdown_bound: power-off with devices bound, unbound and in their probes";
 
 fn shut_down(bench: &mut Bench) -> Result<(), Failure> {
-    power_off::is_allowed()?;
     let driver = Driver::slow(ProbeType::ForceSynchronous);
     bench.insmod(PLATFORM.devices, &format!("devices={DEVICES}"))?;
     bench.insmod(PLATFORM.module, &driver.to_string())?;
@@ -34,11 +33,9 @@ fn shut_down(bench: &mut Bench) -> Result<(), Failure> {
     bench.insmod("mutants", "mutant=notifier_shuts_down devices=1")?;
     bench.insmod("mutant_driver", "")?;
     bench.rmmod("mutant_driver")?;
-    sysfs::put("/sys/module/kernel/parameters/initcall_debug", "Y")?;
-    power_off::now(NAME)
+    sysfs::put("/sys/module/kernel/parameters/initcall_debug", "Y")
 }
 
 pub(crate) fn main() -> ExitCode {
-    // The last tests, of the instruments, would come after the power-off.
-    ktap::run_unwatched(vec![Test::new(NAME, shut_down)])
+    power_off::run(NAME, shut_down)
 }
