@@ -378,15 +378,8 @@ impl<'a> Bench<'a> {
         promise: Promise,
     ) -> Result<(), Failure> {
         let (call, on) = sample.second(order);
-        let driver = sample.bus().driver;
-        Ok(designs::check(
-            &self.life()?,
-            call,
-            on,
-            driver,
-            devices,
-            promise,
-        )?)
+        let (life, driver) = (self.life()?, sample.bus().driver);
+        Ok(designs::check(&life, call, on, driver, devices, promise)?)
     }
 
     /// The result of the first probe of each device that the driver has tried until now.
