@@ -51,7 +51,7 @@ pub enum Action {
 fn exit_codes() -> String {
     let lines: Vec<String> = EXIT_CODES
         .iter()
-        .map(|(_, code, meaning)| format!("  {code:>3}  {meaning}"))
+        .map(|(kind, meaning)| format!("  {:>3}  {meaning}", *kind as u8))
         .collect();
     format!("Exit codes:\n    0  all is well\n{}", lines.join("\n"))
 }

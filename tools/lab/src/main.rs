@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("lab: error: {error}");
-            ExitCode::from(error.exit_code())
+            ExitCode::from(error.kind as u8)
         }
     }
 }

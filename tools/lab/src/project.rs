@@ -76,7 +76,7 @@ mod tests {
             top: "/proc".into(),
         };
         let error = project.writable().unwrap_err();
-        assert_eq!(error.kind.exit_code(), 7);
+        assert_eq!(error.kind, Kind::Storage);
         assert!(error.to_string().contains("read-only"), "{error}");
         assert!(
             error.why.starts_with("/proc/out cannot be written"),

@@ -393,7 +393,7 @@ impl Boot<'_> {
             (None, None) => Ended::WallDeadline,
             (None, Some(status)) if status.success() => Ended::Early,
             // `lab enter` has found no way into the root file system.
-            (None, Some(status)) if status.code() == Some(Kind::Environment.exit_code().into()) => {
+            (None, Some(status)) if status.code() == Some(Kind::Environment as i32) => {
                 return Err(Error::new(
                     Kind::Environment,
                     "cannot start the virtual machine",
