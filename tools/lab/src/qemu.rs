@@ -2,16 +2,18 @@
 
 //! The command line of QEMU.
 
+use std::fs::File;
 use std::path::Path;
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 use crate::arch::Arch;
 use crate::environment::{Environment, IMAGE};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
 use crate::machine::{Accel, Machine, Time};
+use crate::process::Guarded;
 use crate::qmp;
 
 /// Where QEMU sees the directory of the outputs.
@@ -118,13 +120,25 @@ impl Bootable<'_> {
         .command())
     }
 
-    /// The same with the serial lines in files.
+    /// Starts QEMU with the serial lines in files. It has the other end of a connection on `stdin`
+    /// alone: where QEMU ends, the connection does.
     ///
     /// # Errors
     ///
-    /// Those of [`arguments()`](Self::arguments).
-    pub fn files(&self, out: &Path, start: Start, snapshot: Option<&Path>) -> Result<Command> {
-        self.command(out, [&file(CONSOLE), &file(RESULTS)], start, snapshot)
+    /// Those of [`arguments()`](Self::arguments), and an I/O error.
+    pub fn start(
+        &self,
+        out: &Path,
+        start: Start,
+        snapshot: Option<&Path>,
+        stdin: Stdio,
+    ) -> Result<Guarded> {
+        let errors = out.join(ERRORS);
+        let stderr = File::create(&errors).at(&errors, "write")?;
+        let serials = [&*file(CONSOLE), &file(RESULTS)];
+        let mut command = self.command(out, serials, start, snapshot)?;
+        command.stdin(stdin).stdout(Stdio::null()).stderr(stderr);
+        Guarded::spawn(&mut command)
     }
 }
 

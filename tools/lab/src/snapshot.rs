@@ -12,7 +12,6 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -65,15 +64,6 @@ const NOTHING: &str = "lab: nothing was brought";
 #[derive(Debug)]
 pub struct Snapshot {
     dir: PathBuf,
-}
-
-/// A guest that was restored.
-#[derive(Debug)]
-pub struct Restored {
-    /// QEMU.
-    pub qemu: Guarded,
-    /// The connection to it: an end of it would wake QEMU, and be seen in the guest's time.
-    pub qmp: Qmp,
 }
 
 impl Snapshot {
@@ -167,13 +157,13 @@ impl Snapshot {
         remove_tree(&self.dir)
     }
 
-    /// A guest that has come to where it was saved, with its files in `out`. What the boot has
-    /// printed comes first.
+    /// A guest that has come to where it was saved, with its files in `out`, until it is told to
+    /// [`go_on()`]. What the boot has printed comes first.
     ///
     /// # Errors
     ///
     /// [`Kind::Vm`] if QEMU cannot, [`Kind::Storage`] if a file cannot be read or written.
-    pub fn restore(&self, guest: &Bootable<'_>, out: &Path) -> Result<Restored> {
+    pub fn restore(&self, guest: &Bootable<'_>, out: &Path) -> Result<(Guarded, Qmp)> {
         for name in [CONSOLE, RESULTS] {
             let path = out.join(name);
             fs::copy(self.dir.join(name), &path).at(&path, "write")?;
@@ -182,22 +172,20 @@ impl Snapshot {
         let state = json!({ "uri": format!("file:{SNAPSHOT}/{STATE}") });
         qmp.execute("migrate-incoming", state)?;
         migrated(&mut qmp)?;
-        Ok(Restored { qemu, qmp })
+        Ok((qemu, qmp))
     }
 }
 
-impl Restored {
-    /// Lets it go on.
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::Vm`] if QEMU does not.
-    pub fn go_on(&mut self) -> Result<()> {
-        // That this fails is known. QEMU frees what the restoring has left behind before it says so
-        // (system/qdev-monitor.c, drain_call_rcu()), and not while the guest runs.
-        let _ = self.qmp.execute("device_add", json!({ "driver": "none" }));
-        self.qmp.execute("cont", json!({})).map(drop)
-    }
+/// Lets a guest that was restored go on.
+///
+/// # Errors
+///
+/// [`Kind::Vm`] if QEMU does not.
+pub fn go_on(qmp: &mut Qmp) -> Result<()> {
+    // That this fails is known. QEMU frees what the restoring has left behind before it says so
+    // (system/qdev-monitor.c, drain_call_rcu()), and not while the guest runs.
+    let _ = qmp.execute("device_add", json!({ "driver": "none" }));
+    qmp.execute("cont", json!({})).map(drop)
 }
 
 /// What a snapshot depends on.
@@ -346,9 +334,9 @@ fn tried(guest: &Bootable<'_>, snapshot: &Snapshot) -> Result<()> {
     let out = dir.path();
     fs::write(out.join(INITRAMFS), []).at(out, "write to")?;
     late(out, &[])?;
-    let mut restored = snapshot.restore(guest, out)?;
-    restored.go_on()?;
-    wait_for(&mut restored.qemu, &out.join(RESULTS), NOTHING, PATIENCE)
+    let (mut qemu, mut qmp) = snapshot.restore(guest, out)?;
+    go_on(&mut qmp)?;
+    wait_for(&mut qemu, &out.join(RESULTS), NOTHING, PATIENCE)
 }
 
 /// Starts QEMU, which waits for commands.
@@ -358,14 +346,8 @@ fn start(
     start: Start,
     snapshot: Option<&Path>,
 ) -> Result<(Guarded, Qmp)> {
-    let errors = out.join(ERRORS);
-    let stderr = File::create(&errors).at(&errors, "write")?;
     let (qmp, stdin) = Qmp::pair()?;
-    let mut command = guest.files(out, start, snapshot)?;
-    command.stdin(stdin).stdout(Stdio::null()).stderr(stderr);
-    let qemu = Guarded::spawn(&mut command)?;
-    // QEMU has the other end alone: where QEMU ends, the connection does.
-    drop(command);
+    let qemu = guest.start(out, start, snapshot, stdin)?;
     let mut qmp = qmp.open()?;
     let leave_out = json!([
         { "capability": "x-ignore-shared", "state": true },

@@ -23,7 +23,7 @@ use crate::qemu::{
     file, split_devices, Bootable, Start, CONSOLE, ERRORS, INITRAMFS, KVM_NEXT, LATE, RESULTS,
 };
 use crate::qmp::{Pending, Qmp};
-use crate::snapshot::{self, Restored, Snapshot, BOOTED};
+use crate::snapshot::{self, Snapshot, BOOTED};
 
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);
@@ -268,8 +268,7 @@ impl Boot<'_> {
         let Some(snapshot) = Snapshot::ensure(&empty, base)? else {
             return Ok(None);
         };
-        let restored = snapshot.restore(&self.bootable(), self.out);
-        let mut restored = match restored {
+        let (qemu, mut qmp) = match snapshot.restore(&self.bootable(), self.out) {
             Err(error) if error.kind == Kind::Interrupted => return Err(error),
             Err(error) => {
                 let words = tail(&self.out.join(ERRORS), 1);
@@ -280,7 +279,7 @@ impl Boot<'_> {
         };
         for device in split_devices(&self.machine.qemu).1 {
             // QEMU's own words are empty if it has done it.
-            let words = restored.qmp.human(&format!("device_add {device}"))?;
+            let words = qmp.human(&format!("device_add {device}"))?;
             if !words.is_empty() {
                 note(&format!(
                     "the guest boots with its devices: {}",
@@ -289,8 +288,7 @@ impl Boot<'_> {
                 return Ok(None);
             }
         }
-        restored.go_on()?;
-        let Restored { qemu, qmp } = restored;
+        snapshot::go_on(&mut qmp)?;
         let qmp = Some(qmp);
         Ok(Some(Running { qemu, qmp }))
     }
@@ -299,17 +297,11 @@ impl Boot<'_> {
     fn boot(&self, start: Start) -> Result<Running> {
         self.write(CONSOLE, &[])?;
         self.write(RESULTS, &[])?;
-        let errors = self.out.join(ERRORS);
-        let stderr = File::create(&errors).at(&errors, "write")?;
-        let mut command = self.bootable().files(self.out, start, None)?;
         let (qmp, stdin) = match self.machine.hotplug {
             true => Qmp::pair().map(|(qmp, stdin)| (Some(qmp), stdin))?,
             false => (None, Stdio::null()),
         };
-        command.stdin(stdin).stdout(Stdio::null()).stderr(stderr);
-        let qemu = Guarded::spawn(&mut command)?;
-        // QEMU has the other end alone: where QEMU ends, the connection does.
-        drop(command);
+        let qemu = self.bootable().start(self.out, start, None, stdin)?;
         let qmp = qmp.map(Pending::open).transpose()?;
         Ok(Running { qemu, qmp })
     }
