@@ -49,11 +49,13 @@ impl Cache {
                     "set XDG_CACHE_HOME to a directory with 3 GB of room",
                 )
             })?;
-        Ok(Self::at(&base.join("async-probe")))
+        let dir = base.join("async-probe");
+        Ok(Self { dir })
     }
 
-    /// The cache in this directory.
-    pub fn at(dir: &Path) -> Self {
+    /// One for a test.
+    #[cfg(test)]
+    pub(crate) fn at(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
         }
@@ -64,12 +66,18 @@ impl Cache {
         self.dir.join(name)
     }
 
+    /// Makes the directory. A warm cache on a read-only file system is good enough to work with.
+    fn make(&self) -> Result<()> {
+        let made = fs::create_dir_all(&self.dir);
+        match self.dir.is_dir() {
+            true => Ok(()),
+            false => made.at(&self.dir, "create the cache directory"),
+        }
+    }
+
     /// Sees to it that the cache stays while it is in use. On a read-only file system it does.
     pub fn in_use(&self) -> Result<Option<Lock>> {
-        let made = fs::create_dir_all(&self.dir);
-        if !self.dir.is_dir() {
-            made.at(&self.dir, "create the cache directory")?;
-        }
+        self.make()?;
         let path = self.dir.join(IN_USE);
         match Lock::open(&path) {
             Ok(file) => Lock::wait(file, &path, FlockArg::LockSharedNonblock).map(Some),
@@ -94,11 +102,7 @@ impl Cache {
     /// Takes the lock of the cache; says which run it waits for. A user of the cache calls
     /// [`in_use()`](Self::in_use) first.
     pub fn lock(&self) -> Result<Lock> {
-        // A warm cache on a read-only file system is good enough to work with.
-        let made = fs::create_dir_all(&self.dir);
-        if !self.dir.is_dir() {
-            made.at(&self.dir, "create the cache directory")?;
-        }
+        self.make()?;
         Lock::take(&self.dir.join("lock"))
     }
 
@@ -295,10 +299,10 @@ fn holder() -> String {
 }
 
 /// A short, stable digest for the names of entries (FNV-1a).
-pub fn digest(parts: &[&str]) -> String {
+pub fn digest(parts: &[impl AsRef<str>]) -> String {
     let hash = parts
         .iter()
-        .flat_map(|part| part.bytes().chain([0]))
+        .flat_map(|part| part.as_ref().bytes().chain([0]))
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });

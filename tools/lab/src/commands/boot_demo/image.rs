@@ -75,14 +75,12 @@ pub(super) fn ensure(session: &Session, slow: &Slow, program: &Path) -> Result<I
     let release = session.kernel.release()?;
     let root = root(session, &cache, &release)?;
     let files = added(session, slow, program, &release)?;
-    let parts: Vec<String> = files
-        .iter()
-        .map(|(path, bytes)| format!("{path} {}", digest(&[&String::from_utf8_lossy(bytes)])))
-        .collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let of_root = name(&root);
-    let key = digest(&[&[RECIPE, SIZE, of_root.as_str()], parts.as_slice()].concat());
-    let entry = format!("demo/image-{release}-{key}");
+    let mut parts = vec![RECIPE.to_owned(), SIZE.to_owned(), name(&root)];
+    let of_file = |(path, bytes): &(String, Vec<u8>)| {
+        format!("{path} {}", digest(&[String::from_utf8_lossy(bytes)]))
+    };
+    parts.extend(files.iter().map(of_file));
+    let entry = format!("demo/image-{release}-{}", digest(&parts));
     let dir = cache.ensure(&entry, 1500, |dir, _| {
         make(session, dir, &root, &release, &files)
     })?;

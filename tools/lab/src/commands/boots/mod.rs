@@ -328,7 +328,6 @@ impl Booter {
             let bytes = fs::read(&image).at(&image, "read")?;
             parts.push(String::from_utf8_lossy(&bytes).into_owned());
         }
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         Ok(digest(&parts))
     }
 }
