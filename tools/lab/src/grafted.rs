@@ -12,8 +12,9 @@ use crate::config::settings;
 use crate::enter::tethered;
 use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::kernel::{entry_name, Kernel, Prepared};
+use crate::kernel::{Kernel, Prepared};
 use crate::options::KernelOptions;
+use crate::paths;
 use crate::process::Logged;
 use crate::project::Project;
 use crate::session::Session;
@@ -55,8 +56,7 @@ pub fn build_in(session: &mut Session) -> Result<()> {
         "building the kernel with the samples",
         session.kernel.arch().target,
     )?;
-    let kernel = grafted.kernel();
-    session.kernel = kernel;
+    session.kernel = Kernel::Prepared(grafted.kernel);
     Ok(())
 }
 
@@ -93,7 +93,7 @@ impl<'a> Grafted<'a> {
         let _lock = grafted.lock()?;
         let dir = &grafted.kernel.dir;
         let stamp = dir.join(".kernel");
-        let copied = format!("{}\n{}", entry_name(&base.dir), base.variant);
+        let copied = format!("{}\n{}", paths::name(&base.dir), base.variant);
         if fs::read_to_string(&stamp).ok().as_deref() != Some(&copied) {
             grafted.copy(base)?;
             fs::write(&stamp, &copied).at(&stamp, "write")?;
@@ -101,11 +101,6 @@ impl<'a> Grafted<'a> {
         grafted.graft("grafting into the kernel tree", &[])?;
         grafted.graft("comparing the graft", &["--check"])?;
         Ok(grafted)
-    }
-
-    /// The kernel, once its image has been built.
-    fn kernel(self) -> Kernel {
-        Kernel::Prepared(self.kernel)
     }
 
     /// Where our parts are built.

@@ -2,7 +2,6 @@
 
 //! Kernels that modules can be built for and that can be booted.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +14,7 @@ use crate::debian::GCC;
 use crate::enter::Spec;
 use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::packages::Release;
-use crate::progress::note;
+use crate::paths::name;
 use crate::project::Project;
 
 const DAMAGED: &str =
@@ -137,7 +135,7 @@ impl Kernel {
     /// A short name, for messages and stamps.
     pub fn name(&self) -> String {
         match self {
-            Self::Prepared(kernel) => entry_name(&kernel.dir),
+            Self::Prepared(kernel) => name(&kernel.dir),
             Self::Tree { path, .. } => path.display().to_string(),
         }
     }
@@ -195,34 +193,6 @@ impl Kernel {
     }
 }
 
-/// The name of a cache entry.
-pub fn entry_name(dir: &Path) -> String {
-    dir.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-/// The entries of the cache named `<prefix>-<release>-<digest>`, by release.
-pub fn entries(
-    cache: &Cache,
-    prefix: &str,
-    arch: &Arch,
-    digest: &str,
-) -> BTreeMap<Release, PathBuf> {
-    let (prefix, suffix) = (format!("{prefix}-"), format!("-{digest}"));
-    fs::read_dir(cache.path("kernels"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let release = name.strip_prefix(&prefix)?.strip_suffix(&suffix)?;
-            Some((Release::parse(release, arch)?, entry.path()))
-        })
-        .collect()
-}
-
 /// Reads what is known of a kernel.
 pub fn read_meta(dir: &Path) -> Result<Meta> {
     let path = dir.join("meta.json");
@@ -242,14 +212,4 @@ pub fn write_meta(dir: &Path, meta: &Meta) -> Result<()> {
     let path = dir.join("meta.json");
     let text = serde_json::to_string_pretty(meta).unwrap_or_default();
     fs::write(&path, text).at(&path, "write")
-}
-
-/// Says that an older kernel is used, since a newer one could not be had.
-pub fn fall_back(kernel: Prepared, error: &Error) -> Prepared {
-    note(&format!(
-        "using {}, since there is no newer one:",
-        entry_name(&kernel.dir)
-    ));
-    note(&error.to_string());
-    kernel
 }

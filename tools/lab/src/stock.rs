@@ -13,10 +13,9 @@ use crate::debian::{self, GCC};
 use crate::environment::quote;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::headers;
-use crate::kernel::{
-    entries, fall_back, make_command, read_meta, write_meta, Meta, Prepared, Workshop,
-};
-use crate::packages::{Archive, Package};
+use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop};
+use crate::packages::{Archive, Package, Release};
+use crate::paths::name;
 use crate::process::{indent, Logged};
 use crate::progress::note;
 
@@ -66,12 +65,9 @@ fn recipe(series: &[&str], arch: &Arch) -> String {
     if series.iter().any(|series| WITHOUT_RUST.contains(series)) {
         return headers::recipe();
     }
-    let subset = subset(arch);
-    let parts: Vec<&str> = [RECIPE]
-        .into_iter()
-        .chain(subset.iter().map(String::as_str))
-        .chain(SOURCE_NAMES.iter().copied())
-        .collect();
+    let mut parts = vec![RECIPE.to_owned()];
+    parts.extend(subset(arch));
+    parts.extend(SOURCE_NAMES.iter().map(|glob| (*glob).to_owned()));
     digest(&parts)
 }
 
@@ -97,19 +93,31 @@ pub fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Pre
     }
     prepare(series, shop, &lock).or_else(|error| match cached(series, shop)? {
         Some(kernel) if !refresh && error.kind != Kind::Interrupted => {
-            Ok(fall_back(kernel, &error))
+            note(&format!(
+                "using {}, since there is no newer one:",
+                name(&kernel.dir)
+            ));
+            note(&error.to_string());
+            Ok(kernel)
         }
         _ => Err(error),
     })
 }
 
-/// The newest prepared kernel of these series.
+/// The newest prepared kernel of these series: an entry named `stock-<release>-<recipe>`.
 fn cached(series: &[&str], shop: &Workshop<'_>) -> Result<Option<Prepared>> {
-    let recipe = recipe(series, shop.arch);
-    entries(shop.cache, "stock", shop.arch, &recipe)
-        .into_iter()
-        .rev()
-        .find(|(release, _)| series.contains(&release.series().as_str()))
+    let suffix = format!("-{}", recipe(series, shop.arch));
+    let entries = fs::read_dir(shop.cache.path("kernels")).into_iter();
+    entries
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let release = name.strip_prefix("stock-")?.strip_suffix(&suffix)?;
+            Some((Release::parse(release, shop.arch)?, entry.path()))
+        })
+        .filter(|(release, _)| series.contains(&release.series().as_str()))
+        .max()
         .map(|(_, dir)| load(dir, shop.arch))
         .transpose()
 }
