@@ -27,8 +27,8 @@ const OUT: &str = "out/built";
 /// A link to the directory that was built last.
 const LAST: &str = "modules";
 
-/// The built modules.
-#[derive(Debug)]
+/// The built modules. By default there are none.
+#[derive(Debug, Default)]
 pub struct Modules {
     dir: PathBuf,
     /// Where others of the same name are, which are taken instead.
@@ -81,6 +81,9 @@ impl Modules {
     /// The same without what debuggers need, which is nine tenths of a file, as `make
     /// modules_install` of the kernel makes them with `INSTALL_MOD_STRIP=1`.
     pub fn stripped(self, env: &Environment, arch: &Arch) -> Result<Self> {
+        if self.is_none() {
+            return Ok(self);
+        }
         let to = self.dir.join("stripped");
         let strip = arch.compiler("strip");
         fs::create_dir_all(&to).at(&to, "create the directory")?;
@@ -117,20 +120,16 @@ impl Modules {
         Ok(self.replaced(&to))
     }
 
-    /// No modules.
-    pub fn none() -> Self {
-        Self {
-            dir: PathBuf::new(),
-            instead: None,
-        }
-    }
-
     /// Whatever was built last.
     pub fn built(project: &Project) -> Self {
         Self {
             dir: project.out(LAST),
             instead: None,
         }
+    }
+
+    fn is_none(&self) -> bool {
+        self.dir.as_os_str().is_empty()
     }
 
     /// Where they are. It is empty if there are none.
@@ -146,7 +145,7 @@ impl Modules {
     /// What tells kbuild of them where it builds a driver on them; nothing if there are none.
     pub fn variables(&self) -> Vec<String> {
         let dir = self.seen();
-        match self.dir.as_os_str().is_empty() {
+        match self.is_none() {
             true => vec![],
             false => vec![
                 format!("ASYNC_PROBE={dir}"),
@@ -162,7 +161,7 @@ impl Modules {
 
     /// The module files, by name.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
-        if self.dir.as_os_str().is_empty() {
+        if self.is_none() {
             return Ok(vec![]);
         }
         let mut files = with_extension(&self.dir, "ko")?;

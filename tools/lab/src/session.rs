@@ -94,18 +94,14 @@ impl Session {
     /// Builds the modules; there are none for a kernel without what they need.
     pub fn modules(&self) -> Result<Modules> {
         if self.kernel.is_without_rust() {
-            return Ok(Modules::none());
+            return Ok(Modules::default());
         }
         self.build(&[])
     }
 
     /// The same without what debuggers need: a guest takes seconds of the host's time to unpack that.
     pub fn stripped_modules(&self) -> Result<Modules> {
-        let modules = self.modules()?;
-        match self.kernel.is_without_rust() {
-            true => Ok(modules),
-            false => modules.stripped(&self.env, self.kernel.arch()),
-        }
+        self.modules()?.stripped(&self.env, self.kernel.arch())
     }
 
     /// Builds the crate and the samples only.
