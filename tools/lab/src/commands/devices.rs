@@ -3,7 +3,7 @@
 //! The device models of QEMU's, and the modules of the kernel that take them.
 
 use crate::devices::aliases::Aliases;
-use crate::devices::known::Table;
+use crate::devices::known::{Known, Table};
 use crate::devices::models::{like, Model};
 use crate::devices::Device;
 use crate::error::{Error, Kind, Result};
@@ -29,12 +29,9 @@ pub struct Args {
 pub struct Row {
     /// The model.
     pub model: Model,
-    /// What it says of itself in the guest.
-    pub modaliases: Vec<String>,
     /// The modules that take it, the closest first.
     pub modules: Vec<String>,
-    /// Why QEMU does not make it.
-    pub refused: Option<String>,
+    known: Known,
 }
 
 /// Lists them.
@@ -46,10 +43,8 @@ pub fn run(args: &Args) -> Result<()> {
     let has = |text: &str| text.to_lowercase().contains(&word);
     let of_word = |row: &&Row| {
         let Row { model, modules, .. } = row;
-        let own = [&model.name, &model.alias, &model.about]
-            .into_iter()
-            .chain(modules);
-        own.into_iter().any(|text| has(text))
+        let own = [&model.name, &model.alias, &model.about];
+        own.into_iter().chain(modules).any(|text| has(text))
     };
     let shown: Vec<_> = rows.iter().filter(of_word).collect();
     if shown.is_empty() {
@@ -102,8 +97,7 @@ fn row(model: Model, table: &Table, aliases: &Aliases) -> Row {
     Row {
         model,
         modules: modules.into_iter().map(str::to_owned).collect(),
-        modaliases: known.modaliases,
-        refused: known.refused,
+        known,
     }
 }
 
@@ -122,7 +116,7 @@ impl Row {
             format!(" ({alias})")
         };
         let bus = if bus.is_empty() { "board" } else { bus };
-        let modules = match (&self.refused, self.modules.is_empty()) {
+        let modules = match (&self.known.refused, self.modules.is_empty()) {
             (Some(why), _) => format!("needs more: {why}"),
             (None, true) => "-".to_owned(),
             (None, false) => self.modules.join(", "),
@@ -131,7 +125,7 @@ impl Row {
         if !about.is_empty() {
             text += &format!("\n    {about}");
         }
-        for modalias in &self.modaliases {
+        for modalias in &self.known.modaliases {
             text += &format!("\n    {modalias}");
         }
         text

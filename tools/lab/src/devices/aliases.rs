@@ -2,6 +2,7 @@
 
 //! Which modules of the kernel take a device: their aliases, against what the device says it is.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::cache::Cache;
@@ -90,13 +91,9 @@ impl Aliases {
             })
             .collect();
         found.sort_unstable();
-        let mut modules: Vec<&str> = Vec::new();
-        for (_, module) in found {
-            if !modules.contains(&module) {
-                modules.push(module);
-            }
-        }
-        modules
+        let mut seen = BTreeSet::new();
+        let modules = found.into_iter().map(|(_, module)| module);
+        modules.filter(|module| seen.insert(*module)).collect()
     }
 }
 

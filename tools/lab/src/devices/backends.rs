@@ -22,91 +22,47 @@ pub struct BackEnd {
     pub but: &'static [&'static str],
 }
 
+const fn back_end(property: &'static str, args: &'static str, value: &'static str) -> BackEnd {
+    BackEnd {
+        property,
+        args,
+        value,
+        but: &[],
+    }
+}
+
 /// What is supplied where the model has such a property, and the user gives it no value.
 pub const BACK_ENDS: &[BackEnd] = &[
-    BackEnd {
-        property: "drive",
-        args:
-            "-drive if=none,id=ID,file.driver=null-co,file.read-zeroes=on,file.size=64M,format=raw",
-        value: "ID",
-        but: &[],
-    },
+    back_end(
+        "drive",
+        "-drive if=none,id=ID,file.driver=null-co,file.read-zeroes=on,file.size=64M,format=raw",
+        "ID",
+    ),
     // A hub with one port: the cable is plugged in, and no packet comes.
-    BackEnd {
-        property: "netdev",
-        args: "-netdev hubport,id=ID,hubid=N",
-        value: "ID",
-        but: &[],
-    },
-    BackEnd {
-        property: "audiodev",
-        args: "-audiodev none,id=ID",
-        value: "ID",
-        but: &[],
-    },
+    back_end("netdev", "-netdev hubport,id=ID,hubid=N", "ID"),
+    back_end("audiodev", "-audiodev none,id=ID", "ID"),
     BackEnd {
         property: "chardev",
         args: "-chardev null,id=ID",
         value: "ID",
         but: &["vhost-user", "ivshmem-doorbell", "usb-redir"],
     },
-    BackEnd {
-        property: "memdev",
-        args: "-object memory-backend-ram,id=ID,size=64M,share=on",
-        value: "ID",
-        but: &[],
-    },
-    BackEnd {
-        property: "cryptodev",
-        args: "-object cryptodev-backend-builtin,id=ID",
-        value: "ID",
-        but: &[],
-    },
-    BackEnd {
-        property: "canbus",
-        args: "-object can-bus,id=ID",
-        value: "ID",
-        but: &[],
-    },
-    BackEnd {
-        property: "bmc",
-        args: "-device ipmi-bmc-sim,id=ID",
-        value: "ID",
-        but: &[],
-    },
-    BackEnd {
-        property: "fsdev",
-        args: "-fsdev synth,id=ID",
-        value: "ID",
-        but: &[],
-    },
-    BackEnd {
-        property: "mount_tag",
-        args: "",
-        value: "lab",
-        but: &[],
-    },
+    back_end(
+        "memdev",
+        "-object memory-backend-ram,id=ID,size=64M,share=on",
+        "ID",
+    ),
+    back_end("cryptodev", "-object cryptodev-backend-builtin,id=ID", "ID"),
+    back_end("canbus", "-object can-bus,id=ID", "ID"),
+    back_end("bmc", "-device ipmi-bmc-sim,id=ID", "ID"),
+    back_end("fsdev", "-fsdev synth,id=ID", "ID"),
+    back_end("mount_tag", "", "lab"),
     // No option ROM: Debian has those in another package, and the guest boots from its initramfs.
-    BackEnd {
-        property: "romfile",
-        args: "",
-        value: "",
-        but: &[],
-    },
+    back_end("romfile", "", ""),
     // An adapter that has nothing at its other end is not there.
-    BackEnd {
-        property: "always-plugged",
-        args: "",
-        value: "on",
-        but: &[],
-    },
+    back_end("always-plugged", "", "on"),
     // Of an nvme it is mandatory.
-    BackEnd {
-        property: "serial",
-        args: "",
-        value: "ID",
-        but: &[],
-    },
+    back_end("serial", "", "ID"),
 ];
 
 /// What a model is plugged into.
@@ -125,21 +81,34 @@ pub struct Controller {
     pub others: &'static [&'static str],
 }
 
+const fn controller(
+    of: &'static str,
+    device: &'static str,
+    modules: &'static [&'static str],
+    others: &'static [&'static str],
+) -> Controller {
+    Controller {
+        of,
+        device,
+        bus: "",
+        modules,
+        others,
+    }
+}
+
 /// The controllers.
 pub const CONTROLLERS: &[Controller] = &[
-    Controller {
-        of: "usb-bus",
-        device: "qemu-xhci",
-        bus: "",
-        modules: &["xhci_pci"],
-        others: &["xhci", "ehci", "ohci", "uhci"],
-    },
-    Controller {
-        of: "SCSI",
-        device: "virtio-scsi-pci",
-        bus: "",
-        modules: &["virtio_scsi"],
-        others: &[
+    controller(
+        "usb-bus",
+        "qemu-xhci",
+        &["xhci_pci"],
+        &["xhci", "ehci", "ohci", "uhci"],
+    ),
+    controller(
+        "SCSI",
+        "virtio-scsi-pci",
+        &["virtio_scsi"],
+        &[
             "virtio-scsi",
             "lsi",
             "megasas",
@@ -150,49 +119,18 @@ pub const CONTROLLERS: &[Controller] = &[
             "usb-bot",
             "usb-uas",
         ],
-    },
-    Controller {
-        of: "HDA",
-        device: "intel-hda",
-        bus: "",
-        modules: &["snd_hda_intel"],
-        others: &["intel-hda"],
-    },
-    Controller {
-        of: "virtio-serial-bus",
-        device: "virtio-serial-pci",
-        bus: "",
-        modules: &["virtio_console"],
-        others: &["virtio-serial"],
-    },
-    Controller {
-        of: "sd-bus",
-        device: "sdhci-pci",
-        bus: "",
-        modules: &["sdhci_pci"],
-        others: &["sdhci"],
-    },
-    Controller {
-        of: "nvme-bus",
-        device: "nvme,serial=ID",
-        bus: "",
-        modules: &["nvme"],
-        others: &["nvme"],
-    },
-    Controller {
-        of: "ufs-bus",
-        device: "ufs",
-        bus: "",
-        modules: &["ufshcd_pci"],
-        others: &["ufs"],
-    },
-    Controller {
-        of: "IndustryPack",
-        device: "tpci200",
-        bus: "",
-        modules: &["tpci200"],
-        others: &["tpci200"],
-    },
+    ),
+    controller("HDA", "intel-hda", &["snd_hda_intel"], &["intel-hda"]),
+    controller(
+        "virtio-serial-bus",
+        "virtio-serial-pci",
+        &["virtio_console"],
+        &["virtio-serial"],
+    ),
+    controller("sd-bus", "sdhci-pci", &["sdhci_pci"], &["sdhci"]),
+    controller("nvme-bus", "nvme,serial=ID", &["nvme"], &["nvme"]),
+    controller("ufs-bus", "ufs", &["ufshcd_pci"], &["ufs"]),
+    controller("IndustryPack", "tpci200", &["tpci200"], &["tpci200"]),
     Controller {
         of: "IDE",
         device: "ahci",

@@ -3,7 +3,7 @@
 //! What a device says of itself in the guest, by which the kernel's modules are chosen. A boot
 //! tells, and the cache keeps it: for this QEMU, this kernel and these tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -75,10 +75,8 @@ impl Table {
         // What has no slot of its own is not told apart.
         let (mut unknown, elsewhere): (Vec<_>, Vec<_>) =
             unknown.into_iter().partition(Device::is_on_pci);
-        let none = elsewhere
-            .into_iter()
-            .map(|device| (device.word, Known::default()));
-        self.rows.extend(none);
+        let words = elsewhere.into_iter().map(|device| device.word);
+        self.rows.extend(words.map(|word| (word, Known::default())));
         while !unknown.is_empty() {
             let more = boot(session, modules, machine, &unknown)?;
             unknown.retain(|device| !more.contains_key(&device.word));
@@ -108,14 +106,11 @@ fn boot(
         }
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         // It may say more after that.
-        let guilty = placed
-            .iter()
-            .enumerate()
-            .find_map(|(place, (slot, device))| {
-                let args = device.at(*slot);
-                let mut lines = errors.lines();
-                Some((place, lines.find_map(|line| blamed(&args, line))?))
-            });
+        let guilty = (0..).zip(&placed).find_map(|(place, (slot, device))| {
+            let args = device.at(*slot);
+            let mut lines = errors.lines();
+            Some((place, lines.find_map(|line| blamed(&args, line))?))
+        });
         let Some((place, why)) = guilty else {
             return Err(Error::new(
                 Kind::Vm,
@@ -138,13 +133,11 @@ fn boot(
     let step = Step::begin(&format!("a boot with {} devices", placed.len()));
     let out = session.project.out("devices");
     let unpacked = out.join("modules");
-    let mut names: Vec<_> = placed
+    let names: BTreeSet<&str> = placed
         .iter()
         .flat_map(|(_, of)| of.modules)
         .copied()
         .collect();
-    names.sort_unstable();
-    names.dedup();
     let needs = Finder::new(session, modules, &unpacked)?.first(&names)?;
     let mut initramfs = session.initramfs_with(&[])?;
     let mut job = format!("{LOOK}look cold\n");
@@ -171,13 +164,11 @@ fn boot(
     for (slot, device) in placed {
         let seen = |when: &str| modaliases(&lines, when, slot);
         let cold = seen("cold");
-        let modaliases = match device.modules.is_empty() {
-            true => cold,
-            false => seen("warm")
-                .into_iter()
-                .filter(|own| !cold.contains(own) && !own.starts_with(ROOT_HUB))
-                .collect(),
-        };
+        let mut modaliases = cold.clone();
+        if !device.modules.is_empty() {
+            modaliases = seen("warm");
+            modaliases.retain(|own| !cold.contains(own) && !own.starts_with(ROOT_HUB));
+        }
         let known = Known {
             modaliases,
             refused: None,
@@ -198,13 +189,11 @@ const LOOK: &str = "look() {\n\
 /// What the devices in a slot of the root bus say of themselves.
 fn modaliases(lines: &[String], when: &str, slot: usize) -> Vec<String> {
     let below = format!("/sys/devices/pci0000:00/0000:00:{slot:02x}.");
-    let mut found: Vec<String> = lines
+    let found: BTreeSet<&str> = lines
         .iter()
         .filter_map(|line| line.strip_prefix(when)?.strip_prefix(' ')?.split_once(' '))
         .filter(|(file, _)| file.starts_with(&below))
-        .map(|(_, alias)| alias.to_owned())
+        .map(|(_, alias)| alias)
         .collect();
-    found.sort();
-    found.dedup();
-    found
+    found.into_iter().map(str::to_owned).collect()
 }

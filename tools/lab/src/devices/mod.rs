@@ -8,6 +8,8 @@ pub mod choose;
 pub mod known;
 pub mod models;
 
+use std::collections::BTreeSet;
+use std::io::{self, Seek, Write};
 use std::process::{Output, Stdio};
 
 use backends::{Controller, BACK_ENDS, CONTROLLERS, SLOTS};
@@ -150,21 +152,13 @@ fn find(name: &str, models: &[Model]) -> Result<Model> {
 
 /// Whether a model has these options.
 fn has_options(word: &str, options: &[&str], properties: &[String]) -> Result<()> {
-    let all = || {
-        properties
-            .iter()
-            .map(String::as_str)
-            .chain(COMMON.iter().copied())
-    };
-    let Some(unknown) = options
-        .iter()
-        .find(|option| !all().any(|known| known == **option))
-    else {
+    let mut own: Vec<&str> = properties.iter().map(String::as_str).collect();
+    let all = [&own, COMMON].concat();
+    let Some(unknown) = options.iter().find(|option| !all.contains(option)) else {
         return Ok(());
     };
     let (model, _) = split(word);
-    let near = like(unknown, all());
-    let mut own: Vec<&str> = properties.iter().map(String::as_str).collect();
+    let near = like(unknown, all.into_iter());
     own.sort_unstable();
     Err(Error::new(
         Kind::Usage,
@@ -246,7 +240,7 @@ impl Device {
         let mut args = self.args.clone();
         let is_device = |pair: &[String]| pair[0] == "-device";
         // A controller comes first. A part that is a device comes before the device.
-        let place = match CONTROLLERS.iter().any(|row| self.is_behind(row)) {
+        let place = match CONTROLLERS.iter().any(|row| row.is_of(&self.model)) {
             true => args.windows(2).position(is_device),
             false => args.windows(2).rposition(is_device),
         };
@@ -255,20 +249,21 @@ impl Device {
         }
         args
     }
+}
 
-    fn is_behind(&self, row: &Controller) -> bool {
-        row.of == self.model.bus || row.of == self.model.name
+impl Controller {
+    fn is_of(&self, model: &Model) -> bool {
+        self.of == model.bus || self.of == model.name
     }
 }
 
 /// The controller that a model needs, unless one of those before is one.
 fn controller(model: &Model, before: &[Device]) -> Option<&'static Controller> {
-    let of = |row: &&Controller| row.of == model.bus || row.of == model.name;
-    let is_one = |row: &Controller, other: &Model| {
+    let row = CONTROLLERS.iter().find(|row| row.is_of(model))?;
+    let is_one = |Device { model: other, .. }: &Device| {
         other.bus != model.bus && row.others.iter().any(|part| other.name.contains(part))
     };
-    let row = CONTROLLERS.iter().find(of)?;
-    (!before.iter().any(|other| is_one(row, &other.model))).then_some(row)
+    (!before.iter().any(is_one)).then_some(row)
 }
 
 impl Devices {
@@ -314,16 +309,9 @@ impl Devices {
     }
 
     /// The modules of what the devices are plugged into.
-    pub fn modules(&self) -> Vec<&'static str> {
-        let mut modules: Vec<_> = self
-            .devices
-            .iter()
-            .flat_map(|of| of.modules)
-            .copied()
-            .collect();
-        modules.sort_unstable();
-        modules.dedup();
-        modules
+    pub fn modules(&self) -> BTreeSet<&'static str> {
+        let modules = self.devices.iter().flat_map(|of| of.modules);
+        modules.copied().collect()
     }
 
     /// Makes the machine without starting it.
@@ -344,39 +332,37 @@ impl Devices {
 
     /// The error for a machine that QEMU refuses with these words.
     fn refused(&self, line: &str) -> Error {
-        let guilty = |device: &&Device| blamed(&device.args, line).is_some();
-        let device = self.devices.iter().find(guilty);
-        let why = device
-            .and_then(|device| blamed(&device.args, line))
-            .unwrap_or(line);
-        let (what, next) = match device {
-            Some(Device { word, model, .. }) if model.bus == "virtio-bus" => (
-                format!("QEMU refuses DEVICE={word}"),
-                "take the model that is on PCI: its name ends with -pci".to_owned(),
-            ),
-            Some(Device { word, model, .. }) => (
-                format!("QEMU refuses DEVICE={word}"),
-                format!(
-                    "out/target/debug/lab exec qemu-system-x86_64 -device {},help shows its options; \
-                     QEMU= takes what else it needs, as it is",
-                    model.name
-                ),
-            ),
-            None => (
-                "QEMU refuses the machine".to_owned(),
-                "look at QEMU=, which is passed on as it is".to_owned(),
+        let mut devices = self.devices.iter();
+        let guilty = devices.find_map(|device| Some((device, blamed(&device.args, line)?)));
+        let Some((Device { word, model, .. }, why)) = guilty else {
+            return Error::new(
+                Kind::Usage,
+                "QEMU refuses the machine",
+                line,
+                "look at QEMU=, which is passed on as it is",
+            );
+        };
+        let next = match model.bus.as_str() {
+            "virtio-bus" => "take the model that is on PCI: its name ends with -pci".to_owned(),
+            _ => format!(
+                "out/target/debug/lab exec qemu-system-x86_64 -device {},help shows its options; \
+                 QEMU= takes what else it needs, as it is",
+                model.name
             ),
         };
-        Error::new(Kind::Usage, what, why, next)
+        Error::new(
+            Kind::Usage,
+            format!("QEMU refuses DEVICE={word}"),
+            why,
+            next,
+        )
     }
 }
 
 /// What QEMU says of one of these arguments, if it quotes one.
 fn blamed<'a>(args: &[String], line: &'a str) -> Option<&'a str> {
-    let options = args.iter().filter(|arg| !arg.starts_with('-'));
-    options
-        .into_iter()
-        .find_map(|arg| Some(line.split_once(&format!("{arg}: "))?.1))
+    let mut options = args.iter().filter(|arg| !arg.starts_with('-'));
+    options.find_map(|arg| Some(line.split_once(&format!("{arg}: "))?.1))
 }
 
 /// What QEMU says to a machine, which is made and not started.
@@ -384,19 +370,21 @@ fn tried(qemu: Qemu<'_>, args: &[String]) -> Result<Output> {
     let own = ["-S", "-monitor", "stdio"].map(str::to_owned);
     let args: Vec<String> = own.into_iter().chain(args.iter().cloned()).collect();
     // At the end of its input the monitor stays.
-    let mut quit = tempfile::tempfile().map_err(|error| no_input(&error))?;
-    std::io::Write::write_all(&mut quit, b"quit\n").map_err(|error| no_input(&error))?;
-    std::io::Seek::rewind(&mut quit).map_err(|error| no_input(&error))?;
+    let input = || -> io::Result<_> {
+        let mut quit = tempfile::tempfile()?;
+        quit.write_all(b"quit\n")?;
+        quit.rewind()?;
+        Ok(quit)
+    };
+    let quit = input().map_err(|error| {
+        Error::new(
+            Kind::Storage,
+            "cannot tell QEMU anything",
+            error.to_string(),
+            "let TMPDIR be a directory that can be written",
+        )
+    })?;
     qemu.ask(&args, Stdio::from(quit))
-}
-
-fn no_input(error: &std::io::Error) -> Error {
-    Error::new(
-        Kind::Storage,
-        "cannot tell QEMU anything",
-        error.to_string(),
-        "let TMPDIR be a directory that can be written",
-    )
 }
 
 #[cfg(test)]

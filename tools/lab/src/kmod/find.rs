@@ -104,7 +104,7 @@ impl<'a> Finder<'a> {
         driver: &str,
         parameters: &str,
         with: &str,
-        first: &[&str],
+        first: &BTreeSet<&str>,
     ) -> Result<Files> {
         let driver = Loaded {
             module: self.named(driver)?,
@@ -147,7 +147,7 @@ impl<'a> Finder<'a> {
     }
 
     /// These modules of the kernel's with all that they need, in an order in which they load.
-    pub fn first(&self, names: &[&str]) -> Result<Vec<Loaded>> {
+    pub fn first(&self, names: &BTreeSet<&str>) -> Result<Vec<Loaded>> {
         let mut needs = Vec::new();
         for name in names {
             self.with_needs(name, &[], &mut needs)?;
