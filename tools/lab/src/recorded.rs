@@ -10,14 +10,12 @@ use std::process::Command;
 use lifecycle::parse::log;
 use lifecycle::summary::Summary;
 
-use crate::enter::tethered;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
 use crate::machine::Machine;
-use crate::modules::with_extension;
+use crate::modules::{command, with_extension};
 use crate::paths::name;
 use crate::process::Logged;
-use crate::programs;
 use crate::qemu;
 use crate::session::Session;
 
@@ -28,53 +26,24 @@ const MODULES: &str = "tools/lab/modules";
 pub const COLLECT: &str =
     "/selftests/probe-analyze collect --quiet /tmp/boot.txt && cat /tmp/boot.txt";
 
-/// `probe-analyze`, which runs on the host and in the guest.
-#[derive(Debug)]
-pub struct Program {
-    path: PathBuf,
-}
-
-impl Program {
-    /// Builds it.
-    pub fn build(session: &Session) -> Result<Self> {
-        let path = programs::probe_analyze(&session.project, session.kernel.arch())?;
-        Ok(Self { path })
+/// The machine in which the kernel records its boot, as `probe-analyze` has it.
+pub fn machine(probe_analyze: &Path, kernel: &Kernel, machine: &Machine) -> Result<Machine> {
+    let output = Command::new(probe_analyze)
+        .args(["boot-line", "--quiet", "--kernel", &kernel.release()?])
+        .args(["--arch", kernel.arch().name, "--command-line"])
+        .arg(qemu::command_line(kernel.arch(), machine))
+        .output()
+        .at(probe_analyze, "run")?;
+    if !output.status.success() {
+        return Err(Error::new(
+            Kind::Failed,
+            "there is no boot line for this kernel",
+            String::from_utf8_lossy(&output.stderr).trim(),
+            "choose another kernel: KERNEL=stock",
+        ));
     }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The machine in which the kernel records its boot.
-    pub fn recording(&self, kernel: &Kernel, machine: &Machine) -> Result<Machine> {
-        let line = self.boot_line(&[
-            "--kernel",
-            &kernel.release()?,
-            "--arch",
-            kernel.arch().name,
-            "--command-line",
-            &qemu::command_line(kernel.arch(), machine),
-        ])?;
-        Ok(machine.with_parameters(&line))
-    }
-
-    fn boot_line(&self, args: &[&str]) -> Result<String> {
-        let output = Command::new(&self.path)
-            .args(["boot-line", "--quiet"])
-            .args(args)
-            .output()
-            .at(&self.path, "run")?;
-        if !output.status.success() {
-            return Err(Error::new(
-                Kind::Failed,
-                "there is no boot line for this kernel",
-                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-                "choose another kernel: KERNEL=stock",
-            ));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
+    let line = String::from_utf8_lossy(&output.stdout);
+    Ok(machine.with_parameters(line.trim()))
 }
 
 /// Reads the recording in what a guest has written, and leaves it alone in `boot.txt` beside that.
@@ -101,8 +70,14 @@ pub fn read(results: &Path) -> Result<Summary> {
 
 /// Builds the modules in C for the kernel; returns their files.
 pub fn modules(session: &Session) -> Result<Vec<PathBuf>> {
-    let project = &session.project;
-    let out = project.out(&format!("boots/modules/{}", session.kernel.name()));
+    let Session {
+        project,
+        kernel,
+        env,
+        ..
+    } = session;
+    let dir = format!("out/boots/modules/{}", kernel.name());
+    let out = project.top().join(&dir);
     fs::create_dir_all(&out).at(&out, "create the directory")?;
     let sources = project.top().join(MODULES);
     for entry in fs::read_dir(&sources).at(&sources, "read the directory")? {
@@ -114,30 +89,12 @@ pub fn modules(session: &Session) -> Result<Vec<PathBuf>> {
             fs::write(&to, text).at(&to, "write")?;
         }
     }
-    let command = match &session.kernel {
-        Kernel::Prepared(kernel) => {
-            let script = format!(
-                "{} CONFIG_DEBUG_INFO_BTF_MODULES= M=/lab/out modules",
-                kernel.make_command()
-            );
-            kernel
-                .bind(session.env.script(&script))
-                .bind(&out, "/lab/out")
-                .command()
-        }
-        Kernel::Tree { path, .. } => {
-            let mut command = tethered("make");
-            command.arg("-C").arg(path);
-            command.arg(format!("M={}", out.display())).arg("modules");
-            command
-        }
-    };
     Logged {
         what: "building the modules of these boots",
         log: project.out("log/boots-modules.log"),
         kind: Kind::Build,
         next: "read the log; then run the same command again",
     }
-    .run(command)?;
+    .run(command(project, kernel, env, [&dir, &dir], &[]))?;
     with_extension(&out, "ko")
 }

@@ -205,6 +205,16 @@ impl Boot<'_> {
         self.follow(running, line)
     }
 
+    /// The same of a job that must succeed; returns its output.
+    pub fn log(&self, run: Initramfs) -> Result<String> {
+        let mut log = String::new();
+        let outcome = self.run(run, &mut |line| {
+            log.push_str(line);
+            log.push('\n');
+        })?;
+        outcome.verdict().map(|()| log)
+    }
+
     fn bootable(&self) -> Bootable<'_> {
         Bootable {
             env: self.env,

@@ -151,17 +151,9 @@ fn scenarios(release: &str) -> Vec<Scenario> {
     platform.chain(bus).collect()
 }
 
-/// What to boot.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Kernel and machine
-    #[command(flatten)]
-    pub boot: BootOptions,
-}
-
 /// Boots each scenario, shows the table, and judges it.
-pub fn run(args: &Args) -> Result<()> {
-    let mut session = grafted::open(&args.boot.kernel)?;
+pub fn run(args: &BootOptions) -> Result<()> {
+    let mut session = grafted::open(&args.kernel)?;
     grafted::build_in(&mut session)?;
     let step = Step::begin("booting each design");
     let mut rows = Vec::new();
@@ -174,7 +166,7 @@ pub fn run(args: &Args) -> Result<()> {
             continue;
         }
         step.message(&scenario.name);
-        rows.push(boot(&session, &args.boot.machine, scenario, number)?);
+        rows.push(boot(&session, &args.machine, scenario, number)?);
     }
     step.done();
     result(&format!(
@@ -232,16 +224,11 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
     let wait = all_ms / 1000 + 5 * u64::from(session.instruments.times);
     let job = format!("sleep {wait}\ndmesg\n");
     initramfs.bytes("job", job.as_bytes(), true);
-    let mut log = String::new();
     let boot = vm::Boot {
         brings: vm::Brings::Early,
         ..session.boot(&machine, &out)
     };
-    let outcome = boot.run(initramfs, &mut |line| {
-        log.push_str(line);
-        log.push('\n');
-    })?;
-    outcome.verdict()?;
+    let log = boot.log(initramfs)?;
     let path = out.join("dmesg.log");
     fs::write(&path, &log).at(&path, "write")?;
     let events = dmesg::parse(&log).map_err(|error| {
@@ -261,7 +248,11 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
     files::write(&life, &heading, &out).at(&out, "write the timeline into")?;
     let function = format!("__{}_init", driver.module);
     let check = |boot| boot_waits::check_boot(&life, &function, driver.name, DEVICES, boot);
-    let verdict = check(scenario.boot);
+    let broken = match check(scenario.boot) {
+        Err(violation) => Some(format!("{}: {violation}", scenario.name)),
+        Ok(stall) => limits(scenario, stall, &session.instruments)
+            .or_else(|| mistaken(scenario, &|boot| check(boot).is_ok())),
+    };
     let initcall = life
         .of(life::Kind::Initcall)
         .find(|(_, initcall)| initcall.on == function);
@@ -271,23 +262,14 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
         matches!(span.kind, life::Kind::Probe | life::Kind::SecondPhase)
             && span.driver.as_deref() == Some(driver.name)
     });
-    let row = Row {
+    let init = life.of(life::Kind::Boot).last();
+    Ok(Row {
         name: scenario.name.clone(),
         initcall: since(initcall.and_then(|(_, initcall)| initcall.end)),
-        init: since(
-            life.of(life::Kind::Boot)
-                .last()
-                .and_then(|(_, boot)| boot.end),
-        ),
+        init: since(init.and_then(|(_, boot)| boot.end)),
         ready: since(ends.filter_map(|span| span.end).max()),
-        broken: None,
-    };
-    let broken = match verdict {
-        Err(violation) => Some(format!("{}: {violation}", scenario.name)),
-        Ok(stall) => limits(scenario, stall, &session.instruments)
-            .or_else(|| mistaken(scenario, &|boot| check(boot).is_ok())),
-    };
-    Ok(Row { broken, ..row })
+        broken,
+    })
 }
 
 /// A law that holds for what a boot did not do, too, tells nothing of what it did.

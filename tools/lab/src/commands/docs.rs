@@ -33,17 +33,9 @@ export RUSTC_BOOTSTRAP=1 ASYNC_PROBE_OBJTREE=MODULES/rust/async_probe
 eval \"$rustdoc -Dwarnings --output /lab/project/out/docs/rust\"
 ";
 
-/// Which kernel has the tools.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Kernel
-    #[command(flatten)]
-    pub kernel: KernelOptions,
-}
-
-/// Makes them.
-pub fn run(args: &Args) -> Result<()> {
-    let session = Session::open(&args.kernel)?;
+/// Makes them, with the tools for a kernel.
+pub fn run(args: &KernelOptions) -> Result<()> {
+    let session = Session::open(args)?;
     let Kernel::Prepared(kernel) = &session.kernel else {
         return Err(Error::new(
             Kind::Usage,

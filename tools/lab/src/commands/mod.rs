@@ -26,6 +26,7 @@ use clap::Subcommand;
 
 use crate::cache::Lock;
 use crate::error::Result;
+use crate::options::{BootOptions, KernelOptions};
 use crate::project::Project;
 
 /// What the lab does.
@@ -52,7 +53,7 @@ pub enum Command {
     /// Runs the demonstration several times, and fails if its consoles differ
     Determinism(determinism::Args),
     /// Boots with the samples built in, and shows how long each design stalls the boot
-    BootStall(boot_stall::Args),
+    BootStall(BootOptions),
     /// Explains the boot of a Debian with a slow driver, and boots again as what-if advises
     BootDemo(boot_demo::Args),
     /// Boots slow drivers, asks what-if, boots again as advised, and compares
@@ -64,7 +65,7 @@ pub enum Command {
     /// Opens a shell in the virtual machine; without a terminal it runs what comes from stdin
     Shell(shell::Args),
     /// Makes the documentation, as HTML
-    Docs(docs::Args),
+    Docs(KernelOptions),
     /// Installs programs and modules as a kselftest
     Install(install::Args),
     /// Removes the downloads, the root file system and the kernels

@@ -122,13 +122,7 @@ pub fn boot(session: &Session, modules: &Modules, machine: &Machine, out: &Path)
     let loaded = MODULES.map(|module| modules.file(module));
     let mut initramfs = session.initramfs_with(&loaded)?;
     initramfs.bytes("job", job().as_bytes(), true);
-    let mut log = String::new();
-    let outcome = session.boot(machine, out).run(initramfs, &mut |line| {
-        log.push_str(line);
-        log.push('\n');
-    })?;
-    outcome.verdict()?;
-    Ok(log)
+    session.boot(machine, out).log(initramfs)
 }
 
 /// What the guest does. A call is told with the number of the task that makes it: the shell that

@@ -6,7 +6,7 @@
 mod image;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lifecycle::report::log::Detail;
 use lifecycle::report::what_if::report;
@@ -22,8 +22,9 @@ use crate::initramfs::Initramfs;
 use crate::machine::Machine;
 use crate::options::BootOptions;
 use crate::process::indent;
+use crate::programs;
 use crate::progress::{note, result, Step};
-use crate::recorded::{self, Program};
+use crate::recorded;
 use crate::session::{default_firmware, Session};
 use crate::vm;
 
@@ -64,8 +65,8 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let devices = devices.devices(&session)?.args().join(" ");
     let slow = slow(&session)?;
-    let program = Program::build(&session)?;
-    let image = image::ensure(&session, &slow, program.path())?;
+    let probe_analyze = programs::probe_analyze(&session.project, session.kernel.arch())?;
+    let image = image::ensure(&session, &slow, &probe_analyze)?;
     let machine = Machine {
         qemu: format!("{DISK} {devices}"),
         exact: false,
@@ -74,8 +75,8 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let boot = |what: &str, parameter: &str| {
         let machine = machine.with_parameters(parameter);
-        let out = session.project.out(&format!("boot-demo/{what}"));
-        boot(&session, &program, &image, &machine, &out, what)
+        let machine = recorded::machine(&probe_analyze, &session.kernel, &machine)?;
+        boot(&session, &image, &machine, what)
     };
     let before = boot("as it is", "")?;
     let advice = what_if(&before.life, &[]);
@@ -140,16 +141,9 @@ fn slow(session: &Session) -> Result<Slow> {
     })
 }
 
-fn boot(
-    session: &Session,
-    program: &Program,
-    image: &Image,
-    machine: &Machine,
-    out: &Path,
-    what: &str,
-) -> Result<Summary> {
-    let out = out.with_file_name(what.replace(' ', "-"));
-    fs::create_dir_all(&out).at(&out, "create the directory")?;
+fn boot(session: &Session, image: &Image, machine: &Machine, what: &str) -> Result<Summary> {
+    let out = format!("boot-demo/{}", what.replace(' ', "-"));
+    let out = session.project.out(&out);
     {
         let _lock = Lock::directory(&out)?;
         let disk = out.join("disk.img");
@@ -159,15 +153,13 @@ fn boot(
             .or_else(|_| fs::copy(&image.disk, &disk).map(drop))
             .at(&disk, "write")?;
     }
-    let machine = program.recording(&session.kernel, machine)?;
     let step = Step::begin(&format!("booting the Debian {what} (1 to 4 minutes)"));
     let initramfs = Initramfs::of_distribution(&image.initrd);
     let boot = vm::Boot {
         brings: vm::Brings::Alone,
-        ..session.boot(&machine, &out)
+        ..session.boot(machine, &out)
     };
-    let outcome = boot.run(initramfs, &mut |_| ())?;
-    outcome.verdict()?;
+    boot.run(initramfs, &mut |_| ())?.verdict()?;
     step.done();
     recorded::read(&out.join("results.log"))
 }

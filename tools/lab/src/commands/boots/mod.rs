@@ -26,8 +26,9 @@ use crate::machine::Machine;
 use crate::options::{BootOptions, KernelOptions};
 use crate::paths::name;
 use crate::process::indent;
+use crate::programs;
 use crate::progress::{note, result, Step};
-use crate::recorded::{self, Program, COLLECT};
+use crate::recorded::{self, COLLECT};
 use crate::session::Session;
 use crate::vm;
 
@@ -67,10 +68,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::new(
             error::Kind::Usage,
             format!("no boot has {} in its name", args.boots),
-            format!(
-                "there are {}",
-                names.into_iter().collect::<Vec<_>>().join("; ")
-            ),
+            format!("there are {}", Vec::from_iter(names).join("; ")),
             "make boots, or make boots BOOTS=convoy",
         ));
     }
@@ -125,7 +123,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// A kernel that is booted several times.
 struct Booter {
     session: Session,
-    program: Program,
+    probe_analyze: PathBuf,
     machine: Machine,
     /// Our modules in C for it; none where the drivers are built in.
     modules: Vec<PathBuf>,
@@ -150,10 +148,10 @@ impl Booter {
                 (session, modules)
             }
         };
-        let program = Program::build(&session)?;
+        let arch = session.kernel.arch();
         Ok(Self {
+            probe_analyze: programs::probe_analyze(&session.project, arch)?,
             session,
-            program,
             machine: Machine {
                 // Each of these boots has a command line of its own, so none could go on from the
                 // snapshot of another.
@@ -210,37 +208,28 @@ impl Booter {
     /// virtual time that is a number of instructions.
     fn cost(&self, row: &Row, with: Micros) -> Result<String> {
         let step = Step::begin(&format!("a boot of {} without the recorder", row.kernel));
-        let out = self
-            .session
-            .project
-            .out(&format!("boots/{}/plain", row.kernel));
+        let out = format!("boots/{}/plain", row.kernel);
+        let out = self.session.project.out(&out);
         let mut initramfs = self.session.initramfs_with(&self.modules)?;
-        initramfs.file("selftests/probe-analyze", self.program.path(), true);
+        initramfs.selftest(&self.probe_analyze);
         initramfs.bytes("job", b"dmesg\n", true);
         let machine = self.machine_of(row)?;
-        let mut log = String::new();
-        let boot = self.boots_on(&machine, &out);
-        let outcome = boot.run(initramfs, &mut |line| {
-            log.push_str(line);
-            log.push('\n');
-        })?;
-        outcome.verdict()?;
+        let log = self.boots_on(&machine, &out).log(initramfs)?;
         step.done();
         let events = dmesg::parse(&log).unwrap_or_default();
         let runs = |event: &&Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
-        let Some(without) = events.iter().find(runs).map(|event| event.time) else {
-            return Ok(format!(
-                "The recorder, Linux {}: not known, the log of a boot without it has no line of when \
-                 init runs",
-                self.session.kernel.release()?
-            ));
+        let without = events.iter().find(runs).map(|event| event.time);
+        let words = match without {
+            None => {
+                "not known, the log of a boot without it has no line of when init runs".to_owned()
+            }
+            Some(without) => format!(
+                "init runs after {with} ms, and after {without} ms without it: {} ms",
+                with - without
+            ),
         };
-        Ok(format!(
-            "The recorder, Linux {}: init runs after {with} ms, and after {without} ms without it: \
-             {} ms",
-            self.session.kernel.release()?,
-            with - without
-        ))
+        let release = self.session.kernel.release()?;
+        Ok(format!("The recorder, Linux {release}: {words}"))
     }
 
     fn machine_of(&self, row: &Row) -> Result<Machine> {
@@ -255,22 +244,18 @@ impl Booter {
     }
 
     fn boot(&self, row: &Row, asynchronous: &[String]) -> Result<Summary> {
-        let set = match asynchronous {
-            [] => "as-it-is".to_owned(),
-            drivers => drivers.join("-"),
+        let (set, parameter) = match asynchronous {
+            [] => ("as-it-is".to_owned(), String::new()),
+            drivers => (
+                drivers.join("-"),
+                format!("driver_async_probe={}", drivers.join(",")),
+            ),
         };
-        let directory = format!(
-            "boots/{}/{}/{set}",
-            row.kernel,
-            row.name.replace([' ', ','], "-")
-        );
-        let out = self.session.project.out(&directory);
-        let parameter = match asynchronous {
-            [] => String::new(),
-            drivers => format!("driver_async_probe={}", drivers.join(",")),
-        };
+        let name_of = row.name.replace([' ', ','], "-");
+        let out = format!("boots/{}/{name_of}/{set}", row.kernel);
+        let out = self.session.project.out(&out);
         let machine = self.machine_of(row)?.with_parameters(&parameter);
-        let machine = self.program.recording(&self.session.kernel, &machine)?;
+        let machine = recorded::machine(&self.probe_analyze, &self.session.kernel, &machine)?;
         let job = format!("{JOB}{}sleep {BOUND}\n{COLLECT}\n", row.job);
         let results = out.join("results.log");
         let stamp = out.join("stamp");
@@ -281,7 +266,7 @@ impl Booter {
         }
         let _ = fs::remove_file(&stamp);
         let mut initramfs = self.session.initramfs_with(&self.modules)?;
-        initramfs.file("selftests/probe-analyze", self.program.path(), true);
+        initramfs.selftest(&self.probe_analyze);
         if !row.modules.is_empty() {
             let logs = self.session.project.out("log");
             let stock = Stock::find(&self.session.kernel, &self.session.env, &logs)?;
@@ -301,12 +286,11 @@ impl Booter {
 
     /// The drivers that are built in ask for their firmware before the guest has what comes late.
     fn boots_on<'a>(&'a self, machine: &'a Machine, out: &'a Path) -> vm::Boot<'a> {
-        let brings = match self.modules.is_empty() {
-            true => vm::Brings::Early,
-            false => vm::Brings::Late,
-        };
         vm::Boot {
-            brings,
+            brings: match self.modules.is_empty() {
+                true => vm::Brings::Early,
+                false => vm::Brings::Late,
+            },
             ..self.session.boot(machine, out)
         }
     }
@@ -318,14 +302,13 @@ impl Booter {
             format!("{machine:?}"),
             job.to_owned(),
         ];
-        for module in &self.modules {
-            let bytes = fs::read(module).at(module, "read")?;
-            parts.push(String::from_utf8_lossy(&bytes).into_owned());
-        }
-        if self.modules.is_empty() {
-            // The drivers are in the image.
-            let image = self.session.kernel.image();
-            let bytes = fs::read(&image).at(&image, "read")?;
+        // Without modules the drivers are in the image.
+        let files = match self.modules[..] {
+            [] => vec![self.session.kernel.image()],
+            _ => self.modules.clone(),
+        };
+        for file in files {
+            let bytes = fs::read(&file).at(&file, "read")?;
             parts.push(String::from_utf8_lossy(&bytes).into_owned());
         }
         Ok(digest(&parts))
