@@ -26,8 +26,8 @@ const ANY: &str = "plain";
 /// How a program is to be run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct How {
-    /// The reason why it is not recorded.
-    pub plain: Option<String>,
+    /// Whether it is not recorded.
+    pub plain: bool,
     /// The names of the machines in which it runs.
     pub boots: Vec<String>,
     /// Whether it runs after all others.
@@ -49,7 +49,7 @@ impl How {
         });
         for line in declared {
             match line.split_once(": ").unwrap_or((line, "")) {
-                ("plain", reason) if !reason.is_empty() => how.plain = Some(reason.to_owned()),
+                ("plain", reason) if !reason.is_empty() => how.plain = true,
                 ("boots", names) if !names.is_empty() => {
                     how.boots = names.split(' ').map(str::to_owned).collect();
                 }
@@ -144,9 +144,8 @@ pub(crate) mod tests {
     #[test]
     fn directives() {
         let how = How::parse("//! Text.\n//@ plain: it is so\n//@ boots: a b\n").unwrap();
-        assert_eq!(how.plain.as_deref(), Some("it is so"));
         assert_eq!(how.boots, ["a", "b"]);
-        assert!(!how.last && !how.tool);
+        assert!(how.plain && !how.last && !how.tool);
         assert_eq!(How::parse("").unwrap().boots, [ANY]);
         assert!(How::parse("#@ powers off\n").unwrap().last);
         for wrong in ["plain", "plain: ", "recorded", "boots:", "tool: x"] {

@@ -70,10 +70,7 @@ impl Boot {
     }
 
     pub(super) fn machine(&self, machine: &Machine) -> Machine {
-        let mut machine = machine.clone();
-        machine.append = format!("{} {}", machine.append, self.append)
-            .trim()
-            .to_owned();
+        let mut machine = machine.with_parameters(self.append);
         machine.nodes = self.nodes.unwrap_or(machine.nodes);
         machine.qemu = self.qemu.to_owned();
         machine.plugs = true;
@@ -93,16 +90,10 @@ impl Boot {
             !how.tool && how.boots.iter().any(|name| name == self.name)
         };
         let mut runs: Vec<Program> = all.iter().filter(is_here).cloned().collect();
-        let order = |program: &Program| {
+        runs.sort_by_cached_key(|program| {
             let how = &program.how;
-            (
-                how.powers_off,
-                how.last,
-                how.plain.is_some(),
-                program.name(),
-            )
-        };
-        runs.sort_by_cached_key(order);
+            (how.powers_off, how.last, how.plain, program.name())
+        });
         runs
     }
 }

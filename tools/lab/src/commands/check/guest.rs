@@ -7,16 +7,18 @@ use lifecycle::laws::mutant::MutantKind;
 use lifecycle::laws::LAWS;
 use std::fs;
 use std::path::Path;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::board::Board;
-use super::boots::Boot;
+use super::boots::{Boot, BOOTS};
 use super::kselftest::{self, KSELFTEST};
 use super::names::NAMED;
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{joined, Error, IoContext, Kind, Result};
 use crate::how::Program;
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
+use crate::partition::Partition;
 use crate::programs::PROBE_ANALYZE;
 use crate::progress::Step;
 use crate::session::Session;
@@ -39,19 +41,27 @@ const MUTANT: &str = "mutant";
 /// Prints the guest's clock.
 const CLOCK: &str = "read up idle </proc/uptime; echo \"lab: clock $up\"";
 
-/// The tests of the guest, in one way to boot.
-pub(super) struct Guest<'a> {
+/// The tests of the guest, in all ways to boot.
+pub(super) struct Guests<'a> {
     pub(super) session: &'a Session,
     pub(super) modules: &'a Modules,
-    pub(super) machine: Machine,
-    pub(super) boot: &'a Boot,
+    pub(super) machine: &'a Machine,
     pub(super) step: &'a Step,
+    pub(super) board: &'a Board<'a>,
     /// All programs that there are.
     pub(super) programs: &'a [Program],
     pub(super) filter: &'a str,
-    pub(super) board: &'a Board<'a>,
-    pub(super) what: What,
+    pub(super) part: Partition,
+    /// Where the files go.
     pub(super) dir: &'a Path,
+}
+
+/// Those in one way to boot.
+struct Guest<'a> {
+    of: &'a Guests<'a>,
+    machine: Machine,
+    boot: &'a Boot,
+    what: What,
 }
 
 /// What the programs are asked for.
@@ -86,10 +96,70 @@ pub(super) struct Took {
     pub(super) wall: f64,
 }
 
+impl Guests<'_> {
+    /// Boots in all ways at the same time.
+    pub(super) fn run(&self, what: What) -> Result<Results> {
+        let config = self.session.kernel.config()?;
+        // A filter that is the name of a program boots for no other.
+        let mut asked = self.programs.to_vec();
+        asked.retain(|program| program.name() == self.filter);
+        if asked.is_empty() || what == What::Names {
+            asked = self.programs.to_vec();
+        }
+        self.part.keep(&mut asked);
+        let asked = &asked;
+        let guests: Vec<_> = thread::scope(|scope| {
+            let guests: Vec<_> = BOOTS
+                .iter()
+                .filter(|boot| boot.is_for(self.session.kernel.arch(), &config))
+                .map(|boot| {
+                    let guest = Guest {
+                        of: self,
+                        machine: boot.machine(self.machine),
+                        boot,
+                        what,
+                    };
+                    scope.spawn(move || guest.all(&boot.runs(asked)))
+                })
+                .collect();
+            guests.into_iter().map(ScopedJoinHandle::join).collect()
+        });
+        let mut all = Results::default();
+        for guest in guests {
+            let results = joined(guest)?;
+            all.guest += results.guest;
+            merge(&mut all.tests, results.tests);
+            all.names.extend(results.names);
+            all.ktap.extend(results.ktap);
+            all.took.extend(results.took);
+        }
+        Ok(all)
+    }
+}
+
+/// Adds tests. What one boot skipped and another ran counts as the other has it.
+fn merge(tests: &mut Vec<Test>, more: Vec<Test>) {
+    for test in more {
+        match tests.iter_mut().find(|known| known.name == test.name) {
+            None => tests.push(test),
+            Some(known) if rank(&test) > rank(known) => *known = test,
+            Some(_) => {}
+        }
+    }
+}
+
+fn rank(test: &Test) -> u8 {
+    match test.status {
+        Status::Skipped(_) => 0,
+        Status::Passed => 1,
+        Status::Failed => 2,
+    }
+}
+
 impl Guest<'_> {
     /// Runs the programs in one boot; when one takes the machine down, boots again for those after
     /// it.
-    pub(super) fn all(&self, runs: &[Program]) -> Result<Results> {
+    fn all(&self, runs: &[Program]) -> Result<Results> {
         let mut results = Results::default();
         let mut left = runs;
         let mut boots = 0;
@@ -103,8 +173,15 @@ impl Guest<'_> {
 
     /// Boots once; returns how many programs are done with.
     fn boot(&self, left: &[Program], number: usize, results: &mut Results) -> Result<usize> {
-        let out = self.dir.join(format!("{}-{number}", self.boot.name));
-        let mut initramfs = self.session.initramfs(self.modules)?;
+        let Guests {
+            session,
+            modules,
+            programs,
+            dir,
+            ..
+        } = self.of;
+        let out = dir.join(format!("{}-{number}", self.boot.name));
+        let mut initramfs = session.initramfs(modules)?;
         for run in left {
             initramfs.selftest(&run.path);
         }
@@ -114,23 +191,17 @@ impl Guest<'_> {
             initramfs.selftest(&file.with_file_name(PROBE_ANALYZE));
         }
         if left.iter().any(|run| run.name() == KSELFTEST) {
-            kselftest::add(
-                &mut initramfs,
-                self.session,
-                self.modules,
-                self.programs,
-                self.dir,
-            )?;
+            kselftest::add(&mut initramfs, session, modules, programs, dir)?;
         }
         initramfs.bytes("job", self.job(left).as_bytes(), true);
         let mut outputs: Vec<Output> = Vec::new();
         let boot = vm::Boot {
             kprobes: left.iter().any(is_recorded).then_some(Kprobes::Life),
-            ..self.session.boot(&self.machine, &out)
+            ..session.boot(&self.machine, &out)
         };
         let outcome = boot.run(initramfs, &mut |line| {
             if line.starts_with("lab: begin ") {
-                self.step.message(line);
+                self.of.step.message(line);
             }
             if collect(&mut outputs, line) {
                 self.show(outputs.last());
@@ -169,7 +240,8 @@ impl Guest<'_> {
     /// Each program with a watchdog of its own: one that hangs ends the boot, and only that.
     fn job(&self, runs: &[Program]) -> String {
         let mut job = String::new();
-        let times = self.session.instruments.times;
+        let times = self.of.session.instruments.times;
+        let asked = self.of.filter;
         if self.machine.time == Time::Virtual {
             let slow = if times > 1 { SLOWER_MS } else { SLOW_MS };
             job.push_str(&format!("export {slow}\n"));
@@ -181,13 +253,12 @@ impl Guest<'_> {
             let program = run.name();
             let environment = environment(run);
             // A program whose own name matches runs whole.
-            let filter = if program.contains(self.filter) {
-                ""
-            } else {
-                self.filter
+            let filter = match program.contains(asked) {
+                true => "",
+                false => asked,
             };
             // A program that is asked for by its name runs at full length, however long that is.
-            let (full, deadline) = if program == self.filter {
+            let (full, deadline) = if program == asked {
                 ("ASYNC_PROBE_FULL=1 ", 6 * PROGRAM_DEADLINE * times)
             } else {
                 ("", PROGRAM_DEADLINE * times)
@@ -214,18 +285,18 @@ impl Guest<'_> {
             tests
                 .iter()
                 .flatten()
-                .for_each(|test| self.board.show(test));
+                .for_each(|test| self.of.board.show(test));
         }
     }
 
     /// The tests of one program, as it tells them.
     fn tests(&self, output: &Output) -> Vec<Test> {
-        let program = &output.program;
+        let (program, filter) = (&output.program, self.of.filter);
         let mut tests = output.parser.clone().finish();
-        if output.code.is_some() && !self.filter.is_empty() && !program.contains(self.filter) {
+        if output.code.is_some() && !filter.is_empty() && !program.contains(filter) {
             // Nothing in it has such a name. What the instruments have found at its end counts all
             // the same.
-            tests.retain(|test| test.name.contains(self.filter) || test.status == Status::Failed);
+            tests.retain(|test| test.name.contains(filter) || test.status == Status::Failed);
         }
         for test in &mut tests {
             test.name = whole_name(program, &test.name);
@@ -269,7 +340,7 @@ fn whole_name(program: &str, name: &str) -> String {
 
 /// Whether a program runs under the recorder.
 fn is_recorded(program: &Program) -> bool {
-    program.how.plain.is_none() && !program.how.powers_off
+    !program.how.plain && !program.how.powers_off
 }
 
 /// What a program is told by its environment.
@@ -394,6 +465,28 @@ fn collect(outputs: &mut Vec<Output>, line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_boot_ran_is_not_skipped() {
+        let test = |name: &str, status| Test {
+            status,
+            ..Test::failed(name, vec![])
+        };
+        let skip = || Status::Skipped(String::new());
+        let mut tests = vec![
+            test("a", skip()),
+            test("b", Status::Passed),
+            test("c", skip()),
+        ];
+        let more = vec![
+            test("a", Status::Passed),
+            test("b", Status::Failed),
+            test("d", skip()),
+        ];
+        merge(&mut tests, more);
+        let status: Vec<u8> = tests.iter().map(rank).collect();
+        assert_eq!(status, [1, 2, 0, 0]);
+    }
 
     #[test]
     fn lines_go_to_their_program() {

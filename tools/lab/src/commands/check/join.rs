@@ -11,13 +11,7 @@ use serde_json::Value;
 use super::tally::Tally;
 use crate::error::{Error, Kind, Result};
 use crate::partition::Partition;
-use crate::paths;
 use crate::progress::result;
-
-/// Writes the results of a part, as a whole.
-pub(super) fn write(dir: &Path, results: &str) -> Result<()> {
-    paths::write(&dir.with_extension("json"), results)
-}
 
 /// Adds the results of all parts up. Each test counts once.
 ///
@@ -60,11 +54,10 @@ pub(super) fn join(dir: &Path, of: usize) -> Result<()> {
         ));
     }
     let count = |status: &str| tests.values().filter(|of| *of == status).count();
-    let [passed, failed, skipped] = ["passed", "failed", "skipped"].map(count);
     let tally = Tally {
-        passed,
-        failed,
-        skipped,
+        passed: count("passed"),
+        failed: count("failed"),
+        skipped: count("skipped"),
     };
     for (name, _) in tests.iter().filter(|(_, status)| *status == "failed") {
         result(&format!("FAIL  {name}"));
@@ -91,7 +84,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let part = |number: usize, revision: &str, tests: &str| {
             let text = format!("{{\"identity\": \"{revision}\", \"tests\": [{tests}]}}");
-            write(&dir.path().join(format!("part-{number}-of-2")), &text).unwrap();
+            fs::write(dir.path().join(format!("part-{number}-of-2.json")), text).unwrap();
         };
         let test = |name: &str, status: &str| {
             format!("{{\"name\": \"{name}\", \"status\": \"{status}\"}}")

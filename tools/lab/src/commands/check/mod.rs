@@ -13,12 +13,10 @@ mod names;
 mod readers;
 mod tally;
 
-use std::path::Path;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bench::Identity;
-use lifecycle::ktap::{Status, Test};
 use lifecycle::series::SERIES;
 
 use crate::cache::Lock;
@@ -30,12 +28,12 @@ use crate::modules::Modules;
 use crate::options::BootOptions;
 use crate::own_kernel::FLAVOURS;
 use crate::partition::Partition;
+use crate::paths;
 use crate::programs;
 use crate::progress::{note, result, says, Step, Verbosity};
 use crate::session::Session;
 use board::Board;
-use boots::BOOTS;
-use guest::{Guest, Results, Took, What};
+use guest::{Guests, Results, Took, What};
 use junit::Group;
 use tally::Tally;
 
@@ -142,17 +140,19 @@ pub fn run(args: &Args) -> Result<()> {
     ];
     junit::write(&dir.join("junit.xml"), &groups, began.elapsed())?;
     let tests = [host, tests].concat();
-    if part != Partition::WHOLE {
+    let json = || {
         let results = json::Results::new(&identity, &tests, began.elapsed(), guest_time);
-        join::write(&dir, &serde_json::to_string(&results).unwrap_or_default())?;
+        serde_json::to_string(&results).unwrap_or_default()
+    };
+    if part != Partition::WHOLE {
+        paths::write(&dir.with_extension("json"), &json())?;
     } else if tests.is_empty() {
         let host = programs::host_names(&session.project)?;
         return Err(names::none(&[host, names].concat(), filter));
     }
     board.rest(&tests);
     if args.json {
-        let results = json::Results::new(&identity, &tests, began.elapsed(), guest_time);
-        result(&serde_json::to_string(&results).unwrap_or_default());
+        result(&json());
         return Tally::of(&tests).verdict(NEXT);
     }
     if says(Verbosity::Normal) {
@@ -211,67 +211,6 @@ fn programs(session: &Session) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// What all boots have in common.
-struct Guests<'a> {
-    session: &'a Session,
-    modules: &'a Modules,
-    machine: &'a Machine,
-    step: &'a Step,
-    board: &'a Board<'a>,
-    programs: &'a [Program],
-    filter: &'a str,
-    part: Partition,
-    /// Where the files go.
-    dir: &'a Path,
-}
-
-impl Guests<'_> {
-    /// Boots in all ways at the same time.
-    fn run(&self, what: What) -> Result<Results> {
-        let config = self.session.kernel.config()?;
-        // A filter that is the name of a program boots for no other.
-        let mut asked = self.programs.to_vec();
-        asked.retain(|program| program.name() == self.filter);
-        if asked.is_empty() || what == What::Names {
-            asked = self.programs.to_vec();
-        }
-        self.part.keep(&mut asked);
-        let asked = &asked;
-        let guests: Vec<_> = thread::scope(|scope| {
-            let guests: Vec<_> = BOOTS
-                .iter()
-                .filter(|boot| boot.is_for(self.session.kernel.arch(), &config))
-                .map(|boot| {
-                    let guest = Guest {
-                        session: self.session,
-                        modules: self.modules,
-                        machine: boot.machine(self.machine),
-                        boot,
-                        step: self.step,
-                        board: self.board,
-                        programs: self.programs,
-                        filter: self.filter,
-                        what,
-                        dir: self.dir,
-                    };
-                    scope.spawn(move || guest.all(&boot.runs(asked)))
-                })
-                .collect();
-            guests.into_iter().map(ScopedJoinHandle::join).collect()
-        });
-        let mut all = Results::default();
-        for guest in guests {
-            let results = joined(guest)?;
-            all.guest += results.guest;
-            merge(&mut all.tests, results.tests);
-            all.names.extend(results.names);
-            all.ktap.extend(results.ktap);
-            all.took.extend(results.took);
-        }
-        Ok(all)
-    }
-}
-
 /// What identifies a run of the guest's tests.
 fn properties(identity: &Identity, machine: &Machine) -> Vec<(&'static str, String)> {
     let time = match machine.time {
@@ -318,28 +257,6 @@ fn times(machine: &Machine, filter: &str, guest: Duration, wall: Duration) {
     }
 }
 
-/// Adds tests. What one boot skipped and another ran counts as the other has it.
-fn merge(tests: &mut Vec<Test>, more: Vec<Test>) {
-    for test in more {
-        match tests.iter_mut().find(|known| known.name == test.name) {
-            None => tests.push(test),
-            Some(known) => {
-                if rank(&test) > rank(known) {
-                    *known = test;
-                }
-            }
-        }
-    }
-}
-
-fn rank(test: &Test) -> u8 {
-    match test.status {
-        Status::Skipped(_) => 0,
-        Status::Passed => 1,
-        Status::Failed => 2,
-    }
-}
-
 /// What else there is to run, each of which takes long.
 const ELSEWHERE: &[&str] = &[
     "make check TESTS=random_lives | stress",
@@ -364,37 +281,5 @@ fn left_out(args: &Args) {
     let time = (args.boot.machine.time == Time::Virtual).then_some("make check TIME=wall");
     for other in time.iter().chain(ELSEWHERE) {
         result(&format!("              {other}"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn test(name: &str, status: Status) -> Test {
-        Test {
-            name: name.to_owned(),
-            status,
-            comments: vec![],
-            time: None,
-        }
-    }
-
-    #[test]
-    fn what_another_boot_ran_is_not_skipped() {
-        let skip = || Status::Skipped(String::new());
-        let mut tests = vec![
-            test("a", skip()),
-            test("b", Status::Passed),
-            test("c", skip()),
-        ];
-        let more = vec![
-            test("a", Status::Passed),
-            test("b", Status::Failed),
-            test("d", skip()),
-        ];
-        merge(&mut tests, more);
-        let status: Vec<u8> = tests.iter().map(rank).collect();
-        assert_eq!(status, [1, 2, 0, 0]);
     }
 }
