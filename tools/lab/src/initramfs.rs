@@ -105,13 +105,13 @@ impl Initramfs {
     /// Adds a directory of the host, with all that is in it.
     pub fn tree(&mut self, path: &str, host: &Path) -> Result<()> {
         for entry in fs::read_dir(host).at(host, "read the directory")? {
-            let entry = entry.at(host, "read the directory")?;
-            let inside = format!("{path}/{}", entry.file_name().to_string_lossy());
-            let meta = entry.metadata().at(host, "read the directory")?;
+            let entry = entry.at(host, "read the directory")?.path();
+            let inside = format!("{path}/{}", name(&entry));
+            let meta = entry.metadata().at(&entry, "read")?;
             if meta.is_dir() {
-                self.tree(&inside, &entry.path())?;
+                self.tree(&inside, &entry)?;
             } else {
-                self.file(&inside, &entry.path(), meta.mode() & 0o111 != 0);
+                self.file(&inside, &entry, meta.mode() & 0o111 != 0);
             }
         }
         Ok(())

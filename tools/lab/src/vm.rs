@@ -85,6 +85,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What the kernel has printed; nothing if that cannot be read.
+    pub fn printed(&self) -> String {
+        let console = fs::read(&self.console).unwrap_or_default();
+        String::from_utf8_lossy(&console).into_owned()
+    }
+
     /// Success, or the reason against it.
     pub fn verdict(&self) -> Result<()> {
         let console = self.console.display();

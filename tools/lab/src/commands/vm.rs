@@ -45,11 +45,12 @@ pub struct Args {
 /// Runs it.
 pub fn run(job: &Args) -> Result<()> {
     file("--job ", &job.job)?;
-    let others = job.program.iter().map(|path| ("--program ", path));
-    let others = others.chain(job.module.iter().map(|path| ("--module ", path)));
-    others
-        .into_iter()
-        .try_for_each(|(option, path)| file(option, path))?;
+    for program in &job.program {
+        file("--program ", program)?;
+    }
+    for module in &job.module {
+        file("--module ", module)?;
+    }
     if let Some(dir) = &job.firmware {
         directory("--firmware ", dir)?;
     }
@@ -63,14 +64,7 @@ pub fn run(job: &Args) -> Result<()> {
     let mut initramfs = session.initramfs(&modules)?;
     initramfs.file("job", &job.job, true);
     if let Some(dir) = &job.firmware {
-        for entry in fs::read_dir(dir).at(dir, "read the directory")?.flatten() {
-            let path = entry.path();
-            initramfs.file(
-                &format!("lib/firmware/async_probe/{}", name(&path)),
-                &path,
-                false,
-            );
-        }
+        initramfs.tree("lib/firmware/async_probe", dir)?;
     }
     for program in &job.program {
         initramfs.selftest(program);

@@ -709,6 +709,21 @@ mod tests {
     use super::*;
     use crate::console::Watcher;
 
+    /// Nothing but what the guest has told.
+    fn evidence<'a>(module: &'a str, told: &'a Told, symbols: &'a Symbols) -> Evidence<'a> {
+        Evidence {
+            module,
+            told,
+            parts: &NO_PARTS,
+            laws: &[],
+            splats: &[],
+            blocked: vec![],
+            symbols,
+        }
+    }
+
+    static NO_PARTS: BTreeMap<&str, Life> = BTreeMap::new();
+
     fn splat(alarm: &str, context: &[&str]) -> Splat {
         Splat {
             kind: "BUG",
@@ -772,49 +787,47 @@ mod tests {
                 (0..60).for_each(|_| watcher.line("[ 1.0] all is well"));
             }
             let faults = complaints(&Evidence {
-                module: "foo",
-                told: &Told::default(),
-                parts: &BTreeMap::new(),
-                laws: &[],
                 splats: watcher.splats(),
-                blocked: vec![],
-                symbols: &Symbols::default(),
+                ..evidence("foo", &Told::default(), &Symbols::default())
             });
-            faults
-                .into_iter()
-                .map(|fault| (fault.what, fault.seen.join("\n")))
-                .collect::<Vec<_>>()
+            let said = faults
+                .iter()
+                .map(|of| (of.what.as_str(), of.seen.join("\n")));
+            let said: Vec<String> = said
+                .map(|(what, seen)| format!("{what}\n{seen}\n"))
+                .collect();
+            (said.len(), said.last().cloned().unwrap_or_default())
         };
-        let [(what, seen)] = &found(&[WARNING, AGAIN])[..] else {
-            panic!()
-        };
-        assert_eq!(
-            what,
-            "the kernel complained: WARNING at kernel/workqueue.c:5938"
-        );
-        assert!(seen.starts_with("[ 1.0] it says why\n"), "{seen}");
-        let [(what, seen)] = &found(&[BUG, WARNING])[..] else {
-            panic!()
-        };
-        assert_eq!(what, "the kernel complained: BUG");
-        assert!(
-            seen.ends_with("come of that: WARNING at kernel/workqueue.c:5938"),
-            "{seen}"
-        );
-        let [(what, _)] = &found(&["BUG: a fault in states_show+0x47/0x80"])[..] else {
-            panic!()
-        };
-        assert!(
-            what.contains("BUG: a state of CPU hotplug is left"),
-            "{what}"
-        );
-        let [_, (what, _)] = &found(&[BUG, NAME])[..] else {
-            panic!()
-        };
-        assert!(
-            what.contains("there already, '/devices/a': what has made it"),
-            "{what}"
-        );
+        for (lines, count, begins, has) in [
+            (
+                &[WARNING, AGAIN][..],
+                1,
+                "the kernel complained: WARNING at kernel/workqueue.c:5938\n[ 1.0] it says why\n",
+                "",
+            ),
+            (
+                &[BUG, WARNING],
+                1,
+                "the kernel complained: BUG\n",
+                "come of that: WARNING at kernel/workqueue.c:5938\n",
+            ),
+            (
+                &["BUG: a fault in states_show+0x47/0x80"],
+                1,
+                "the kernel complained: BUG: a state of CPU hotplug is left",
+                "",
+            ),
+            (
+                &[BUG, NAME],
+                2,
+                "",
+                "there already, '/devices/a': what has made it",
+            ),
+        ] {
+            let (found, said) = found(lines);
+            assert_eq!(found, count, "{said}");
+            assert!(said.starts_with(begins) && said.contains(has), "{said}");
+        }
     }
 
     #[test]
@@ -835,15 +848,8 @@ mod tests {
 
     #[test]
     fn what_is_the_drivers() {
-        let of = Evidence {
-            module: "foo",
-            told: &Told::default(),
-            parts: &BTreeMap::new(),
-            laws: &[],
-            splats: &[],
-            blocked: vec![],
-            symbols: &Symbols::default(),
-        };
+        let (told, symbols) = (Told::default(), Symbols::default());
+        let of = evidence("foo", &told, &symbols);
         for (line, expected) in [
             ("class bar", true),
             ("state of CPU hotplug bar:online", true),
@@ -876,16 +882,15 @@ mod tests {
             (&["sh: a remove waits for a mutex"], false),
             (&[], false),
         ] {
-            let evidence = Evidence {
-                module: "slow_platform_driver",
-                told: &Told::default(),
+            let named = holder(&Evidence {
                 parts: &parts,
-                laws: &[],
-                splats: &[],
                 blocked: blocked.iter().map(|line| (*line).to_owned()).collect(),
-                symbols: &Symbols::default(),
-            };
-            let named = holder(&evidence);
+                ..evidence(
+                    "slow_platform_driver",
+                    &Told::default(),
+                    &Symbols::default(),
+                )
+            });
             let words = "slow_platform.1, which has failed with EIO, may have";
             let is = named.as_ref().map(|named| named.contains(words));
             assert_eq!(is, expected.then_some(true), "{named:?}");
@@ -901,14 +906,10 @@ mod tests {
         let end = life.end.as_f64() / 1e6;
         let parts = BTreeMap::from([("load", life)]);
         let of = |told: &Told, after: f64, task: &str| {
+            let symbols = Symbols::default();
             let evidence = Evidence {
-                module: "err_dwork",
-                told,
                 parts: &parts,
-                laws: &[],
-                splats: &[],
-                blocked: vec![],
-                symbols: &Symbols::default(),
+                ..evidence("err_dwork", told, &symbols)
             };
             let alarm = format!("[{:12.6}] BUG: unable to handle page fault", end + after);
             doing(&evidence, &splat(&alarm, &[&alarm, task]))

@@ -148,11 +148,10 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(dir) = &args.firmware {
         directory("FIRMWARE=", dir)?;
     }
-    let kernels: Vec<&str> = args.kernels.split_whitespace().collect();
-    let kernels = match kernels[..] {
-        [] => vec![args.boot.kernel.kernel.as_str()],
-        _ => kernels,
-    };
+    let mut kernels: Vec<&str> = args.kernels.split_whitespace().collect();
+    if kernels.is_empty() {
+        kernels.push(&args.boot.kernel.kernel);
+    }
     let mut checks = Vec::new();
     for kernel in &kernels {
         check_interrupted()?;
@@ -269,9 +268,7 @@ pub fn check(
     initramfs.bytes("plan", plan(args, devices, &files)?.as_bytes(), false);
     initramfs.bytes("job", job().as_bytes(), true);
     if let Some(dir) = &args.firmware {
-        for (path, file) in below(dir)? {
-            initramfs.file(&format!("lib/firmware/{path}"), &file, false);
-        }
+        initramfs.tree("lib/firmware", dir)?;
     }
     let step = Step::begin(&format!("a life of {}", files.driver.module.name));
     let mut told = |line: &str| {
@@ -343,8 +340,7 @@ fn lived(session: &Session, out: &Path, outcome: &Outcome) -> Result<Life> {
     // As the guest has written it: recordings are sealed.
     let output = fs::read(&results).at(&results, "read")?;
     let mut life = Life::read(&String::from_utf8_lossy(&output));
-    let console = fs::read(&outcome.console).unwrap_or_default();
-    let console = String::from_utf8_lossy(&console);
+    let console = outcome.printed();
     let kernel = session.kernel.release()?;
     let probing = session.instruments.probing;
     life.died(&console, &kernel, probing);
@@ -360,8 +356,7 @@ fn lived(session: &Session, out: &Path, outcome: &Outcome) -> Result<Life> {
 /// What `request_module()` has asked for and not found in the guest, and the kernel's modules that
 /// modprobe takes for it.
 fn lacking(session: &Session, outcome: &Outcome, files: &Files) -> Vec<String> {
-    let console = fs::read(&outcome.console).unwrap_or_default();
-    let console = String::from_utf8_lossy(&console);
+    let console = outcome.printed();
     let asked = console.lines().filter_map(|line| {
         let (_, name) = line.split_once("lab: request_module: ")?;
         Some(name.trim_end().to_owned())
@@ -407,8 +402,7 @@ fn report(
         symbols.loaded(&events);
         parts.insert(part.name.clone(), events);
     }
-    let console = fs::read(&outcome.console).unwrap_or_default();
-    let blocked = blocked::tasks(&String::from_utf8_lossy(&console));
+    let blocked = blocked::tasks(&outcome.printed());
     let (told, splats) = (life.clone(), outcome.splats.clone());
     // A long life takes its time, and an interrupt ends it.
     let judge = thread::spawn(move || {
@@ -450,7 +444,7 @@ impl Checked {
         let fails =
             |what: String, why: String, next: &str| Err(Error::new(Kind::Failed, what, why, next));
         if let Some(step) = said("stuck") {
-            let blocked = self.blocked();
+            let blocked = blocked::tasks(&self.outcome.printed());
             return Err(Error::new(
                 Kind::Vm,
                 fault::stuck(step, &blocked),
@@ -462,11 +456,11 @@ impl Checked {
                  DEADLINE=<seconds>",
             ));
         }
-        let is_fault = self
+        let faults = self
             .report
             .as_ref()
-            .is_some_and(|report| !report.faults.is_empty());
-        let refused = said("refused").filter(|_| !is_fault);
+            .map_or(&[][..], |report| &report.faults);
+        let refused = said("refused").filter(|_| faults.is_empty());
         if let Some((refused, errno)) = refused.and_then(|words| words.split_once(' ')) {
             return fails(
                 format!("insmod of {refused} fails: {}", life::negative(errno)),
@@ -496,11 +490,11 @@ impl Checked {
                 "read out/check-driver/console.log",
             );
         };
-        if let Some(fault) = report.faults.first() {
+        if let Some(fault) = faults.first() {
             return fails(
                 format!("{module} is wrong: {}", fault.what),
                 match fault.seen.is_empty() {
-                    true => format!("it is the first of {} in the report", report.faults.len()),
+                    true => format!("it is the first of {} in the report", faults.len()),
                     false => format!("\n{}", indent(&fault.seen.join("\n"))),
                 },
                 "the report above begins with all faults; Documentation/laws.rst explains the laws, \
@@ -514,7 +508,8 @@ impl Checked {
                 "name the module that calls driver_register(), or its like for a bus",
             );
         }
-        if let Some(firmware) = (!report.has_bound()).then(|| self.no_firmware()).flatten() {
+        let firmware = no_firmware(&self.outcome.printed());
+        if let Some(firmware) = firmware.filter(|_| !report.has_bound()) {
             let looked = self.firmware.as_ref().map_or_else(
                 || "FIRMWARE= names no directory to look for it in".to_owned(),
                 |dir| format!("there is no {}", dir.join(&firmware).display()),
@@ -549,13 +544,9 @@ impl Checked {
     }
 
     fn drivers(&self) -> String {
-        let names: Vec<_> = self
-            .life
-            .drivers
-            .iter()
-            .map(|driver| format!("{} on {}", driver.name, driver.bus))
-            .collect();
-        names.join(", ")
+        let drivers = self.life.drivers.iter();
+        let names = drivers.map(|of| format!("{} on {}", of.name, of.bus));
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// What the kernel has said last, but for the lines of the lab.
@@ -583,8 +574,7 @@ impl Checked {
 
     /// What the kernel has said, but for the lines of the lab.
     fn lines(&self) -> Vec<String> {
-        let console = fs::read(&self.outcome.console).unwrap_or_default();
-        let console = String::from_utf8_lossy(&console);
+        let console = self.outcome.printed();
         let lines = console
             .lines()
             .skip_while(|line| !line.contains("lab: begin "))
@@ -593,26 +583,12 @@ impl Checked {
         lines.map(|line| line.trim_end().to_owned()).collect()
     }
 
-    /// The tasks that are blocked, and where.
-    fn blocked(&self) -> Vec<String> {
-        let console = fs::read(&self.outcome.console).unwrap_or_default();
-        blocked::tasks(&String::from_utf8_lossy(&console))
-    }
-
-    /// The first file that the kernel has not found (`drivers/base/firmware_loader/main.c`,
-    /// `_request_firmware()`).
-    fn no_firmware(&self) -> Option<String> {
-        let console = fs::read(&self.outcome.console).ok()?;
-        no_firmware(&String::from_utf8_lossy(&console))
-    }
-
     /// The kernel ignores parameters that a module does not have, and says so.
     fn unknown_parameter(&self) -> Option<String> {
-        let console = fs::read(&self.outcome.console).ok()?;
-        String::from_utf8_lossy(&console)
-            .lines()
-            .find(|line| line.contains(": unknown parameter '"))
-            .map(|line| line.trim_end().to_owned())
+        let console = self.outcome.printed();
+        let mut lines = console.lines();
+        let line = lines.find(|line| line.contains(": unknown parameter '"))?;
+        Some(line.trim_end().to_owned())
     }
 }
 
@@ -622,7 +598,8 @@ impl Files {
     }
 }
 
-/// Reads `slow 0000: Direct firmware load for x/y.fw failed with error -2`.
+/// The first file that the kernel has not found (`drivers/base/firmware_loader/main.c`,
+/// `_request_firmware()`): `slow 0000: Direct firmware load for x/y.fw failed with error -2`.
 fn no_firmware(console: &str) -> Option<String> {
     console.lines().find_map(|line| {
         let (_, rest) = line.split_once("Direct firmware load for ")?;
@@ -690,22 +667,6 @@ fn plan(args: &Args, devices: &Devices, files: &Files) -> Result<String> {
 
 fn job() -> String {
     format!("echo 'lab: begin {PROGRAM}' >/dev/kmsg\n/selftests/{PROGRAM} /plan\n")
-}
-
-/// The files below a directory, with their paths in it.
-fn below(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).at(dir, "read the directory")?.flatten() {
-        let path = entry.path();
-        let own = name(&path);
-        if path.is_dir() {
-            let more = below(&path)?.into_iter();
-            files.extend(more.map(|(path, file)| (format!("{own}/{path}"), file)));
-        } else {
-            files.push((own, path));
-        }
-    }
-    Ok(files)
 }
 
 /// The machine, in words.
