@@ -5,8 +5,6 @@
 use lifecycle::Probing;
 
 use crate::config::Config;
-use crate::error::Result;
-use crate::kernel::Kernel;
 use crate::machine::Machine;
 
 /// Instruments that make everything slow.
@@ -37,11 +35,6 @@ pub struct Instruments {
 }
 
 impl Instruments {
-    /// Those of this kernel.
-    pub fn of(kernel: &Kernel) -> Result<Self> {
-        kernel.config().map(|config| Self::read(&config))
-    }
-
     /// Those of a configuration.
     pub fn read(config: &Config) -> Self {
         let slow = SLOW.iter().any(|line| config.holds(line));

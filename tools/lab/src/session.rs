@@ -71,7 +71,7 @@ impl Session {
             logs: &logs,
         };
         let kernel = choice.ensure(refresh, &shop)?;
-        let instruments = Instruments::of(&kernel)?;
+        let instruments = Instruments::read(&kernel.config()?);
         let base = Base::new(&project, &env, arch);
         Ok(Self {
             project,
@@ -122,19 +122,11 @@ impl Session {
     /// The same with these modules.
     pub fn initramfs_with(&self, modules: &[PathBuf]) -> Result<Initramfs> {
         let mut initramfs = Initramfs::default();
-        self.firmware(&mut initramfs);
+        add_firmware(&mut initramfs, SMALL);
         for file in modules {
             initramfs.file(&format!("modules/{}", name(file)), file, false);
         }
         Ok(initramfs)
-    }
-
-    /// Firmware for the devices of the samples.
-    pub fn firmware(&self, initramfs: &mut Initramfs) {
-        let firmware = default_firmware();
-        for file in FIRMWARE {
-            initramfs.bytes(file, &firmware, false);
-        }
     }
 
     /// A boot of the kernel in a machine; its files go to `out`.
@@ -157,8 +149,18 @@ const FIRMWARE: &[&str] = &[
     "lib/firmware/async_probe/slow_platform.fw",
 ];
 
-/// An image of a fixed payload, small enough that its checksum does not show in the timing.
-pub fn default_firmware() -> Vec<u8> {
-    let payload = firmware::encode::payload(16 << 10, 0);
-    firmware::encode::image(&payload).unwrap_or_default()
+/// A payload of so many bytes is small enough that its checksum does not show in the timing.
+pub const SMALL: u32 = 16 << 10;
+
+/// An image with a payload of so many bytes.
+pub fn firmware(length: u32) -> Vec<u8> {
+    firmware::encode::image(&firmware::encode::payload(length, 0)).unwrap_or_default()
+}
+
+/// Adds such images for the devices of the samples.
+pub fn add_firmware(initramfs: &mut Initramfs, length: u32) {
+    let image = firmware(length);
+    for file in FIRMWARE {
+        initramfs.bytes(file, &image, false);
+    }
 }

@@ -19,7 +19,7 @@ use crate::machine::Machine;
 use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{note, result, Step};
-use crate::session::Session;
+use crate::session::{add_firmware, Session, SMALL};
 use crate::vm;
 
 const DEVICES: usize = 8;
@@ -218,7 +218,7 @@ fn boot(session: &Session, machine: &Machine, scenario: &Scenario, number: usize
         ..machine.clone()
     };
     let mut initramfs = Initramfs::default();
-    session.firmware(&mut initramfs);
+    add_firmware(&mut initramfs, SMALL);
     // Until the slowest design is done, too.
     let all_ms = DEVICES as u64 * times.device;
     let wait = all_ms / 1000 + 5 * u64::from(session.instruments.times);

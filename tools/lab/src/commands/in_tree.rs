@@ -18,7 +18,7 @@ use crate::modules::{with_extension, Modules};
 use crate::options::BootOptions;
 use crate::process::indent;
 use crate::progress::{result, Step};
-use crate::session::Session;
+use crate::session::{add_firmware, Session, SMALL};
 use crate::vm;
 
 /// All that compilers can say.
@@ -145,7 +145,7 @@ fn unit_tests(machine: &Machine, session: &Session) -> Result<()> {
         ..machine.clone()
     };
     let mut initramfs = Initramfs::default();
-    session.firmware(&mut initramfs);
+    add_firmware(&mut initramfs, SMALL);
     initramfs.bytes("job", b"dmesg\n", true);
     let mut log = Vec::new();
     let out = session.project.out(DIR).join("boot");

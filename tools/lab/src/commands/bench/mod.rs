@@ -7,6 +7,7 @@ pub mod sizes;
 pub mod wall;
 
 use std::fs;
+use std::iter;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use bench::{document, regression, Benchmark, Bus, Design, Measured};
 
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::identity;
+use crate::machine::Machine;
 use crate::modules::Modules;
 use crate::options::BootOptions;
 use crate::paths::{name, write};
@@ -25,9 +27,7 @@ use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, Step};
 use crate::project::Project;
-use crate::session::Session;
-
-use crate::machine::Machine;
+use crate::session::{add_firmware, Session};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -205,22 +205,12 @@ pub fn compare(args: &CompareArgs) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<Benchmark> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        Error::new(
-            Kind::Usage,
-            format!("cannot read {}", path.display()),
-            error.to_string(),
-            AGAIN,
-        )
-    })?;
-    Benchmark::from_json(&text).map_err(|error| {
-        Error::new(
-            Kind::Usage,
-            format!("cannot read {}", path.display()),
-            error.to_string(),
-            AGAIN,
-        )
-    })
+    let wrong = |why: String| {
+        let what = format!("cannot read {}", path.display());
+        Error::new(Kind::Usage, what, why, AGAIN)
+    };
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    Benchmark::from_json(&text).map_err(|error| wrong(error.to_string()))
 }
 
 /// Measures and writes `out/bench.json`.
@@ -299,15 +289,11 @@ impl Runner<'_> {
     fn all(&self, boots: &[Boots]) -> Vec<Result<Vec<Measured>>> {
         let next = AtomicUsize::new(0);
         let take = || {
-            let mut done = Vec::new();
-            loop {
-                // From the end, as the largest take longest.
-                let taken = next.fetch_add(1, Ordering::Relaxed) + 1;
-                let Some(at) = boots.len().checked_sub(taken) else {
-                    return done;
-                };
-                done.push((at, self.boot(&boots[at])));
-            }
+            // From the end, as the largest take longest.
+            let next = || Some(next.fetch_add(1, Ordering::Relaxed) + 1);
+            let places = iter::from_fn(next).map_while(|taken| boots.len().checked_sub(taken));
+            let done = places.map(|at| (at, self.boot(&boots[at])));
+            done.collect::<Vec<_>>()
         };
         let parallel = thread::available_parallelism().map_or(1, NonZero::get);
         let mut done: Vec<(usize, Result<Vec<Measured>>)> = thread::scope(|scope| {
@@ -327,17 +313,16 @@ impl Runner<'_> {
     }
 
     fn boot(&self, boot: &Boots) -> Result<Vec<Measured>> {
-        let (dir, firmware) = match boot {
-            Boots::Designs(devices) => (format!("bench/{devices}"), firmware(16 << 10)),
-            Boots::Bind => ("bench/bind".to_owned(), firmware(1)),
-            Boots::Costs(devices) => (format!("bench/costs-{devices}"), firmware(1)),
-            Boots::Boot => ("bench/boot".to_owned(), firmware(1)),
-            Boots::Upstream => ("bench/upstream".to_owned(), firmware(1)),
+        let dir = match boot {
+            Boots::Designs(devices) => format!("bench/{devices}"),
+            Boots::Bind => "bench/bind".to_owned(),
+            Boots::Costs(devices) => format!("bench/costs-{devices}"),
+            Boots::Boot => "bench/boot".to_owned(),
+            Boots::Upstream => "bench/upstream".to_owned(),
         };
         let mut initramfs = self.session.initramfs(self.modules)?;
-        for driver in ["slow", "slow_platform"] {
-            let path = format!("lib/firmware/async_probe/{driver}.fw");
-            initramfs.bytes(&path, &firmware, false);
+        if !matches!(boot, Boots::Designs(_)) {
+            add_firmware(&mut initramfs, 1);
         }
         initramfs.file(&format!("bin/{MEASURE}"), self.measure, true);
         initramfs.bytes("job", self.job(boot)?.as_bytes(), true);
@@ -391,9 +376,8 @@ impl Runner<'_> {
             Boots::Costs(devices) => job += &format!("measure costs {devices}\n"),
             Boots::Designs(devices) => {
                 job += &format!("measure designs {devices} {}", self.args.firmware_ms);
-                for design in Design::of(&self.session.kernel.release()?)
-                    .filter(|design| is_shown(*design, *devices))
-                {
+                let designs = Design::of(&self.session.kernel.release()?);
+                for design in designs.filter(|design| is_shown(*design, *devices)) {
                     job += &format!(" '{design}'");
                 }
                 job.push('\n');
@@ -422,11 +406,6 @@ fn is_shown(design: Design, devices: usize) -> bool {
     }
 }
 
-/// An image with a payload of so many bytes.
-fn firmware(length: u32) -> Vec<u8> {
-    firmware::encode::image(&firmware::encode::payload(length, 0)).unwrap_or_default()
-}
-
 /// What has been measured last, for the progress.
 fn last(measured: &Measured) -> String {
     match measured {
@@ -445,12 +424,8 @@ fn documents(benchmark: &Benchmark) -> Result<()> {
     let dir = Project::locate()?.top().join("Documentation");
     // That kernel's tables are in the first document only.
     let has_domain = document::has_domain(benchmark);
-    let documents = if has_domain {
-        1
-    } else {
-        document::DOCUMENTS.len()
-    };
-    for document in &document::DOCUMENTS[..documents] {
+    let documents = if has_domain { 1 } else { usize::MAX };
+    for document in document::DOCUMENTS.iter().take(documents) {
         let path = dir.join(document);
         let text = fs::read_to_string(&path).at(&path, "read")?;
         let text = document::insert(&text, benchmark).map_err(|error| {

@@ -21,11 +21,12 @@ use crate::error::{Error, IoContext, Kind, Result};
 use crate::initramfs::Initramfs;
 use crate::machine::Machine;
 use crate::options::BootOptions;
+use crate::paths::name;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, result, Step};
 use crate::recorded;
-use crate::session::{default_firmware, Session};
+use crate::session::{firmware, Session, SMALL};
 use crate::vm;
 
 use image::{Image, Slow};
@@ -123,21 +124,14 @@ fn slow(session: &Session) -> Result<Slow> {
         "slow_platform_devices",
         "slow_platform_driver",
     ];
-    let is_wanted = |file: &PathBuf| {
-        wanted
-            .iter()
-            .any(|name| file.ends_with(format!("{name}.ko")))
-    };
+    let is_wanted = |file: &PathBuf| wanted.iter().any(|of| name(file) == format!("{of}.ko"));
     Ok(Slow {
         modules: modules.files()?.into_iter().filter(is_wanted).collect(),
         devices: "slow_platform_devices",
         options: "options slow_platform_devices devices=4\n\
                   options slow_platform_driver firmware_ms=1000 probe_type=default_strategy\n\
                   alias platform:slow_platform slow_platform_driver\n",
-        firmware: vec![(
-            "lib/firmware/async_probe/slow_platform.fw",
-            default_firmware(),
-        )],
+        firmware: vec![("lib/firmware/async_probe/slow_platform.fw", firmware(SMALL))],
     })
 }
 
