@@ -14,6 +14,7 @@ use crate::config::{settings, Config};
 use crate::debian::{self, CLANG, GCC};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop};
+use crate::modules::with_extension;
 use crate::packages::{Archive, Release};
 use crate::process::{indent, Logged};
 use crate::progress::note;
@@ -203,20 +204,16 @@ pub fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared> {
             )?;
         }
     }
+    let (image, variant) = match flavour.boots_variant {
+        true => ("vmlinuz-variant", fragments.variant),
+        false => ("vmlinuz", String::new()),
+    };
     Ok(Prepared {
         source: cache.path(&series.source(&base)),
-        image: dir.join(if flavour.boots_variant {
-            "vmlinuz-variant"
-        } else {
-            "vmlinuz"
-        }),
+        image: dir.join(image),
         arch: base.arch,
         compiler: flavour.compiler,
-        variant: if flavour.boots_variant {
-            fragments.variant
-        } else {
-            String::new()
-        },
+        variant,
         meta: read_meta(&dir)?,
         dir,
     })
@@ -263,17 +260,10 @@ impl Series {
     fn read(flavour: &Flavour, dir: &Path) -> Result<Self> {
         let mut paths = Vec::new();
         for name in flavour.series {
-            let dir = dir.join(name);
-            let patches = fs::read_dir(&dir).at(&dir, "read")?.flatten();
-            let patches = patches.map(|entry| entry.path());
-            let start = paths.len();
-            paths.extend(patches.filter(|path| path.extension().is_some_and(|is| is == "patch")));
-            paths[start..].sort();
+            paths.extend(with_extension(&dir.join(name), "patch")?);
         }
-        let texts = paths
-            .iter()
-            .map(|path| fs::read_to_string(path).at(path, "read"));
-        let texts = texts.collect::<Result<_>>()?;
+        let read = |path: &PathBuf| fs::read_to_string(path).at(path, "read");
+        let texts = paths.iter().map(read).collect::<Result<_>>()?;
         let kept = [KEPT, flavour.sources].concat();
         Ok(Self { paths, texts, kept })
     }
@@ -337,23 +327,21 @@ fn unpack(
     let debs = shop.cache.path("debs");
     if !debs.join(&file).is_file() {
         let archive = Archive::own(shop.env, shop.logs);
-        let found = archive.find(&[&series], base.arch)?;
-        let source = found.packages.get(2..).unwrap_or_default();
+        let (release, packages) = archive.find(&[&series], base.arch)?;
+        let source = packages.get(2..).unwrap_or_default();
         if source.iter().all(|package| package.file() != file) {
             return Err(Error::new(
                 Kind::Kernel,
                 format!("the archive has no {file} any more"),
-                format!("it has that of {} now", found.release),
+                format!("it has that of {release} now"),
                 "out/target/debug/lab setup --refresh, then run the same command again",
             ));
         }
         archive.download(source, shop.cache, lock)?;
     }
     let globs = |option: &str, globs: &[&str]| -> String {
-        globs
-            .iter()
-            .map(|glob| format!("{option}'{glob}' "))
-            .collect()
+        let words = globs.iter().map(|glob| format!("{option}'{glob}' "));
+        words.collect()
     };
     // Twice through the archive, since tar's exclusions beat its inclusions.
     let script = format!(

@@ -2,7 +2,7 @@
 
 //! Debian's kernel packages: which there are, which to take, and their download.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,15 +85,6 @@ impl Package {
     }
 }
 
-/// The packages of one kernel, in the order of [`debian::names()`]: headers come first.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// The kernel release.
-    pub release: Release,
-    /// Its packages, all of one version.
-    pub packages: Vec<Package>,
-}
-
 /// An archive of packages, as apt in the root file system sees it.
 #[derive(Debug)]
 pub struct Archive<'a> {
@@ -140,12 +131,13 @@ impl<'a> Archive<'a> {
             .bind(dir, "/lab/out")
     }
 
-    /// Finds the newest kernel of the first series that has one whose packages agree.
-    pub fn find(&self, series: &[&str], arch: &Arch) -> Result<Found> {
+    /// Finds the newest kernel of the first series that has one whose packages agree: its release,
+    /// and these packages in the order of [`debian::names()`], where headers come first.
+    pub fn find(&self, series: &[&str], arch: &Arch) -> Result<(Release, Vec<Package>)> {
         self.update()?;
         let names = self.query(&format!("apt-cache $APT pkgnames {HEADERS}"))?;
         let releases = releases(&names, series, arch);
-        for release in releases.values().rev() {
+        for release in releases {
             let wanted = debian::names(&release.to_string(), &release.series(), arch);
             let text = self.query(&format!(
                 "apt-cache $APT show --no-all-versions {} || true",
@@ -159,10 +151,7 @@ impl<'a> Archive<'a> {
             let version = found.first().map(|package| &package.version);
             if found.len() == wanted.len() && found.iter().all(|one| Some(&one.version) == version)
             {
-                return Ok(Found {
-                    release: release.clone(),
-                    packages: found,
-                });
+                return Ok((release, found));
             }
             note(&format!(
                 "passing over {release}: not all of its packages are of one version"
@@ -172,7 +161,7 @@ impl<'a> Archive<'a> {
         Err(Error::new(
             Kind::Kernel,
             format!("no stock kernel of series {}", series.join(" or ")),
-            format!("the archive has now: {}", seen.join(", ")),
+            format!("the archive has now: {}", Vec::from_iter(seen).join(", ")),
             "choose a series that is there (KERNEL=stock:<series>), or a kernel that you built (KERNEL=/path/to/linux)",
         ))
     }
@@ -278,27 +267,22 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// The candidates, by series in the order asked for and by release within one.
-fn releases(names: &str, series: &[&str], arch: &Arch) -> BTreeMap<(usize, Release), Release> {
-    names
-        .lines()
-        .filter_map(|name| Release::parse(name.strip_prefix(HEADERS)?, arch))
-        .filter_map(|release| {
-            let position = series.iter().position(|one| *one == release.series())?;
-            Some(((series.len() - position, release.clone()), release))
-        })
-        .collect()
+/// The releases among the names of packages.
+fn all<'a>(names: &'a str, arch: &'a Arch) -> impl Iterator<Item = Release> + 'a {
+    let releases = names.lines().filter_map(|name| name.strip_prefix(HEADERS));
+    releases.filter_map(|release| Release::parse(release, arch))
 }
 
-fn all_series(names: &str, arch: &Arch) -> Vec<String> {
-    let mut series: Vec<String> = names
-        .lines()
-        .filter_map(|name| Release::parse(name.strip_prefix(HEADERS)?, arch))
-        .map(|release| release.series())
-        .collect();
-    series.sort();
-    series.dedup();
-    series
+/// The candidates, by series in the order asked for, and the newest of a series first.
+fn releases(names: &str, series: &[&str], arch: &Arch) -> Vec<Release> {
+    let place = |of: &Release| series.iter().position(|one| *one == of.series());
+    let mut releases: Vec<Release> = all(names, arch).filter(|of| place(of).is_some()).collect();
+    releases.sort_by(|one, other| place(one).cmp(&place(other)).then(other.cmp(one)));
+    releases
+}
+
+fn all_series(names: &str, arch: &Arch) -> BTreeSet<String> {
+    all(names, arch).map(|release| release.series()).collect()
 }
 
 /// Reads the stanzas of `apt-cache show`.
@@ -372,11 +356,8 @@ mod tests {
     fn the_first_series_wins_and_then_the_newest() {
         let names = "linux-headers-7.2.12+deb13-amd64\nlinux-headers-7.3.3+deb13-amd64\n\
                      linux-headers-7.3.10+deb13-amd64\nlinux-headers-7.4.1+deb13-amd64\n";
-        let found: Vec<String> = releases(names, &["7.3", "7.2"], &ARCHES[0])
-            .values()
-            .rev()
-            .map(ToString::to_string)
-            .collect();
+        let found = releases(names, &["7.3", "7.2"], &ARCHES[0]);
+        let found: Vec<&str> = found.iter().map(|of| of.text.as_str()).collect();
         assert_eq!(
             found,
             [
@@ -385,7 +366,8 @@ mod tests {
                 "7.2.12+deb13-amd64"
             ]
         );
-        assert_eq!(all_series(names, &ARCHES[0]), ["7.2", "7.3", "7.4"]);
+        let series = all_series(names, &ARCHES[0]).into_iter();
+        assert!(series.eq(["7.2", "7.3", "7.4"]));
     }
 
     #[test]

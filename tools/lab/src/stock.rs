@@ -145,15 +145,16 @@ fn prepare(series: &[&str], shop: &Workshop<'_>, lock: &Lock) -> Result<Prepared
     } = shop;
     cache.need(1400)?;
     let archive = Archive::of(series.first().unwrap_or(&""), cache, env, logs)?;
-    let found = archive.find(series, arch)?;
-    let version = &found.packages[0].version;
-    note(&format!("kernel {} ({version})", found.release));
-    let entry = format!("kernels/stock-{}-{}", found.release, recipe(series, arch));
+    let (found, packages) = archive.find(series, arch)?;
+    let release = found.to_string();
+    let version = &packages[0].version;
+    note(&format!("kernel {release} ({version})"));
+    let entry = format!("kernels/stock-{release}-{}", recipe(series, arch));
     if cache.path(&entry).is_dir() {
         return load(cache.path(&entry), arch);
     }
     let debs = cache.path("debs");
-    archive.download(&found.packages, cache, lock)?;
+    archive.download(&packages, cache, lock)?;
     let partial = cache.begin(&entry, lock)?;
     let dir = partial.path();
     let step = |what: &str, log: &str, script: &str| {
@@ -170,26 +171,21 @@ fn prepare(series: &[&str], shop: &Workshop<'_>, lock: &Lock) -> Result<Prepared
                 .command(),
         )
     };
-    let release = found.release.to_string();
     let mut meta = Meta {
         release: release.clone(),
         version: version.clone(),
         rust_symbols: 0,
     };
-    if WITHOUT_RUST.contains(&found.release.series().as_str()) {
-        step(
-            "unpacking the kernel",
-            "kernel-unpack.log",
-            &headers::unpack(&release, &found.packages, arch),
-        )?;
+    let has_rust = !WITHOUT_RUST.contains(&found.series().as_str());
+    let script = match has_rust {
+        true => unpack(&release, &packages, arch),
+        false => headers::unpack(&release, &packages, arch),
+    };
+    step("unpacking the kernel", "kernel-unpack.log", &script)?;
+    if !has_rust {
         write_meta(dir, &meta)?;
         return load(partial.finish()?, arch);
     }
-    step(
-        "unpacking the kernel",
-        "kernel-unpack.log",
-        &unpack(&release, &found.packages, arch),
-    )?;
     let make = make_command(arch, GCC);
     step(
         "configuring the kernel",
