@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::arch::Arch;
 use crate::enter::tethered;
 use crate::error::{Error, IoContext, Kind, Result};
+use crate::paths::name;
 use crate::process::{self, wait, Guarded, Line};
 use crate::progress::say;
 use crate::project::Project;
@@ -68,13 +69,8 @@ pub fn names(project: &Project) -> Result<Vec<String>> {
     let sources = project.top().join(SOURCES);
     let mut names = Vec::new();
     for entry in fs::read_dir(&sources).at(&sources, "read the directory")? {
-        let entry = entry.at(&sources, "read the directory")?;
-        let source = entry.path().with_extension("");
-        names.extend(
-            source
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned()),
-        );
+        let source = entry.at(&sources, "read the directory")?.path();
+        names.push(name(&source.with_extension("")));
     }
     names.retain(|name| name != "main");
     names.sort();
@@ -185,17 +181,9 @@ pub fn host_tests(
     let mut tests = results(&text);
     let failed = tests.iter().any(|test| test.status == Status::Failed);
     if !status.success() && !failed {
-        tests.push(Test::failed(
-            "host: cargo test",
-            text.lines()
-                .rev()
-                .take(30)
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .rev()
-                .collect(),
-        ));
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let last = lines[lines.len().saturating_sub(30)..].to_vec();
+        tests.push(Test::failed("host: cargo test", last));
     }
     Ok(tests)
 }
@@ -282,19 +270,15 @@ fn results(text: &str) -> Vec<Test> {
         {
             let status = match verdict.split(',').next().unwrap_or(verdict) {
                 "ok" => Status::Passed,
-                "ignored" => Status::Skipped(
-                    verdict
-                        .trim_start_matches("ignored")
-                        .trim_start_matches(", ")
-                        .to_owned(),
-                ),
+                "ignored" => {
+                    let reason = verdict.trim_start_matches("ignored");
+                    Status::Skipped(reason.trim_start_matches(", ").to_owned())
+                }
                 _ => Status::Failed,
             };
             tests.push(Test {
-                name: format!("{of}: {name}"),
                 status,
-                comments: vec![],
-                time: None,
+                ..Test::failed(format!("{of}: {name}"), vec![])
             });
         } else if let Some(name) = line
             .strip_prefix("---- ")

@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::module::{name_of, Module};
+use super::module::{by_name, name_of, Module};
 use super::stock::Stock;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
 use crate::modules::Modules;
-use crate::paths::name as file_name;
 use crate::session::Session;
 
 /// A module with its parameters.
@@ -22,6 +21,15 @@ pub struct Loaded {
     pub module: Module,
     /// Its parameters.
     pub parameters: String,
+}
+
+impl From<Module> for Loaded {
+    fn from(module: Module) -> Self {
+        Self {
+            module,
+            parameters: String::new(),
+        }
+    }
 }
 
 /// What the guest has to load.
@@ -54,11 +62,7 @@ const NEXT: &str = "make check-driver MODULE=path/to/foo.ko, or the name of a mo
 impl<'a> Finder<'a> {
     /// Looks in what is built, then in the kernel's own modules, which are unpacked to `out`.
     pub fn new(session: &'a Session, modules: &Modules, out: &'a Path) -> Result<Self> {
-        let ours: BTreeMap<_, _> = modules
-            .files()?
-            .into_iter()
-            .map(|path| (name_of(&file_name(&path)), path))
-            .collect();
+        let ours: BTreeMap<_, _> = modules.files()?.into_iter().map(by_name).collect();
         let symvers = match &session.kernel {
             Kernel::Prepared(kernel) => kernel.symvers(),
             Kernel::Tree { path, .. } => path.join("Module.symvers"),
@@ -82,19 +86,15 @@ impl<'a> Finder<'a> {
         };
         // Each of ours is built for the kernel that is booted; where there are none, one of its own
         // modules tells.
-        let any = match finder.ours.values().next() {
-            Some(path) => Some(Module::read(path, session.kernel.arch())?),
-            None => finder.known("dummy")?,
-        };
+        let any = finder.ours.keys().next();
+        let any = finder.known(any.map_or("dummy", String::as_str))?;
         finder.vermagic = any.map_or(String::new(), |module| module.vermagic);
         Ok(finder)
     }
 
     /// Also looks among these files, by their names.
     pub fn add(&mut self, files: Vec<PathBuf>) {
-        let named = files.into_iter();
-        self.ours
-            .extend(named.map(|path| (name_of(&file_name(&path)), path)));
+        self.ours.extend(files.into_iter().map(by_name));
     }
 
     /// All that the driver and what comes with it need.
@@ -116,10 +116,7 @@ impl<'a> Finder<'a> {
                 Some(last) if is_parameter(word) => {
                     last.parameters = format!("{} {word}", last.parameters).trim().to_owned();
                 }
-                _ => others.push(Loaded {
-                    module: self.named(word)?,
-                    parameters: String::new(),
-                }),
+                _ => others.push(self.named(word)?.into()),
             }
         }
         let mut needs = Vec::new();
@@ -128,10 +125,8 @@ impl<'a> Finder<'a> {
             let mut more = needs.clone();
             self.with_needs(name, &others, &mut more)?;
             // The driver itself comes last, and all that needs it.
-            if !more
-                .iter()
-                .any(|loaded| loaded.module.name == driver.module.name)
-            {
+            let is_driver = |loaded: &Loaded| loaded.module.name == driver.module.name;
+            if !more.iter().any(is_driver) {
                 needs = more;
             }
         }
@@ -162,10 +157,7 @@ impl<'a> Finder<'a> {
         };
         self.add_needs(&module, others, needs, &mut BTreeSet::new())?;
         if !needs.iter().any(|loaded| loaded.module == module) {
-            needs.push(Loaded {
-                module,
-                parameters: String::new(),
-            });
+            needs.push(module.into());
         }
         Ok(())
     }
@@ -210,19 +202,22 @@ impl<'a> Finder<'a> {
         if let Some(path) = self.ours.get(&name) {
             return Module::read(path, self.session.kernel.arch()).map(Some);
         }
-        let session = self.session;
+        let Session {
+            project,
+            kernel,
+            env,
+            ..
+        } = self.session;
         let stock = match self.stock.get() {
             Some(stock) => stock,
             None => {
-                let logs = session.project.out("log");
-                let found = Stock::find(&session.kernel, &session.env, &logs)?;
+                let found = Stock::find(kernel, env, &project.out("log"))?;
                 self.stock.get_or_init(|| found)
             }
         };
-        match stock.file(&name, &session.env, self.out)? {
-            Some(path) => Module::read(&path, self.session.kernel.arch()).map(Some),
-            None => Ok(None),
-        }
+        let file = stock.file(&name, env, self.out)?;
+        file.map(|path| Module::read(&path, kernel.arch()))
+            .transpose()
     }
 
     /// Whether the kernel will take it.
@@ -256,10 +251,8 @@ impl<'a> Finder<'a> {
         }
         let mut missing = Vec::new();
         for symbol in &module.needs {
-            let known = needs.iter().chain(others);
-            let given = known
-                .clone()
-                .find(|other| other.module.exports.contains(symbol));
+            let mut known = needs.iter().chain(others);
+            let given = known.find(|other| other.module.exports.contains(symbol));
             if let Some(given) = given.cloned() {
                 if !needs.contains(&given) {
                     self.add_needs(&given.module, others, needs, seen)?;
@@ -277,23 +270,19 @@ impl<'a> Finder<'a> {
                 continue;
             };
             self.add_needs(&provider, others, needs, seen)?;
-            needs.push(Loaded {
-                module: provider,
-                parameters: String::new(),
-            });
+            needs.push(provider.into());
         }
-        if missing.is_empty() {
+        let [first, more @ ..] = &missing[..] else {
             return Ok(());
-        }
-        let more = missing.len() - 1;
-        let (first, more) = match more {
-            0 => (missing[0], String::new()),
-            _ => (missing[0], format!(" and {more} more")),
+        };
+        let more = match more.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         };
         Err(Error::new(
             Kind::Usage,
             format!("{} needs the symbol {first}{more}", module.name),
-            self.providers.get(missing[0]).map_or_else(
+            self.providers.get(*first).map_or_else(
                 || "neither the kernel nor a module that is known exports it".to_owned(),
                 |provider| format!("{provider} exports it, and is not there"),
             ),

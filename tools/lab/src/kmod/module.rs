@@ -10,6 +10,7 @@ use object::{Object, ObjectSection, ObjectSymbol};
 
 use crate::arch::Arch;
 use crate::error::{Error, Kind, Result};
+use crate::paths::name as file_name;
 
 /// A module's file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +81,11 @@ impl Module {
 /// The name of a module by that of its file: `snd-dummy.ko.xz` is `snd_dummy`.
 pub fn name_of(file: &str) -> String {
     file.split('.').next().unwrap_or(file).replace('-', "_")
+}
+
+/// A file by the name of its module.
+pub fn by_name(path: PathBuf) -> (String, PathBuf) {
+    (name_of(&file_name(&path)), path)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use super::module::name_of;
+use super::module::{by_name, name_of};
 use crate::cache::Cache;
 use crate::debian;
 use crate::environment::{quote, Environment};
@@ -27,7 +27,7 @@ pub struct Stock {
 impl Stock {
     /// Finds them; Debian's package is downloaded when it is needed for the first time.
     pub fn find(kernel: &Kernel, env: &Environment, logs: &Path) -> Result<Self> {
-        let mut files = BTreeMap::new();
+        let mut files = Vec::new();
         match kernel {
             Kernel::Prepared(kernel) if kernel.is_stock() => {
                 walk(&unpacked(kernel, env, logs)?, &mut files)?;
@@ -36,12 +36,13 @@ impl Stock {
             Kernel::Prepared(_) => {}
             Kernel::Tree { path, .. } => {
                 let order = path.join("modules.order");
+                let order = fs::read_to_string(&order).at(&order, "read")?;
                 // `drivers/net/dummy.o`
-                for line in fs::read_to_string(&order).at(&order, "read")?.lines() {
-                    add(path.join(line).with_extension("ko"), &mut files);
-                }
+                let files_of = order.lines().map(|of| path.join(of).with_extension("ko"));
+                files.extend(files_of);
             }
         }
+        let files = files.into_iter().map(by_name).collect();
         Ok(Self { files })
     }
 
@@ -50,10 +51,7 @@ impl Stock {
         let Some(packed) = self.files.get(&name_of(name)) else {
             return Ok(None);
         };
-        if packed
-            .extension()
-            .is_some_and(|extension| extension == "ko")
-        {
+        if packed.extension().is_some_and(|of| of == "ko") {
             return Ok(Some(packed.clone()));
         }
         let dir = packed.parent().unwrap_or(packed);
@@ -97,20 +95,16 @@ impl Stock {
 }
 
 /// Adds all modules below a directory.
-fn walk(dir: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> {
+fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir).at(dir, "read the directory")?.flatten() {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&path, files)?;
         } else if file_name(&path).contains(".ko") {
-            add(path, files);
+            files.push(path);
         }
     }
     Ok(())
-}
-
-fn add(path: PathBuf, files: &mut BTreeMap<String, PathBuf>) {
-    files.insert(name_of(&file_name(&path)), path);
 }
 
 /// The directory of a stock kernel's modules, in the cache: of its own where its image comes with
