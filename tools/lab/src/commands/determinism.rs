@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -48,7 +48,8 @@ pub fn run(args: &Args) -> Result<()> {
     let modules = session.samples()?;
     result(&identity(&session, &boot.machine)?.to_string());
     let step = Step::begin(&format!("running the demonstration {runs} times"));
-    let dir = |run: usize| session.project.out(&format!("determinism/{run}"));
+    let all = session.project.out("determinism");
+    let dir = |run: usize| all.join(run.to_string());
     let next = AtomicUsize::new(1);
     let work = || -> Result<()> {
         loop {
@@ -89,12 +90,8 @@ pub fn run(args: &Args) -> Result<()> {
         Kind::Failed,
         format!("{} of {runs} runs differ from the first", differences.len()),
         format!("\n{}", indent(shown)),
-        format!("compare the directories in {}", parent(&dir(1)).display()),
+        format!("compare the directories in {}", all.display()),
     ))
-}
-
-fn parent(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(path).to_owned()
 }
 
 fn read(dir: &Path) -> Result<[String; 2]> {

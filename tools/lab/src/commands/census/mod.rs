@@ -7,7 +7,7 @@ pub mod row;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use row::{Pair, Row};
 
@@ -17,6 +17,7 @@ use crate::devices::DeviceOptions;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::identity::{qemu_version, revision};
 use crate::machine::Machine;
+use crate::modules::Modules;
 use crate::options::BootOptions;
 use crate::partition::Partition;
 use crate::programs;
@@ -72,12 +73,15 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let all = pairs.clone();
     args.partition.keep(&mut pairs);
-    let kernel = session.kernel.release()?;
-    let qemu = qemu_version(&session)?;
-    let revision = revision(&session);
+    let blank = Row {
+        kernel: session.kernel.release()?,
+        qemu: qemu_version(&session)?,
+        revision: revision(&session),
+        ..Row::default()
+    };
     let known = |pair: &Pair| {
         let row = Row::load(&dir.join(format!("{}.json", pair.name())))?;
-        (row.kernel == kernel && row.qemu == qemu).then_some(row)
+        (row.kernel == blank.kernel && row.qemu == blank.qemu).then_some(row)
     };
     if !args.join {
         let programs = programs::build(&session.project, session.kernel.arch())?;
@@ -95,15 +99,7 @@ pub fn run(args: &Args) -> Result<()> {
                 "{number} of {of}: MODULE={} DEVICE={}",
                 pair.module, pair.device
             ));
-            let row = take(
-                &session,
-                &modules,
-                &programs,
-                args,
-                pair,
-                &dir,
-                (&kernel, &qemu, &revision),
-            )?;
+            let row = take(&session, &modules, &programs, args, pair, &dir, &blank)?;
             row.save(&dir.join(format!("{}.json", pair.name())))?;
             result(&page::line(&row));
         }
@@ -120,16 +116,14 @@ pub fn run(args: &Args) -> Result<()> {
         fs::write(&path, page::page(&rows, all.len())).at(&path, "write")?;
         note(&format!("written: {}", path.display()));
     }
-    let missing: Vec<_> = all.iter().filter(|pair| known(pair).is_none()).collect();
-    let Some(first) = missing.first().filter(|_| args.join) else {
+    let mut missing = all.iter().filter(|pair| known(pair).is_none());
+    let Some(first) = missing.next().filter(|_| args.join) else {
         return Ok(());
     };
+    let missing = 1 + missing.count();
     Err(Error::new(
         Kind::Failed,
-        format!(
-            "the census is not whole: {} rows are missing",
-            missing.len()
-        ),
+        format!("the census is not whole: {missing} rows are missing"),
         format!(
             "the first is that of MODULE={} DEVICE={}",
             first.module, first.device
@@ -144,10 +138,9 @@ fn pairs(models: &[devices::Row]) -> Vec<Pair> {
     let (mut first, mut more) = (Vec::new(), Vec::new());
     for row in models {
         for module in &row.modules {
-            let list = if seen.insert(module) {
-                &mut first
-            } else {
-                &mut more
+            let list = match seen.insert(module) {
+                true => &mut first,
+                false => &mut more,
             };
             list.push(Pair {
                 device: row.model.name.clone(),
@@ -162,12 +155,12 @@ fn pairs(models: &[devices::Row]) -> Vec<Pair> {
 /// Checks one pair.
 fn take(
     session: &Session,
-    modules: &crate::modules::Modules,
-    programs: &[std::path::PathBuf],
+    modules: &Modules,
+    programs: &[PathBuf],
     args: &Args,
     pair: &Pair,
     dir: &Path,
-    by: (&str, &str, &str),
+    blank: &Row,
 ) -> Result<Row> {
     // The console and the recordings stay beside the row.
     let out = dir.join(pair.name());
@@ -186,6 +179,6 @@ fn take(
     remove_tree(&out.join("modules"))?;
     match checked {
         Err(error) if error.kind == Kind::Interrupted || error.kind == Kind::Storage => Err(error),
-        checked => Ok(Row::new(pair, by, checked, &out)),
+        checked => Ok(blank.clone().of(pair, checked, &out)),
     }
 }

@@ -136,52 +136,34 @@ fn cells(row: &Row) -> Vec<[String; 8]> {
     let time = |time: Option<Micros>| time.map_or("-".to_owned(), |time| time.to_string());
     let none = Driver {
         name: "-".to_owned(),
-        bus: String::new(),
         probe_type: "-".to_owned(),
-        devices: 0,
-        advice: "-".to_owned(),
-        why: String::new(),
+        ..Driver::default()
     };
-    let bound: Vec<_> = row
-        .drivers
-        .iter()
-        .filter(|driver| driver.devices > 0)
-        .collect();
-    let drivers = if bound.is_empty() {
-        vec![row.drivers.first().unwrap_or(&none)]
-    } else {
-        bound
-    };
+    let bound = row.drivers.iter().filter(|driver| driver.devices > 0);
+    let mut drivers: Vec<_> = bound.collect();
+    if drivers.is_empty() {
+        drivers.push(row.drivers.first().unwrap_or(&none));
+    }
     let laws = match row.broken.is_empty() {
         true => row.kept.len().to_string(),
         false => format!("{}, broken: {}", row.kept.len(), row.broken.join(", ")),
     };
     let cells = |driver: &Driver| {
-        let Driver {
-            name,
-            bus,
-            probe_type,
-            devices,
-            advice,
-            ..
-        } = driver;
-        let known = *devices > 0;
+        let has_bound = driver.devices > 0;
         [
             row.device.clone(),
             row.module.clone(),
-            if bus.is_empty() {
-                name.clone()
-            } else {
-                format!("{name} ({bus})")
+            match driver.bus.as_str() {
+                "" => driver.name.clone(),
+                bus => format!("{} ({bus})", driver.name),
             },
-            probe_type.clone(),
-            time(row.probe.filter(|_| known)),
+            driver.probe_type.clone(),
+            time(row.probe.filter(|_| has_bound)),
             time(row.insmod),
             laws.clone(),
-            if known {
-                advice.clone()
-            } else {
-                "-".to_owned()
+            match has_bound {
+                true => driver.advice.clone(),
+                false => "-".to_owned(),
             },
         ]
     };

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::paths;
 
 /// A device model and a module that takes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Pair {
     /// The model, as `DEVICE=` has it.
     pub device: String,
@@ -25,7 +25,7 @@ pub struct Pair {
 }
 
 /// A driver of the module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Driver {
     /// Its name.
     pub name: String,
@@ -82,26 +82,21 @@ impl Pair {
 }
 
 impl Row {
-    /// The row of a check whose files are in `out`.
-    pub fn new(
-        pair: &Pair,
-        (kernel, qemu, revision): (&str, &str, &str),
-        checked: Result<Checked>,
-        out: &Path,
-    ) -> Self {
-        let mut row = Self {
-            device: pair.device.clone(),
-            module: pair.module.clone(),
-            kernel: kernel.to_owned(),
-            qemu: qemu.to_owned(),
-            revision: revision.to_owned(),
-            ..Self::default()
-        };
+    /// With what came of a check whose files are in `out`.
+    #[must_use]
+    pub fn of(mut self, pair: &Pair, checked: Result<Checked>, out: &Path) -> Self {
+        self.device.clone_from(&pair.device);
+        self.module.clone_from(&pair.module);
         match checked {
-            Ok(checked) => row.read(&checked, out),
-            Err(error) => row.verdict = Some(line(&error.to_string())),
+            Ok(checked) => self.read(&checked, out),
+            // On one line.
+            Err(error) => {
+                let error = error.to_string();
+                let words: Vec<&str> = error.split_whitespace().collect();
+                self.verdict = Some(words.join(" "));
+            }
         }
-        row
+        self
     }
 
     fn read(&mut self, checked: &Checked, out: &Path) {
@@ -187,9 +182,4 @@ fn waits(module: &str, out: &Path) -> Option<Vec<String>> {
         lines.push(format!("{took} ms: {} ({})", on.join(", "), wait.through));
     }
     Some(lines)
-}
-
-/// Words on one line.
-fn line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
