@@ -13,7 +13,7 @@ use lifecycle::summary::Summary;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kernel::Kernel;
 use crate::machine::Machine;
-use crate::modules::{command, with_extension};
+use crate::modules::with_extension;
 use crate::paths::name;
 use crate::process::Logged;
 use crate::qemu;
@@ -70,13 +70,8 @@ pub fn read(results: &Path) -> Result<Summary> {
 
 /// Builds the modules in C for the kernel; returns their files.
 pub fn modules(session: &Session) -> Result<Vec<PathBuf>> {
-    let Session {
-        project,
-        kernel,
-        env,
-        ..
-    } = session;
-    let dir = format!("out/boots/modules/{}", kernel.name());
+    let project = &session.project;
+    let dir = format!("out/boots/modules/{}", session.kernel.name());
     let out = project.top().join(&dir);
     fs::create_dir_all(&out).at(&out, "create the directory")?;
     let sources = project.top().join(MODULES);
@@ -95,6 +90,6 @@ pub fn modules(session: &Session) -> Result<Vec<PathBuf>> {
         kind: Kind::Build,
         next: "read the log; then run the same command again",
     }
-    .run(command(project, kernel, env, [&dir, &dir], &[]))?;
+    .run(session.make_in(&dir, &[]))?;
     with_extension(&out, "ko")
 }

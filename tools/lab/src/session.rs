@@ -3,6 +3,7 @@
 //! A checkout with an environment and a kernel: what subcommands work with.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::base::Base;
 use crate::cache::{Cache, Lock};
@@ -14,7 +15,7 @@ use crate::initramfs::Initramfs;
 use crate::instruments::Instruments;
 use crate::kernel::{Kernel, Workshop};
 use crate::machine::Machine;
-use crate::modules::Modules;
+use crate::modules::{command, Modules};
 use crate::options::KernelOptions;
 use crate::paths::name;
 use crate::progress::{says, Verbosity};
@@ -49,12 +50,8 @@ impl Session {
         Self::make(options, false)
     }
 
-    /// The same, and looks for a newer stock kernel even though one is prepared.
-    pub fn refresh(options: &KernelOptions) -> Result<Self> {
-        Self::make(options, true)
-    }
-
-    fn make(options: &KernelOptions, refresh: bool) -> Result<Self> {
+    /// The same, and if `refresh` looks for a newer stock kernel even though one is prepared.
+    pub fn make(options: &KernelOptions, refresh: bool) -> Result<Self> {
         let arch = options.arch;
         let project = Project::locate()?;
         project.writable()?;
@@ -96,7 +93,7 @@ impl Session {
         if self.kernel.is_without_rust() {
             return Ok(Modules::default());
         }
-        self.build(&[])
+        self.build(&[], says(Verbosity::Verbose))
     }
 
     /// The same without what debuggers need: a guest takes seconds of the host's time to unpack that.
@@ -106,12 +103,23 @@ impl Session {
 
     /// Builds the crate and the samples only.
     pub fn samples(&self) -> Result<Modules> {
-        self.build(&["ASYNC_PROBE_SAMPLES_ONLY=1"])
+        self.build(&["ASYNC_PROBE_SAMPLES_ONLY=1"], says(Verbosity::Verbose))
     }
 
-    fn build(&self, variables: &[&str]) -> Result<Modules> {
-        let shown = says(Verbosity::Verbose);
+    /// Builds with variables for make, and shows all that it says if `shown`.
+    pub fn build(&self, variables: &[&str], shown: bool) -> Result<Modules> {
         Modules::build(&self.project, &self.kernel, &self.env, variables, shown)
+    }
+
+    /// The command that builds the modules of a directory of the checkout, there.
+    pub fn make_in(&self, dir: &str, variables: &[&str]) -> Command {
+        command(
+            &self.project,
+            &self.kernel,
+            &self.env,
+            [dir, dir],
+            variables,
+        )
     }
 
     /// What every job brings into its guest: the modules, and firmware for their devices.

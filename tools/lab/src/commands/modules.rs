@@ -3,7 +3,6 @@
 //! Builds the modules.
 
 use crate::error::Result;
-use crate::modules::Modules;
 use crate::options::KernelOptions;
 use crate::progress::{says, Verbosity};
 use crate::session::Session;
@@ -21,22 +20,11 @@ pub struct Args {
 /// Builds them.
 pub fn run(args: &Args) -> Result<()> {
     // Modules of the user's may be in C.
-    let session = if args
-        .variables
-        .iter()
-        .any(|variable| variable.starts_with("M="))
-    {
-        Session::of_any(&args.kernel)?
-    } else {
-        Session::open(&args.kernel)?
-    };
     let variables: Vec<&str> = args.variables.iter().map(String::as_str).collect();
-    let Session {
-        project,
-        kernel,
-        env,
-        ..
-    } = &session;
+    let session = match variables.iter().any(|of| of.starts_with("M=")) {
+        true => Session::of_any(&args.kernel)?,
+        false => Session::open(&args.kernel)?,
+    };
     let shown = says(Verbosity::Normal);
-    Modules::build(project, kernel, env, &variables, shown).map(drop)
+    session.build(&variables, shown).map(drop)
 }

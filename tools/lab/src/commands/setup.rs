@@ -20,11 +20,7 @@ pub struct Args {
 
 /// Prepares it.
 pub fn run(args: &Args) -> Result<()> {
-    let session = if args.refresh {
-        Session::refresh(&args.kernel)?
-    } else {
-        Session::of_any(&args.kernel)?
-    };
+    let session = Session::make(&args.kernel, args.refresh)?;
     note(&format!("ready: {}", session.kernel.name()));
     Ok(())
 }

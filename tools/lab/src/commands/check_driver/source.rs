@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::kmod::module::{name_of, Module};
-use crate::modules::{command, with_extension, Modules};
+use crate::modules::{with_extension, Modules};
 use crate::paths::name;
 use crate::process::{build, Line};
 use crate::progress::say;
@@ -43,15 +43,14 @@ impl Built {
             Some(file) => {
                 let text = fs::read_to_string(file).at(file, "read")?;
                 variables.extend(options(&text).map(|option| format!("{option}=m")));
+                let is_there = |of: &String| {
+                    let mut ends = ["c", "rs"].iter();
+                    ends.any(|end| copy.join(of).with_extension(end).is_file())
+                };
                 let more: String = named
                     .split_whitespace()
                     .map(|word| name_of(&name(Path::new(word))))
-                    .filter(|of| {
-                        ["c", "rs"]
-                            .iter()
-                            .any(|end| copy.join(of).with_extension(end).is_file())
-                    })
-                    .filter(|of| !text.contains(&format!("{of}.o")))
+                    .filter(|of| is_there(of) && !text.contains(&format!("{of}.o")))
                     .map(|of| format!("\nobj-m += {of}.o\n"))
                     .collect();
                 fs::write(file, text + &more).at(file, "write")?;
@@ -62,13 +61,7 @@ impl Built {
             }
         }
         let words: Vec<&str> = variables.iter().map(String::as_str).collect();
-        let Session {
-            project,
-            kernel,
-            env,
-            ..
-        } = session;
-        let mut command = command(project, kernel, env, [COPY, COPY], &words);
+        let mut command = session.make_in(COPY, &words);
         let what = format!("building {}", source.display());
         let status = build(&what, &mut command, &mut |line, step| match line {
             Line::Output(line) => step.message(line.trim()),
@@ -85,8 +78,8 @@ impl Built {
             );
         }
         let modules = with_extension(&copy, "ko")?;
-        let modules = modules.iter().map(|path| Module::read(path, kernel.arch()));
-        let modules: Vec<Module> = modules.collect::<Result<_>>()?;
+        let read = |path: &PathBuf| Module::read(path, session.kernel.arch());
+        let modules: Vec<Module> = modules.iter().map(read).collect::<Result<_>>()?;
         if modules.is_empty() {
             return fails(
                 "no module came of it".to_owned(),
@@ -118,12 +111,10 @@ impl Built {
         let free = self.modules.iter().filter(|of| !named.contains(&of.name));
         let free: Vec<&Module> = free.collect();
         let mut drivers = free.clone();
-        if module.is_empty() {
-            if drivers.len() > 1 {
-                drivers.retain(|of| of.registers_driver());
-            }
-        } else {
+        if !module.is_empty() {
             drivers = known(module).into_iter().collect();
+        } else if drivers.len() > 1 {
+            drivers.retain(|of| of.registers_driver());
         }
         let [driver] = drivers[..] else {
             let names: Vec<&str> = self.modules.iter().map(|of| of.name.as_str()).collect();
