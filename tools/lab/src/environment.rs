@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
@@ -200,13 +199,11 @@ fn complete(root: &Path, mirror: &Mirror) -> Result<()> {
         fs::write(&path, "").at(&path, "write")?;
     }
     let path = root.join("etc/apt/apt.conf.d/99lab");
-    let mut file = fs::File::create(&path).at(&path, "write")?;
     let mut text = "APT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\n".to_owned();
     for option in &mirror.options {
-        text.push_str(option);
-        text.push_str(";\n");
+        text += &format!("{option};\n");
     }
-    file.write_all(text.as_bytes()).at(&path, "write")
+    fs::write(&path, text).at(&path, "write")
 }
 
 #[cfg(test)]

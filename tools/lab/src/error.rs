@@ -100,15 +100,9 @@ pub trait IoContext<T> {
     fn at(self, path: &Path, doing: &str) -> Result<T>;
 }
 
-impl<T> IoContext<T> for io::Result<T> {
+impl<T, E: Into<io::Error>> IoContext<T> for std::result::Result<T, E> {
     fn at(self, path: &Path, doing: &str) -> Result<T> {
-        self.map_err(|error| storage(path, doing, &error))
-    }
-}
-
-impl<T> IoContext<T> for nix::Result<T> {
-    fn at(self, path: &Path, doing: &str) -> Result<T> {
-        self.map_err(|errno| storage(path, doing, &io::Error::from(errno)))
+        self.map_err(|error| storage(path, doing, &error.into()))
     }
 }
 

@@ -44,7 +44,8 @@ impl Compared {
         let mut wrong = Vec::new();
         for ((what, predicted), measured) in pairs {
             match (predicted, measured) {
-                (Some(predicted), Some(measured)) if is_within(predicted, measured, self.from) => {}
+                (Some(predicted), Some(measured))
+                    if is_near(nearest(predicted, measured), measured, self.from) => {}
                 (Some(predicted), Some(measured)) => wrong.push(format!(
                     "{name}: {what} after {measured} ms, and not after {} ms",
                     in_words(predicted)
@@ -65,11 +66,8 @@ impl Compared {
 impl Measured {
     /// Where a prediction is too far from the truth.
     pub(super) fn wrong(&self) -> Vec<String> {
-        let mut wrong: Vec<String> = self
-            .compared
-            .iter()
-            .flat_map(|compared| compared.wrong(self))
-            .collect();
+        let of_each = self.compared.iter().flat_map(|of| of.wrong(self));
+        let mut wrong: Vec<String> = of_each.collect();
         // Of two sets, that gains more which is said to.
         let limit = i64::try_from(LIMIT.0).unwrap_or(0);
         for (at, one) in self.compared.iter().enumerate() {
@@ -95,13 +93,9 @@ impl Measured {
     }
 }
 
-/// The same of a prediction with limits.
-fn is_within(predicted: Range, measured: Micros, from: Micros) -> bool {
-    is_near(
-        measured.clamp(predicted.least, predicted.most),
-        measured,
-        from,
-    )
+/// What is nearest to the truth of a prediction with limits.
+fn nearest(predicted: Range, measured: Micros) -> Micros {
+    measured.clamp(predicted.least, predicted.most)
 }
 
 /// The likely time, with the limits if there are any.
@@ -115,10 +109,9 @@ fn in_words(predicted: Range) -> String {
 /// Whether a prediction is as near to the truth as it must be, of what took until then `from` a
 /// time on.
 pub fn is_near(predicted: Micros, measured: Micros, from: Micros) -> bool {
-    let took = if measured > from {
-        measured - from
-    } else {
-        measured
+    let took = match measured > from {
+        true => measured - from,
+        false => measured,
     };
     let limit = LIMIT.0.max(took.0 * LIMIT_PERCENT / 100);
     predicted.0.abs_diff(measured.0) <= limit
@@ -150,18 +143,16 @@ fn cells(all: &[Measured]) -> Vec<[String; 8]> {
             String::new(),
         ]);
         for compared in &of.compared {
-            let advised = if compared.drivers == of.advised {
-                " (advised)"
-            } else {
-                ""
+            let advised = match compared.drivers == of.advised {
+                true => " (advised)",
+                false => "",
             };
             let predicted = compared
                 .predicted
                 .map(|it| it.map_or("-".to_owned(), in_words));
             let off = compared.predicted[1].zip(compared.measured[1]);
             let off = off.map(|(predicted, measured)| {
-                let nearest = measured.clamp(predicted.least, predicted.most);
-                Micros(nearest.0.abs_diff(measured.0))
+                Micros(nearest(predicted, measured).0.abs_diff(measured.0))
             });
             rows.push([
                 String::new(),
