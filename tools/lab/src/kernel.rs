@@ -15,6 +15,7 @@ use crate::enter::Spec;
 use crate::environment::Environment;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::paths::name;
+use crate::process::Logged;
 use crate::project::Project;
 
 const DAMAGED: &str =
@@ -115,6 +116,25 @@ pub struct Workshop<'a> {
     pub project: &'a Project,
     /// Where the logs go.
     pub logs: &'a Path,
+}
+
+/// Runs a step of making a kernel.
+pub fn step(what: &str, logs: &Path, log: &str, spec: Spec) -> Result<()> {
+    Logged {
+        what,
+        log: logs.join(log),
+        kind: Kind::Kernel,
+        next: "read the log; then run the same command again",
+    }
+    .run(spec.command())
+}
+
+/// The symbols in a `Module.symvers`, each with the path of its module.
+pub fn exports(symvers: &str) -> impl Iterator<Item = (&str, &str)> {
+    symvers.lines().filter_map(|line| {
+        let mut fields = line.split('\t').skip(1);
+        Some((fields.next()?, fields.next()?))
+    })
 }
 
 /// A kernel that modules can be built for and that can be booted.

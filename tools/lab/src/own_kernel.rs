@@ -13,7 +13,7 @@ use crate::cache::{digest, Lock};
 use crate::config::{settings, Config};
 use crate::debian::{self, CLANG, GCC};
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop};
+use crate::kernel::{make_command, read_meta, step, write_meta, Meta, Prepared, Workshop};
 use crate::modules::with_extension;
 use crate::packages::{Archive, Release};
 use crate::process::{indent, Logged};
@@ -168,8 +168,6 @@ const DIR: &str = "own";
 
 /// Changed when the recipe below changes in a way that the tables above do not show.
 const RECIPE: &str = "1";
-
-const NEXT: &str = "read the log; then run the same command again";
 
 /// The kernel from the cache, built first if it is missing.
 pub fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared> {
@@ -353,18 +351,12 @@ fn unpack(
         globs("", kept),
         archive = debian::contents(&file, &debian::source_archive(&series)),
     );
-    Logged {
-        what: "unpacking the source of our own kernels",
-        log: shop.logs.join("source-unpack.log"),
-        kind: Kind::Kernel,
-        next: NEXT,
-    }
-    .run(
-        shop.env
-            .script(&script)
-            .bind(dir, "/lab/kernel")
-            .bind(&debs, "/lab/debs")
-            .command(),
+    let spec = shop.env.script(&script).bind(dir, "/lab/kernel");
+    step(
+        "unpacking the source of our own kernels",
+        shop.logs,
+        "source-unpack.log",
+        spec.bind(&debs, "/lab/debs"),
     )
 }
 
@@ -399,19 +391,8 @@ fn build(
         flavour.flags()
     );
     let step = |what: &str, log: &str, script: &str| {
-        Logged {
-            what,
-            log: shop.logs.join(log),
-            kind: Kind::Kernel,
-            next: NEXT,
-        }
-        .run(
-            shop.env
-                .script(script)
-                .bind(dir, "/lab/kernel")
-                .bind(source, "/lab/kernel/src")
-                .command(),
-        )
+        let spec = shop.env.script(script).bind(dir, "/lab/kernel");
+        step(what, shop.logs, log, spec.bind(source, "/lab/kernel/src"))
     };
     let configure = |fragment: &str, log: &str| {
         let path = dir.join("fragment");

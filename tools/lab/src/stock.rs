@@ -2,6 +2,7 @@
 
 //! The stock Debian kernel, prepared so that Rust modules load into its unmodified image.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +14,10 @@ use crate::debian::{self, GCC};
 use crate::environment::quote;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::headers;
-use crate::kernel::{make_command, read_meta, write_meta, Meta, Prepared, Workshop};
+use crate::kernel::{exports, make_command, read_meta, step, write_meta, Meta, Prepared, Workshop};
 use crate::packages::{Archive, Package, Release};
 use crate::paths::name;
-use crate::process::{indent, Logged};
+use crate::process::indent;
 use crate::progress::note;
 
 /// Stands for the directory of the architecture.
@@ -158,18 +159,8 @@ fn prepare(series: &[&str], shop: &Workshop<'_>, lock: &Lock) -> Result<Prepared
     let partial = cache.begin(&entry, lock)?;
     let dir = partial.path();
     let step = |what: &str, log: &str, script: &str| {
-        Logged {
-            what,
-            log: logs.join(log),
-            kind: Kind::Kernel,
-            next: "read the log; then run the same command again",
-        }
-        .run(
-            env.script(script)
-                .bind(dir, "/lab/kernel")
-                .bind(&debs, "/lab/debs")
-                .command(),
-        )
+        let spec = env.script(script).bind(dir, "/lab/kernel");
+        step(what, logs, log, spec.bind(&debs, "/lab/debs"))
     };
     let mut meta = Meta {
         release: release.clone(),
@@ -239,6 +230,9 @@ fn unpack(release: &str, packages: &[Package], arch: &Arch) -> String {
     )
 }
 
+const NEXT: &str = "the toolchain in the root file system differs from Debian's; report this with \
+                    the lines above";
+
 /// A configuration that differs would give other symbols and other structures: never go on with
 /// one.
 fn same_config(dir: &Path) -> Result<()> {
@@ -257,14 +251,14 @@ fn same_config(dir: &Path) -> Result<()> {
             differences.len(),
             indent(&differences[..differences.len().min(20)].join("\n"))
         ),
-        "the toolchain in the root file system differs from Debian's; report this with the lines above",
+        NEXT,
     ))
 }
 
 /// Lines that only one of two configurations has, as a diff would mark them.
 fn differing_lines(old: &str, new: &str) -> Vec<String> {
     let only = |a: &str, b: &str, mark: char| {
-        let there: std::collections::BTreeSet<&str> = b.lines().collect();
+        let there: BTreeSet<&str> = b.lines().collect();
         a.lines()
             .filter(|line| !there.contains(line))
             .map(|line| format!("{mark}{line}"))
@@ -281,23 +275,17 @@ fn same_exports(dir: &Path) -> Result<usize> {
     let path = dir.join("debian/Module.symvers");
     let symvers = fs::read_to_string(&path).at(&path, "read")?;
     let wanted = rust_symbols(&symvers);
-    let mut ours = std::collections::BTreeSet::new();
+    let mut ours = BTreeSet::new();
     let rust = dir.join("build/rust");
-    for entry in fs::read_dir(&rust)
-        .at(&rust, "read the directory")?
-        .flatten()
-    {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("exports_") {
-            let text = fs::read_to_string(entry.path()).at(&entry.path(), "read")?;
+    for entry in fs::read_dir(&rust).at(&rust, "read the directory")? {
+        let path = entry.at(&rust, "read the directory")?.path();
+        if name(&path).starts_with("exports_") {
+            let text = fs::read_to_string(&path).at(&path, "read")?;
             ours.extend(exported(&text).map(str::to_owned));
         }
     }
-    let missing: Vec<&str> = wanted
-        .iter()
-        .copied()
-        .filter(|name| !ours.contains(*name))
-        .collect();
+    let mut missing = wanted.clone();
+    missing.retain(|name| !ours.contains(*name));
     if missing.is_empty() && !wanted.is_empty() {
         return Ok(wanted.len());
     }
@@ -310,19 +298,15 @@ fn same_exports(dir: &Path) -> Result<usize> {
             wanted.len(),
             indent(&missing[..missing.len().min(5)].join("\n"))
         ),
-        "the toolchain in the root file system differs from Debian's; report this with the lines above",
+        NEXT,
     ))
 }
 
 /// The mangled Rust symbols of the kernel image in a `Module.symvers`.
 fn rust_symbols(symvers: &str) -> Vec<&str> {
-    symvers
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split('\t').skip(1);
-            let (name, module) = (fields.next()?, fields.next()?);
-            (name.starts_with("_R") && module == "vmlinux").then_some(name)
-        })
+    exports(symvers)
+        .filter(|(name, module)| name.starts_with("_R") && *module == "vmlinux")
+        .map(|(name, _)| name)
         .collect()
 }
 

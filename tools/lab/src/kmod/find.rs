@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::module::{by_name, name_of, Module};
 use super::stock::Stock;
 use crate::error::{Error, IoContext, Kind, Result};
-use crate::kernel::Kernel;
+use crate::kernel::{exports, Kernel};
 use crate::modules::Modules;
 use crate::session::Session;
 
@@ -74,7 +74,7 @@ impl<'a> Finder<'a> {
         let mut providers = BTreeMap::new();
         for file in symvers {
             let text = fs::read_to_string(&file).at(&file, "read")?;
-            providers.extend(exports(&text));
+            providers.extend(self::providers(&text));
         }
         let mut finder = Self {
             session,
@@ -297,13 +297,11 @@ fn is_parameter(word: &str) -> bool {
         .is_some_and(|(name, _)| !name.contains('/'))
 }
 
-/// The symbols in a `Module.symvers`, each with the name of its module.
-fn exports(symvers: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    symvers.lines().filter_map(|line| {
-        let mut fields = line.split('\t').skip(1);
-        let (symbol, module) = (fields.next()?, fields.next()?);
+/// Which module exports a symbol, by a `Module.symvers`.
+fn providers(symvers: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    exports(symvers).map(|(symbol, module)| {
         let module = module.rsplit('/').next().unwrap_or(module);
-        Some((symbol.to_owned(), module.to_owned()))
+        (symbol.to_owned(), module.to_owned())
     })
 }
 
@@ -322,7 +320,7 @@ mod tests {
     fn who_exports_what() {
         let text = "0x1\tusb_add\tdrivers/usb/gadget/udc/udc-core\tEXPORT_SYMBOL_GPL\t\n\
                     0x2\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n";
-        let found: BTreeMap<_, _> = exports(text).collect();
+        let found: BTreeMap<_, _> = providers(text).collect();
         assert_eq!(found["usb_add"], "udc-core");
         assert_eq!(found["printk"], "vmlinux");
     }

@@ -13,10 +13,9 @@ use crate::debian;
 use crate::environment::{quote, Environment};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::headers::MODULES;
-use crate::kernel::{Kernel, Prepared};
+use crate::kernel::{step, Kernel, Prepared};
 use crate::packages::Archive;
 use crate::paths::name as file_name;
-use crate::process::Logged;
 
 /// The modules by name.
 #[derive(Debug)]
@@ -122,22 +121,18 @@ pub fn unpacked(kernel: &Prepared, env: &Environment, logs: &Path) -> Result<Pat
         let package = archive.package(&debian::modules(&meta.release), &meta.version)?;
         archive.download(std::slice::from_ref(&package), &cache, lock)?;
         let debs = cache.path("debs");
-        Logged {
-            what: "unpacking the kernel's modules",
-            log: logs.join("modules-unpack.log"),
-            kind: Kind::Kernel,
-            next: "read the log; then run the same command again",
-        }
-        .run(
-            env.script(&format!(
-                "dpkg-deb --fsys-tarfile /lab/debs/{} | \
-                 tar -x --no-same-owner -C /lab/out --strip-components=5 ./{}",
-                quote(package.file()),
-                quote(&debian::modules_dir(&meta.release))
-            ))
-            .bind(&debs, "/lab/debs")
-            .bind(dir, "/lab/out")
-            .command(),
+        let script = format!(
+            "dpkg-deb --fsys-tarfile /lab/debs/{} | \
+             tar -x --no-same-owner -C /lab/out --strip-components=5 ./{}",
+            quote(package.file()),
+            quote(&debian::modules_dir(&meta.release))
+        );
+        let spec = env.script(&script).bind(&debs, "/lab/debs");
+        step(
+            "unpacking the kernel's modules",
+            logs,
+            "modules-unpack.log",
+            spec.bind(dir, "/lab/out"),
         )?;
         // It is as large as what came out of it, and of no more use.
         let deb = debs.join(package.file());
