@@ -12,7 +12,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use nix::errno::Errno;
 use nix::mount::{mount, MsFlags};
@@ -22,7 +22,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{chdir, chroot, getegid, geteuid, getpid, getppid};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, IoContext, Kind, Result};
 
 /// Files of the host that a command inside needs to reach the network as the host does.
 const FROM_HOST: &[&str] = &["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs"];
@@ -96,6 +96,13 @@ impl Spec {
         let mut command = Command::new("/proc/self/exe");
         command.args(["enter", "outside"]).arg(encode(&self));
         command
+    }
+
+    /// What it prints and how it ends, with nothing to read.
+    pub fn output(self) -> Result<Output> {
+        let root = self.root.clone();
+        let mut command = self.command();
+        command.stdin(Stdio::null()).output().at(&root, "enter")
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use bench::Identity;
 
-use crate::error::{Error, IoContext, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::machine::{Machine, Time};
 use crate::session::Session;
 
@@ -30,13 +30,7 @@ pub fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
 /// The version of QEMU: `QEMU emulator version 10.0.8 (Debian 1:10.0.8+ds-0+deb13u1)`.
 pub fn qemu_version(session: &Session) -> Result<String> {
     let program = session.kernel.arch().qemu;
-    let output = session
-        .env
-        .enter([program, "--version"])
-        .command()
-        .stdin(Stdio::null())
-        .output()
-        .at(session.env.root(), "enter")?;
+    let output = session.env.enter([program, "--version"]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut words = text
         .split_whitespace()

@@ -73,6 +73,14 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// One for a test.
+    #[cfg(test)]
+    pub(crate) fn of(args: &[&str]) -> Self {
+        use clap::{Args, Command, FromArgMatches};
+        let command = Self::augment_args(Command::new("machine").no_binary_name(true));
+        Self::from_arg_matches(&command.get_matches_from(args)).unwrap()
+    }
+
     /// The same machine, with more on the kernel's command line behind what is there.
     #[must_use]
     pub fn with_parameters(&self, more: &str) -> Self {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::arch::Arch;
 use crate::cache::{remove_tree, Lock};
@@ -87,11 +87,7 @@ impl Modules {
         let to = self.dir.join("stripped");
         let strip = arch.compiler("strip");
         fs::create_dir_all(&to).at(&to, "create the directory")?;
-        let built = |path: &Path| {
-            path.metadata()
-                .and_then(|metadata| metadata.modified())
-                .ok()
-        };
+        let built = |path: &Path| path.metadata().and_then(|of| of.modified()).ok();
         for file in self.files()? {
             let stripped = to.join(name(&file));
             if stripped.exists() && built(&stripped) == built(&file) {
@@ -104,10 +100,7 @@ impl Modules {
                 .arg(&format!("/lab/kernel/{}", name(&file)))
                 .bind(dir, "/lab/kernel")
                 .bind(&to, "/lab/out")
-                .command()
-                .stdin(Stdio::null())
-                .output()
-                .at(&file, "strip")?;
+                .output()?;
             if !output.status.success() {
                 return Err(Error::new(
                     Kind::Build,

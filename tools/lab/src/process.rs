@@ -165,6 +165,17 @@ fn each_line(pipe: Option<impl Read>, mut each: impl FnMut(&str)) {
     }
 }
 
+/// Has a command that reads nothing write to a log.
+pub fn into_log(command: &mut Command, log: &Path) -> Result<()> {
+    if let Some(parent) = log.parent() {
+        fs::create_dir_all(parent).at(parent, "create the directory")?;
+    }
+    let file = File::create(log).at(log, "write")?;
+    let copy = file.try_clone().at(log, "write")?;
+    command.stdin(Stdio::null()).stdout(file).stderr(copy);
+    Ok(())
+}
+
 /// One logged step of the setup.
 #[derive(Debug)]
 pub struct Logged<'a> {
@@ -187,12 +198,7 @@ impl Logged<'_> {
     /// The same with another progress message.
     pub fn run_showing(&self, mut command: Command, message: &dyn Fn() -> String) -> Result<()> {
         let step = Step::begin(self.what);
-        if let Some(parent) = self.log.parent() {
-            fs::create_dir_all(parent).at(parent, "create the directory")?;
-        }
-        let log = File::create(&self.log).at(&self.log, "write")?;
-        let copy = log.try_clone().at(&self.log, "write")?;
-        command.stdin(Stdio::null()).stdout(log).stderr(copy);
+        into_log(&mut command, &self.log)?;
         let mut child = Guarded::spawn(&mut command)?;
         let mut shown = Instant::now();
         let status = wait(&mut child, || {

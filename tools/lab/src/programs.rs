@@ -16,7 +16,7 @@ use crate::arch::Arch;
 use crate::enter::tethered;
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::paths::name;
-use crate::process::{self, wait, Guarded, Line};
+use crate::process::{self, into_log, wait, Guarded, Line};
 use crate::progress::say;
 use crate::project::Project;
 
@@ -212,12 +212,7 @@ fn logged(
     so_far: &mut dyn FnMut(&str),
 ) -> Result<(ExitStatus, String)> {
     let log = project.out("log/host-tests.log");
-    if let Some(dir) = log.parent() {
-        fs::create_dir_all(dir).at(dir, "create the directory")?;
-    }
-    let file = fs::File::create(&log).at(&log, "write")?;
-    let copy = file.try_clone().at(&log, "write")?;
-    command.stdout(file).stderr(copy);
+    into_log(&mut command, &log)?;
     let read = || fs::read(&log).at(&log, "read");
     let mut last = Instant::now();
     let status = wait(&mut Guarded::spawn(&mut command)?, || {

@@ -313,15 +313,8 @@ fn processors(machine: &Machine, start: Start) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args, Command, FromArgMatches};
-
     use super::*;
     use crate::arch::ARCHES;
-
-    fn machine(args: &[&str]) -> Machine {
-        let command = Machine::augment_args(Command::new("machine").no_binary_name(true));
-        Machine::from_arg_matches(&command.get_matches_from(args)).unwrap()
-    }
 
     fn started(machine: &Machine, start: Start) -> Result<String> {
         let serials = ["stdio", "file,path=x"];
@@ -329,7 +322,7 @@ mod tests {
     }
 
     fn line(args: &[&str]) -> String {
-        started(&machine(args), Start::Image).unwrap()
+        started(&Machine::of(args), Start::Image).unwrap()
     }
 
     #[test]
@@ -356,14 +349,14 @@ mod tests {
             !line.contains("icount") && line.ends_with("no_timer_check x"),
             "{line}"
         );
-        let kvm = machine(&["--accel=kvm"]);
+        let kvm = Machine::of(&["--accel=kvm"]);
         let error = started(&kvm, Start::Image).unwrap_err();
         assert_eq!(error.kind, Kind::Usage);
     }
 
     #[test]
     fn all_is_left_where_figures_are_compared() {
-        let mut machine = machine(&[]);
+        let mut machine = Machine::of(&[]);
         let line = |machine: &Machine| started(machine, Start::Image).unwrap();
         assert!(!line(&machine).contains("-erms") && !line(&machine).contains("hpet"));
         machine.exact = false;
@@ -386,7 +379,7 @@ mod tests {
         let (others, devices) = split_devices(args);
         assert_eq!(others, "-drive id=d -netdev id=n");
         assert_eq!(devices, ["nvme,drive=d", "e1000,netdev=n"]);
-        let mut machine = machine(&[]);
+        let mut machine = Machine::of(&[]);
         machine.qemu = args.to_owned();
         let has = |start| started(&machine, start).unwrap().contains("-device nvme");
         assert!(has(Start::Late) && !has(Start::Snapshot));
@@ -394,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_guest_cannot_change_its_snapshot() {
-        let line = started(&machine(&["--nodes=2"]), Start::Snapshot).unwrap();
+        let line = started(&Machine::of(&["--nodes=2"]), Start::Snapshot).unwrap();
         let files = line.matches("memory-backend-file").count();
         assert_eq!((files, line.matches("share=off").count()), (3, 3), "{line}");
         assert_eq!(line.matches("readonly=on").count(), 2, "{line}");

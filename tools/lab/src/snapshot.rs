@@ -501,8 +501,6 @@ fn prune(dir: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Args, Command, FromArgMatches};
-
     use super::*;
     use crate::arch::ARCHES;
     use crate::environment::Environment;
@@ -539,15 +537,11 @@ mod tests {
             arch,
         };
         let env = Environment::at(dir.path());
-        let machine = |args: &[&str]| {
-            let command = Machine::augment_args(Command::new("machine").no_binary_name(true));
-            Machine::from_arg_matches(&command.get_matches_from(args)).unwrap()
-        };
         let key = |args: &[&str], initramfs: &[u8]| {
             let guest = Bootable {
                 env: &env,
                 kernel: &kernel,
-                machine: &machine(args),
+                machine: &Machine::of(args),
             };
             key(&guest, initramfs).unwrap()
         };

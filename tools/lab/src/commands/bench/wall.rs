@@ -3,16 +3,15 @@
 //! The wall time of the front door's commands, in a clone of the checkout: cold, with nothing built
 //! but the cache, and warm.
 
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use bench::benchmark::Wall;
 
 use crate::cache::remove_tree;
-use crate::error::{Error, IoContext, Kind, Result};
-use crate::process::{tail, wait, Guarded};
+use crate::error::{Error, Kind, Result};
+use crate::process::{into_log, tail, wait, Guarded};
 use crate::progress::Step;
 use crate::session::Session;
 
@@ -60,9 +59,7 @@ pub fn times(session: &Session) -> Result<Vec<Wall>> {
 /// Runs a command and tells how many seconds it took.
 fn timed(name: &str, mut command: Command, log: &Path) -> Result<f64> {
     let step = Step::begin(&format!("{name}, in a clone"));
-    let file = fs::File::create(log).at(log, "write")?;
-    let copy = file.try_clone().at(log, "write")?;
-    command.stdin(Stdio::null()).stdout(file).stderr(copy);
+    into_log(&mut command, log)?;
     let began = Instant::now();
     let status = wait(&mut Guarded::spawn(&mut command)?, || ())?;
     if !status.success() {
