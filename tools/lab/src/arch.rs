@@ -6,7 +6,7 @@
 
 /// An architecture: what the kernel, Debian, Rust and QEMU call it, and its machine.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Arch {
+pub(crate) struct Arch {
     /// As `uname -m` prints it; the name of its configuration in `scripts/kernel`.
     pub name: &'static str,
     /// Its directory in the kernel's `arch`, and `ARCH=` of its make.
@@ -58,7 +58,7 @@ pub struct Arch {
 }
 
 /// All of them; the first is the default.
-pub const ARCHES: &[Arch] = &[
+pub(crate) const ARCHES: &[Arch] = &[
     Arch {
         name: "x86_64",
         kernel: "x86",
@@ -128,7 +128,7 @@ impl Arch {
     /// # Errors
     ///
     /// The names that there are, if it is none of them.
-    pub fn named(name: &str) -> Result<&'static Self, String> {
+    pub(crate) fn named(name: &str) -> Result<&'static Self, String> {
         let names: Vec<&str> = ARCHES.iter().map(|arch| arch.name).collect();
         ARCHES
             .iter()
@@ -137,12 +137,12 @@ impl Arch {
     }
 
     /// That of the host; the default, if it is none of them.
-    pub fn host() -> &'static Self {
+    pub(crate) fn host() -> &'static Self {
         Self::named(std::env::consts::ARCH).unwrap_or(&ARCHES[0])
     }
 
     /// A package of it as the host's apt calls it: `busybox-static:arm64`.
-    pub fn package(&self, name: &str) -> String {
+    pub(crate) fn package(&self, name: &str) -> String {
         match self == Self::host() {
             true => name.to_owned(),
             false => format!("{name}:{}", self.debian),
@@ -150,12 +150,12 @@ impl Arch {
     }
 
     /// The bootable image in a tree that was built.
-    pub fn image(&self) -> String {
+    pub(crate) fn image(&self) -> String {
         format!("arch/{}/{}", self.kernel, self.image)
     }
 
     /// A compiler of its triple, as `gcc-14`.
-    pub fn compiler(&self, name: &str) -> String {
+    pub(crate) fn compiler(&self, name: &str) -> String {
         format!("{}-{name}", self.triple)
     }
 }

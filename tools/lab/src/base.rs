@@ -14,7 +14,7 @@ use crate::project::Project;
 
 /// What the base is made from.
 #[derive(Debug)]
-pub struct Base {
+pub(crate) struct Base {
     project: Project,
     env: Environment,
     arch: &'static Arch,
@@ -24,7 +24,7 @@ pub struct Base {
 
 impl Base {
     /// That of the guests of an architecture.
-    pub fn new(project: &Project, env: &Environment, arch: &'static Arch) -> Self {
+    pub(crate) fn new(project: &Project, env: &Environment, arch: &'static Arch) -> Self {
         Self {
             project: project.clone(),
             env: env.clone(),
@@ -34,11 +34,7 @@ impl Base {
     }
 
     /// The files of the base; builds what is missing.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`programs::late_initramfs()`] and of [`Initramfs::base()`].
-    pub fn files(&self) -> Result<Initramfs> {
+    pub(crate) fn files(&self) -> Result<Initramfs> {
         let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
         if late.is_none() {
             *late = Some(programs::late_initramfs(&self.project, self.arch)?);

@@ -30,13 +30,13 @@ const IN_USE: &str = "in-use";
 
 /// The cache directory.
 #[derive(Clone, Debug)]
-pub struct Cache {
+pub(crate) struct Cache {
     dir: PathBuf,
 }
 
 impl Cache {
     /// Finds the cache directory; `XDG_CACHE_HOME` decides, as everywhere.
-    pub fn locate() -> Result<Self> {
+    pub(crate) fn locate() -> Result<Self> {
         let base = env::var_os("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
@@ -61,8 +61,7 @@ impl Cache {
         }
     }
 
-    /// The path of an entry.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
@@ -76,7 +75,7 @@ impl Cache {
     }
 
     /// Sees to it that the cache stays while it is in use. On a read-only file system it does.
-    pub fn in_use(&self) -> Result<Option<Lock>> {
+    pub(crate) fn in_use(&self) -> Result<Option<Lock>> {
         self.make()?;
         let path = self.dir.join(IN_USE);
         match Lock::open(&path) {
@@ -94,27 +93,27 @@ impl Cache {
     }
 
     /// Waits until the cache is not in use, and keeps others from it.
-    pub fn alone(&self) -> Result<Lock> {
+    pub(crate) fn alone(&self) -> Result<Lock> {
         fs::create_dir_all(&self.dir).at(&self.dir, "create the cache directory")?;
         Lock::take(&self.dir.join(IN_USE))
     }
 
     /// Takes the lock of the cache; says which run it waits for. A user of the cache calls
     /// [`in_use()`](Self::in_use) first.
-    pub fn lock(&self) -> Result<Lock> {
+    pub(crate) fn lock(&self) -> Result<Lock> {
         self.make()?;
         Lock::take(&self.dir.join("lock"))
     }
 
     /// Takes a lock of its own for a part of the cache, whose entries take long to make.
-    pub fn lock_part(&self, name: &str) -> Result<Lock> {
+    pub(crate) fn lock_part(&self, name: &str) -> Result<Lock> {
         let dir = self.path(name);
         fs::create_dir_all(&dir).at(&dir, "create the cache directory")?;
         Lock::take(&dir.join("lock"))
     }
 
     /// Fails early when the cache cannot be written or has less room than a step needs.
-    pub fn need(&self, mebibytes: u64) -> Result<()> {
+    pub(crate) fn need(&self, mebibytes: u64) -> Result<()> {
         fs::create_dir_all(&self.dir).at(&self.dir, "create the cache directory")?;
         tempfile::tempfile_in(&self.dir).at(&self.dir, "write to the cache directory")?;
         let Ok(stat) = statvfs(&self.dir) else {
@@ -134,7 +133,7 @@ impl Cache {
 
     /// The directory of an entry. If it is missing, `make` makes it aside, for which so much room is
     /// needed, with the lock of the cache held.
-    pub fn ensure(
+    pub(crate) fn ensure(
         &self,
         name: &str,
         mebibytes: u64,
@@ -156,7 +155,7 @@ impl Cache {
     }
 
     /// Begins an entry aside. The lock is the proof that no other run does.
-    pub fn begin(&self, name: &str, _lock: &Lock) -> Result<Partial> {
+    pub(crate) fn begin(&self, name: &str, _lock: &Lock) -> Result<Partial> {
         let target = self.path(name);
         let parent = target.parent().unwrap_or(&self.dir).to_owned();
         fs::create_dir_all(&parent).at(&parent, "create the cache directory")?;
@@ -178,7 +177,7 @@ fn sweep(dir: &Path) -> Result<()> {
 }
 
 /// Removes a directory tree, if it is there.
-pub fn remove_tree(path: &Path) -> Result<()> {
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result.at(path, "remove"),
@@ -187,19 +186,19 @@ pub fn remove_tree(path: &Path) -> Result<()> {
 
 /// An entry that is being built; removed when dropped unfinished.
 #[derive(Debug)]
-pub struct Partial {
+pub(crate) struct Partial {
     aside: PathBuf,
     target: PathBuf,
 }
 
 impl Partial {
     /// Where to build.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.aside
     }
 
     /// Makes the entry whole: everything on disk, then its final name.
-    pub fn finish(self) -> Result<PathBuf> {
+    pub(crate) fn finish(self) -> Result<PathBuf> {
         let dir = File::open(&self.aside).at(&self.aside, "open")?;
         syncfs(&dir).at(&self.aside, "write out")?;
         remove_tree(&self.target)?;
@@ -216,17 +215,17 @@ impl Drop for Partial {
 
 /// A held lock.
 #[derive(Debug)]
-pub struct Lock(#[allow(dead_code, reason = "held until dropped")] Flock<File>);
+pub(crate) struct Lock(#[allow(dead_code, reason = "held until dropped")] Flock<File>);
 
 impl Lock {
     /// Takes the lock of a file, waiting for the run that holds it.
-    pub fn take(path: &Path) -> Result<Self> {
+    pub(crate) fn take(path: &Path) -> Result<Self> {
         let file = Self::open(path).at(path, "open the lock")?;
         Self::wait(file, path, FlockArg::LockExclusiveNonblock)
     }
 
     /// Makes an output directory and takes its lock: two runs would write the same files.
-    pub fn directory(dir: &Path) -> Result<Self> {
+    pub(crate) fn directory(dir: &Path) -> Result<Self> {
         fs::create_dir_all(dir).at(dir, "create the directory")?;
         Self::take(&dir.join(".lock"))
     }
@@ -299,7 +298,7 @@ fn holder() -> String {
 }
 
 /// A short, stable digest for the names of entries (FNV-1a).
-pub fn digest(parts: &[impl AsRef<str>]) -> String {
+pub(crate) fn digest(parts: &[impl AsRef<str>]) -> String {
     let hash = parts
         .iter()
         .flat_map(|part| part.as_ref().bytes().chain([0]))

@@ -15,7 +15,7 @@ use crate::stock;
 
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
+pub(crate) enum Choice {
     /// The newest stock kernel of a supported series.
     Stock(Option<String>),
     /// A kernel of our own configuration.
@@ -26,7 +26,7 @@ pub enum Choice {
 
 impl Choice {
     /// Reads `stock`, `stock:7.2`, the name of a kernel of our own, or a path.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         if text == "stock" || text.is_empty() {
             return Ok(Self::Stock(None));
         }
@@ -61,7 +61,7 @@ impl Choice {
     }
 
     /// Says so, before anything is made, if the kernel has not what modules in Rust need.
-    pub fn must_have_rust(&self) -> Result<()> {
+    pub(crate) fn must_have_rust(&self) -> Result<()> {
         match self {
             Self::Stock(Some(series)) if WITHOUT_RUST.contains(&series.as_str()) => {
                 Err(Error::new(
@@ -79,7 +79,7 @@ impl Choice {
     }
 
     /// What the root file system needs for it beyond the usual.
-    pub fn packages(&self) -> &'static [&'static str] {
+    pub(crate) fn packages(&self) -> &'static [&'static str] {
         match self {
             Self::Own(flavour) => flavour.packages,
             Self::Stock(_) | Self::Tree(_) => &[],
@@ -87,7 +87,7 @@ impl Choice {
     }
 
     /// The kernel, made first if it is missing.
-    pub fn ensure(&self, refresh: bool, shop: &Workshop<'_>) -> Result<Kernel> {
+    pub(crate) fn ensure(&self, refresh: bool, shop: &Workshop<'_>) -> Result<Kernel> {
         match self {
             Self::Tree(path) => tree(path, shop.arch),
             Self::Own(flavour) => own_kernel::ensure(flavour, shop).map(Kernel::Prepared),

@@ -5,8 +5,10 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::Command;
-use crate::enter::Stage;
-use crate::error::EXIT_CODES;
+use crate::enter::{self, Stage};
+use crate::error::{Result, EXIT_CODES};
+use crate::process;
+use crate::progress::{self, Verbosity};
 
 /// Builds the async_probe modules for a real kernel and runs them under QEMU.
 #[derive(Debug, Parser)]
@@ -14,18 +16,38 @@ use crate::error::EXIT_CODES;
 pub struct Cli {
     /// Says what failed and what was asked for, and nothing else
     #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
+    quiet: bool,
     /// Says all that programs and tests say
     #[arg(short, long, global = true)]
-    pub verbose: bool,
+    verbose: bool,
     /// What to do
     #[command(subcommand)]
-    pub action: Action,
+    action: Action,
+}
+
+impl Cli {
+    /// Does it; returns the exit code.
+    pub fn run(&self) -> Result<u8> {
+        // These two must stay single-threaded: no handler, no progress.
+        match &self.action {
+            Action::Enter { stage, spec } => enter::run(*stage, spec),
+            Action::Tether { parent, argv } => enter::tether(*parent, argv),
+            Action::Command(command) => {
+                progress::set_verbosity(match (self.quiet, self.verbose) {
+                    (true, _) => Verbosity::Quiet,
+                    (_, true) => Verbosity::Verbose,
+                    _ => Verbosity::Normal,
+                });
+                process::catch_signals();
+                command.run()
+            }
+        }
+    }
 }
 
 /// What is to be done: a command of the user's, or a stage of one.
 #[derive(Debug, Subcommand)]
-pub enum Action {
+enum Action {
     /// A command of the user's
     #[command(flatten)]
     Command(Box<Command>),

@@ -10,16 +10,15 @@ use crate::error::{IoContext, Result};
 
 /// The `.config` of a kernel.
 #[derive(Clone, Debug)]
-pub struct Config(String);
+pub(crate) struct Config(String);
 
 impl Config {
-    /// Reads the file.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         fs::read_to_string(path).at(path, "read").map(Self)
     }
 
     /// With the settings of a fragment in place of its own.
-    pub fn with(&self, fragment: &str) -> Self {
+    pub(crate) fn with(&self, fragment: &str) -> Self {
         let set: BTreeSet<&str> = fragment.lines().filter_map(symbol).collect();
         let kept = self
             .0
@@ -30,13 +29,13 @@ impl Config {
     }
 
     /// As a file has it.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.0
     }
 
     /// Whether a line of a fragment, as `CONFIG_A=y` or `# CONFIG_A is not set`, is true here. A
     /// symbol that Kconfig does not even offer is not set.
-    pub fn holds(&self, line: &str) -> bool {
+    pub(crate) fn holds(&self, line: &str) -> bool {
         match line.strip_prefix("# ") {
             Some(unset) => unset
                 .strip_suffix(" is not set")
@@ -46,7 +45,7 @@ impl Config {
     }
 
     /// The lines of a fragment that do not hold here. Of two for one symbol the later counts.
-    pub fn lacks(&self, fragment: &str) -> Vec<String> {
+    pub(crate) fn lacks(&self, fragment: &str) -> Vec<String> {
         let wanted: BTreeMap<&str, &str> = fragment
             .lines()
             .filter_map(|line| Some((symbol(line)?, line)))
@@ -59,7 +58,7 @@ impl Config {
     }
 
     /// The value of a symbol that is set, without the quotes of a string.
-    pub fn value(&self, symbol: &str) -> Option<&str> {
+    pub(crate) fn value(&self, symbol: &str) -> Option<&str> {
         self.0.lines().find_map(|line| {
             let value = line.strip_prefix(symbol)?.strip_prefix('=')?;
             Some(value.trim_matches('"'))
@@ -74,7 +73,7 @@ impl From<&str> for Config {
 }
 
 /// The lines of a fragment that set something.
-pub fn settings(text: &str) -> String {
+pub(crate) fn settings(text: &str) -> String {
     text.lines()
         .filter(|line| symbol(line).is_some())
         .flat_map(|line| [line, "\n"])

@@ -25,7 +25,7 @@ fn table(file: &'static str) -> Table {
 }
 
 /// The program that checks a driver.
-pub const CHECKS_A_DRIVER: &str = "check_driver";
+pub(crate) const CHECKS_A_DRIVER: &str = "check_driver";
 
 /// How many lines are kept before and after an alarm.
 const BEFORE: usize = 5;
@@ -36,8 +36,7 @@ const MISSED: &str = "no complaint where one was expected";
 
 /// Something that the kernel complained about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Splat {
-    /// What kind of complaint.
+pub(crate) struct Splat {
     pub kind: &'static str,
     /// The program that ran, if the guest had announced one.
     pub during: Option<String>,
@@ -49,13 +48,13 @@ pub struct Splat {
 
 impl Splat {
     /// Whether it is a line without a WARNING.
-    pub fn is_word(&self) -> bool {
+    pub(crate) fn is_word(&self) -> bool {
         alarm(&self.alarm).is_none()
     }
 
     /// The line that is the complaint, and those after it that say more: after one without a
     /// WARNING only a stack does.
-    pub fn lines(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &String> {
         let is_it = |line: &&String| alarm(line).or_else(|| word(line)) == Some(self.kind);
         let tells = |line: &&String| match self.is_word() {
             false => !NOISE.iter().any(|noise| line.contains(noise)),
@@ -99,7 +98,7 @@ struct Expected {
 
 /// Reads console lines as they come.
 #[derive(Debug, Default)]
-pub struct Watcher {
+pub(crate) struct Watcher {
     last: VecDeque<String>,
     splats: Vec<Splat>,
     /// How many lines still belong to the last complaint.
@@ -118,8 +117,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Takes one line.
-    pub fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         self.clock = timestamp(line).unwrap_or(self.clock);
         if let Some((_, words)) = line.split_once("] lab: ") {
             self.announcement(words);
@@ -193,14 +191,14 @@ impl Watcher {
     }
 
     /// The guest's time when it last said something.
-    pub fn clock(&self) -> Duration {
+    pub(crate) fn clock(&self) -> Duration {
         self.clock
     }
 
     /// Whether a checked driver has brought its processor to a stop, or is about to: with a lock held
     /// by a task that sleeps, the next one spins until the machine is switched off. A panic that
     /// panics, as a notifier of its chain oopses (`kernel/panic.c`), goes on and on.
-    pub fn is_wedged(&self) -> bool {
+    pub(crate) fn is_wedged(&self) -> bool {
         // `init/main.c`, `do_one_initcall()`.
         let leaks = |line: &String| line.contains(" returned with preemption imbalance");
         let wedges = |splat: &Splat| {
@@ -212,13 +210,13 @@ impl Watcher {
 
     /// How long the machine has been suspending or resuming. All tasks are frozen then, and none
     /// can say that it hangs.
-    pub fn suspending(&self) -> Duration {
+    pub(crate) fn suspending(&self) -> Duration {
         self.suspends
             .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// What was found so far.
-    pub fn splats(&self) -> &[Splat] {
+    pub(crate) fn splats(&self) -> &[Splat] {
         &self.splats
     }
 }

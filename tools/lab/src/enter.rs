@@ -48,7 +48,7 @@ const FIXED: &[(&str, &str)] = &[
 
 /// What to run, and what it sees.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Spec {
+pub(crate) struct Spec {
     root: PathBuf,
     binds: Vec<(PathBuf, String)>,
     workdir: String,
@@ -58,7 +58,7 @@ pub struct Spec {
 
 impl Spec {
     /// A command inside a root file system.
-    pub fn new<I, S>(root: &Path, argv: I) -> Self
+    pub(crate) fn new<I, S>(root: &Path, argv: I) -> Self
     where
         I: IntoIterator<Item = S>,
         S: Into<String>,
@@ -73,25 +73,23 @@ impl Spec {
     }
 
     /// Shows a host directory or file at a path inside, which must exist in the root file system.
-    pub fn bind(mut self, host: &Path, inside: &str) -> Self {
+    pub(crate) fn bind(mut self, host: &Path, inside: &str) -> Self {
         self.binds.push((host.to_owned(), inside.to_owned()));
         self
     }
 
-    /// Adds an argument.
-    pub fn arg(mut self, argument: &str) -> Self {
+    pub(crate) fn arg(mut self, argument: &str) -> Self {
         self.argv.push(argument.to_owned());
         self
     }
 
-    /// Sets the working directory.
-    pub fn workdir(mut self, inside: &str) -> Self {
+    pub(crate) fn workdir(mut self, inside: &str) -> Self {
         inside.clone_into(&mut self.workdir);
         self
     }
 
     /// The command that does it, for the host to start.
-    pub fn command(mut self) -> Command {
+    pub(crate) fn command(mut self) -> Command {
         self.parent = getpid().as_raw();
         let mut command = Command::new("/proc/self/exe");
         command.args(["enter", "outside"]).arg(encode(&self));
@@ -99,7 +97,7 @@ impl Spec {
     }
 
     /// What it prints and how it ends, with nothing to read.
-    pub fn output(self) -> Result<Output> {
+    pub(crate) fn output(self) -> Result<Output> {
         let root = self.root.clone();
         let mut command = self.command();
         command.stdin(Stdio::null()).output().at(&root, "enter")
@@ -113,7 +111,7 @@ fn encode(spec: &Spec) -> String {
 
 /// The stages of the entry, for the command line.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Makes the namespaces.
     Outside,
     /// Makes the mounts and executes the command.
@@ -121,7 +119,7 @@ pub enum Stage {
 }
 
 /// Runs a stage; returns the exit code of the command.
-pub fn run(stage: Stage, spec: &str) -> Result<u8> {
+pub(crate) fn run(stage: Stage, spec: &str) -> Result<u8> {
     let spec: Spec =
         serde_json::from_str(spec).map_err(|error| failure("read the request", &error))?;
     match stage {
@@ -249,7 +247,7 @@ fn failure(what: &str, why: &dyn std::fmt::Display) -> Error {
 }
 
 /// Runs a host program that ends when the lab ends: the request of [`tethered`].
-pub fn tether(parent: i32, argv: &[String]) -> Result<u8> {
+pub(crate) fn tether(parent: i32, argv: &[String]) -> Result<u8> {
     set_pdeathsig(Signal::SIGTERM).map_err(|errno| failure("tie to the lab", &errno))?;
     if getppid().as_raw() != parent {
         return Ok(130);
@@ -262,7 +260,7 @@ pub fn tether(parent: i32, argv: &[String]) -> Result<u8> {
 }
 
 /// A command on the host that gets SIGTERM when the lab ends, in a process group of its own.
-pub fn tethered(program: &str) -> Command {
+pub(crate) fn tethered(program: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.process_group(0);
     command.args(["tether", &getpid().to_string(), "--", program]);

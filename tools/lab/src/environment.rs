@@ -18,10 +18,10 @@ use crate::process::Logged;
 use crate::project::Project;
 
 /// Mount points that [`Spec::bind`] may use.
-pub const MOUNT_POINTS: &[&str] = &["/lab/project", "/lab/kernel", "/lab/debs", "/lab/out"];
+pub(crate) const MOUNT_POINTS: &[&str] = &["/lab/project", "/lab/kernel", "/lab/debs", "/lab/out"];
 
 /// A mount point for a single file: the kernel's image.
-pub const IMAGE: &str = "/lab/image";
+pub(crate) const IMAGE: &str = "/lab/image";
 
 /// Changed when the recipe below changes in a way that the tables above do not show.
 const RECIPE: &str = "1";
@@ -33,7 +33,7 @@ const NEXT: &str = "check the network and the mirror (DEBIAN_MIRROR=http://<mirr
 
 /// A whole root file system.
 #[derive(Clone, Debug)]
-pub struct Environment {
+pub(crate) struct Environment {
     root: PathBuf,
     /// Whether this run made it, so that its package lists are fresh.
     pub fresh: bool,
@@ -57,7 +57,12 @@ impl Environment {
     }
 
     /// The root file system with `more` packages from the cache, made first if it is missing.
-    pub fn ensure(arch: &Arch, more: &[&str], cache: &Cache, project: &Project) -> Result<Self> {
+    pub(crate) fn ensure(
+        arch: &Arch,
+        more: &[&str],
+        cache: &Cache,
+        project: &Project,
+    ) -> Result<Self> {
         let packages = packages(arch, more);
         let name = Self::name(&packages);
         let mut fresh = false;
@@ -73,7 +78,7 @@ impl Environment {
     }
 
     /// A command inside.
-    pub fn enter<I, S>(&self, argv: I) -> Spec
+    pub(crate) fn enter<I, S>(&self, argv: I) -> Spec
     where
         I: IntoIterator<Item = S>,
         S: Into<String>,
@@ -82,12 +87,12 @@ impl Environment {
     }
 
     /// A shell script inside, which stops at its first failure.
-    pub fn script(&self, script: &str) -> Spec {
+    pub(crate) fn script(&self, script: &str) -> Spec {
         self.enter(["bash", "-euo", "pipefail", "-c", script])
     }
 
     /// The root on the host.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 }
@@ -118,7 +123,7 @@ fn prerequisites(project: &Project, logs: &Path) -> Result<()> {
 }
 
 /// Makes a root file system of these suites, the first of which is the release.
-pub fn make(
+pub(crate) fn make(
     what: &str,
     suites: &[&str],
     packages: &[&str],
@@ -182,7 +187,7 @@ fn pipeline(mirror: &Mirror, suites: &[&str], packages: &[&str], target: &Path) 
 }
 
 /// Quotes a word for the shell.
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

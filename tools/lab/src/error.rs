@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 /// What the exit codes mean, as `lab --help` prints them.
-pub const EXIT_CODES: &[(Kind, &str)] = &[
+pub(crate) const EXIT_CODES: &[(Kind, &str)] = &[
     (
         Kind::Failed,
         "a test or job failed, or the kernel complained",
@@ -65,7 +65,7 @@ pub struct Error {
 }
 
 /// The result of everything here.
-pub type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// Makes an error of a kind.
@@ -95,7 +95,7 @@ impl Error {
 }
 
 /// Turns an I/O error into ours, with the path it happened at.
-pub trait IoContext<T> {
+pub(crate) trait IoContext<T> {
     /// Names the path and what was being done to it.
     fn at(self, path: &Path, doing: &str) -> Result<T>;
 }
@@ -107,7 +107,7 @@ impl<T, E: Into<io::Error>> IoContext<T> for std::result::Result<T, E> {
 }
 
 /// What to do about a directory that cannot be written.
-pub const STORAGE_NEXT: &str =
+pub(crate) const STORAGE_NEXT: &str =
     "free some space there; if it is the cache that is full or cannot be written, point \
      XDG_CACHE_HOME at another directory (3 GB are needed; making the root file system takes as \
      much of TMPDIR for a while): XDG_CACHE_HOME=/some/dir make";
@@ -132,7 +132,7 @@ fn storage(path: &Path, doing: &str, error: &io::Error) -> Error {
 /// # Errors
 ///
 /// [`Kind::Failed`] if it has panicked.
-pub fn joined<T>(result: thread::Result<Result<T>>) -> Result<T> {
+pub(crate) fn joined<T>(result: thread::Result<Result<T>>) -> Result<T> {
     result.unwrap_or_else(|_| {
         Err(Error::new(
             Kind::Failed,

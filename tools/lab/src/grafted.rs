@@ -20,17 +20,17 @@ use crate::project::Project;
 use crate::session::Session;
 
 /// Where the copies are, below the output directory.
-pub const DIR: &str = "in-tree";
+pub(crate) const DIR: &str = "in-tree";
 
 /// The symbols of Kconfig.
 const FRAGMENT: &str = "scripts/kernel/in-tree.config";
 
 /// Where the graft puts this tree.
-pub const PLACE: &str = "drivers/async_probe";
+pub(crate) const PLACE: &str = "drivers/async_probe";
 
 /// How Kconfig has our parts built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// `=y`
     BuiltIn,
     /// `=m`
@@ -39,7 +39,7 @@ pub enum Form {
 
 /// Opens a session with a kernel to graft into: the custom one, unless the command line names
 /// another.
-pub fn open(options: &KernelOptions) -> Result<Session> {
+pub(crate) fn open(options: &KernelOptions) -> Result<Session> {
     let mut options = options.clone();
     if options.kernel == "stock" {
         options.kernel = "custom".to_owned();
@@ -50,7 +50,7 @@ pub fn open(options: &KernelOptions) -> Result<Session> {
 }
 
 /// Has all our parts built into the kernel of the session.
-pub fn build_in(session: &mut Session) -> Result<()> {
+pub(crate) fn build_in(session: &mut Session) -> Result<()> {
     let grafted = Grafted::new("built-in", Form::BuiltIn, session)?;
     grafted.make(
         "building the kernel with the samples",
@@ -62,7 +62,7 @@ pub fn build_in(session: &mut Session) -> Result<()> {
 
 /// The copy.
 #[derive(Debug)]
-pub struct Grafted<'a> {
+pub(crate) struct Grafted<'a> {
     project: &'a Project,
     env: &'a Environment,
     name: &'static str,
@@ -72,7 +72,7 @@ pub struct Grafted<'a> {
 
 impl<'a> Grafted<'a> {
     /// Copies what the lab has built already, unless it is there, and grafts this tree into it.
-    pub fn new(name: &'static str, form: Form, session: &'a Session) -> Result<Self> {
+    pub(crate) fn new(name: &'static str, form: Form, session: &'a Session) -> Result<Self> {
         let (project, base) = (&session.project, base(session)?);
         let dir = project.out(DIR).join(name);
         let grafted = Self {
@@ -104,12 +104,12 @@ impl<'a> Grafted<'a> {
     }
 
     /// Where our parts are built.
-    pub fn built(&self) -> PathBuf {
+    pub(crate) fn built(&self) -> PathBuf {
         self.kernel.dir.join("build").join(PLACE)
     }
 
     /// Builds targets, with variables if any; returns the log.
-    pub fn make(&self, what: &str, targets: &str) -> Result<PathBuf> {
+    pub(crate) fn make(&self, what: &str, targets: &str) -> Result<PathBuf> {
         let _lock = self.lock()?;
         self.configure()?;
         let make = self.kernel.make_command();
@@ -191,7 +191,7 @@ fn base(session: &Session) -> Result<&Prepared> {
 }
 
 /// The settings that have all our parts built.
-pub fn parts(project: &Project, form: Form) -> Result<String> {
+pub(crate) fn parts(project: &Project, form: Form) -> Result<String> {
     let path = project.top().join(FRAGMENT);
     let settings = settings(&fs::read_to_string(&path).at(&path, "read")?);
     Ok(match form {

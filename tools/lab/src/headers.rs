@@ -10,7 +10,7 @@ use crate::environment::quote;
 use crate::packages::Package;
 
 /// The directory of the kernel's own modules in the cache entry.
-pub const MODULES: &str = "modules";
+pub(crate) const MODULES: &str = "modules";
 
 /// Makes `src` and `build` of the headers, which have links and absolute paths to each other, and
 /// unpacks the image: `/usr/lib/modules` is `/lib/modules` in bookworm.
@@ -27,13 +27,12 @@ rm -r tmp
 printf '%s' $RELEASE >release
 ";
 
-/// The name of the recipe.
-pub fn recipe() -> String {
+pub(crate) fn recipe() -> String {
     digest(&[SCRIPT])
 }
 
 /// The script that unpacks the packages, the last of which is the image.
-pub fn unpack(release: &str, packages: &[Package], arch: &Arch) -> String {
+pub(crate) fn unpack(release: &str, packages: &[Package], arch: &Arch) -> String {
     let files: Vec<&str> = packages.iter().map(Package::file).collect();
     let Some((image, headers)) = files.split_last() else {
         return String::from("false");

@@ -25,7 +25,7 @@ const ANY: &str = "plain";
 
 /// How a program is to be run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct How {
+pub(crate) struct How {
     /// Whether it is not recorded.
     pub plain: bool,
     /// The names of the machines in which it runs.
@@ -68,7 +68,7 @@ impl How {
 
 /// A guest program.
 #[derive(Clone, Debug)]
-pub struct Program {
+pub(crate) struct Program {
     /// The file that is executed.
     pub path: PathBuf,
     /// How it is to be run.
@@ -81,7 +81,7 @@ impl Program {
     /// # Errors
     ///
     /// [`Kind::Build`] if the source says what cannot be read, an I/O error if there is none.
-    pub fn new(project: &Project, path: PathBuf) -> Result<Self> {
+    pub(crate) fn new(project: &Project, path: PathBuf) -> Result<Self> {
         let source = source(project, &path);
         let text = fs::read_to_string(&source).at(&source, "read")?;
         let how = How::parse(&text).map_err(|line| {
@@ -100,15 +100,14 @@ impl Program {
     /// # Errors
     ///
     /// [`Kind::Build`] if they do not build, and those of [`new()`](Self::new).
-    pub fn all(project: &Project, arch: &Arch) -> Result<Vec<Self>> {
+    pub(crate) fn all(project: &Project, arch: &Arch) -> Result<Vec<Self>> {
         programs::build(project, arch)?
             .into_iter()
             .map(|path| Self::new(project, path))
             .collect()
     }
 
-    /// Its name.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         name(&self.path)
     }
 }

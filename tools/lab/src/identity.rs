@@ -11,7 +11,7 @@ use crate::machine::{Machine, Time};
 use crate::session::Session;
 
 /// The identity of what runs in such a machine.
-pub fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
+pub(crate) fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
     let config = session.kernel.config()?;
     let text = |symbol: &str| config.value(symbol).unwrap_or("unknown");
     Ok(Identity {
@@ -28,7 +28,7 @@ pub fn identity(session: &Session, machine: &Machine) -> Result<Identity> {
 }
 
 /// The version of QEMU: `QEMU emulator version 10.0.8 (Debian 1:10.0.8+ds-0+deb13u1)`.
-pub fn qemu_version(session: &Session) -> Result<String> {
+pub(crate) fn qemu_version(session: &Session) -> Result<String> {
     let program = session.kernel.arch().qemu;
     let output = session.env.enter([program, "--version"]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -65,7 +65,7 @@ fn compiler(text: &str) -> String {
 }
 
 /// The commit that is checked out, with `-dirty` if files differ from it.
-pub fn revision(session: &Session) -> String {
+pub(crate) fn revision(session: &Session) -> String {
     Command::new("git")
         .arg("-C")
         .arg(session.project.top())

@@ -56,7 +56,7 @@ enum Data {
 
 /// An archive in the making. Sorted by path, times and owners zero.
 #[derive(Clone, Debug, Default)]
-pub struct Initramfs {
+pub(crate) struct Initramfs {
     nodes: BTreeMap<String, Node>,
     /// An archive that comes after it.
     rest: Option<PathBuf>,
@@ -64,7 +64,7 @@ pub struct Initramfs {
 
 impl Initramfs {
     /// That of a distribution, whose archive the kernel unpacks after this one, which is empty.
-    pub fn of_distribution(initrd: &Path) -> Self {
+    pub(crate) fn of_distribution(initrd: &Path) -> Self {
         Self {
             rest: Some(initrd.to_owned()),
             ..Self::default()
@@ -72,7 +72,7 @@ impl Initramfs {
     }
 
     /// The base: busybox, the mount points, /init, and the program that unpacks what the run brings.
-    pub fn base(env: &Environment, late: &Path) -> Result<Self> {
+    pub(crate) fn base(env: &Environment, late: &Path) -> Result<Self> {
         let mut archive = Self::default();
         for dir in DIRECTORIES {
             archive.directory(dir);
@@ -86,24 +86,24 @@ impl Initramfs {
     }
 
     /// Adds bytes as a file.
-    pub fn bytes(&mut self, path: &str, bytes: &[u8], executable: bool) {
+    pub(crate) fn bytes(&mut self, path: &str, bytes: &[u8], executable: bool) {
         let mode = if executable { EXECUTABLE } else { PLAIN };
         self.put(path, mode, Data::Bytes(bytes.to_vec()), (0, 0));
     }
 
     /// Adds a file of the host.
-    pub fn file(&mut self, path: &str, host: &Path, executable: bool) {
+    pub(crate) fn file(&mut self, path: &str, host: &Path, executable: bool) {
         let mode = if executable { EXECUTABLE } else { PLAIN };
         self.put(path, mode, Data::Host(host.to_owned()), (0, 0));
     }
 
     /// Adds a program where the jobs look for those of the selftests.
-    pub fn selftest(&mut self, program: &Path) {
+    pub(crate) fn selftest(&mut self, program: &Path) {
         self.file(&format!("selftests/{}", name(program)), program, true);
     }
 
     /// Adds a directory of the host, with all that is in it.
-    pub fn tree(&mut self, path: &str, host: &Path) -> Result<()> {
+    pub(crate) fn tree(&mut self, path: &str, host: &Path) -> Result<()> {
         for entry in fs::read_dir(host).at(host, "read the directory")? {
             let entry = entry.at(host, "read the directory")?.path();
             let inside = format!("{path}/{}", name(&entry));
@@ -133,7 +133,7 @@ impl Initramfs {
     }
 
     /// All of both; of a file that both have, the other's.
-    pub fn with(mut self, other: Self) -> Self {
+    pub(crate) fn with(mut self, other: Self) -> Self {
         self.nodes.extend(other.nodes);
         self.rest = self.rest.or(other.rest);
         self
@@ -141,7 +141,7 @@ impl Initramfs {
 
     /// The bytes of the archive. A file that is there by several names is written once; the other
     /// names are links to the first.
-    pub fn archive(&self) -> Result<Vec<u8>> {
+    pub(crate) fn archive(&self) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         let mut written: BTreeMap<PathBuf, &str> = BTreeMap::new();
         for (number, (name, node)) in (1_u32..).zip(&self.nodes) {

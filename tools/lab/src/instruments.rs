@@ -25,7 +25,7 @@ const TOLD: &[(&str, &str)] = &[
 
 /// What the configuration asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instruments {
+pub(crate) struct Instruments {
     /// How many times as long as on the stock kernel everything may take.
     pub times: u32,
     /// How often the kernel probes a device.
@@ -36,7 +36,7 @@ pub struct Instruments {
 
 impl Instruments {
     /// Those of a configuration.
-    pub fn read(config: &Config) -> Self {
+    pub(crate) fn read(config: &Config) -> Self {
         let slow = SLOW.iter().any(|line| config.holds(line));
         let told = TOLD.iter().filter(|(line, _)| config.holds(line));
         Self {
@@ -52,7 +52,7 @@ impl Instruments {
     }
 
     /// The machine in which such a kernel does what others do in this one.
-    pub fn machine(&self, machine: &Machine) -> Machine {
+    pub(crate) fn machine(&self, machine: &Machine) -> Machine {
         Machine {
             memory: machine.memory * self.memory,
             deadline: machine.deadline * self.times,

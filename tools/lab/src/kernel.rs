@@ -23,7 +23,7 @@ const DAMAGED: &str =
 
 /// What is known of a kernel of the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Meta {
+pub(crate) struct Meta {
     /// As `uname -r` prints it.
     pub release: String,
     /// The version of the Debian packages.
@@ -34,26 +34,21 @@ pub struct Meta {
 
 /// A kernel of the cache.
 #[derive(Clone, Debug)]
-pub struct Prepared {
-    /// The cache entry.
+pub(crate) struct Prepared {
     pub dir: PathBuf,
-    /// The source tree.
     pub source: PathBuf,
-    /// The bootable image.
     pub image: PathBuf,
-    /// The architecture.
     pub arch: &'static Arch,
     /// Debian's compiler that it is compiled with.
     pub compiler: &'static str,
     /// Settings of the image that the configuration of the modules, in `build`, does not have.
     pub variant: String,
-    /// What is known of it.
     pub meta: Meta,
 }
 
 impl Prepared {
     /// Shows the kernel in `/lab/kernel`.
-    pub fn bind(&self, spec: Spec) -> Spec {
+    pub(crate) fn bind(&self, spec: Spec) -> Spec {
         let spec = spec.bind(&self.dir, "/lab/kernel");
         if self.is_stock() {
             spec
@@ -63,12 +58,12 @@ impl Prepared {
     }
 
     /// Whether it is Debian's, and not of our own configuration.
-    pub fn is_stock(&self) -> bool {
+    pub(crate) fn is_stock(&self) -> bool {
         self.dir.join("debian").is_dir()
     }
 
     /// The versions of the symbols that it exports.
-    pub fn symvers(&self) -> PathBuf {
+    pub(crate) fn symvers(&self) -> PathBuf {
         self.dir.join(if self.is_stock() {
             "debian/Module.symvers"
         } else {
@@ -77,18 +72,18 @@ impl Prepared {
     }
 
     /// The configuration that modules are built with.
-    pub fn config(&self) -> Result<Config> {
+    pub(crate) fn config(&self) -> Result<Config> {
         Config::read(&self.dir.join("build/.config"))
     }
 
     /// The make command of the kernel, as Debian's packaging calls it.
-    pub fn make_command(&self) -> String {
+    pub(crate) fn make_command(&self) -> String {
         make_command(self.arch, self.compiler)
     }
 }
 
 /// make for the kernel in `/lab/kernel`.
-pub fn make_command(arch: &Arch, compiler: &str) -> String {
+pub(crate) fn make_command(arch: &Arch, compiler: &str) -> String {
     // That of Debian has the prefix of its architecture; there is one clang for all.
     let compiler = match compiler {
         GCC => arch.compiler(GCC),
@@ -105,21 +100,17 @@ pub fn make_command(arch: &Arch, compiler: &str) -> String {
 
 /// What it takes to make a kernel.
 #[derive(Debug)]
-pub struct Workshop<'a> {
-    /// The cache.
+pub(crate) struct Workshop<'a> {
     pub cache: &'a Cache,
-    /// The root file system.
     pub env: &'a Environment,
-    /// The architecture.
     pub arch: &'static Arch,
     /// The checkout, which has the configurations.
     pub project: &'a Project,
-    /// Where the logs go.
     pub logs: &'a Path,
 }
 
 /// Runs a step of making a kernel.
-pub fn step(what: &str, logs: &Path, log: &str, spec: Spec) -> Result<()> {
+pub(crate) fn step(what: &str, logs: &Path, log: &str, spec: Spec) -> Result<()> {
     Logged {
         what,
         log: logs.join(log),
@@ -130,7 +121,7 @@ pub fn step(what: &str, logs: &Path, log: &str, spec: Spec) -> Result<()> {
 }
 
 /// The symbols in a `Module.symvers`, each with the path of its module.
-pub fn exports(symvers: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn exports(symvers: &str) -> impl Iterator<Item = (&str, &str)> {
     symvers.lines().filter_map(|line| {
         let mut fields = line.split('\t').skip(1);
         Some((fields.next()?, fields.next()?))
@@ -139,41 +130,35 @@ pub fn exports(symvers: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// A kernel that modules can be built for and that can be booted.
 #[derive(Clone, Debug)]
-pub enum Kernel {
+pub(crate) enum Kernel {
     /// Of the cache.
     Prepared(Prepared),
     /// A built tree of the user.
-    Tree {
-        /// Where it is.
-        path: PathBuf,
-        /// The architecture.
-        arch: &'static Arch,
-    },
+    Tree { path: PathBuf, arch: &'static Arch },
 }
 
 impl Kernel {
     /// A short name, for messages and stamps.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Prepared(kernel) => name(&kernel.dir),
             Self::Tree { path, .. } => path.display().to_string(),
         }
     }
 
-    /// The architecture.
-    pub fn arch(&self) -> &'static Arch {
+    pub(crate) fn arch(&self) -> &'static Arch {
         match self {
             Self::Prepared(Prepared { arch, .. }) | Self::Tree { arch, .. } => arch,
         }
     }
 
     /// Whether it is a stock kernel for modules in C alone.
-    pub fn is_without_rust(&self) -> bool {
+    pub(crate) fn is_without_rust(&self) -> bool {
         matches!(self, Self::Prepared(kernel) if kernel.is_stock() && kernel.meta.rust_symbols == 0)
     }
 
     /// As `uname -r` prints it.
-    pub fn release(&self) -> Result<String> {
+    pub(crate) fn release(&self) -> Result<String> {
         match self {
             Self::Prepared(kernel) => Ok(kernel.meta.release.clone()),
             Self::Tree { path, .. } => {
@@ -185,15 +170,14 @@ impl Kernel {
     }
 
     /// The configuration of the image.
-    pub fn config(&self) -> Result<Config> {
+    pub(crate) fn config(&self) -> Result<Config> {
         match self {
             Self::Prepared(kernel) => Ok(kernel.config()?.with(&kernel.variant)),
             Self::Tree { path, .. } => Config::read(&path.join(".config")),
         }
     }
 
-    /// The source tree.
-    pub fn source(&self) -> PathBuf {
+    pub(crate) fn source(&self) -> PathBuf {
         match self {
             Self::Prepared(kernel) => kernel.source.clone(),
             Self::Tree { path, .. } => match path.join("source") {
@@ -204,8 +188,7 @@ impl Kernel {
         }
     }
 
-    /// The bootable image.
-    pub fn image(&self) -> PathBuf {
+    pub(crate) fn image(&self) -> PathBuf {
         match self {
             Self::Prepared(kernel) => kernel.image.clone(),
             Self::Tree { path, arch } => path.join(arch.image()),
@@ -213,8 +196,7 @@ impl Kernel {
     }
 }
 
-/// Reads what is known of a kernel.
-pub fn read_meta(dir: &Path) -> Result<Meta> {
+pub(crate) fn read_meta(dir: &Path) -> Result<Meta> {
     let path = dir.join("meta.json");
     let text = fs::read_to_string(&path).at(&path, "read")?;
     serde_json::from_str(&text).map_err(|error| {
@@ -227,8 +209,7 @@ pub fn read_meta(dir: &Path) -> Result<Meta> {
     })
 }
 
-/// Writes what is known of a kernel.
-pub fn write_meta(dir: &Path, meta: &Meta) -> Result<()> {
+pub(crate) fn write_meta(dir: &Path, meta: &Meta) -> Result<()> {
     let path = dir.join("meta.json");
     let text = serde_json::to_string_pretty(meta).unwrap_or_default();
     fs::write(&path, text).at(&path, "write")

@@ -4,7 +4,7 @@
 
 /// How the guest's clock runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Time {
+pub(crate) enum Time {
     /// The clock counts instructions; sleeping costs nothing; every run is the same.
     Virtual,
     /// The host's clock; processors run in parallel.
@@ -13,7 +13,7 @@ pub enum Time {
 
 /// What executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Accel {
+pub(crate) enum Accel {
     /// QEMU's translator, which works everywhere.
     Tcg,
     /// The host's processor; real time only.
@@ -23,7 +23,7 @@ pub enum Accel {
 /// The machine.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Virtual machine")]
-pub struct Machine {
+pub(crate) struct Machine {
     /// How the guest's clock runs
     #[arg(long, value_enum, default_value_t = Time::Virtual)]
     pub time: Time,
@@ -83,7 +83,7 @@ impl Machine {
 
     /// The same machine, with more on the kernel's command line behind what is there.
     #[must_use]
-    pub fn with_parameters(&self, more: &str) -> Self {
+    pub(crate) fn with_parameters(&self, more: &str) -> Self {
         Self {
             append: format!("{} {more}", self.append).trim().to_owned(),
             ..self.clone()

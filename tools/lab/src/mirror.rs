@@ -13,7 +13,7 @@ const NEXT: &str = "name a Debian mirror: DEBIAN_MIRROR=http://<mirror>/debian m
 
 /// The mirror's URI, and the proxy options that the host's apt uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mirror {
+pub(crate) struct Mirror {
     /// Without a trailing slash.
     pub uri: String,
     /// `Acquire::…::Proxy "…"` settings of the host.
@@ -21,8 +21,7 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Finds the mirror.
-    pub fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         let chosen = env::var("DEBIAN_MIRROR")
             .ok()
             .filter(|text| !text.is_empty());
@@ -52,7 +51,7 @@ impl Mirror {
     }
 
     /// The lines of `sources.list` for a suite and its companions.
-    pub fn sources(&self, suites: &[&str]) -> String {
+    pub(crate) fn sources(&self, suites: &[&str]) -> String {
         suites
             .iter()
             .map(|suite| debian::source_line(&self.uri, suite))

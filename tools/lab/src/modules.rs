@@ -29,7 +29,7 @@ const LAST: &str = "modules";
 
 /// The built modules. By default there are none.
 #[derive(Debug, Default)]
-pub struct Modules {
+pub(crate) struct Modules {
     dir: PathBuf,
     /// Where others of the same name are, which are taken instead.
     instead: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub struct Modules {
 impl Modules {
     /// Builds them; `variables` are passed to make as they are (`CLIPPY=1`, `W=1`). Errors and
     /// warnings go to stderr, and so do all lines of make if `shown`.
-    pub fn build(
+    pub(crate) fn build(
         project: &Project,
         kernel: &Kernel,
         env: &Environment,
@@ -71,7 +71,7 @@ impl Modules {
     }
 
     /// Those of the same names in `dir` instead.
-    pub fn replaced(self, dir: &Path) -> Self {
+    pub(crate) fn replaced(self, dir: &Path) -> Self {
         Self {
             instead: Some(dir.to_owned()),
             ..self
@@ -80,7 +80,7 @@ impl Modules {
 
     /// The same without what debuggers need, which is nine tenths of a file, as `make
     /// modules_install` of the kernel makes them with `INSTALL_MOD_STRIP=1`.
-    pub fn stripped(self, env: &Environment, arch: &Arch) -> Result<Self> {
+    pub(crate) fn stripped(self, env: &Environment, arch: &Arch) -> Result<Self> {
         if self.is_none() {
             return Ok(self);
         }
@@ -114,7 +114,7 @@ impl Modules {
     }
 
     /// Whatever was built last.
-    pub fn built(project: &Project) -> Self {
+    pub(crate) fn built(project: &Project) -> Self {
         Self {
             dir: project.out(LAST),
             instead: None,
@@ -126,17 +126,17 @@ impl Modules {
     }
 
     /// Where they are. It is empty if there are none.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// The same as the root file system sees it.
-    pub fn seen(&self) -> String {
+    pub(crate) fn seen(&self) -> String {
         format!("{SEEN}/{OUT}/{}", name(&self.dir))
     }
 
     /// What tells kbuild of them where it builds a driver on them; nothing if there are none.
-    pub fn variables(&self) -> Vec<String> {
+    pub(crate) fn variables(&self) -> Vec<String> {
         let dir = self.seen();
         match self.is_none() {
             true => vec![],
@@ -148,12 +148,12 @@ impl Modules {
     }
 
     /// The file of one.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.ko"))
     }
 
     /// The module files, by name.
-    pub fn files(&self) -> Result<Vec<PathBuf>> {
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
         if self.is_none() {
             return Ok(vec![]);
         }
@@ -169,7 +169,7 @@ impl Modules {
 }
 
 /// The files of a directory that end so, sorted.
-pub fn with_extension(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn with_extension(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = fs::read_dir(dir)
         .at(dir, "read the directory")?
         .flatten()
@@ -197,7 +197,7 @@ fn link(dir: &Path, link: &Path) -> Result<()> {
 
 /// The modules of a directory: its sources, and where what is built goes, both as paths in the
 /// checkout.
-pub fn command(
+pub(crate) fn command(
     project: &Project,
     kernel: &Kernel,
     env: &Environment,

@@ -9,7 +9,7 @@ use crate::machine::Machine;
 
 /// The kernel that modules are built for.
 #[derive(Clone, Debug, Args)]
-pub struct KernelOptions {
+pub(crate) struct KernelOptions {
     /// The kernel: stock, stock:<series>, custom, debug, debug-remove, debug-kcsan, driver-domain,
     /// debug-driver-domain, hardware, or the path of a built tree
     #[arg(long, default_value = "stock")]
@@ -21,7 +21,7 @@ pub struct KernelOptions {
 
 /// The kernel that is booted, and the machine that it is booted in.
 #[derive(Clone, Debug, Args)]
-pub struct BootOptions {
+pub(crate) struct BootOptions {
     /// The kernel
     #[command(flatten)]
     pub kernel: KernelOptions,

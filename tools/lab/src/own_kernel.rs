@@ -170,7 +170,7 @@ const DIR: &str = "own";
 const RECIPE: &str = "1";
 
 /// The kernel from the cache, built first if it is missing.
-pub fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared> {
+pub(crate) fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared> {
     let base = stock::ensure(SERIES, false, shop)?;
     let fragments = Fragments::read(
         flavour,

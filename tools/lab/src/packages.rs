@@ -22,7 +22,7 @@ const OFFLINE: &str = "the first run needs the network: check it and the mirror 
 
 /// A kernel release such as `7.3.4+deb13-amd64`, ordered as versions are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Release {
+pub(crate) struct Release {
     numbers: [u32; 3],
     rebuild: u32,
     text: String,
@@ -31,7 +31,7 @@ pub struct Release {
 impl Release {
     /// Reads a release of the plain flavour; `-cloud` and `-rt` kernels are not ours. In bookworm a
     /// number follows the three: `6.1.0-50-amd64`.
-    pub fn parse(text: &str, arch: &Arch) -> Option<Self> {
+    pub(crate) fn parse(text: &str, arch: &Arch) -> Option<Self> {
         let plain = text.strip_suffix(&debian::flavour(arch))?;
         let (numbers, rebuild) = match plain.split_once(debian::RELEASE) {
             Some((numbers, "")) => (numbers, 0),
@@ -54,7 +54,7 @@ impl Release {
     }
 
     /// The series, such as `7.3`.
-    pub fn series(&self) -> String {
+    pub(crate) fn series(&self) -> String {
         format!("{}.{}", self.numbers[0], self.numbers[1])
     }
 }
@@ -67,10 +67,8 @@ impl fmt::Display for Release {
 
 /// A package as apt describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Package {
-    /// Its name.
+pub(crate) struct Package {
     pub name: String,
-    /// Its version.
     pub version: String,
     filename: String,
     sha256: String,
@@ -79,14 +77,14 @@ pub struct Package {
 
 impl Package {
     /// The name of its file in the cache.
-    pub fn file(&self) -> &str {
+    pub(crate) fn file(&self) -> &str {
         self.filename.rsplit('/').next().unwrap_or(&self.filename)
     }
 }
 
 /// An archive of packages, as apt in the root file system sees it.
 #[derive(Debug)]
-pub struct Archive<'a> {
+pub(crate) struct Archive<'a> {
     env: &'a Environment,
     logs: &'a Path,
     /// The directory of apt's files for suites that the root file system does not have.
@@ -95,7 +93,7 @@ pub struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     /// That of the root file system's own suites.
-    pub fn own(env: &'a Environment, logs: &'a Path) -> Self {
+    pub(crate) fn own(env: &'a Environment, logs: &'a Path) -> Self {
         Self {
             env,
             logs,
@@ -104,7 +102,12 @@ impl<'a> Archive<'a> {
     }
 
     /// That of a series of kernels.
-    pub fn of(series: &str, cache: &Cache, env: &'a Environment, logs: &'a Path) -> Result<Self> {
+    pub(crate) fn of(
+        series: &str,
+        cache: &Cache,
+        env: &'a Environment,
+        logs: &'a Path,
+    ) -> Result<Self> {
         let mut archive = Self::own(env, logs);
         if let Some(suites) = debian::other_suites(series) {
             let dir = cache.path(&format!("apt-{}", suites[0]));
@@ -132,7 +135,7 @@ impl<'a> Archive<'a> {
 
     /// Finds the newest kernel of the first series that has one whose packages agree: its release,
     /// and these packages in the order of [`debian::names()`], where headers come first.
-    pub fn find(&self, series: &[&str], arch: &Arch) -> Result<(Release, Vec<Package>)> {
+    pub(crate) fn find(&self, series: &[&str], arch: &Arch) -> Result<(Release, Vec<Package>)> {
         self.update()?;
         let names = self.query(&format!("apt-cache $APT pkgnames {HEADERS}"))?;
         let releases = releases(&names, series, arch);
@@ -165,8 +168,7 @@ impl<'a> Archive<'a> {
         ))
     }
 
-    /// A package in this version.
-    pub fn package(&self, name: &str, version: &str) -> Result<Package> {
+    pub(crate) fn package(&self, name: &str, version: &str) -> Result<Package> {
         self.update()?;
         let wanted = quote(&format!("{name}={version}"));
         let text = self.query(&format!("apt-cache $APT show {wanted} || true"))?;
@@ -211,7 +213,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Sees that the packages are in the cache, whole: what is missing or damaged is downloaded.
-    pub fn download(&self, packages: &[Package], cache: &Cache, lock: &Lock) -> Result<()> {
+    pub(crate) fn download(&self, packages: &[Package], cache: &Cache, lock: &Lock) -> Result<()> {
         let debs = cache.path("debs");
         fs::create_dir_all(&debs).at(&debs, "create the directory")?;
         for package in packages {

@@ -7,23 +7,23 @@ use std::str::FromStr;
 
 /// Which part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Partition {
+pub(crate) struct Partition {
     number: usize,
     of: usize,
 }
 
 impl Partition {
     /// The whole.
-    pub const WHOLE: Self = Self { number: 1, of: 1 };
+    pub(crate) const WHOLE: Self = Self { number: 1, of: 1 };
 
     /// All parts of so many.
-    pub fn all(of: usize) -> impl Iterator<Item = Self> {
+    pub(crate) fn all(of: usize) -> impl Iterator<Item = Self> {
         (1..=of).map(move |number| Self { number, of })
     }
 
     /// Keeps those of a list that are in this part. The parts of the same list are disjoint, and
     /// together they are the list.
-    pub fn keep<T>(self, list: &mut Vec<T>) {
+    pub(crate) fn keep<T>(self, list: &mut Vec<T>) {
         let mut place = 0;
         list.retain(|_| {
             place += 1;
@@ -32,12 +32,12 @@ impl Partition {
     }
 
     /// Whether it is the first part, which has what cannot be divided.
-    pub fn is_first(self) -> bool {
+    pub(crate) fn is_first(self) -> bool {
         self.number == 1
     }
 
     /// A name for its files; none of the whole.
-    pub fn name(self) -> Option<String> {
+    pub(crate) fn name(self) -> Option<String> {
         (self != Self::WHOLE).then(|| format!("part-{}-of-{}", self.number, self.of))
     }
 }

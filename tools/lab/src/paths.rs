@@ -8,7 +8,7 @@ use std::path::{self, Path};
 use crate::error::{Error, IoContext, Kind, Result};
 
 /// The name of a file.
-pub fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
@@ -20,7 +20,7 @@ pub fn name(path: &Path) -> String {
 /// # Errors
 ///
 /// [`Kind::Usage`].
-pub fn directory(option: &str, path: &Path) -> Result<()> {
+pub(crate) fn directory(option: &str, path: &Path) -> Result<()> {
     given(option, path, "directory", path.is_dir())
 }
 
@@ -29,7 +29,7 @@ pub fn directory(option: &str, path: &Path) -> Result<()> {
 /// # Errors
 ///
 /// [`Kind::Usage`].
-pub fn file(option: &str, path: &Path) -> Result<()> {
+pub(crate) fn file(option: &str, path: &Path) -> Result<()> {
     given(option, path, "file", path.is_file())
 }
 
@@ -51,7 +51,7 @@ fn given(option: &str, path: &Path, what: &str, is_there: bool) -> Result<()> {
 }
 
 /// Writes a whole file or nothing.
-pub fn write(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     let partial = path.with_file_name(format!("{}.partial", name(path)));
     fs::write(&partial, text).at(&partial, "write")?;
     fs::rename(&partial, path).at(path, "write")

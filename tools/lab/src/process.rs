@@ -27,13 +27,13 @@ const GRACE: Duration = Duration::from_secs(10);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Installs the handler of SIGINT, SIGTERM and SIGHUP.
-pub fn catch_signals() {
+pub(crate) fn catch_signals() {
     // A second handler is the only way this fails, and there is none.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::SeqCst));
 }
 
 /// Fails when a signal asked us to stop.
-pub fn check_interrupted() -> Result<()> {
+pub(crate) fn check_interrupted() -> Result<()> {
     if INTERRUPTED.load(Ordering::SeqCst) {
         return Err(Error::interrupted());
     }
@@ -42,7 +42,7 @@ pub fn check_interrupted() -> Result<()> {
 
 /// A child that is ended when dropped, with all that it has started.
 #[derive(Debug)]
-pub struct Guarded {
+pub(crate) struct Guarded {
     child: Child,
     /// Whether it has a process group of its own.
     alone: bool,
@@ -51,13 +51,13 @@ pub struct Guarded {
 impl Guarded {
     /// Starts the command in a process group of its own: a Ctrl-C reaches the lab only, which ends
     /// the group, so that no child is taken for one that failed.
-    pub fn spawn(command: &mut Command) -> Result<Self> {
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
         Self::start(command.process_group(0), true)
     }
 
     /// Starts the command in the group of the lab: of the processes of a terminal only those of the
     /// foreground group may read what is typed.
-    pub fn foreground(command: &mut Command) -> Result<Self> {
+    pub(crate) fn foreground(command: &mut Command) -> Result<Self> {
         Self::start(command, false)
     }
 
@@ -70,14 +70,14 @@ impl Guarded {
     }
 
     /// The exit status, once there is one.
-    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         self.child
             .try_wait()
             .at(Path::new("/proc"), "wait for a child")
     }
 
     /// Ends the child: politely, so that it can clean up, then for good.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
         let send = |signal| {
             let _ = if self.alone {
@@ -105,7 +105,7 @@ impl Drop for Guarded {
 }
 
 /// Waits for a child; ends it when a signal asks us to stop.
-pub fn wait(child: &mut Guarded, mut tick: impl FnMut()) -> Result<ExitStatus> {
+pub(crate) fn wait(child: &mut Guarded, mut tick: impl FnMut()) -> Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
@@ -118,7 +118,7 @@ pub fn wait(child: &mut Guarded, mut tick: impl FnMut()) -> Result<ExitStatus> {
 
 /// A line that a child has written.
 #[derive(Debug)]
-pub enum Line<'a> {
+pub(crate) enum Line<'a> {
     /// To stdout.
     Output(&'a str),
     /// To stderr.
@@ -126,7 +126,7 @@ pub enum Line<'a> {
 }
 
 /// Runs a step whose lines are handed on as they come.
-pub fn build(
+pub(crate) fn build(
     what: &str,
     command: &mut Command,
     each: &mut (dyn FnMut(Line<'_>, &Step) + Send),
@@ -166,7 +166,7 @@ fn each_line(pipe: Option<impl Read>, mut each: impl FnMut(&str)) {
 }
 
 /// Has a command that reads nothing write to a log.
-pub fn into_log(command: &mut Command, log: &Path) -> Result<()> {
+pub(crate) fn into_log(command: &mut Command, log: &Path) -> Result<()> {
     if let Some(parent) = log.parent() {
         fs::create_dir_all(parent).at(parent, "create the directory")?;
     }
@@ -178,7 +178,7 @@ pub fn into_log(command: &mut Command, log: &Path) -> Result<()> {
 
 /// One logged step of the setup.
 #[derive(Debug)]
-pub struct Logged<'a> {
+pub(crate) struct Logged<'a> {
     /// What is being done, for the progress line and the error.
     pub what: &'a str,
     /// Where the output goes.
@@ -191,12 +191,16 @@ pub struct Logged<'a> {
 
 impl Logged<'_> {
     /// Runs the command to its end, with its last line of output as the progress message.
-    pub fn run(&self, command: Command) -> Result<()> {
+    pub(crate) fn run(&self, command: Command) -> Result<()> {
         self.run_showing(command, &|| tail(&self.log, 1).trim().to_owned())
     }
 
     /// The same with another progress message.
-    pub fn run_showing(&self, mut command: Command, message: &dyn Fn() -> String) -> Result<()> {
+    pub(crate) fn run_showing(
+        &self,
+        mut command: Command,
+        message: &dyn Fn() -> String,
+    ) -> Result<()> {
         let step = Step::begin(self.what);
         into_log(&mut command, &self.log)?;
         let mut child = Guarded::spawn(&mut command)?;
@@ -241,7 +245,7 @@ impl Logged<'_> {
 }
 
 /// The last lines of a file, at most; empty when it cannot be read.
-pub fn tail(path: &Path, lines: usize) -> String {
+pub(crate) fn tail(path: &Path, lines: usize) -> String {
     let text = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let all: Vec<&str> = text
@@ -252,7 +256,7 @@ pub fn tail(path: &Path, lines: usize) -> String {
 }
 
 /// Indents each line, to set quoted output apart.
-pub fn indent(text: &str) -> String {
+pub(crate) fn indent(text: &str) -> String {
     text.lines()
         .map(|line| format!("        {line}"))
         .collect::<Vec<_>>()

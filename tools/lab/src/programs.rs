@@ -56,16 +56,16 @@ const PACKAGE: &str = "selftests";
 
 /// A program that a guest program tests: it is built with them, and is in the same directory as
 /// the file that has them all.
-pub const PROBE_ANALYZE: &str = "probe-analyze";
+pub(crate) const PROBE_ANALYZE: &str = "probe-analyze";
 
 /// The sources of the guest programs, in the checkout.
-pub const SOURCES: &str = "tools/testing/selftests/async_probe/src/programs";
+pub(crate) const SOURCES: &str = "tools/testing/selftests/async_probe/src/programs";
 
 /// Where the guest programs are after a build, as links to the one file.
 const LINKS: &str = "selftests";
 
 /// The names of all guest programs, sorted: those of their sources.
-pub fn names(project: &Project) -> Result<Vec<String>> {
+pub(crate) fn names(project: &Project) -> Result<Vec<String>> {
     let sources = project.top().join(SOURCES);
     let mut names = Vec::new();
     for entry in fs::read_dir(&sources).at(&sources, "read the directory")? {
@@ -96,18 +96,18 @@ fn links(project: &Project, file: &Path) -> Result<Vec<PathBuf>> {
 const LATE_INITRAMFS: &str = "late-initramfs";
 
 /// Builds the guest programs; returns them sorted by name.
-pub fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
+pub(crate) fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
     let file = executable(project, arch, &[PACKAGE, PROBE_ANALYZE])?;
     links(project, &file)
 }
 
 /// Builds `probe-analyze` alone.
-pub fn probe_analyze(project: &Project, arch: &Arch) -> Result<PathBuf> {
+pub(crate) fn probe_analyze(project: &Project, arch: &Arch) -> Result<PathBuf> {
     executable(project, arch, &[PROBE_ANALYZE])
 }
 
 /// Builds the program of the base initramfs.
-pub fn late_initramfs(project: &Project, arch: &Arch) -> Result<PathBuf> {
+pub(crate) fn late_initramfs(project: &Project, arch: &Arch) -> Result<PathBuf> {
     executable(project, arch, &[LATE_INITRAMFS])
 }
 
@@ -160,7 +160,7 @@ fn executable(project: &Project, arch: &Arch, packages: &[&str]) -> Result<PathB
 
 /// Runs the host's tests whose names contain the filter; hands on those that have passed as they
 /// come. Tests that do something at random do the same for the same seed.
-pub fn host_tests(
+pub(crate) fn host_tests(
     project: &Project,
     filter: &str,
     seed: u64,
@@ -189,7 +189,7 @@ pub fn host_tests(
 }
 
 /// The names of the host's tests.
-pub fn host_names(project: &Project) -> Result<Vec<String>> {
+pub(crate) fn host_names(project: &Project) -> Result<Vec<String>> {
     let mut command = cargo(project);
     command.args(["test", "--workspace", "--", "--list", "--format=terse"]);
     let (status, text) = logged(project, command, &mut |_| ())?;

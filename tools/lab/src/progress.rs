@@ -14,7 +14,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbosity {
+pub(crate) enum Verbosity {
     /// What failed, and the results that were asked for.
     Quiet,
     /// Progress and notes, too.
@@ -32,18 +32,18 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Says how much is to be said from now on.
-pub fn set_verbosity(verbosity: Verbosity) {
+pub(crate) fn set_verbosity(verbosity: Verbosity) {
     VERBOSITY.store(verbosity as u8, Ordering::Relaxed);
 }
 
 /// Whether as much is to be said.
-pub fn says(verbosity: Verbosity) -> bool {
+pub(crate) fn says(verbosity: Verbosity) -> bool {
     VERBOSITY.load(Ordering::Relaxed) >= verbosity as u8
 }
 
 /// One step in progress.
 #[derive(Debug)]
-pub struct Step {
+pub(crate) struct Step {
     what: String,
     began: Instant,
     bar: Option<ProgressBar>,
@@ -53,7 +53,7 @@ pub struct Step {
 
 impl Step {
     /// Announces a step.
-    pub fn begin(what: &str) -> Self {
+    pub(crate) fn begin(what: &str) -> Self {
         let shown = says(Verbosity::Normal) && stderr().is_terminal();
         let bar = shown.then(|| {
             let style = ProgressStyle::with_template("{spinner} {prefix} [{elapsed}] {wide_msg}");
@@ -76,7 +76,7 @@ impl Step {
     }
 
     /// Shows what the step is at.
-    pub fn message(&self, text: &str) {
+    pub(crate) fn message(&self, text: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(text.to_owned());
             return;
@@ -90,7 +90,7 @@ impl Step {
     }
 
     /// Closes a step that went well.
-    pub fn done(self) {
+    pub(crate) fn done(self) {
         let seconds = self.began.elapsed().as_secs_f64();
         let text = format!("{}: {seconds:.1} s", self.what);
         drop(self);
@@ -108,19 +108,19 @@ impl Drop for Step {
 }
 
 /// Says something that the person should know about a step.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     if says(Verbosity::Normal) {
         say(&format!("lab: {text}"));
     }
 }
 
 /// Prints a line to stderr, however little is to be said.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     BARS.suspend(|| eprintln!("{text}"));
 }
 
 /// Prints a line of results. The reader of stdout may end first, as in `make check | head`.
-pub fn result(text: &str) {
+pub(crate) fn result(text: &str) {
     BARS.suspend(|| {
         let mut out = stdout().lock();
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
@@ -128,6 +128,6 @@ pub fn result(text: &str) {
 }
 
 /// A number of bytes, in megabytes.
-pub fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }

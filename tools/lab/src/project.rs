@@ -10,13 +10,13 @@ use crate::error::{Error, Kind, Result};
 
 /// The top of a checkout.
 #[derive(Clone, Debug)]
-pub struct Project {
+pub(crate) struct Project {
     top: PathBuf,
 }
 
 impl Project {
     /// Finds the checkout that the current directory is in.
-    pub fn locate() -> Result<Self> {
+    pub(crate) fn locate() -> Result<Self> {
         let here = env::current_dir().unwrap_or_default();
         here.ancestors()
             .find(|dir| dir.join("Kbuild").is_file() && dir.join("tools/lab").is_dir())
@@ -41,7 +41,7 @@ impl Project {
     /// # Errors
     ///
     /// [`Kind::Storage`], with the reason of the operating system.
-    pub fn writable(&self) -> Result<()> {
+    pub(crate) fn writable(&self) -> Result<()> {
         let out = self.top.join("out");
         let probe = fs::create_dir_all(&out).and_then(|()| tempfile::tempfile_in(&out));
         probe.map(drop).map_err(|error| {
@@ -54,13 +54,12 @@ impl Project {
         })
     }
 
-    /// The top directory.
-    pub fn top(&self) -> &Path {
+    pub(crate) fn top(&self) -> &Path {
         &self.top
     }
 
     /// A path below the output directory.
-    pub fn out(&self, name: &str) -> PathBuf {
+    pub(crate) fn out(&self, name: &str) -> PathBuf {
         self.top.join("out").join(name)
     }
 }

@@ -17,40 +17,40 @@ use crate::process::Guarded;
 use crate::qmp;
 
 /// Where QEMU sees the directory of the outputs.
-pub const OUT: &str = "/lab/out";
+pub(crate) const OUT: &str = "/lab/out";
 
 /// The guest's root file system, in that directory.
-pub const INITRAMFS: &str = "initramfs.cpio";
+pub(crate) const INITRAMFS: &str = "initramfs.cpio";
 
 /// What the kernel prints, in that directory.
-pub const CONSOLE: &str = "console.log";
+pub(crate) const CONSOLE: &str = "console.log";
 
 /// What the job prints.
-pub const RESULTS: &str = "results.log";
+pub(crate) const RESULTS: &str = "results.log";
 
 /// What QEMU says.
-pub const ERRORS: &str = "qemu.log";
+pub(crate) const ERRORS: &str = "qemu.log";
 
 /// Where QEMU sees the directory of a snapshot: a mount point that is free while a guest runs.
-pub const SNAPSHOT: &str = "/lab/kernel";
+pub(crate) const SNAPSHOT: &str = "/lab/kernel";
 
 /// What the run brings, in the directory of the outputs. It is the memory of a device, whose slot
 /// the program late-initramfs knows.
-pub const LATE: &str = "late-initramfs";
+pub(crate) const LATE: &str = "late-initramfs";
 
 /// The size of that memory.
-pub const LATE_MIB: u64 = 256;
+pub(crate) const LATE_MIB: u64 = 256;
 const LATE_SLOT: &str = "1f";
 
 /// The state of the machine's devices, in that directory.
-pub const STATE: &str = "state";
+pub(crate) const STATE: &str = "state";
 
 /// The memory of a node, before its number.
-pub const MEMORY: &str = "memory";
+pub(crate) const MEMORY: &str = "memory";
 
 /// What a guest starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub(crate) enum Start {
     /// The kernel's image, with all files in the initramfs.
     Image,
     /// The kernel's image; what the run brings comes late.
@@ -62,7 +62,7 @@ pub enum Start {
 }
 
 /// What to do where KVM does not work.
-pub const KVM_NEXT: &str = "run without ACCEL=kvm: QEMU's translator works everywhere";
+pub(crate) const KVM_NEXT: &str = "run without ACCEL=kvm: QEMU's translator works everywhere";
 
 /// For the kernel's command line. That the ciphers test themselves at boot would take a second and
 /// a half of the host each time.
@@ -70,18 +70,15 @@ const COMMAND_LINE: &str =
     "rdinit=/init nokaslr oops=panic panic=-1 printk.devkmsg=on cryptomgr.notests";
 
 /// A character device that is a file of the output directory. What is in it stays.
-pub fn file(name: &str) -> String {
+pub(crate) fn file(name: &str) -> String {
     format!("file,path={OUT}/{name},append=on")
 }
 
 /// A machine with its kernel.
 #[derive(Clone, Copy, Debug)]
-pub struct Bootable<'a> {
-    /// Where QEMU is.
+pub(crate) struct Bootable<'a> {
     pub env: &'a Environment,
-    /// The kernel.
     pub kernel: &'a Kernel,
-    /// The machine.
     pub machine: &'a Machine,
 }
 
@@ -91,16 +88,12 @@ impl Bootable<'_> {
     /// # Errors
     ///
     /// [`Kind::Usage`] if there is no such machine.
-    pub fn arguments(&self, serials: [&str; 2], start: Start) -> Result<Vec<String>> {
+    pub(crate) fn arguments(&self, serials: [&str; 2], start: Start) -> Result<Vec<String>> {
         arguments(self.kernel.arch(), self.machine, serials, start)
     }
 
     /// QEMU, with its files in `out`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`arguments()`](Self::arguments).
-    pub fn command(
+    pub(crate) fn command(
         &self,
         out: &Path,
         serials: [&str; 2],
@@ -122,11 +115,7 @@ impl Bootable<'_> {
 
     /// Starts QEMU with the serial lines in files. It has the other end of a connection on `stdin`
     /// alone: where QEMU ends, the connection does.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`arguments()`](Self::arguments), and an I/O error.
-    pub fn start(
+    pub(crate) fn start(
         &self,
         out: &Path,
         start: Start,
@@ -231,7 +220,7 @@ fn at_once() -> impl Iterator<Item = String> {
 }
 
 /// Arguments without the devices, and the devices.
-pub fn split_devices(args: &str) -> (String, Vec<&str>) {
+pub(crate) fn split_devices(args: &str) -> (String, Vec<&str>) {
     let words: Vec<&str> = args.split(' ').collect();
     let pairs = words.chunks(2);
     let (devices, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair[0] == "-device");
@@ -240,7 +229,7 @@ pub fn split_devices(args: &str) -> (String, Vec<&str>) {
 }
 
 /// The command line of the kernel.
-pub fn command_line(arch: &Arch, machine: &Machine) -> String {
+pub(crate) fn command_line(arch: &Arch, machine: &Machine) -> String {
     let console = format!("console={}", arch.serials[0]);
     let wall = match machine.time {
         Time::Wall => arch.wall,

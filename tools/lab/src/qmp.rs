@@ -30,7 +30,7 @@ use crate::error::{Error, Kind, Result};
 use crate::process::check_interrupted;
 
 /// QEMU's arguments: its stdin is the socket.
-pub const ARGUMENTS: &str = "-chardev socket,id=qmp,fd=0 -mon chardev=qmp,mode=control";
+pub(crate) const ARGUMENTS: &str = "-chardev socket,id=qmp,fd=0 -mon chardev=qmp,mode=control";
 
 /// How long an answer may take. A machine that boots in virtual time may take this long to stop.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -40,11 +40,11 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// A connection that QEMU has not answered on yet.
 #[derive(Debug)]
-pub struct Pending(UnixStream);
+pub(crate) struct Pending(UnixStream);
 
 /// A connection.
 #[derive(Debug)]
-pub struct Qmp {
+pub(crate) struct Qmp {
     stream: BufReader<UnixStream>,
     /// What has come of the line that is being read.
     line: Vec<u8>,
@@ -57,7 +57,7 @@ impl Qmp {
     /// # Errors
     ///
     /// [`Kind::Vm`] if the host has no sockets to give.
-    pub fn pair() -> Result<(Pending, Stdio)> {
+    pub(crate) fn pair() -> Result<(Pending, Stdio)> {
         let (ours, theirs) = UnixStream::pair().map_err(|error| broken(&error))?;
         Ok((Pending(ours), Stdio::from(OwnedFd::from(theirs))))
     }
@@ -72,7 +72,7 @@ impl Qmp {
         clippy::needless_pass_by_value,
         reason = "the arguments are a `json!` in every call"
     )]
-    pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
+    pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         let sent = writeln!(self.stream.get_mut(), "{request}");
         sent.map_err(|error| broken(&error))?;
@@ -91,21 +91,13 @@ impl Qmp {
     }
 
     /// Executes a command of QEMU's monitor for people; returns what it prints.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`execute()`](Self::execute).
-    pub fn human(&mut self, line: &str) -> Result<String> {
+    pub(crate) fn human(&mut self, line: &str) -> Result<String> {
         let printed = self.execute("human-monitor-command", json!({ "command-line": line }))?;
         Ok(printed.as_str().unwrap_or_default().to_owned())
     }
 
     /// Executes what a guest has asked for that stops itself, and lets it go on.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`execute()`](Self::execute).
-    pub fn stopped(&mut self, request: &str) -> Result<()> {
+    pub(crate) fn stopped(&mut self, request: &str) -> Result<()> {
         let (command, arguments) = request.split_once(' ').unwrap_or((request, "{}"));
         let arguments = serde_json::from_str(arguments).map_err(|error| broken(&error))?;
         self.event("STOP")?;
@@ -119,7 +111,7 @@ impl Qmp {
     /// # Errors
     ///
     /// [`Kind::Vm`] if QEMU ends or is silent for ten minutes; [`Kind::Interrupted`] as above.
-    pub fn event(&mut self, name: &str) -> Result<Value> {
+    pub(crate) fn event(&mut self, name: &str) -> Result<Value> {
         loop {
             let mut event = match self.events.pop_front() {
                 Some(event) => event,
@@ -154,11 +146,7 @@ impl Qmp {
 
 impl Pending {
     /// Reads QEMU's greeting, and begins.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Qmp::execute()`].
-    pub fn open(self) -> Result<Qmp> {
+    pub(crate) fn open(self) -> Result<Qmp> {
         let timeout = self.0.set_read_timeout(Some(POLL));
         timeout.map_err(|error| broken(&error))?;
         let mut qmp = Qmp {

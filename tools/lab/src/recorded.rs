@@ -23,11 +23,11 @@ use crate::session::Session;
 const MODULES: &str = "tools/lab/modules";
 
 /// What prints the recording of the boot in the guest.
-pub const COLLECT: &str =
+pub(crate) const COLLECT: &str =
     "/selftests/probe-analyze collect --quiet /tmp/boot.txt && cat /tmp/boot.txt";
 
 /// The machine in which the kernel records its boot, as `probe-analyze` has it.
-pub fn machine(probe_analyze: &Path, kernel: &Kernel, machine: &Machine) -> Result<Machine> {
+pub(crate) fn machine(probe_analyze: &Path, kernel: &Kernel, machine: &Machine) -> Result<Machine> {
     let output = Command::new(probe_analyze)
         .args(["boot-line", "--quiet", "--kernel", &kernel.release()?])
         .args(["--arch", kernel.arch().name, "--command-line"])
@@ -47,7 +47,7 @@ pub fn machine(probe_analyze: &Path, kernel: &Kernel, machine: &Machine) -> Resu
 }
 
 /// Reads the recording in what a guest has written, and leaves it alone in `boot.txt` beside that.
-pub fn read(results: &Path) -> Result<Summary> {
+pub(crate) fn read(results: &Path) -> Result<Summary> {
     // As the guest has written it: recordings are sealed.
     let output = fs::read(results).at(results, "read")?;
     let output = String::from_utf8_lossy(&output);
@@ -69,7 +69,7 @@ pub fn read(results: &Path) -> Result<Summary> {
 }
 
 /// Builds the modules in C for the kernel; returns their files.
-pub fn modules(session: &Session) -> Result<Vec<PathBuf>> {
+pub(crate) fn modules(session: &Session) -> Result<Vec<PathBuf>> {
     let project = &session.project;
     let dir = format!("out/boots/modules/{}", session.kernel.name());
     let out = project.top().join(&dir);

@@ -24,12 +24,9 @@ use crate::vm::{Boot, Brings};
 
 /// A checkout with an environment and a kernel.
 #[derive(Debug)]
-pub struct Session {
-    /// The checkout.
+pub(crate) struct Session {
     pub project: Project,
-    /// The root file system.
     pub env: Environment,
-    /// The kernel.
     pub kernel: Kernel,
     /// What the kernel needs beyond the usual.
     pub instruments: Instruments,
@@ -40,18 +37,18 @@ pub struct Session {
 
 impl Session {
     /// Sets up what is missing, with a kernel for modules in Rust.
-    pub fn open(options: &KernelOptions) -> Result<Self> {
+    pub(crate) fn open(options: &KernelOptions) -> Result<Self> {
         Choice::parse(&options.kernel)?.must_have_rust()?;
         Self::make(options, false)
     }
 
     /// The same, also with a kernel for modules in C alone.
-    pub fn of_any(options: &KernelOptions) -> Result<Self> {
+    pub(crate) fn of_any(options: &KernelOptions) -> Result<Self> {
         Self::make(options, false)
     }
 
     /// The same, and if `refresh` looks for a newer stock kernel even though one is prepared.
-    pub fn make(options: &KernelOptions, refresh: bool) -> Result<Self> {
+    pub(crate) fn make(options: &KernelOptions, refresh: bool) -> Result<Self> {
         let arch = options.arch;
         let project = Project::locate()?;
         project.writable()?;
@@ -81,7 +78,7 @@ impl Session {
     }
 
     /// The QEMU that the kernel runs in.
-    pub fn qemu(&self) -> Qemu<'_> {
+    pub(crate) fn qemu(&self) -> Qemu<'_> {
         Qemu {
             env: &self.env,
             arch: self.kernel.arch(),
@@ -89,7 +86,7 @@ impl Session {
     }
 
     /// Builds the modules; there are none for a kernel without what they need.
-    pub fn modules(&self) -> Result<Modules> {
+    pub(crate) fn modules(&self) -> Result<Modules> {
         if self.kernel.is_without_rust() {
             return Ok(Modules::default());
         }
@@ -97,22 +94,22 @@ impl Session {
     }
 
     /// The same without what debuggers need: a guest takes seconds of the host's time to unpack that.
-    pub fn stripped_modules(&self) -> Result<Modules> {
+    pub(crate) fn stripped_modules(&self) -> Result<Modules> {
         self.modules()?.stripped(&self.env, self.kernel.arch())
     }
 
     /// Builds the crate and the samples only.
-    pub fn samples(&self) -> Result<Modules> {
+    pub(crate) fn samples(&self) -> Result<Modules> {
         self.build(&["ASYNC_PROBE_SAMPLES_ONLY=1"], says(Verbosity::Verbose))
     }
 
     /// Builds with variables for make, and shows all that it says if `shown`.
-    pub fn build(&self, variables: &[&str], shown: bool) -> Result<Modules> {
+    pub(crate) fn build(&self, variables: &[&str], shown: bool) -> Result<Modules> {
         Modules::build(&self.project, &self.kernel, &self.env, variables, shown)
     }
 
     /// The command that builds the modules of a directory of the checkout, there.
-    pub fn make_in(&self, dir: &str, variables: &[&str]) -> Command {
+    pub(crate) fn make_in(&self, dir: &str, variables: &[&str]) -> Command {
         command(
             &self.project,
             &self.kernel,
@@ -123,12 +120,12 @@ impl Session {
     }
 
     /// What every job brings into its guest: the modules, and firmware for their devices.
-    pub fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
+    pub(crate) fn initramfs(&self, modules: &Modules) -> Result<Initramfs> {
         self.initramfs_with(&modules.files()?)
     }
 
     /// The same with these modules.
-    pub fn initramfs_with(&self, modules: &[PathBuf]) -> Result<Initramfs> {
+    pub(crate) fn initramfs_with(&self, modules: &[PathBuf]) -> Result<Initramfs> {
         let mut initramfs = Initramfs::default();
         add_firmware(&mut initramfs, SMALL);
         for file in modules {
@@ -138,7 +135,7 @@ impl Session {
     }
 
     /// A boot of the kernel in a machine; its files go to `out`.
-    pub fn boot<'a>(&'a self, machine: &Machine, out: &'a Path) -> Boot<'a> {
+    pub(crate) fn boot<'a>(&'a self, machine: &Machine, out: &'a Path) -> Boot<'a> {
         Boot {
             kernel: &self.kernel,
             env: &self.env,
@@ -158,15 +155,15 @@ const FIRMWARE: &[&str] = &[
 ];
 
 /// A payload of so many bytes is small enough that its checksum does not show in the timing.
-pub const SMALL: u32 = 16 << 10;
+pub(crate) const SMALL: u32 = 16 << 10;
 
 /// An image with a payload of so many bytes.
-pub fn firmware(length: u32) -> Vec<u8> {
+pub(crate) fn firmware(length: u32) -> Vec<u8> {
     firmware::encode::image(&firmware::encode::payload(length, 0)).unwrap_or_default()
 }
 
 /// Adds such images for the devices of the samples.
-pub fn add_firmware(initramfs: &mut Initramfs, length: u32) {
+pub(crate) fn add_firmware(initramfs: &mut Initramfs, length: u32) {
     let image = firmware(length);
     for file in FIRMWARE {
         initramfs.bytes(file, &image, false);

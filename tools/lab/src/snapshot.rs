@@ -57,12 +57,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the guest says when it has booted, and when nothing was brought; see the program
 /// late-initramfs.
-pub const BOOTED: &str = "lab: booted";
+pub(crate) const BOOTED: &str = "lab: booted";
 const NOTHING: &str = "lab: nothing was brought";
 
 /// A snapshot.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     dir: PathBuf,
 }
 
@@ -73,7 +73,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`Kind::Interrupted`] only.
-    pub fn ensure(guest: &Bootable<'_>, initramfs: &[u8]) -> Result<Option<Self>> {
+    pub(crate) fn ensure(guest: &Bootable<'_>, initramfs: &[u8]) -> Result<Option<Self>> {
         match Self::find_or_take(guest, initramfs) {
             Err(error) if error.kind != Kind::Interrupted => {
                 note(&format!(
@@ -152,7 +152,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`Kind::Storage`] if it cannot be removed.
-    pub fn discard(&self, why: &str) -> Result<()> {
+    pub(crate) fn discard(&self, why: &str) -> Result<()> {
         note(&format!("a snapshot is thrown away: {why}"));
         remove_tree(&self.dir)
     }
@@ -163,7 +163,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`Kind::Vm`] if QEMU cannot, [`Kind::Storage`] if a file cannot be read or written.
-    pub fn restore(&self, guest: &Bootable<'_>, out: &Path) -> Result<(Guarded, Qmp)> {
+    pub(crate) fn restore(&self, guest: &Bootable<'_>, out: &Path) -> Result<(Guarded, Qmp)> {
         for name in [CONSOLE, RESULTS] {
             let path = out.join(name);
             fs::copy(self.dir.join(name), &path).at(&path, "write")?;
@@ -181,7 +181,7 @@ impl Snapshot {
 /// # Errors
 ///
 /// [`Kind::Vm`] if QEMU does not.
-pub fn go_on(qmp: &mut Qmp) -> Result<()> {
+pub(crate) fn go_on(qmp: &mut Qmp) -> Result<()> {
     // That this fails is known. QEMU frees what the restoring has left behind before it says so
     // (system/qdev-monitor.c, drain_call_rcu()), and not while the guest runs.
     let _ = qmp.execute("device_add", json!({ "driver": "none" }));
@@ -400,7 +400,7 @@ fn has_read(dir: &Path) -> Result<bool> {
 /// # Errors
 ///
 /// [`Kind::Storage`] if it cannot be written.
-pub fn late(out: &Path, archive: &[u8]) -> Result<bool> {
+pub(crate) fn late(out: &Path, archive: &[u8]) -> Result<bool> {
     let path = out.join(LATE);
     let mut header = [0; HEADER];
     header[..READ as usize].copy_from_slice(&(archive.len() as u64).to_le_bytes());

@@ -74,7 +74,7 @@ fn recipe(series: &[&str], arch: &Arch) -> String {
 
 /// The newest stock kernel of these series, the first of which is the newest; prepared first if it
 /// is missing.
-pub fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Prepared> {
+pub(crate) fn ensure(series: &[&str], refresh: bool, shop: &Workshop<'_>) -> Result<Prepared> {
     // A cached kernel of an older series, prepared for KERNEL=stock:<series>, does not count.
     let newest = series.get(..1).unwrap_or_default();
     let ready = || {
@@ -123,7 +123,6 @@ fn cached(series: &[&str], shop: &Workshop<'_>) -> Result<Option<Prepared>> {
         .transpose()
 }
 
-/// A prepared kernel of the cache.
 fn load(dir: PathBuf, arch: &'static Arch) -> Result<Prepared> {
     Ok(Prepared {
         source: dir.join("src"),

@@ -52,7 +52,7 @@ const ASKS: &str = "lab: qmp ";
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// The job ended with this exit code.
     Exit(u8),
     /// The job ran into its deadline in guest time.
@@ -69,8 +69,7 @@ pub enum Ended {
 
 /// What came out of a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
-    /// How it ended.
+pub(crate) struct Outcome {
     pub ended: Ended,
     /// What the kernel complained about.
     pub splats: Vec<Splat>,
@@ -86,13 +85,13 @@ pub struct Outcome {
 
 impl Outcome {
     /// What the kernel has printed; nothing if that cannot be read.
-    pub fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         let console = fs::read(&self.console).unwrap_or_default();
         String::from_utf8_lossy(&console).into_owned()
     }
 
     /// Success, or the reason against it.
-    pub fn verdict(&self) -> Result<()> {
+    pub(crate) fn verdict(&self) -> Result<()> {
         let console = self.console.display();
         if let Some(splat) = self.splats.first() {
             return Err(Error::new(
@@ -148,14 +147,11 @@ impl Outcome {
 
 /// One boot.
 #[derive(Debug)]
-pub struct Boot<'a> {
-    /// The kernel to boot.
+pub(crate) struct Boot<'a> {
     pub kernel: &'a Kernel,
-    /// Where QEMU is.
     pub env: &'a Environment,
     /// The base of its initramfs.
     pub base: &'a Base,
-    /// The machine.
     pub machine: Machine,
     /// Where the initramfs, the console and the results go.
     pub out: &'a Path,
@@ -167,7 +163,7 @@ pub struct Boot<'a> {
 
 /// The kprobes of a recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kprobes {
+pub(crate) enum Kprobes {
     /// What becomes of drivers and devices.
     Life,
     /// Also what modules start and stop.
@@ -176,7 +172,7 @@ pub enum Kprobes {
 
 /// When a guest gets what the run brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Brings {
+pub(crate) enum Brings {
     /// After the boot, if it can be: then the guest may go on from a snapshot.
     Late,
     /// In the initramfs, as the kernel itself needs it while it boots.
@@ -195,7 +191,7 @@ struct Running {
 impl Boot<'_> {
     /// Boots, or goes on from a snapshot; runs `/job` of what the run brings, and hands each line of
     /// its output to `line` as it comes.
-    pub fn run(&self, mut run: Initramfs, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
+    pub(crate) fn run(&self, mut run: Initramfs, line: &mut dyn FnMut(&str)) -> Result<Outcome> {
         let _lock = Lock::directory(self.out)?;
         run.bytes("etc/run", settings(&self.machine).as_bytes(), false);
         let archive = run.archive()?;
@@ -212,7 +208,7 @@ impl Boot<'_> {
     }
 
     /// The same of a job that must succeed; returns its output.
-    pub fn log(&self, run: Initramfs) -> Result<String> {
+    pub(crate) fn log(&self, run: Initramfs) -> Result<String> {
         let mut log = String::new();
         let outcome = self.run(run, &mut |line| {
             log.push_str(line);
@@ -431,7 +427,7 @@ impl Boot<'_> {
     }
 
     /// A shell on the guest's console, which is this terminal; returns its exit code.
-    pub fn shell(&self, mut run: Initramfs) -> Result<u8> {
+    pub(crate) fn shell(&self, mut run: Initramfs) -> Result<u8> {
         let _lock = Lock::directory(self.out)?;
         run.bytes("etc/run", b"INTERACTIVE=1\n", false);
         self.write(INITRAMFS, &self.base()?.with(run).archive()?)?;

@@ -152,7 +152,7 @@ fn scenarios(release: &str) -> Vec<Scenario> {
 }
 
 /// Boots each scenario, shows the table, and judges it.
-pub fn run(args: &BootOptions) -> Result<()> {
+pub(crate) fn run(args: &BootOptions) -> Result<()> {
     let mut session = grafted::open(&args.kernel)?;
     grafted::build_in(&mut session)?;
     let step = Step::begin("booting each design");

@@ -5,8 +5,7 @@
 use crate::cache::{remove_tree, Cache};
 use crate::error::Result;
 
-/// Removes them.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let cache = Cache::locate()?;
     let _alone = cache.alone()?;
     let _lock = cache.lock()?;

@@ -24,7 +24,7 @@ const CONSOLES: [&str; 2] = ["console.log", "results.log"];
 
 /// How often, and on what.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -34,7 +34,7 @@ pub struct Args {
 }
 
 /// Runs the demonstration so many times, as many at once as there are processors.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let (boot, runs) = (&args.boot, args.runs);
     if boot.machine.time == Time::Wall {
         return Err(Error::new(

@@ -15,7 +15,7 @@ use crate::session::Session;
 
 /// Which to list, for what.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -26,16 +26,14 @@ pub struct Args {
 
 /// A model with what the kernel makes of it.
 #[derive(Debug)]
-pub struct Row {
-    /// The model.
+pub(crate) struct Row {
     pub model: Model,
     /// The modules that take it, the closest first.
     pub modules: Vec<String>,
     known: Known,
 }
 
-/// Lists them.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let session = Session::of_any(&args.boot.kernel)?;
     let modules = session.modules()?;
     let word = args.word.to_lowercase();
@@ -65,8 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// All models.
-pub fn rows(session: &Session, modules: &Modules, machine: &Machine) -> Result<Vec<Row>> {
+pub(crate) fn rows(session: &Session, modules: &Modules, machine: &Machine) -> Result<Vec<Row>> {
     let qemu = session.qemu();
     let models = qemu.models()?;
     let mut table = Table::open(session)?;

@@ -34,7 +34,7 @@ eval \"$rustdoc -Dwarnings --output /lab/project/out/docs/rust\"
 ";
 
 /// Makes them, with the tools for a kernel.
-pub fn run(args: &KernelOptions) -> Result<()> {
+pub(crate) fn run(args: &KernelOptions) -> Result<()> {
     let session = Session::open(args)?;
     let Kernel::Prepared(kernel) = &session.kernel else {
         return Err(Error::new(

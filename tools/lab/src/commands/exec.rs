@@ -12,7 +12,7 @@ use crate::session::Session;
 
 /// What to run.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel
     #[command(flatten)]
     pub kernel: KernelOptions,
@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 /// Runs it; returns its exit code.
-pub fn run(args: &Args) -> Result<u8> {
+pub(crate) fn run(args: &Args) -> Result<u8> {
     let session = Session::of_any(&args.kernel)?;
     let mut spec = session
         .env

@@ -29,7 +29,7 @@ const IN_TREE: &[u8] = b"intree=Y\0";
 
 /// What to build, and which tests to run.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -39,7 +39,7 @@ pub struct Args {
 }
 
 /// Builds in both ways, and runs the guest's tests whose names contain the filter.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let mut session = grafted::open(&args.boot.kernel)?;
     strict(&session, "strict-modules", Form::Modules)?;
     strict(&session, "strict-built-in", Form::BuiltIn)?;

@@ -23,7 +23,7 @@ const FILES: &[&str] = &["config", "settings"];
 
 /// What to install, and where.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel
     #[command(flatten)]
     pub kernel: KernelOptions,
@@ -32,7 +32,7 @@ pub struct Args {
 }
 
 /// Installs runner, programs and modules.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let session = Session::open(&args.kernel)?;
     let modules = session.modules()?;
     let programs = Program::all(&session.project, session.kernel.arch())?;
@@ -51,7 +51,12 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Makes the tree. A program that leaves the machine otherwise than it was is for the lab's virtual
 /// machine only.
-pub fn tree(session: &Session, modules: &Modules, programs: &[Program], to: &Path) -> Result<()> {
+pub(crate) fn tree(
+    session: &Session,
+    modules: &Modules,
+    programs: &[Program],
+    to: &Path,
+) -> Result<()> {
     let here = to.join(COLLECTION);
     remove_tree(&here)?;
 
@@ -93,7 +98,7 @@ fn is_carried(module: &str) -> bool {
 }
 
 /// A file beside the sources of the programs.
-pub fn file(session: &Session, name: &str) -> PathBuf {
+pub(crate) fn file(session: &Session, name: &str) -> PathBuf {
     let selftests = session.project.top().join("tools/testing/selftests");
     selftests.join(COLLECTION).join(name)
 }

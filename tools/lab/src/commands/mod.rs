@@ -2,25 +2,25 @@
 
 //! The subcommands, each with its options in a file of its own.
 
-pub mod bench;
-pub mod boot_demo;
-pub mod boot_stall;
-pub mod boots;
-pub mod census;
-pub mod check;
-pub mod check_driver;
-pub mod clean_cache;
-pub mod determinism;
-pub mod devices;
-pub mod docs;
-pub mod exec;
-pub mod in_tree;
-pub mod install;
-pub mod modules;
-pub mod run;
-pub mod setup;
-pub mod shell;
-pub mod vm;
+pub(crate) mod bench;
+pub(crate) mod boot_demo;
+pub(crate) mod boot_stall;
+pub(crate) mod boots;
+pub(crate) mod census;
+pub(crate) mod check;
+pub(crate) mod check_driver;
+pub(crate) mod clean_cache;
+pub(crate) mod determinism;
+pub(crate) mod devices;
+pub(crate) mod docs;
+pub(crate) mod exec;
+pub(crate) mod in_tree;
+pub(crate) mod install;
+pub(crate) mod modules;
+pub(crate) mod run;
+pub(crate) mod setup;
+pub(crate) mod shell;
+pub(crate) mod vm;
 
 use clap::Subcommand;
 
@@ -31,7 +31,7 @@ use crate::project::Project;
 
 /// What the lab does.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Makes the root file system and prepares the kernel
     Setup(setup::Args),
     /// Builds the modules
@@ -77,7 +77,7 @@ pub enum Command {
 
 impl Command {
     /// Does it; returns the exit code.
-    pub fn run(&self) -> Result<u8> {
+    pub(crate) fn run(&self) -> Result<u8> {
         let _lock = self.name().map(lock).transpose()?;
         match self {
             Self::Setup(args) => setup::run(args),

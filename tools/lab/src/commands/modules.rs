@@ -9,7 +9,7 @@ use crate::session::Session;
 
 /// What to build them for, and how.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel
     #[command(flatten)]
     pub kernel: KernelOptions,
@@ -17,8 +17,7 @@ pub struct Args {
     pub variables: Vec<String>,
 }
 
-/// Builds them.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     // Modules of the user's may be in C.
     let variables: Vec<&str> = args.variables.iter().map(String::as_str).collect();
     let session = match variables.iter().any(|of| of.starts_with("M=")) {

@@ -49,7 +49,7 @@ const SCENARIOS: &[(&str, &str)] = &[
 
 /// What to run it on.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -62,7 +62,7 @@ pub struct Args {
 }
 
 /// Runs the demonstration and prints its report.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let session = Session::open(&args.boot.kernel)?;
     let machine = args.devices.devices(&session)?.machine(&args.boot.machine);
     let modules = session.samples()?;
@@ -118,7 +118,12 @@ fn json(identity: &Identity, summary: &Summary) -> Value {
 }
 
 /// Runs the scenarios in a machine of their own, and returns the guest's log.
-pub fn boot(session: &Session, modules: &Modules, machine: &Machine, out: &Path) -> Result<String> {
+pub(crate) fn boot(
+    session: &Session,
+    modules: &Modules,
+    machine: &Machine,
+    out: &Path,
+) -> Result<String> {
     let loaded = MODULES.map(|module| modules.file(module));
     let mut initramfs = session.initramfs_with(&loaded)?;
     initramfs.bytes("job", job().as_bytes(), true);

@@ -9,7 +9,7 @@ use crate::session::Session;
 
 /// Which kernel to prepare.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel
     #[command(flatten)]
     pub kernel: KernelOptions,
@@ -18,8 +18,7 @@ pub struct Args {
     pub refresh: bool,
 }
 
-/// Prepares it.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let session = Session::make(&args.kernel, args.refresh)?;
     note(&format!("ready: {}", session.kernel.name()));
     Ok(())

@@ -17,7 +17,7 @@ use crate::vm::Ended;
 
 /// What to boot.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 /// Opens it; returns its exit code.
-pub fn run(args: &Args) -> Result<u8> {
+pub(crate) fn run(args: &Args) -> Result<u8> {
     let script = script()?;
     let session = Session::of_any(&args.boot.kernel)?;
     let machine = args.devices.devices(&session)?.machine(&args.boot.machine);

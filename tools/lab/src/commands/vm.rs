@@ -15,7 +15,7 @@ use crate::session::Session;
 
 /// A job for the guest.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -42,8 +42,7 @@ pub struct Args {
     pub no_build: bool,
 }
 
-/// Runs it.
-pub fn run(job: &Args) -> Result<()> {
+pub(crate) fn run(job: &Args) -> Result<()> {
     file("--job ", &job.job)?;
     for program in &job.program {
         file("--program ", program)?;

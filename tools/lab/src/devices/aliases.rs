@@ -14,7 +14,7 @@ use crate::session::Session;
 
 /// The aliases of all modules of a kernel.
 #[derive(Debug)]
-pub struct Aliases {
+pub(crate) struct Aliases {
     /// A pattern, and the module.
     rows: Vec<(String, String)>,
 }
@@ -25,7 +25,7 @@ impl Aliases {
     /// # Errors
     ///
     /// [`Kind::Usage`] if the kernel comes without modules.
-    pub fn find(session: &Session) -> Result<Self> {
+    pub(crate) fn find(session: &Session) -> Result<Self> {
         let kernel = match &session.kernel {
             Kernel::Prepared(kernel) if kernel.is_stock() => kernel,
             other => {
@@ -80,7 +80,7 @@ impl Aliases {
     }
 
     /// The modules that take what says so of itself, those with the closest patterns first.
-    pub fn modules(&self, modaliases: &[String]) -> Vec<&str> {
+    pub(crate) fn modules(&self, modaliases: &[String]) -> Vec<&str> {
         let mut found: Vec<(usize, &str)> = self
             .rows
             .iter()

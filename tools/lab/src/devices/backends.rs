@@ -7,11 +7,11 @@
 
 /// The slots of the root bus that the machine itself leaves free, and what a run brings: that is in
 /// the last one (`qemu.rs`).
-pub const SLOTS: std::ops::RangeInclusive<usize> = 2..=30;
+pub(crate) const SLOTS: std::ops::RangeInclusive<usize> = 2..=30;
 
 /// A part that a property names.
 #[derive(Debug)]
-pub struct BackEnd {
+pub(crate) struct BackEnd {
     /// The property; models that have several number them: `chardev1`.
     pub property: &'static str,
     /// The arguments that make the part.
@@ -32,7 +32,7 @@ const fn back_end(property: &'static str, args: &'static str, value: &'static st
 }
 
 /// What is supplied where the model has such a property, and the user gives it no value.
-pub const BACK_ENDS: &[BackEnd] = &[
+pub(crate) const BACK_ENDS: &[BackEnd] = &[
     back_end(
         "drive",
         "-drive if=none,id=ID,file.driver=null-co,file.read-zeroes=on,file.size=64M,format=raw",
@@ -67,7 +67,7 @@ pub const BACK_ENDS: &[BackEnd] = &[
 
 /// What a model is plugged into.
 #[derive(Debug)]
-pub struct Controller {
+pub(crate) struct Controller {
     /// The bus of the models that need it, as QEMU calls it, or a model.
     pub of: &'static str,
     /// The device that has the bus; its name is `ID`.
@@ -96,8 +96,7 @@ const fn controller(
     }
 }
 
-/// The controllers.
-pub const CONTROLLERS: &[Controller] = &[
+pub(crate) const CONTROLLERS: &[Controller] = &[
     controller(
         "usb-bus",
         "qemu-xhci",

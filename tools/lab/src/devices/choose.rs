@@ -16,7 +16,7 @@ use crate::session::Session;
 /// # Errors
 ///
 /// [`Kind::Usage`] if no module does.
-pub fn module(
+pub(crate) fn module(
     devices: &Devices,
     session: &Session,
     modules: &Modules,

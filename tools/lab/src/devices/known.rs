@@ -26,7 +26,7 @@ const ROOT_HUB: &str = "usb:v1D6B";
 
 /// What a device is in the guest.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct Known {
+pub(crate) struct Known {
     /// What it says of itself.
     pub modaliases: Vec<String>,
     /// Why QEMU does not make it.
@@ -35,7 +35,7 @@ pub struct Known {
 
 /// What is known of devices, by the words that ask for them.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     path: PathBuf,
     rows: BTreeMap<String, Known>,
     _lock: Lock,
@@ -43,7 +43,7 @@ pub struct Table {
 
 impl Table {
     /// What is known so far.
-    pub fn open(session: &Session) -> Result<Self> {
+    pub(crate) fn open(session: &Session) -> Result<Self> {
         let cache = Cache::locate()?;
         let lock = cache.lock_part("devices")?;
         let tables = format!("{BACK_ENDS:?} {CONTROLLERS:?}");
@@ -58,12 +58,12 @@ impl Table {
     }
 
     /// What is known of a device.
-    pub fn get(&self, word: &str) -> Option<&Known> {
+    pub(crate) fn get(&self, word: &str) -> Option<&Known> {
         self.rows.get(word)
     }
 
     /// Boots with those of these devices of which nothing is known.
-    pub fn learn(
+    pub(crate) fn learn(
         &mut self,
         session: &Session,
         modules: &Modules,

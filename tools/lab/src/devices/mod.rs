@@ -2,11 +2,11 @@
 
 //! Devices of QEMU's beside those that the machine has: `DEVICE=` and `QEMU=`.
 
-pub mod aliases;
-pub mod backends;
-pub mod choose;
-pub mod known;
-pub mod models;
+pub(crate) mod aliases;
+pub(crate) mod backends;
+pub(crate) mod choose;
+pub(crate) mod known;
+pub(crate) mod models;
 
 use std::collections::BTreeSet;
 use std::io::{self, Seek, Write};
@@ -25,7 +25,7 @@ const COMMON: &[&str] = &["id", "bus"];
 
 /// The devices, as the command line has them.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct DeviceOptions {
+pub(crate) struct DeviceOptions {
     /// Device models of QEMU's, each with its options: "nvme,serial=1 e1000e"
     #[arg(long)]
     pub device: Vec<String>,
@@ -36,10 +36,9 @@ pub struct DeviceOptions {
 
 /// A device that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
+pub(crate) struct Device {
     /// As it was asked for: the model with its options.
     pub word: String,
-    /// The model.
     pub model: Model,
     /// All arguments of QEMU's for it and its parts.
     pub args: Vec<String>,
@@ -49,7 +48,7 @@ pub struct Device {
 
 /// The devices of a machine.
 #[derive(Clone, Debug, Default)]
-pub struct Devices {
+pub(crate) struct Devices {
     /// In the order in which they were named.
     pub devices: Vec<Device>,
     /// More arguments for QEMU.
@@ -58,7 +57,7 @@ pub struct Devices {
 
 impl DeviceOptions {
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.words().next().is_none() && self.qemu.trim().is_empty()
     }
 
@@ -74,7 +73,7 @@ impl DeviceOptions {
     /// # Errors
     ///
     /// [`Kind::Usage`] if a model or an option is unknown, or if QEMU refuses them.
-    pub fn devices(&self, session: &Session) -> Result<Devices> {
+    pub(crate) fn devices(&self, session: &Session) -> Result<Devices> {
         if self.is_empty() {
             return Ok(Devices::default());
         }
@@ -98,11 +97,7 @@ impl DeviceOptions {
     }
 
     /// The same, but of a single device two, if QEMU takes them.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`devices()`](Self::devices).
-    pub fn devices_or_two(&self, session: &Session) -> Result<Devices> {
+    pub(crate) fn devices_or_two(&self, session: &Session) -> Result<Devices> {
         let one = self.devices(session)?;
         let [device] = &one.devices[..] else {
             return Ok(one);
@@ -126,7 +121,6 @@ fn split(word: &str) -> (&str, Vec<&str>) {
     (name, keys.collect())
 }
 
-/// The model of this name.
 fn find(name: &str, models: &[Model]) -> Result<Model> {
     let found = models
         .iter()
@@ -150,7 +144,6 @@ fn find(name: &str, models: &[Model]) -> Result<Model> {
     })
 }
 
-/// Whether a model has these options.
 fn has_options(word: &str, options: &[&str], properties: &[String]) -> Result<()> {
     let mut own: Vec<&str> = properties.iter().map(String::as_str).collect();
     let all = [&own, COMMON].concat();
@@ -174,7 +167,7 @@ fn has_options(word: &str, options: &[&str], properties: &[String]) -> Result<()
 impl Device {
     /// A device and what it needs; `before` are those that the machine has already, `number` is what
     /// the machine has once.
-    pub fn of(
+    pub(crate) fn of(
         word: &str,
         model: Model,
         properties: &[String],
@@ -222,7 +215,7 @@ impl Device {
     }
 
     /// Whether it, or what it is plugged into, is on PCI, in a slot that we may choose.
-    pub fn is_on_pci(&self) -> bool {
+    pub(crate) fn is_on_pci(&self) -> bool {
         let (_, given) = split(&self.word);
         let placed = given.contains(&"bus") || given.contains(&"addr");
         !placed && (self.model.bus == "PCI" || !self.modules.is_empty())
@@ -268,7 +261,7 @@ fn controller(model: &Model, before: &[Device]) -> Option<&'static Controller> {
 
 impl Devices {
     /// QEMU's arguments for all of them.
-    pub fn args(&self) -> Vec<String> {
+    pub(crate) fn args(&self) -> Vec<String> {
         let each = self.devices.iter().flat_map(|device| &device.args);
         each.chain(&self.raw).cloned().collect()
     }
@@ -290,7 +283,7 @@ impl Devices {
     }
 
     /// As they were asked for.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let words: Vec<_> = self
             .devices
             .iter()
@@ -300,7 +293,7 @@ impl Devices {
     }
 
     /// This machine, with the devices.
-    pub fn machine(&self, machine: &Machine) -> Machine {
+    pub(crate) fn machine(&self, machine: &Machine) -> Machine {
         Machine {
             qemu: self.placed().join(" "),
             plugs: self.plugs(),
@@ -309,7 +302,7 @@ impl Devices {
     }
 
     /// The modules of what the devices are plugged into.
-    pub fn modules(&self) -> BTreeSet<&'static str> {
+    pub(crate) fn modules(&self) -> BTreeSet<&'static str> {
         let modules = self.devices.iter().flat_map(|of| of.modules);
         modules.copied().collect()
     }

@@ -16,10 +16,8 @@ const PATIENCE: u32 = 60;
 
 /// A device model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Model {
-    /// Its name.
+pub(crate) struct Model {
     pub name: String,
-    /// Another name of it.
     pub alias: String,
     /// The bus that it is plugged into; empty if it is part of the board.
     pub bus: String,
@@ -29,8 +27,7 @@ pub struct Model {
 
 /// The QEMU of the root file system.
 #[derive(Clone, Copy, Debug)]
-pub struct Qemu<'a> {
-    /// Where it is.
+pub(crate) struct Qemu<'a> {
     pub env: &'a Environment,
     /// What it plays.
     pub arch: &'a Arch,
@@ -39,7 +36,7 @@ pub struct Qemu<'a> {
 impl Qemu<'_> {
     /// Its output with these arguments, on a machine that has nothing else. If it has not ended
     /// after [`PATIENCE`] it is killed.
-    pub fn ask(&self, args: &[String], input: Stdio) -> Result<Output> {
+    pub(crate) fn ask(&self, args: &[String], input: Stdio) -> Result<Output> {
         let patience = PATIENCE.to_string();
         let own = ["timeout", "-s", "KILL", &patience, self.arch.qemu];
         let machine = [
@@ -72,12 +69,12 @@ impl Qemu<'_> {
     }
 
     /// All models but processors.
-    pub fn models(&self) -> Result<Vec<Model>> {
+    pub(crate) fn models(&self) -> Result<Vec<Model>> {
         self.help("help").map(|text| models(&text))
     }
 
     /// The names of a model's properties.
-    pub fn properties(&self, model: &str) -> Result<Vec<String>> {
+    pub(crate) fn properties(&self, model: &str) -> Result<Vec<String>> {
         self.help(&format!("{model},help"))
             .map(|text| properties(&text))
     }
@@ -120,7 +117,7 @@ fn properties(help: &str) -> Vec<String> {
 }
 
 /// The names that look most like a word that is none of them: those that have it as a part first.
-pub fn like<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn like<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let word = word.to_lowercase();
     let mut like: Vec<(f64, &str)> = names
         .filter(|name| !name.is_empty())

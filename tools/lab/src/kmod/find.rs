@@ -16,10 +16,8 @@ use crate::session::Session;
 
 /// A module with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// The module.
+pub(crate) struct Loaded {
     pub module: Module,
-    /// Its parameters.
     pub parameters: String,
 }
 
@@ -34,17 +32,15 @@ impl From<Module> for Loaded {
 
 /// What the guest has to load.
 #[derive(Debug)]
-pub struct Files {
+pub(crate) struct Files {
     /// Modules whose symbols others need, in an order in which they load.
     pub needs: Vec<Loaded>,
     /// What brings devices, in the order in which it was named.
     pub with: Vec<Loaded>,
-    /// The driver.
     pub driver: Loaded,
 }
 
-/// Looks for modules.
-pub struct Finder<'a> {
+pub(crate) struct Finder<'a> {
     session: &'a Session,
     /// Ours, by name.
     ours: BTreeMap<String, PathBuf>,
@@ -61,7 +57,7 @@ const NEXT: &str = "make check-driver MODULE=path/to/foo.ko, or the name of a mo
 
 impl<'a> Finder<'a> {
     /// Looks in what is built, then in the kernel's own modules, which are unpacked to `out`.
-    pub fn new(session: &'a Session, modules: &Modules, out: &'a Path) -> Result<Self> {
+    pub(crate) fn new(session: &'a Session, modules: &Modules, out: &'a Path) -> Result<Self> {
         let ours: BTreeMap<_, _> = modules.files()?.into_iter().map(by_name).collect();
         let symvers = match &session.kernel {
             Kernel::Prepared(kernel) => kernel.symvers(),
@@ -93,13 +89,13 @@ impl<'a> Finder<'a> {
     }
 
     /// Also looks among these files, by their names.
-    pub fn add(&mut self, files: Vec<PathBuf>) {
+    pub(crate) fn add(&mut self, files: Vec<PathBuf>) {
         self.ours.extend(files.into_iter().map(by_name));
     }
 
     /// All that the driver and what comes with it need.
     /// `first` are the modules that find the devices.
-    pub fn files(
+    pub(crate) fn files(
         &self,
         driver: &str,
         parameters: &str,
@@ -142,7 +138,7 @@ impl<'a> Finder<'a> {
     }
 
     /// These modules of the kernel's with all that they need, in an order in which they load.
-    pub fn first(&self, names: &BTreeSet<&str>) -> Result<Vec<Loaded>> {
+    pub(crate) fn first(&self, names: &BTreeSet<&str>) -> Result<Vec<Loaded>> {
         let mut needs = Vec::new();
         for name in names {
             self.with_needs(name, &[], &mut needs)?;

@@ -3,6 +3,6 @@
 //! Modules as files: what each needs and exports, those that come with the kernel, and the order in
 //! which they load.
 
-pub mod find;
-pub mod module;
-pub mod stock;
+pub(crate) mod find;
+pub(crate) mod module;
+pub(crate) mod stock;

@@ -14,8 +14,7 @@ use crate::paths::name as file_name;
 
 /// A module's file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Module {
-    /// Where it is.
+pub(crate) struct Module {
     pub path: PathBuf,
     /// Its name, as in `/proc/modules`.
     pub name: String,
@@ -29,7 +28,7 @@ pub struct Module {
 
 impl Module {
     /// Reads a file.
-    pub fn read(path: &Path, arch: &Arch) -> Result<Self> {
+    pub(crate) fn read(path: &Path, arch: &Arch) -> Result<Self> {
         let not = |why: String| {
             Error::new(
                 Kind::Usage,
@@ -79,12 +78,12 @@ impl Module {
 }
 
 /// The name of a module by that of its file: `snd-dummy.ko.xz` is `snd_dummy`.
-pub fn name_of(file: &str) -> String {
+pub(crate) fn name_of(file: &str) -> String {
     file.split('.').next().unwrap_or(file).replace('-', "_")
 }
 
 /// A file by the name of its module.
-pub fn by_name(path: PathBuf) -> (String, PathBuf) {
+pub(crate) fn by_name(path: PathBuf) -> (String, PathBuf) {
     (name_of(&file_name(&path)), path)
 }
 

@@ -19,13 +19,13 @@ use crate::paths::name as file_name;
 
 /// The modules by name.
 #[derive(Debug)]
-pub struct Stock {
+pub(crate) struct Stock {
     files: BTreeMap<String, PathBuf>,
 }
 
 impl Stock {
     /// Finds them; Debian's package is downloaded when it is needed for the first time.
-    pub fn find(kernel: &Kernel, env: &Environment, logs: &Path) -> Result<Self> {
+    pub(crate) fn find(kernel: &Kernel, env: &Environment, logs: &Path) -> Result<Self> {
         let mut files = Vec::new();
         match kernel {
             Kernel::Prepared(kernel) if kernel.is_stock() => {
@@ -46,7 +46,12 @@ impl Stock {
     }
 
     /// The file of a module, unpacked into `out`; none if there is no such module.
-    pub fn file(&self, name: &str, env: &Environment, out: &Path) -> Result<Option<PathBuf>> {
+    pub(crate) fn file(
+        &self,
+        name: &str,
+        env: &Environment,
+        out: &Path,
+    ) -> Result<Option<PathBuf>> {
         let Some(packed) = self.files.get(&name_of(name)) else {
             return Ok(None);
         };
@@ -80,7 +85,7 @@ impl Stock {
     }
 
     /// Names that look like this one, in case it was mistyped.
-    pub fn like(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn like(&self, name: &str) -> Vec<&str> {
         let name = name_of(name);
         let mut like: Vec<_> = self
             .files
@@ -108,7 +113,7 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 
 /// The directory of a stock kernel's modules, in the cache: of its own where its image comes with
 /// them, of the unpacked package otherwise.
-pub fn unpacked(kernel: &Prepared, env: &Environment, logs: &Path) -> Result<PathBuf> {
+pub(crate) fn unpacked(kernel: &Prepared, env: &Environment, logs: &Path) -> Result<PathBuf> {
     let own = kernel.dir.join(MODULES);
     if own.is_dir() {
         return Ok(own);

@@ -3,8 +3,8 @@
 //! The benchmark: each number of devices in a machine of its own, so that none depends on what was
 //! measured before it.
 
-pub mod sizes;
-pub mod wall;
+pub(crate) mod sizes;
+pub(crate) mod wall;
 
 use std::fs;
 use std::iter;
@@ -31,7 +31,7 @@ use crate::session::{add_firmware, Session};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -60,7 +60,7 @@ pub struct Args {
 
 /// A part of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Part {
+pub(crate) enum Part {
     /// Slow devices in all designs
     Designs,
     /// Quick devices in some designs
@@ -77,7 +77,7 @@ pub enum Part {
 
 /// What to compare with.
 #[derive(Debug, clap::Args)]
-pub struct CompareArgs {
+pub(crate) struct CompareArgs {
     /// An older bench.json
     #[arg(long, default_value = "Documentation/benchmark.json")]
     pub base: PathBuf,
@@ -136,7 +136,7 @@ enum Boots {
 }
 
 /// Measures, or reads what was measured; shows it and judges it.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let (benchmark, path) = match &args.from {
         Some(path) => (read(path)?, path.clone()),
         None => measure(args)?,
@@ -155,7 +155,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Compares two benchmarks.
-pub fn compare(args: &CompareArgs) -> Result<()> {
+pub(crate) fn compare(args: &CompareArgs) -> Result<()> {
     let (old, new) = (read(&args.base)?, read(&args.new)?);
     let differences = old.identity.differences(&new.identity);
     if !differences.is_empty() {

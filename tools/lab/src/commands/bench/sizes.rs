@@ -11,7 +11,7 @@ use crate::paths::name;
 use crate::session::Session;
 
 /// The sizes of the crate, the samples and the twins, by name.
-pub fn sizes(session: &Session, modules: &Modules) -> Result<Vec<Size>> {
+pub(crate) fn sizes(session: &Session, modules: &Modules) -> Result<Vec<Size>> {
     let names: Vec<String> = modules
         .files()?
         .iter()

@@ -25,7 +25,7 @@ const COMMANDS: [(&str, bool); 4] = [
 
 /// Runs the commands in a new clone, which has what is committed. Whatever else the machine does
 /// meanwhile is in the times.
-pub fn times(session: &Session) -> Result<Vec<Wall>> {
+pub(crate) fn times(session: &Session) -> Result<Vec<Wall>> {
     let clone = session.project.out("wall");
     let log = session.project.out("log/wall.log");
     let mut times = Vec::new();

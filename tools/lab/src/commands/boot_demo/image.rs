@@ -51,7 +51,6 @@ poweroff -ff
 /// What is loaded, and how.
 #[derive(Debug)]
 pub(super) struct Slow {
-    /// The files of modules.
     pub(super) modules: Vec<PathBuf>,
     /// The module that makes the devices, which is named in `/etc/modules-load.d`.
     pub(super) devices: &'static str,

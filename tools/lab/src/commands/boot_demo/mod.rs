@@ -45,7 +45,7 @@ const WALL_DEADLINE: u32 = 3600;
 
 /// Which kernel, and which machine.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -55,7 +55,7 @@ pub struct Args {
 }
 
 /// Boots, explains, boots again, and compares.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let session = Session::of_any(&args.boot.kernel)?;
     let devices = match args.devices.is_empty() {
         true => DeviceOptions {

@@ -4,7 +4,7 @@
 //! with the parameter set as it says.
 
 mod rows;
-pub mod table;
+pub(crate) mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -47,7 +47,7 @@ const DOCUMENT: &str = "Documentation/boots.txt";
 
 /// Which boots.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The virtual machine; the table says on which kernel each boot runs
     #[command(flatten)]
     pub boot: BootOptions,
@@ -60,7 +60,7 @@ pub struct Args {
 }
 
 /// Boots, predicts, boots again, and judges.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let wanted = |row: &&Row| row.name.contains(&args.boots) || row.kernel.contains(&args.boots);
     let rows: Vec<&Row> = ROWS.iter().filter(wanted).collect();
     if rows.is_empty() {

@@ -97,7 +97,6 @@ const CONVOY: &str = "load slow_devices a=4 b=1\n\
 const BEHIND: &str = "load slow_devices a=4\nload slow_a ms=250\nload virtio_blk\n\
                       until [ -b /dev/vda ]; do sleep 0.01; done\n";
 
-/// All of them.
 pub(super) const ROWS: &[Row] = &[
     modules("1 device", "stock:7.3", devices!(1), &["slow_a"]),
     modules("4 devices", "stock:7.3", devices!(4), &["slow_a"]),

@@ -108,7 +108,7 @@ fn in_words(predicted: Range) -> String {
 
 /// Whether a prediction is as near to the truth as it must be, of what took until then `from` a
 /// time on.
-pub fn is_near(predicted: Micros, measured: Micros, from: Micros) -> bool {
+pub(crate) fn is_near(predicted: Micros, measured: Micros, from: Micros) -> bool {
     let took = match measured > from {
         true => measured - from,
         false => measured,

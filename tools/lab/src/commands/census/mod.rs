@@ -2,8 +2,8 @@
 
 //! The census: every module of the stock kernel that takes a device model of QEMU's, checked on it.
 
-pub mod page;
-pub mod row;
+pub(crate) mod page;
+pub(crate) mod row;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ const WALL_DEADLINE: u32 = 1800;
 
 /// What to take a census of.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -47,8 +47,7 @@ pub struct Args {
     pub word: String,
 }
 
-/// Takes it.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let session = Session::of_any(&args.boot.kernel)?;
     let dir = session.project.out("census");
     fs::create_dir_all(&dir).at(&dir, "create the directory")?;

@@ -44,8 +44,7 @@ const COLUMN_WORDS: &str = "\
 below.
 ";
 
-/// The page.
-pub fn page(rows: &[Row], of: usize) -> String {
+pub(crate) fn page(rows: &[Row], of: usize) -> String {
     let mut rows: Vec<&Row> = rows.iter().collect();
     rows.sort_by_key(|row| (&row.module, &row.device));
     let bound = rows.iter().filter(|row| row.is_bound()).count();
@@ -122,7 +121,7 @@ fn section(title: &str, rows: &[&Row], text: impl Fn(&Row) -> String) -> String 
 }
 
 /// A line for the terminal.
-pub fn line(row: &Row) -> String {
+pub(crate) fn line(row: &Row) -> String {
     let [device, module, driver, probe_type, probe, insmod, laws, advice] = &cells(row)[0];
     let verdict = row.verdict.as_deref().unwrap_or("ok");
     format!(

@@ -17,19 +17,16 @@ use crate::paths;
 
 /// A device model and a module that takes it.
 #[derive(Clone, Debug)]
-pub struct Pair {
+pub(crate) struct Pair {
     /// The model, as `DEVICE=` has it.
     pub device: String,
-    /// The module.
     pub module: String,
 }
 
 /// A driver of the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Driver {
-    /// Its name.
+pub(crate) struct Driver {
     pub name: String,
-    /// Its bus.
     pub bus: String,
     /// What it asks for.
     pub probe_type: String,
@@ -44,19 +41,15 @@ pub struct Driver {
 
 /// A row of the census.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// The device model.
+pub(crate) struct Row {
     pub device: String,
-    /// The module.
     pub module: String,
     /// The kernel, as `uname -r` prints it.
     pub kernel: String,
-    /// The version of QEMU.
     pub qemu: String,
     /// The commit of the lab, as `git describe` prints it.
     #[serde(default)]
     pub revision: String,
-    /// The drivers.
     pub drivers: Vec<Driver>,
     /// The longest probe.
     pub probe: Option<Micros>,
@@ -76,7 +69,7 @@ pub struct Row {
 
 impl Pair {
     /// The name of its files.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}.{}", self.device, self.module)
     }
 }
@@ -84,7 +77,7 @@ impl Pair {
 impl Row {
     /// With what came of a check whose files are in `out`.
     #[must_use]
-    pub fn of(mut self, pair: &Pair, checked: Result<Checked>, out: &Path) -> Self {
+    pub(crate) fn of(mut self, pair: &Pair, checked: Result<Checked>, out: &Path) -> Self {
         self.device.clone_from(&pair.device);
         self.module.clone_from(&pair.module);
         match checked {
@@ -146,17 +139,17 @@ impl Row {
     }
 
     /// Whether a device was bound.
-    pub fn is_bound(&self) -> bool {
+    pub(crate) fn is_bound(&self) -> bool {
         self.drivers.iter().any(|driver| driver.devices > 0)
     }
 
     /// Reads its file; none if there is none that is whole.
-    pub fn load(path: &Path) -> Option<Self> {
+    pub(crate) fn load(path: &Path) -> Option<Self> {
         serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
     }
 
     /// Writes its file, as a whole.
-    pub fn save(&self, path: &Path) -> Result<()> {
+    pub(crate) fn save(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
         paths::write(path, &(text + "\n"))
     }

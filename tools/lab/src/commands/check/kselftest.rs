@@ -30,7 +30,6 @@ const TIMEOUT: &str = "usr/bin/timeout";
 /// Runs the kernel's own runner of kselftests.
 pub(super) const KSELFTEST: &str = "kselftest.sh";
 
-/// The script that runs the runner.
 pub(super) fn script(session: &Session) -> PathBuf {
     let guest = session.project.top().join("tools/lab/src/guest");
     guest.join(KSELFTEST)
@@ -58,7 +57,6 @@ pub(super) fn config(session: &Session, filter: &str) -> Result<Option<Test>> {
     Ok(Some(test).filter(|test| test.name.contains(filter)))
 }
 
-/// Adds the tree.
 pub(super) fn add(
     initramfs: &mut Initramfs,
     session: &Session,

@@ -45,7 +45,7 @@ const NEXT: &str = "make check TESTS=<part of a name> runs some of them; console
 
 /// Which tests to run, and on what.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -67,7 +67,7 @@ pub struct Args {
 }
 
 /// Runs the tests whose names contain the filter.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let (machine, filter) = (&args.boot.machine, args.tests.as_str());
     let began = Instant::now();
     let session = Session::open(&args.boot.kernel)?;
@@ -168,7 +168,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Runs the guest's tests whose names contain the filter, with these modules.
-pub fn in_guest(
+pub(crate) fn in_guest(
     machine: &Machine,
     session: &Session,
     modules: &Modules,

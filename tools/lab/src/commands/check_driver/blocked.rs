@@ -31,13 +31,13 @@ const LOCKS: [(&str, &str); 3] = [
 ];
 
 /// Whether a task waits for a lock, as its line says.
-pub fn waits_for_lock(line: &str) -> bool {
+pub(crate) fn waits_for_lock(line: &str) -> bool {
     LOCKS.iter().any(|(_, what)| line.contains(what))
 }
 
 /// What each of them waits for, as far as its stack tells, and the stack: first those in which a
 /// function of a module is.
-pub fn tasks(console: &str) -> Vec<String> {
+pub(crate) fn tasks(console: &str) -> Vec<String> {
     let mut tasks: Vec<(String, Vec<String>)> = Vec::new();
     let lines = console.lines();
     for line in lines.skip_while(|line| !line.contains("Show Blocked State")) {
@@ -68,7 +68,7 @@ pub fn tasks(console: &str) -> Vec<String> {
 
 /// The callback of a suspend or resume that has not returned, if the machine has not come out of
 /// it: `/sys/power/pm_print_times` has the kernel tell of each (`drivers/base/power/main.c`).
-pub fn suspending(console: &str) -> Option<String> {
+pub(crate) fn suspending(console: &str) -> Option<String> {
     let (_, after) = console.rsplit_once("] PM: suspend entry")?;
     if after.contains("] PM: suspend exit") {
         return None;
@@ -94,7 +94,7 @@ pub fn suspending(console: &str) -> Option<String> {
 
 /// The device that was shut down last (`drivers/base/core.c`, `device_shutdown()`, with
 /// `initcall_debug`).
-pub fn shutting_down(console: &str) -> Option<String> {
+pub(crate) fn shutting_down(console: &str) -> Option<String> {
     let mut lines = console.lines().rev();
     let device = lines.find_map(|line| line.trim_end().strip_suffix(": shutdown"))?;
     let device = device.split_once("] ").map_or(device, |(_, device)| device);
@@ -102,7 +102,7 @@ pub fn shutting_down(console: &str) -> Option<String> {
 }
 
 /// What the tasks wait for, in one line.
-pub fn summary(tasks: &[String]) -> String {
+pub(crate) fn summary(tasks: &[String]) -> String {
     let tasks = tasks.iter().filter(|line| !line.starts_with(' '));
     let words = tasks.filter_map(|line| line.split(": ").last());
     words.collect::<Vec<_>>().join("; ")

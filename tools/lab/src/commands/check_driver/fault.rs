@@ -32,7 +32,7 @@ const EPROBE_DEFER: i32 = -517;
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// The law that is broken.
     pub law: Option<&'static str>,
     /// The fault, in a sentence.
@@ -53,14 +53,12 @@ impl Fault {
 
 /// All that is seen of a driver.
 #[derive(Debug)]
-pub struct Evidence<'a> {
-    /// The module.
+pub(crate) struct Evidence<'a> {
     pub module: &'a str,
     /// What the guest has told.
     pub told: &'a Told,
     /// The parts that are recorded.
     pub parts: &'a BTreeMap<&'a str, Life>,
-    /// The laws.
     pub laws: &'a [Law],
     /// What the kernel has complained about.
     pub splats: &'a [Splat],
@@ -70,8 +68,7 @@ pub struct Evidence<'a> {
     pub symbols: &'a Symbols,
 }
 
-/// The faults.
-pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
+pub(crate) fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     if let Some(step) = of.told.first("stuck") {
         let what = stuck(step, &of.blocked) + &holder(of).unwrap_or_default();
@@ -123,7 +120,7 @@ pub fn faults(of: &Evidence<'_>) -> Vec<Fault> {
 }
 
 /// A step that has not ended, and what it waits for.
-pub fn stuck(step: &str, blocked: &[String]) -> String {
+pub(crate) fn stuck(step: &str, blocked: &[String]) -> String {
     let step = step.replace(" :", ":");
     match summary(blocked).as_str() {
         "" => format!("{step} after its deadline"),
@@ -188,7 +185,6 @@ fn is_own(line: &str, of: &Evidence<'_>) -> bool {
     !is_others || drivers.chain([of.module]).any(|name| line.contains(name))
 }
 
-/// A broken law.
 fn broken(law: &Law, symbols: &Symbols) -> Option<Fault> {
     violated(law.law, law.broken.as_ref()?, symbols)
 }
@@ -227,7 +223,7 @@ fn violated(law: &'static str, violation: &str, symbols: &Symbols) -> Option<Fau
 
 /// The static variables that two plain loads have left alike, and one with `async_probe` otherwise,
 /// with as many probes in each of them.
-pub fn statics(told: &Told, loads: [Option<&Load>; 3]) -> Vec<String> {
+pub(crate) fn statics(told: &Told, loads: [Option<&Load>; 3]) -> Vec<String> {
     let [plain, again, other] = loads;
     // Devices are bound again by hand after the first one. In another, rmmod is tried meanwhile.
     let first = plain.map(|load| load.initial().count());
@@ -513,7 +509,7 @@ fn place(lines: &[String], module: &str) -> Option<String> {
 }
 
 /// Whether the lab itself has written a line of the console.
-pub fn is_ours(line: &str) -> bool {
+pub(crate) fn is_ours(line: &str) -> bool {
     line.contains("] lab: ") || line.contains("] lifecycle: ")
 }
 
@@ -632,7 +628,7 @@ fn not_again(of: &Evidence<'_>) -> Vec<Fault> {
 
 /// Only one device at a time can be bound. If the kernel has refused what the probe registers, it
 /// is a fault, and that is seen; else the probe itself may have decided so.
-pub fn only_one(told: &Told) -> Option<Fault> {
+pub(crate) fn only_one(told: &Told) -> Option<Fault> {
     let mut words = told.first("only_one")?.split(' ');
     let (other, first, errno) = (words.next()?, words.next()?, negative(words.next()?));
     let what = format!(

@@ -9,8 +9,7 @@ use serde::Serialize;
 
 /// A law, and what has come of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Law {
-    /// Its name.
+pub(crate) struct Law {
     pub law: &'static str,
     /// How many cases there were in which it was kept.
     pub cases: usize,
@@ -19,7 +18,7 @@ pub struct Law {
 }
 
 /// Holds each part against all laws, and adds up.
-pub fn judge_all(lives: &BTreeMap<&str, lifecycle::Life>) -> Vec<Law> {
+pub(crate) fn judge_all(lives: &BTreeMap<&str, lifecycle::Life>) -> Vec<Law> {
     let mut laws: BTreeMap<&'static str, Law> = BTreeMap::new();
     // The plain life is the simplest to read.
     let (load, others): (Vec<_>, Vec<_>) = lives.iter().partition(|(part, _)| **part == "load");

@@ -8,8 +8,7 @@ use lifecycle::{errno, Event, Probing};
 
 /// A part of the life.
 #[derive(Clone, Debug, Default)]
-pub struct Part {
-    /// Its name.
+pub(crate) struct Part {
     pub name: String,
     /// Its recording, as the guest has written it.
     pub recording: String,
@@ -17,10 +16,8 @@ pub struct Part {
 
 /// A driver that the module has registered.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Driver {
-    /// The bus.
+pub(crate) struct Driver {
     pub bus: String,
-    /// Its name.
     pub name: String,
     /// How many devices it has had at first.
     pub devices: usize,
@@ -36,10 +33,9 @@ pub struct Driver {
 
 /// All that the guest has told.
 #[derive(Clone, Debug, Default)]
-pub struct Life {
+pub(crate) struct Life {
     /// The parts that have been recorded.
     pub parts: Vec<Part>,
-    /// The drivers.
     pub drivers: Vec<Driver>,
     /// The rest: what, and its words.
     pub said: Vec<(String, String)>,
@@ -49,7 +45,7 @@ pub struct Life {
 
 impl Life {
     /// Reads the guest's output.
-    pub fn read(output: &str) -> Self {
+    pub(crate) fn read(output: &str) -> Self {
         let mut life = Self::default();
         let mut recording: Option<Part> = None;
         for line in output.split_inclusive('\n') {
@@ -113,7 +109,7 @@ impl Life {
 
     /// Takes up the recording that is on the console of a machine that has died, in place of what
     /// the guest has told of the last part.
-    pub fn died(&mut self, console: &str, kernel: &str, probing: Probing) {
+    pub(crate) fn died(&mut self, console: &str, kernel: &str, probing: Probing) {
         let events = dump::events(console);
         let last = self.all("part").pop();
         let Some(name) = last.filter(|_| !events.is_empty()) else {
@@ -128,7 +124,7 @@ impl Life {
     }
 
     /// Takes up the part in which another boot of the same life has died.
-    pub fn add_death(&mut self, boot: &str, mut of: Self) {
+    pub(crate) fn add_death(&mut self, boot: &str, mut of: Self) {
         let name = of.deaths.pop();
         let part = of
             .parts
@@ -142,13 +138,13 @@ impl Life {
     }
 
     /// All that was said of this.
-    pub fn all(&self, what: &str) -> Vec<String> {
+    pub(crate) fn all(&self, what: &str) -> Vec<String> {
         let said = self.said.iter().filter(|(key, _)| key == what);
         said.map(|(_, words)| words.clone()).collect()
     }
 
     /// What was said of this, for the first time.
-    pub fn first(&self, what: &str) -> Option<&str> {
+    pub(crate) fn first(&self, what: &str) -> Option<&str> {
         self.said
             .iter()
             .find(|(key, _)| key == what)
@@ -158,13 +154,13 @@ impl Life {
 
 impl Part {
     /// Its events, if it does not contradict itself.
-    pub fn events(&self) -> Result<Vec<Event>, Refusal> {
+    pub(crate) fn events(&self) -> Result<Vec<Event>, Refusal> {
         log::parse(&self.recording, None).map(|log| log.events)
     }
 }
 
 /// The name of an errno that the guest has written as a positive number.
-pub fn negative(errno: &str) -> String {
+pub(crate) fn negative(errno: &str) -> String {
     errno::name(errno.parse::<i32>().map_or(0, |errno| -errno))
 }
 

@@ -2,13 +2,13 @@
 
 //! A driver of the user's, taken through its life under the recorder, and judged.
 
-pub mod blocked;
-pub mod fault;
-pub mod laws;
-pub mod life;
-pub mod report;
-pub mod source;
-pub mod symbols;
+pub(crate) mod blocked;
+pub(crate) mod fault;
+pub(crate) mod laws;
+pub(crate) mod life;
+pub(crate) mod report;
+pub(crate) mod source;
+pub(crate) mod symbols;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -57,11 +57,11 @@ const ENUMERATED: u32 = 5;
 
 /// Seconds of guest time that a step of the life of a driver takes at most, unless it is told
 /// otherwise.
-pub const STEP_DEADLINE: u32 = 100;
+pub(crate) const STEP_DEADLINE: u32 = 100;
 
 /// A driver to check.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kernel and machine
     #[command(flatten)]
     pub boot: BootOptions,
@@ -103,7 +103,7 @@ pub struct Args {
 
 impl Args {
     /// A check of this module on these devices, with nothing else.
-    pub fn of(boot: &BootOptions, module: &str, devices: DeviceOptions) -> Self {
+    pub(crate) fn of(boot: &BootOptions, module: &str, devices: DeviceOptions) -> Self {
         Self {
             boot: boot.clone(),
             devices,
@@ -127,7 +127,7 @@ impl Args {
 }
 
 /// Checks the driver that the command line names.
-pub fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(dir) = &args.src {
         directory("SRC=", dir)?;
     } else if args.module.is_empty() && args.devices.is_empty() {
@@ -220,7 +220,7 @@ fn check_on(args: &Args, kernel: &str, is_one_of_many: bool) -> Result<Checked> 
 
 /// What came of a check.
 #[derive(Debug)]
-pub struct Checked {
+pub(crate) struct Checked {
     module: String,
     /// What the guest sees in /lib/firmware.
     firmware: Option<PathBuf>,
@@ -231,7 +231,7 @@ pub struct Checked {
 }
 
 /// Checks a driver; the files go to `out`.
-pub fn check(
+pub(crate) fn check(
     session: &Session,
     modules: &Modules,
     programs: &[PathBuf],
@@ -433,12 +433,12 @@ impl Checked {
     }
 
     /// What the kernel has complained about.
-    pub fn complaints(&self) -> &[Splat] {
+    pub(crate) fn complaints(&self) -> &[Splat] {
         &self.outcome.splats
     }
 
     /// Success, or the reason against it.
-    pub fn verdict(&self) -> Result<()> {
+    pub(crate) fn verdict(&self) -> Result<()> {
         let module = &self.module;
         let said = |what: &str| self.life.first(what);
         let fails =

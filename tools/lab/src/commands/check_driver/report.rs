@@ -31,10 +31,8 @@ const ANOTHER: &str =
 
 /// What was checked, on what.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Subject {
-    /// The module.
+pub(crate) struct Subject {
     pub module: String,
-    /// Its parameters.
     pub parameters: String,
     /// What was loaded with it, as it was named.
     pub with: String,
@@ -83,28 +81,25 @@ const SEES: &[(&str, &str, &str)] = &[
 ];
 
 /// What a kernel of this configuration does not see.
-pub fn unseen(config: &Config) -> Vec<(&'static str, &'static str)> {
+pub(crate) fn unseen(config: &Config) -> Vec<(&'static str, &'static str)> {
     let others = SEES.iter().filter(|(option, ..)| !config.holds(option));
     others.map(|(_, what, kernel)| (*what, *kernel)).collect()
 }
 
 /// What one driver is advised.
 #[derive(Clone, Debug, Serialize)]
-pub struct Advised {
-    /// The driver.
+pub(crate) struct Advised {
     pub driver: Driver,
     /// Which of those of its name it is.
     #[serde(skip)]
     pub named: Named,
-    /// The advice.
     #[serde(flatten)]
     pub advice: Advice,
 }
 
 /// The report.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// [`VERSION`].
+pub(crate) struct Report {
     pub version: u32,
     /// What was checked, on what.
     #[serde(flatten)]
@@ -130,11 +125,11 @@ pub struct Report {
 }
 
 /// A part of the life, read.
-pub type Parts = BTreeMap<String, Vec<Event>>;
+pub(crate) type Parts = BTreeMap<String, Vec<Event>>;
 
 impl Report {
     /// The report of a life on so many processors, which may take turns.
-    pub fn of(
+    pub(crate) fn of(
         subject: Subject,
         life: &Life,
         parts: &Parts,
@@ -256,12 +251,12 @@ impl Report {
     }
 
     /// The laws that are broken.
-    pub fn broken(&self) -> impl Iterator<Item = &Law> {
+    pub(crate) fn broken(&self) -> impl Iterator<Item = &Law> {
         self.laws.iter().filter(|law| law.broken.is_some())
     }
 
     /// Whether a device was bound.
-    pub fn has_bound(&self) -> bool {
+    pub(crate) fn has_bound(&self) -> bool {
         self.drivers.iter().any(|of| of.driver.devices > 0)
             || self
                 .plain
@@ -280,7 +275,7 @@ impl Report {
     }
 
     /// With what the probes have failed, if all have.
-    pub fn failures(&self) -> Option<String> {
+    pub(crate) fn failures(&self) -> Option<String> {
         let probes = self.plain.as_ref().filter(|_| !self.has_bound())?.initial();
         let mut results: BTreeSet<String> = BTreeSet::new();
         for probe in probes {
@@ -294,7 +289,7 @@ impl Report {
     }
 
     /// Whether there is more to tell than that nothing came of it.
-    pub fn tells(&self) -> bool {
+    pub(crate) fn tells(&self) -> bool {
         self.has_bound()
             || !self.faults.is_empty()
             || self.laws.iter().any(|law| law.cases > 0)
@@ -302,7 +297,7 @@ impl Report {
     }
 
     /// How many faults there are, and which.
-    pub fn faulty(&self) -> String {
+    pub(crate) fn faulty(&self) -> String {
         let Subject {
             module, parameters, ..
         } = &self.subject;
@@ -322,7 +317,7 @@ impl Report {
     }
 
     /// The report for a terminal of 80 columns. Ends with a line feed.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Subject {
             with,
             devices,
@@ -488,7 +483,7 @@ fn notes<'a>(
 }
 
 /// What `request_module()` has not found, and what that is.
-pub fn lacks(words: &str) -> String {
+pub(crate) fn lacks(words: &str) -> String {
     let (name, modules) = words.split_once(' ').unwrap_or((words, ""));
     format!(
         "request_module() has asked for {name}, which is {modules}, and not found it: the guest has \

@@ -21,7 +21,7 @@ const BUILT: &[&str] = &["ko", "o", "mod", "cmd", "order", "symvers", "swp"];
 
 /// The modules of a directory.
 #[derive(Debug)]
-pub struct Built {
+pub(crate) struct Built {
     modules: Vec<Module>,
 }
 
@@ -33,7 +33,12 @@ impl Built {
     ///
     /// [`Kind::Build`] if the compiler refuses it or no module comes of it, [`Kind::Usage`] if
     /// there is no source file.
-    pub fn of(session: &Session, modules: &Modules, source: &Path, named: &str) -> Result<Self> {
+    pub(crate) fn of(
+        session: &Session,
+        modules: &Modules,
+        source: &Path,
+        named: &str,
+    ) -> Result<Self> {
         let copy = session.project.top().join(COPY);
         crate::cache::remove_tree(&copy)?;
         copy_tree(source, &copy)?;
@@ -89,8 +94,7 @@ impl Built {
         Ok(Self { modules })
     }
 
-    /// The files.
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let modules = self.modules.iter();
         modules.map(|module| module.path.clone()).collect()
     }
@@ -102,7 +106,7 @@ impl Built {
     /// # Errors
     ///
     /// [`Kind::Usage`] if that does not leave one.
-    pub fn roles(&self, module: &str, with: &str) -> Result<(String, String)> {
+    pub(crate) fn roles(&self, module: &str, with: &str) -> Result<(String, String)> {
         let named: Vec<String> = with.split_whitespace().map(name_of).collect();
         let known = |word: &str| {
             let own = name_of(&name(Path::new(word)));

@@ -13,7 +13,7 @@ use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolKind};
 
 /// The functions.
 #[derive(Clone, Debug, Default)]
-pub struct Symbols {
+pub(crate) struct Symbols {
     module: String,
     /// Offset in the text, length and name.
     functions: Vec<(u64, u64, String)>,
@@ -23,7 +23,7 @@ pub struct Symbols {
 
 impl Symbols {
     /// Those of a module's file.
-    pub fn read(module: &str, path: &Path) -> Self {
+    pub(crate) fn read(module: &str, path: &Path) -> Self {
         Self {
             module: module.to_owned(),
             functions: fs::read(path).map_or(vec![], |bytes| functions(&bytes)),
@@ -32,7 +32,7 @@ impl Symbols {
     }
 
     /// Takes up where the module was loaded.
-    pub fn loaded(&mut self, events: &[Event]) {
+    pub(crate) fn loaded(&mut self, events: &[Event]) {
         for event in events {
             match &event.what {
                 What::Loaded { module, at, .. } if *module == self.module => self.texts.push(*at),
@@ -44,7 +44,7 @@ impl Symbols {
     }
 
     /// A text with names in place of addresses, those of Rust as its sources have them.
-    pub fn name(&self, text: &str) -> String {
+    pub(crate) fn name(&self, text: &str) -> String {
         demangled(&self.addresses(text))
     }
 
@@ -80,7 +80,7 @@ impl Symbols {
 }
 
 /// A text with the names of Rust as its sources have them.
-pub fn demangled(text: &str) -> String {
+pub(crate) fn demangled(text: &str) -> String {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let mut words = text.split_inclusive(|letter| !is_part(letter));
     words.by_ref().fold(String::new(), |named, word| {
@@ -113,7 +113,7 @@ fn functions(bytes: &[u8]) -> Vec<(u64, u64, String)> {
 }
 
 /// The probe functions of a module: those of that name which its data points to.
-pub fn probes(path: &Path) -> Vec<String> {
+pub(crate) fn probes(path: &Path) -> Vec<String> {
     let bytes = fs::read(path).unwrap_or_default();
     let Ok(file) = object::File::parse(bytes.as_slice()) else {
         return vec![];
@@ -144,14 +144,11 @@ pub fn probes(path: &Path) -> Vec<String> {
 
 /// A static variable of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Static {
-    /// Its section.
+pub(crate) struct Static {
     pub section: String,
     /// Where in it.
     pub at: u64,
-    /// How many bytes.
     pub bytes: u64,
-    /// Its name.
     pub name: String,
 }
 
@@ -159,7 +156,7 @@ pub struct Static {
 const LARGEST: u64 = 256;
 
 /// The static variables of a module's file that its own sources declare.
-pub fn statics(path: &Path) -> Vec<Static> {
+pub(crate) fn statics(path: &Path) -> Vec<Static> {
     let bytes = fs::read(path).unwrap_or_default();
     let Ok(file) = object::File::parse(bytes.as_slice()) else {
         return vec![];
