@@ -170,19 +170,22 @@ fn inside(spec: &Spec) -> Result<u8> {
     mounts(spec)?;
     chroot(&spec.root).map_err(|errno| failure("change root", &errno))?;
     chdir(spec.workdir.as_str()).map_err(|errno| failure("change directory", &errno))?;
-    let (program, args) = spec
-        .argv
+    let passed_on = PASSED_ON.iter();
+    let passed_on = passed_on.filter_map(|name| Some((name, env::var_os(name)?)));
+    execute(&spec.argv, |command| {
+        command.env_clear().envs(FIXED.iter().copied());
+        command.envs(passed_on);
+    })
+}
+
+/// Becomes the command; returns if that fails.
+fn execute(argv: &[String], prepare: impl FnOnce(&mut Command)) -> Result<u8> {
+    let (program, args) = argv
         .split_first()
         .ok_or_else(|| failure("execute", &"no command given"))?;
     let mut command = Command::new(program);
-    command.args(args).env_clear().envs(FIXED.iter().copied());
-    for name in PASSED_ON {
-        if let Some(value) = env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-    let error = command.exec();
-    Err(failure(&format!("execute {program}"), &error))
+    prepare(command.args(args));
+    Err(failure(&format!("execute {program}"), &command.exec()))
 }
 
 fn mounts(spec: &Spec) -> Result<()> {
@@ -252,11 +255,7 @@ pub(crate) fn tether(parent: i32, argv: &[String]) -> Result<u8> {
     if getppid().as_raw() != parent {
         return Ok(130);
     }
-    let (program, args) = argv
-        .split_first()
-        .ok_or_else(|| failure("execute", &"no command given"))?;
-    let error = Command::new(program).args(args).exec();
-    Err(failure(&format!("execute {program}"), &error))
+    execute(argv, |_| ())
 }
 
 /// A command on the host that gets SIGTERM when the lab ends, in a process group of its own.

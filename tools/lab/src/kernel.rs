@@ -18,9 +18,6 @@ use crate::paths::name;
 use crate::process::Logged;
 use crate::project::Project;
 
-const DAMAGED: &str =
-    "this is a bug of the lab or a damaged cache: `make clean-cache`, then run the same command again";
-
 /// What is known of a kernel of the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Meta {
@@ -204,7 +201,8 @@ pub(crate) fn read_meta(dir: &Path) -> Result<Meta> {
             Kind::Kernel,
             format!("cannot read {}", path.display()),
             error.to_string(),
-            DAMAGED,
+            "this is a bug of the lab or a damaged cache: `make clean-cache`, then run the same \
+             command again",
         )
     })
 }

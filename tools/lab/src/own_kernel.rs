@@ -186,7 +186,7 @@ pub(crate) fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared>
             RECIPE,
             &series.recipe(shop.arch),
             &flavour.compilation(),
-            &fragments.all(),
+            &fragments.all,
             &fragments.variant
         ])
     );
@@ -219,7 +219,7 @@ pub(crate) fn ensure(flavour: &Flavour, shop: &Workshop<'_>) -> Result<Prepared>
 
 /// The configurations of a flavour, as text.
 struct Fragments {
-    texts: Vec<String>,
+    all: String,
     variant: String,
 }
 
@@ -231,19 +231,11 @@ impl Fragments {
                 .at(&path, "read")
                 .map(|text| settings(&text))
         };
+        let names = flavour.fragments.iter().chain([&arch.name]);
         Ok(Self {
-            texts: flavour
-                .fragments
-                .iter()
-                .chain([&arch.name])
-                .map(read)
-                .collect::<Result<_>>()?,
+            all: names.map(read).collect::<Result<_>>()?,
             variant: flavour.variant.as_ref().map_or(Ok(String::new()), read)?,
         })
-    }
-
-    fn all(&self) -> String {
-        self.texts.concat()
     }
 }
 
@@ -410,7 +402,8 @@ fn build(
         complete(fragment, &dir.join("build/.config"))
     };
     if let Some(variant) = flavour.variant {
-        configure(&(fragments.all() + &fragments.variant), "kernel-config.log")?;
+        let both = fragments.all.clone() + &fragments.variant;
+        configure(&both, "kernel-config.log")?;
         step(
             &format!("building the kernel with {variant}.config (10 to 40 minutes)"),
             "kernel-build-variant.log",
@@ -422,7 +415,7 @@ fn build(
             ),
         )?;
     }
-    configure(&fragments.all(), "kernel-config.log")?;
+    configure(&fragments.all, "kernel-config.log")?;
     step(
         "building the kernel (5 to 40 minutes)",
         "kernel-build.log",

@@ -7,7 +7,6 @@ use std::io::{stdin, stdout, IsTerminal, Read};
 
 use crate::devices::DeviceOptions;
 use crate::error::{Error, Kind, Result};
-use crate::initramfs::Initramfs;
 use crate::machine::{Machine, Time};
 use crate::options::BootOptions;
 use crate::programs;
@@ -36,19 +35,24 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     for program in programs::build(&session.project, session.kernel.arch())? {
         initramfs.selftest(&program);
     }
-    match script {
-        Some(script) => piped(&session, &machine, initramfs, &script),
-        None => {
-            let machine = Machine {
-                time: Time::Wall,
-                // No messages of the boot before the prompt.
-                append: format!("quiet {}", machine.append).trim_end().to_owned(),
-                ..machine
-            };
-            let out = session.project.out("shell");
-            note("booting; `exit` ends the shell and the machine");
-            session.boot(&machine, &out).shell(initramfs)
-        }
+    let out = session.project.out("shell");
+    let Some(script) = script else {
+        let machine = Machine {
+            time: Time::Wall,
+            // No messages of the boot before the prompt.
+            append: format!("quiet {}", machine.append).trim_end().to_owned(),
+            ..machine
+        };
+        note("booting; `exit` ends the shell and the machine");
+        return session.boot(&machine, &out).shell(initramfs);
+    };
+    initramfs.bytes("job", script.as_bytes(), true);
+    let outcome = session
+        .boot(&machine, &out)
+        .run(initramfs, &mut |line| result(line))?;
+    match outcome.ended {
+        Ended::Exit(code) if outcome.splats.is_empty() => Ok(code),
+        _ => outcome.verdict().map(|()| 0),
     }
 }
 
@@ -75,22 +79,4 @@ fn script() -> Result<Option<String>> {
         )
     })?;
     Ok(Some(String::from_utf8_lossy(&text).into_owned()))
-}
-
-/// Runs a script; its output comes to stdout.
-fn piped(
-    session: &Session,
-    machine: &Machine,
-    mut initramfs: Initramfs,
-    script: &str,
-) -> Result<u8> {
-    initramfs.bytes("job", script.as_bytes(), true);
-    let out = session.project.out("shell");
-    let outcome = session
-        .boot(machine, &out)
-        .run(initramfs, &mut |line| result(line))?;
-    match outcome.ended {
-        Ended::Exit(code) if outcome.splats.is_empty() => Ok(code),
-        _ => outcome.verdict().map(|()| 0),
-    }
 }

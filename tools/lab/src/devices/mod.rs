@@ -284,12 +284,8 @@ impl Devices {
 
     /// As they were asked for.
     pub(crate) fn words(&self) -> String {
-        let words: Vec<_> = self
-            .devices
-            .iter()
-            .map(|device| device.word.as_str())
-            .collect();
-        words.join(" ")
+        let words = self.devices.iter().map(|device| device.word.as_str());
+        Vec::from_iter(words).join(" ")
     }
 
     /// This machine, with the devices.

@@ -28,6 +28,7 @@ use crate::paths::name;
 use crate::process::indent;
 use crate::programs;
 use crate::progress::{note, result, Step};
+use crate::project::Project;
 use crate::recorded::{self, COLLECT};
 use crate::session::Session;
 use crate::vm;
@@ -74,13 +75,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let mut kernels: BTreeMap<&str, Booter> = BTreeMap::new();
     let mut measured = Vec::new();
-    for (number, row) in rows.iter().enumerate() {
+    for (number, row) in (1..).zip(&rows) {
         if !kernels.contains_key(row.kernel) {
             kernels.insert(row.kernel, Booter::new(row.kernel, args)?);
         }
         let step = Step::begin(&format!(
-            "boot {} of {}: {}, {}",
-            number + 1,
+            "boot {number} of {}: {}, {}",
             rows.len(),
             row.name,
             row.kernel
@@ -99,13 +99,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     result((table::text(&measured) + &costs.join("\n")).trim_end());
     if args.document {
-        let path = kernels
-            .values()
-            .next()
-            .map(|of| of.session.project.top().join(DOCUMENT));
-        if let Some(path) = path {
-            fs::write(&path, table::document(&measured, &costs)).at(&path, "write")?;
-        }
+        let path = Project::locate()?.top().join(DOCUMENT);
+        fs::write(&path, table::document(&measured, &costs)).at(&path, "write")?;
     }
     note("recordings: out/boots/<kernel>/<boot>; probe-analyze report and what-if read each boot.txt");
     let wrong: Vec<String> = measured.iter().flat_map(Measured::wrong).collect();

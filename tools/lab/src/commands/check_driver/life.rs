@@ -126,10 +126,8 @@ impl Life {
     /// Takes up the part in which another boot of the same life has died.
     pub(crate) fn add_death(&mut self, boot: &str, mut of: Self) {
         let name = of.deaths.pop();
-        let part = of
-            .parts
-            .into_iter()
-            .find(|part| Some(&part.name) == name.as_ref());
+        let mut parts = of.parts.into_iter();
+        let part = parts.find(|part| Some(&part.name) == name.as_ref());
         self.parts.extend(part.map(|part| {
             let name = format!("{boot}_{}", part.name);
             self.deaths.push(name.clone());
@@ -145,10 +143,8 @@ impl Life {
 
     /// What was said of this, for the first time.
     pub(crate) fn first(&self, what: &str) -> Option<&str> {
-        self.said
-            .iter()
-            .find(|(key, _)| key == what)
-            .map(|(_, words)| words.as_str())
+        let mut said = self.said.iter();
+        said.find_map(|(key, words)| (key == what).then_some(words.as_str()))
     }
 }
 
