@@ -37,6 +37,10 @@ const READ: usize = 8;
 /// It may do that on another processor, and a guest of which two processors run is not saved.
 const OPTIMIZED: Duration = Duration::from_secs(1);
 
+/// After so long another processor has written the line to the console. With KASAN that takes longer
+/// than the lab takes to stop the machine.
+const WRITTEN: Duration = Duration::from_millis(50);
+
 /// How often the program counts, while the lab stops the machine: a quarter of a second on the
 /// host. It does nothing else, so that the place where it is stopped does not matter.
 const COUNTS: u32 = 4_000_000;
@@ -57,6 +61,7 @@ fn main() -> io::Result<()> {
         sleep(OPTIMIZED);
     }
     println!("lab: booted");
+    sleep(WRITTEN);
     for count in 0..COUNTS {
         black_box(count);
     }
