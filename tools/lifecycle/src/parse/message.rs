@@ -70,9 +70,9 @@ pub(super) fn read(text: &str, caller: Option<u32>) -> Result<Message<'_>, Reaso
 }
 
 /// The ends of lines in web pages, tables, and strings of programs.
-const WRAPPERS: [&str; 14] = [
+const WRAPPERS: [&str; 15] = [
     "<br>", "<br/>", "<br />", "</span>", "</div>", "</p>", "</li>", "</td>", "</tr>", "\"", "'",
-    ",", "|", "\\n",
+    "\",", "',", "|", "\\n",
 ];
 
 /// A text without such ends.
