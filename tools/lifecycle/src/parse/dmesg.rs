@@ -386,6 +386,7 @@ impl<'a> Line<'a> {
         Ok(match message::find(line) {
             Some(at) if is_of_pci(&line[..at]) => Self::Nothing,
             Some(at) => Self::Untimed(Clock::of(&line[..at])),
+            None if message::is_in_milliseconds(line) => return Err(Reason::Milliseconds),
             None if message::is_loss(line) => Self::Lost,
             None if message::is_replay(line) => Self::Again,
             None => Self::Nothing,

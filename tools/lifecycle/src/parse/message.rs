@@ -89,7 +89,7 @@ fn unwrapped(text: &str) -> &str {
 }
 
 /// Whether the line is of a kernel before 2.6.29 (`init/main.c`, do_one_initcall()).
-fn is_in_milliseconds(text: &str) -> bool {
+pub(super) fn is_in_milliseconds(text: &str) -> bool {
     text.starts_with("Calling initcall 0x")
         || text.strip_prefix("initcall ").is_some_and(|rest| {
             rest.ends_with(" msecs") && rest.contains(" returned ")

@@ -132,7 +132,9 @@ impl Scan {
     /// Refuses the boot that the line is of.
     pub(super) fn refuse(&mut self, number: usize, reason: Reason, line: &str) {
         let boot = self.boot();
-        if boot.refusal.is_none() {
+        let first = boot.refusal.as_ref().map(|refusal| &refusal.reason);
+        // Kernels that count milliseconds do not print the task, either: `calling  f+0x0/0x10`.
+        if first.is_none() || first == Some(&Reason::CutOff) && reason == Reason::Milliseconds {
             boot.refusal = Some(Refusal::of_line(number, reason, line));
         }
     }
