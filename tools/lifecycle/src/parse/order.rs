@@ -25,6 +25,8 @@ pub(super) struct Order {
     /// The last event of each init function, of those at the same time as the last of them.
     initcalls: HashMap<SmolStr, u64>,
     initcalls_at: Micros,
+    /// The init functions that lines say have been called.
+    called: HashSet<SmolStr>,
     /// The call that each task is in, if any, from the first that has been seen of it.
     calls: BTreeMap<u32, Option<(Call, SmolStr)>>,
 }
@@ -76,7 +78,16 @@ impl Order {
                     self.initcalls.clear();
                     self.initcalls_at = event.time;
                 }
-                self.initcalls.insert(function.text.clone(), hash) == Some(hash)
+                let took = match &event.what {
+                    What::Initcall(Initcall::Returned { took, .. }) => *took,
+                    _ => {
+                        self.called.insert(function.text.clone());
+                        Micros(0)
+                    }
+                };
+                // `dmesg | grep returned` has no calls between.
+                let may_be_two = took == Micros(0) && !self.called.contains(&function.text);
+                self.initcalls.insert(function.text.clone(), hash) == Some(hash) && !may_be_two
             }
             // A device whose probe is deferred at once is tried again within the same microsecond,
             // or jiffy. Two probes that take their time cannot end together: they hold its lock.
