@@ -172,6 +172,9 @@ pub enum Reason {
     /// Time runs backwards: lines have changed places, or the machine has booted again.
     #[error("out of order, or of another boot: {} s came before", .0.printk())]
     OutOfOrder(Micros),
+    /// The last line comes first, as where the journal or a web page lists the newest first.
+    #[error("the last line comes first")]
+    Backwards,
     #[error("the line is there twice")]
     Twice,
     #[error("task {0} begins a call and has not returned from another")]
@@ -308,6 +311,7 @@ impl Reason {
             }
             Self::NoTime(clock) => clock.next(),
             Self::Parts => "put them together the other way round: `cat $(ls -r dmesg-*) >FILE`",
+            Self::Backwards => "turn it round: `tac LOG >FILE`",
             Self::Milliseconds => "take the log of a kernel that prints `usecs`",
             Self::Dropped => {
                 "take the log with `dmesg >FILE` after the boot: the kernel's buffer has the lines \

@@ -284,6 +284,16 @@ impl Scan {
     }
 }
 
+/// Checks that events may follow each other, each with its line.
+fn ordered<'a>(events: impl Iterator<Item = (&'a Event, &'a u32)>) -> Result<(), Refusal> {
+    let mut order = Order::default();
+    for (event, line) in events {
+        let taken = order.take(event);
+        taken.map_err(|reason| Refusal::of_line(*line as usize, reason, ""))?;
+    }
+    Ok(())
+}
+
 impl Boot {
     /// Whether the boot has anything of ours.
     pub(super) fn is_empty(&self) -> bool {
@@ -328,13 +338,16 @@ impl Boot {
         }
         self.clock()?;
         self.without_copies();
-        let mut order = Order::default();
-        for (event, line) in self.events.iter().zip(&self.lines) {
-            order
-                .take(event)
-                .map_err(|reason| Refusal::of_line(*line as usize, reason, ""))?;
-        }
-        Ok(())
+        let events = || self.events.iter().zip(&self.lines);
+        ordered(events()).map_err(|refusal| {
+            let pairs = || self.events.windows(2).map(|two| (two[0].time, two[1].time));
+            let backwards = pairs().filter(|(one, two)| one > two).count();
+            let forwards = pairs().filter(|(one, two)| one < two).count();
+            match backwards > forwards && ordered(events().rev()).is_ok() {
+                true => Refusal::of_all(Reason::Backwards),
+                false => refusal,
+            }
+        })
     }
 
     /// Times of a calendar count from the first line; those of journald are no good.
