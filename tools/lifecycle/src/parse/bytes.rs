@@ -40,12 +40,21 @@ pub fn text(bytes: Vec<u8>) -> Result<String, Refusal> {
         Ok(text) => text,
         // A serial line may have had noise, and old programs wrote one byte a character.
         Err(error) => {
-            let text = String::from_utf8_lossy(error.as_bytes());
+            let mut text = String::new();
+            for chunk in error.as_bytes().utf8_chunks() {
+                text.push_str(chunk.valid());
+                match chunk.invalid() {
+                    [] => {}
+                    // A blank of ISO 8859-1, as in mails.
+                    [0xa0] => text.push(' '),
+                    _ => text.push('\u{fffd}'),
+                }
+            }
             let odd = text.matches('\u{fffd}').count();
             if odd * 10 > text.chars().count() {
                 return not_text("most of its bytes are no characters");
             }
-            text.into_owned()
+            text
         }
     };
     let is_odd =
@@ -363,6 +372,9 @@ mod tests {
         }
         let latin = [b"[    0.500000] name: K\xfcche\n", LINE.as_bytes()].concat();
         assert!(text(latin).unwrap().ends_with(LINE));
+        let mail = LINE.replace('\n', " x\n").replace('x', "\u{a0}");
+        let latin = mail.chars().map(|c| c as u8).collect();
+        assert_eq!(text(latin).unwrap(), LINE.replace('\n', "  \n"));
         // Lost power in the middle of a line.
         let torn = [b"[    0.5", &[0; 64][..], LINE.as_bytes()].concat();
         assert_eq!(text(torn).unwrap(), format!("[    0.5\n{LINE}"));
