@@ -5,6 +5,7 @@
 use std::io::{Cursor, Read};
 
 use super::refusal::{Reason, Refusal};
+use super::{json, recording};
 
 /// No log has more than this, and no file is to fill the memory.
 const MOST: u64 = 1 << 30;
@@ -273,12 +274,15 @@ fn utf_16(bytes: &[u8]) -> Option<String> {
 }
 
 /// Without a byte order mark, and with line feeds: a file system that lost power fills with zeros
-/// what it has not written.
+/// what it has not written. A recording is as it has been sealed.
 fn lines(text: String) -> String {
     let text = match text.strip_prefix('\u{feff}') {
         Some(text) => text.to_owned(),
         None => text,
     };
+    if text.starts_with(recording::FIRST) {
+        return text;
+    }
     if text.contains('\0') {
         let parts = text.split('\0').filter(|part| !part.is_empty());
         let mut lines = String::with_capacity(text.len());
@@ -291,29 +295,54 @@ fn lines(text: String) -> String {
         return lines;
     }
     // Of terminals that know carriage returns only, of rsyslog, and of strings of programs.
-    let is_json = text.starts_with('{') || text.starts_with("[{");
+    let is_json = json::is_json(&text) || json::is_lava(&text);
     let is_one = !text.trim_end().contains('\n') && !is_json;
     let ends = ["\r", "#012", "\\n"];
     if let Some(end) = ends.iter().find(|end| is_one && text.contains(**end)) {
         return text.replace(end, "\n");
     }
-    let mut text = text;
+    let mut text = if is_json { text } else { numbered(&text) };
     for (sign, plain) in SIGNS {
-        if text.contains(sign) {
+        // These would end a string of JSON, or damage an escape in it.
+        let is_of_json = is_json && (sign.starts_with('\\') || plain == "\"");
+        if !is_of_json && text.contains(sign) {
             text = text.replace(sign, plain);
         }
     }
     text
 }
 
-/// What word processors and web pages make of blanks and signs.
-const SIGNS: [(&str, &str); 10] = [
+/// Without the characters that a web page has by their number: `&#43;`, `&#x2B;`.
+fn numbered(text: &str) -> String {
+    let mut parts = text.split("&#");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let character = part.split_once(';').and_then(|(number, rest)| {
+            let number = match number.strip_prefix(['x', 'X']) {
+                Some(number) => u8::from_str_radix(number, 16),
+                None => number.parse(),
+            };
+            Some((char::from(number.ok().filter(u8::is_ascii)?), rest))
+        });
+        match character {
+            Some((character, rest)) => plain.extend([&character.to_string(), rest]),
+            None => plain.extend(["&#", part]),
+        }
+    }
+    plain
+}
+
+/// What word processors, web pages and Markdown make of blanks and signs.
+const SIGNS: [(&str, &str); 13] = [
     ("\u{a0}", " "),
-    ("\u{2212}", "-"),
+    ("\u{2010}", "-"),
+    ("\u{2011}", "-"),
     ("\u{2013}", "-"),
+    ("\u{2212}", "-"),
+    ("\\[", "["),
+    ("\\]", "]"),
+    ("\\_", "_"),
     ("&nbsp;", " "),
-    ("&#43;", "+"),
-    ("&#39;", "'"),
     ("&quot;", "\""),
     ("&lt;", "<"),
     ("&gt;", ">"),
@@ -383,6 +412,10 @@ mod tests {
             assert_eq!(text(one.into_bytes()).unwrap(), LINE.repeat(2));
         }
         let json = r#"{"log":"[    0.5] a\n"}"#;
+        assert_eq!(text(json.into()).unwrap(), json);
+        let sealed = format!("{} &amp;\\_SB\n", recording::FIRST);
+        assert_eq!(text(sealed.clone().into()).unwrap(), sealed);
+        let json = r#"{"MESSAGE":"\\[ &quot;&#34;"}"#;
         assert_eq!(text(json.into()).unwrap(), json);
         let page = "calling  a&#43;0x0/0x1 @ 1 =&gt; b&amp;lt;\n";
         assert_eq!(
