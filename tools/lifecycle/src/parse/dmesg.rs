@@ -233,8 +233,16 @@ fn take_one(number: usize, line: &str, records: &mut Records, scan: &mut Scan) {
         Ok(Line::Untimed(clock)) => scan.without_time(number, clock, line),
         Ok(Line::Again) => scan.again(),
         Ok(Line::Lost) => scan.refuse(number, Reason::Dropped, line),
+        Ok(Line::Nothing) if is_left_out(line) => scan.left_out(number),
         Ok(Line::Nothing) => {}
     }
+}
+
+/// Whether the line says that others have been left out, as in mails: `[...]`, `<snip>`.
+fn is_left_out(line: &str) -> bool {
+    let text = line.trim_start_matches(['>', '|', '#', ' ']).trim_end();
+    let word = text.trim_matches(|c: char| "[](){}<>-=~ ".contains(c));
+    matches!(word, "..." | "…") || word.len() < text.len() && matches!(word, "snip" | "cut")
 }
 
 /// A line without what a terminal has in it: a carriage return, and colours.

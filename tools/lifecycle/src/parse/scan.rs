@@ -67,6 +67,8 @@ pub(super) struct Boot {
     behind: Option<(usize, Refusal)>,
     /// Lines of ours that another text is in, and the first of them.
     garbled: Option<(usize, usize)>,
+    /// A line that says that others have been left out, behind an event.
+    left_out: Option<usize>,
     pub(super) notes: Vec<Note>,
     pub(super) refusal: Option<Refusal>,
 }
@@ -154,6 +156,14 @@ impl Scan {
     /// A line of ours that another text is in.
     pub(super) fn garbled(&mut self, number: usize) {
         self.boot().garbled.get_or_insert((0, number)).0 += 1;
+    }
+
+    /// The line says that others have been left out.
+    pub(super) fn left_out(&mut self, number: usize) {
+        let boot = self.boot();
+        if !boot.events.is_empty() {
+            boot.left_out.get_or_insert(number);
+        }
     }
 
     /// A line that has a time and no text of ours.
@@ -329,6 +339,9 @@ impl Boot {
         if let Some((lines, first)) = self.garbled {
             self.notes.push(Note::Garbled { lines, first });
         }
+        let last = self.lines.last().copied().unwrap_or(0) as usize;
+        let left_out = self.left_out.filter(|line| *line < last);
+        self.notes.extend(left_out.map(Note::LeftOut));
         let unknown = self.kernel.outcomes(&mut self.events);
         if unknown > 0 {
             self.notes.push(Note::UnknownOutcomes(unknown));
