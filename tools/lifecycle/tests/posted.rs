@@ -31,6 +31,25 @@ fn a_line_of_many() {
     assert_eq!(read(&(lines(20_000) + "\n")).events.len(), 20_000);
 }
 
+/// It takes a part of each call. One call that takes longer by its lines does not tell.
+#[test]
+fn a_slow_console() {
+    let notes = |calls: usize| {
+        let call = |at: usize| {
+            format!(
+                "[    {at}.000000] calling  f{at}+0x0/0x1 @ 1\n\
+                 [    {at}.010000] initcall f{at}+0x0/0x1 returned 0 after 2000 usecs\n"
+            )
+        };
+        let log = (0..calls).map(call).collect::<String>();
+        let notes: Vec<String> = read(&log).notes.iter().map(Note::to_string).collect();
+        notes.join("\n")
+    };
+    let slow = "init functions take 300.000 ms in sum by the times of their lines, and 60.000 ms";
+    assert!(notes(30).contains(slow), "{}", notes(30));
+    assert!(!notes(10).contains("init functions take"));
+}
+
 /// In a report, a probe that has failed with an errno that the log lacks has failed, and one of
 /// which nothing is known is neither bound nor running.
 #[test]

@@ -125,7 +125,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
         return Err(nothing());
     }
     check(&boot).map_err(|refusal| refusal.quoting(text))?;
-    boot.notes.extend(jumps(&boot));
+    boot.notes.extend(measures(&boot).into_iter().flatten());
     boot.notes.extend(lacks(&boot).into_iter().flatten());
     if has > 1 {
         let empty = if wanted.is_none() { has - number } else { 0 };
@@ -198,29 +198,51 @@ fn take(entry: Entry, scan: &mut Scan) {
     scan.message(given, message, &entry.text);
 }
 
-/// Init functions within which the clock of the lines may have been set. The kernel measures a call
-/// by another clock, and keeps the time at which the last call began in one variable for all tasks
-/// (`init/main.c`, `trace_initcall_finish_cb()`). Its figure is right if no call began meanwhile.
-fn jumps(boot: &Boot) -> Option<Note> {
+/// Init functions within which the clock of the lines may have been set, and whether printing the
+/// lines took much of the time. The kernel measures a call by another clock, without its lines, and
+/// keeps the time at which the last call began in one variable for all tasks (`init/main.c`,
+/// `trace_initcall_finish_cb()`). Its figure is right if no call began meanwhile.
+fn measures(boot: &Boot) -> [Option<Note>; 2] {
     const MUCH: Micros = Micros(500_000);
+    // What printing takes of a call, and of all of them: of how many calls at least.
+    const PRINTED: Micros = Micros(200);
+    const PRINTING: Micros = Micros(200_000);
+    const CALLS: usize = 20;
     let mut last = None;
-    let events = boot.events.iter().zip(&boot.lines);
-    let jumps = events.filter_map(|(event, line)| match &event.what {
-        What::Initcall(Initcall::Calling { function, .. }) => {
-            last = Some((function, event.time));
-            None
+    let (mut jumps, mut lines, mut kernel) = (Vec::new(), Micros(0), Micros(0));
+    let (mut calls, mut slow) = (0, 0);
+    for (event, line) in boot.events.iter().zip(&boot.lines) {
+        match &event.what {
+            What::Initcall(Initcall::Calling { function, .. }) => {
+                last = Some((function, event.time));
+            }
+            What::Initcall(Initcall::Returned { function, took, .. }) => {
+                let Some((_, began)) = last.take().filter(|(of, _)| *of == function) else {
+                    continue;
+                };
+                if event.time - began > *took + *took + MUCH {
+                    jumps.push(*line as usize);
+                } else {
+                    lines = lines + (event.time - began);
+                    kernel = kernel + *took;
+                    calls += 1;
+                    slow += usize::from(event.time - began > *took + PRINTED);
+                }
+            }
+            _ => {}
         }
-        What::Initcall(Initcall::Returned { function, took, .. }) => {
-            let (_, began) = last.take().filter(|(of, _)| *of == function)?;
-            (event.time - began > *took + *took + MUCH).then_some(*line as usize)
-        }
-        _ => None,
-    });
-    let lines: Vec<usize> = jumps.collect();
-    lines.first().map(|first| Note::Jumps {
-        calls: lines.len(),
-        first: *first,
-    })
+    }
+    let is_slow = calls >= CALLS
+        && slow * 2 > calls
+        && lines - kernel > PRINTING
+        && (lines - kernel).0 > kernel.0 / 4;
+    [
+        jumps.first().map(|first| Note::Jumps {
+            calls: jumps.len(),
+            first: *first,
+        }),
+        is_slow.then_some(Note::Console { lines, kernel }),
+    ]
 }
 
 /// Init functions of which a line is missing.

@@ -4,6 +4,8 @@
 
 use derive_more::Display;
 
+use crate::micros::Micros;
+
 /// One fact about a log that has been read.
 #[derive(Clone, Debug, Display, PartialEq, Eq)]
 #[allow(missing_docs)] // The text of each says what it is.
@@ -50,6 +52,12 @@ pub enum Note {
          clocks is set or stands still meanwhile"
     )]
     Jumps { calls: usize, first: usize },
+    #[display(
+        "init functions take {lines} ms in sum by the times of their lines, and {kernel} ms by the \
+         kernel's own measure: a slow console takes the rest; boot with `quiet` and without \
+         `ignore_loglevel`, and take the log with `dmesg`"
+    )]
+    Console { lines: Micros, kernel: Micros },
     #[display(
         "no line says when {calls} init functions were called, that which returns in line {first} \
          first: how long they took is by the kernel's own measure, which is wrong where modules were \
