@@ -4,6 +4,8 @@
 //!
 //! A new one is a row here and a configuration of its name in `scripts/kernel`.
 
+use crate::config::Config;
+
 /// An architecture: what the kernel, Debian, Rust and QEMU call it, and its machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arch {
@@ -49,8 +51,8 @@ pub(crate) struct Arch {
     /// byte, or word by word (of an AMD K8 before revision C, `init_amd_k8()`). That takes the host
     /// an eighth of the time; an instruction count is another one then.
     pub bytewise: &'static str,
-    /// Whether that machine takes devices while it runs.
-    pub hotplug: bool,
+    /// What a kernel must have to take devices while it runs; none if that machine does not.
+    pub hotplug: Option<&'static str>,
     /// The device of the first serial line, and of the second.
     pub serials: [&'static str; 2],
     /// More for the kernel's command line in real time.
@@ -81,7 +83,7 @@ pub(crate) const ARCHES: &[Arch] = &[
         timers: ",hpet=off",
         random: ",-rdrand,-rdseed",
         bytewise: ",-erms,-fsrm,model=4,stepping=0",
-        hotplug: true,
+        hotplug: Some("CONFIG_HOTPLUG_PCI_ACPI=y"),
         serials: ["ttyS0", "ttyS1"],
         // A busy host lets the check of the timer's interrupt time out, and the kernel panics
         // (arch/x86/kernel/apic/io_apic.c, check_timer()).
@@ -116,13 +118,18 @@ pub(crate) const ARCHES: &[Arch] = &[
         timers: "",
         random: "",
         bytewise: "",
-        hotplug: false,
+        hotplug: None,
         serials: ["ttyAMA0", "ttyAMA1"],
         wall: "",
     },
 ];
 
 impl Arch {
+    /// Whether its machine and a kernel of this configuration take devices while they run.
+    pub(crate) fn plugs(&self, config: &Config) -> bool {
+        self.hotplug.is_some_and(|needed| config.holds(needed))
+    }
+
     /// The architecture of a name, or of the kernel's `ARCH=`, for the command line.
     ///
     /// # Errors

@@ -21,7 +21,6 @@ pub(super) const BOOTS: &[Boot] = &[
     },
     Boot {
         name: "hotplug",
-        needs: Some("CONFIG_HOTPLUG_PCI_ACPI=y"),
         hotplug: true,
         ..PLAIN
     },
@@ -66,7 +65,7 @@ pub(super) struct Boot {
 impl Boot {
     /// Whether a kernel of this architecture and configuration is booted so.
     pub(super) fn is_for(&self, arch: &Arch, config: &Config) -> bool {
-        (arch.hotplug || !self.hotplug) && self.needs.is_none_or(|line| config.holds(line))
+        (arch.plugs(config) || !self.hotplug) && self.needs.is_none_or(|line| config.holds(line))
     }
 
     pub(super) fn machine(&self, machine: &Machine) -> Machine {
