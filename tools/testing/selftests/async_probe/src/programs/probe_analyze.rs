@@ -118,7 +118,8 @@ fn loss_is_an_error(_bench: &mut Bench) -> Result<(), Failure> {
     let before = tracing()?;
     let (directory, recording) = file()?;
     let command = "echo 4 >/sys/kernel/tracing/instances/life/buffer_size_kb; i=0; \
-         while [ $i -lt 300 ]; do rmmod lifecycle_no_such_module; i=$((i + 1)); done 2>/dev/null";
+         while [ $i -lt 300 ]; do echo change >/sys/devices/system/cpu/cpu0/uevent; i=$((i + 1)); \
+         done";
     expect(
         &[
             "record", "-q", "--out", &recording, "--", "sh", "-c", command,
