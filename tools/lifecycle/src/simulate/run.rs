@@ -120,8 +120,10 @@ pub(super) fn run(script: &Script, cpus: u64) -> Vec<Option<Micros>> {
         match start {
             Start::At(time) => run.wake(*time, Wake::Due(*strand)),
             Start::After(point, delay) => {
-                let starts = run.starts.entry(*point).or_default();
-                starts.push((*strand, *delay));
+                run.starts
+                    .entry(*point)
+                    .or_default()
+                    .push((*strand, *delay));
             }
         }
     }
@@ -168,8 +170,10 @@ impl Run<'_> {
             let nanoseconds = self.slowed(until.saturating_sub(self.processor));
             self.now + Micros(u64::try_from(nanoseconds.div_ceil(1000)).unwrap_or(u64::MAX))
         });
-        let Some(time) = first.into_iter().chain(computed).min() else {
-            return false;
+        let time = match (first, computed) {
+            (Some(first), Some(computed)) => first.min(computed),
+            (Some(time), None) | (None, Some(time)) => time,
+            (None, None) => return false,
         };
         // Once for all that compute.
         let strands = self.computing.len() as u128;

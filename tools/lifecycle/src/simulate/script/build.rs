@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{end_of, Choice, Script, Step, Strand};
+use super::steps::{end_of, Choice, Script, Step, Strand};
 use crate::life::{Life, Through};
 use crate::Micros;
 

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::build::{Build, Cursor};
-use super::{
+use super::steps::{
     begin_of, can_be_asynchronous, end_of, Deferred, Guess, Step, DEFAULT_DOMAIN, NOT_DONE,
 };
 use crate::errno::EPROBE_DEFER;

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::build::Build;
-use super::{DEFAULT_DOMAIN, LATENCY, QUEUED};
+use super::steps::{DEFAULT_DOMAIN, LATENCY, QUEUED};
 use crate::life::{function, Kind, Life, Span};
 use crate::Micros;
 

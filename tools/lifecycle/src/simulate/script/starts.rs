@@ -3,7 +3,7 @@
 //! What starts the strands of which the life does not show that.
 
 use super::build::{Build, Reached, Unknown};
-use super::{begin_of, end_of, Guess, Start};
+use super::steps::{begin_of, end_of, Guess, Start};
 use crate::life::{Kind, Life};
 
 impl Build<'_> {

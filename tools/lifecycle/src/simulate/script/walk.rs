@@ -4,7 +4,7 @@
 
 use super::build::{Build, Cursor, Reached, Stop, Unknown};
 use super::functions::waits_for_probes;
-use super::{
+use super::steps::{
     begin_of, can_be_asynchronous, end_of, Step, DEFAULT_DOMAIN, EXCLUSIVE, NOT_DONE, QUEUED,
     SCHEDULING,
 };
