@@ -37,8 +37,8 @@ const READ: usize = 8;
 /// It may do that on another processor, and a guest of which two processors run is not saved.
 const OPTIMIZED: Duration = Duration::from_secs(1);
 
-/// After so long another processor has written the line to the console. With KASAN that takes longer
-/// than the lab takes to stop the machine.
+/// After so long another processor has written the line to the console. With KASAN that takes
+/// longer than the lab takes to stop the machine.
 const WRITTEN: Duration = Duration::from_millis(50);
 
 /// How often the program counts, while the lab stops the machine: a quarter of a second on the

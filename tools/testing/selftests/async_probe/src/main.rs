@@ -36,10 +36,10 @@ use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 
-use bench::Bench;
-use failure::{ensure, skip, succeeds, unmet, Failure};
-use ktap::Test;
-use order::Order;
+pub(crate) use bench::Bench;
+pub(crate) use failure::{ensure, skip, succeeds, unmet, Failure};
+pub(crate) use ktap::Test;
+pub(crate) use order::Order;
 
 /// What a program does: it is a list of tests, or has a `main()` of its own.
 macro_rules! program {

@@ -141,14 +141,15 @@ static irqreturn_t wrong_count_irq(int irq, void *data)
 /* Remove frees what the handler uses, and then the handler. */
 static int wrong_counted(struct wrong *wrong)
 {
+	int *counted = kzalloc(sizeof(*counted), GFP_KERNEL);
 	int ret;
 
-	wrong->counted = kzalloc(sizeof(*wrong->counted), GFP_KERNEL);
-	if (!wrong->counted)
+	if (!counted)
 		return -ENOMEM;
-	ret = request_irq(10, wrong_count_irq, IRQF_SHARED, "wrong", wrong->counted);
+	wrong->counted = counted;
+	ret = request_irq(10, wrong_count_irq, IRQF_SHARED, "wrong", counted);
 	if (ret)
-		kfree(wrong->counted);
+		kfree(counted);
 	return ret;
 }
 
@@ -388,7 +389,7 @@ static void wrong_remove(struct platform_device *pdev)
 
 	if (wrong->queue)
 		destroy_workqueue(wrong->queue);
-	if (wrong->counted) {
+	if (is("freed_irq")) {
 		kfree(wrong->counted);
 		free_irq(10, wrong->counted);
 	}
