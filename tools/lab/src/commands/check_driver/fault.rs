@@ -261,7 +261,7 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
     for splat in of.splats {
         // What a WARNING says comes before it.
         let lines: Vec<String> = message(splat)
-            .into_iter()
+            .iter()
             .chain(splat.lines())
             .filter(|line| !is_ours(line) && line.trim_end().contains("] "))
             .map(|line| of.symbols.name(line))
@@ -371,7 +371,7 @@ fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
 }
 
 /// What a complaint means that has these words, or a function of the kernel on its stack.
-const MEANT: [(&str, &str); 4] = [
+const MEANT: [(&str, &str); 5] = [
     (
         " returned with preemption imbalance",
         "a probe or the init has returned with a spinlock held",
@@ -389,6 +389,10 @@ const MEANT: [(&str, &str); 4] = [
         " cleanup_srcu_struct+0x",
         "a callback of call_srcu() is pending, or a reader active, when the srcu_struct goes \
          (srcu_barrier())",
+    ),
+    (
+        " device driver has pending DMA allocations while released",
+        "mappings for DMA are left by a driver that is unbound (dma_unmap_*(), dma_free_*())",
     ),
 ];
 
@@ -419,13 +423,20 @@ fn source(splat: &Splat) -> Option<&str> {
     words.find(is_line).filter(|_| splat.kind == "WARNING")
 }
 
+/// A WARNING says so many lines at most.
+const SAYS: usize = 4;
+
 /// What a WARNING says, between `cut here` and its own line.
-fn message(splat: &Splat) -> Option<&String> {
-    let mut before = splat.context.iter().rev();
-    before.find(|line| **line == splat.alarm);
-    let message = before.next()?;
-    let is_cut = before.next()?.contains("[ cut here ]");
-    (is_cut && splat.kind == "WARNING").then_some(message)
+fn message(splat: &Splat) -> &[String] {
+    let own = splat.context.iter().rposition(|line| *line == splat.alarm);
+    let before = &splat.context[..own.unwrap_or(0)];
+    let cut = before
+        .iter()
+        .rposition(|line| line.contains("[ cut here ]"));
+    match cut.map(|cut| &before[cut + 1..]) {
+        Some(message) if splat.kind == "WARNING" && message.len() <= SAYS => message,
+        _ => &[],
+    }
 }
 
 /// The number of the task that has complained.
@@ -778,7 +789,8 @@ mod tests {
             watcher.line("[ 1.0] lab: begin check_driver");
             for line in lines {
                 watcher.line("[ 1.0] ------------[ cut here ]------------");
-                watcher.line("[ 1.0] it says why");
+                watcher.line("[ 1.0] it says");
+                watcher.line("[ 1.0] why");
                 watcher.line(&format!("[ 1.0] {line}"));
                 (0..60).for_each(|_| watcher.line("[ 1.0] all is well"));
             }
@@ -798,7 +810,7 @@ mod tests {
             (
                 &[WARNING, AGAIN][..],
                 1,
-                "the kernel complained: WARNING at kernel/workqueue.c:5938\n[ 1.0] it says why\n",
+                "the kernel complained: WARNING at kernel/workqueue.c:5938\n[ 1.0] it says\n[ 1.0] why\n",
                 "",
             ),
             (
