@@ -52,8 +52,8 @@ const SUMS: &str = "sums.json";
 /// So often the lab tries to take one.
 const ATTEMPTS: usize = 6;
 
-/// After so long a guest that has said [`BOOTED`] counts, for another 0.2 s.
-const COUNTING: Duration = Duration::from_millis(50);
+/// After so long a guest that has said [`BOOTED`] counts, for another 0.1 s.
+const COUNTING: Duration = Duration::from_millis(20);
 
 /// How long a guest that was restored may take to say so.
 const PATIENCE: Duration = Duration::from_secs(60);
