@@ -72,7 +72,6 @@ pub(crate) fn names(project: &Project) -> Result<Vec<String>> {
         let source = entry.at(&sources, "read the directory")?.path();
         names.push(name(&source.with_extension("")));
     }
-    names.retain(|name| name != "main");
     names.sort();
     Ok(names)
 }

@@ -255,9 +255,8 @@ impl Boot<'_> {
     fn late(&self) -> Result<Running> {
         let base = self.base()?.archive()?;
         self.write(INITRAMFS, &base)?;
-        let config = self.kernel.config()?;
-        let plugs = self.machine.plugs && self.kernel.arch().plugs(&config);
-        let has_no_more = self.machine.qemu.is_empty() || plugs;
+        let has_no_more = self.machine.qemu.is_empty()
+            || self.machine.plugs && self.kernel.arch().plugs(&self.kernel.config()?);
         if self.machine.snapshot && has_no_more {
             if let Some(running) = self.go_on(&base)? {
                 return Ok(running);

@@ -34,7 +34,6 @@ pub enum Note {
     Replayed(usize),
     #[display("the log begins within line {_0}, which is not read")]
     HeadCut(usize),
-    /// The line says that others have been left out.
     #[display("line {_0} says that lines have been left out: probes and initcalls may be missing")]
     LeftOut(usize),
     #[display("the last line has no end and may be cut off")]
