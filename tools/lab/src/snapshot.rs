@@ -52,9 +52,6 @@ const SUMS: &str = "sums.json";
 /// So often the lab tries to take one.
 const ATTEMPTS: usize = 6;
 
-/// After so long a guest that has said [`BOOTED`] counts, for another 0.1 s.
-const COUNTING: Duration = Duration::from_millis(20);
-
 /// How long a guest that was restored may take to say so.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -271,11 +268,11 @@ fn save(guest: &Bootable<'_>, initramfs: &[u8], dir: &Path) -> Result<bool> {
     let (mut qemu, mut qmp) = start(guest, dir, Start::Save, None)?;
     qmp.execute("cont", json!({}))?;
     let patience = Duration::from_secs(guest.machine.wall_deadline.into());
-    wait_for(&mut qemu, &dir.join(RESULTS), BOOTED, patience)?;
-    thread::sleep(COUNTING);
+    let counts = || noted(dir).map(|note| note >= COUNTING);
+    wait_for(&mut qemu, "the guest does not boot", counts, patience)?;
     loop {
         qmp.execute("stop", json!({}))?;
-        if has_read(dir)? {
+        if noted(dir)? == READING {
             return Ok(false);
         }
         let registers = qmp.human("info registers -a")?;
@@ -284,8 +281,8 @@ fn save(guest: &Bootable<'_>, initramfs: &[u8], dir: &Path) -> Result<bool> {
         if shown == 0 || shown == asleep + 1 {
             break;
         }
-        // Another processor does work of the kernel's, or the guest does not count yet. One that is
-        // stopped twice is microseconds off one that has booted.
+        // Another processor does work of the kernel's. A guest that is stopped twice is
+        // microseconds off one that has booted.
         if guest.machine.exact {
             return Ok(false);
         }
@@ -303,13 +300,17 @@ fn save(guest: &Bootable<'_>, initramfs: &[u8], dir: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Waits until the guest has printed a line.
-fn wait_for(qemu: &mut Guarded, results: &Path, line: &str, patience: Duration) -> Result<()> {
+/// Waits until the guest has done something.
+fn wait_for(
+    qemu: &mut Guarded,
+    otherwise: &str,
+    done: impl Fn() -> Result<bool>,
+    patience: Duration,
+) -> Result<()> {
     let began = Instant::now();
     loop {
         let ended = qemu.try_wait()?;
-        let text = fs::read_to_string(results).at(results, "read")?;
-        if text.lines().any(|text| text == line) {
+        if done()? {
             return Ok(());
         }
         let why = match ended {
@@ -323,8 +324,7 @@ fn wait_for(qemu: &mut Guarded, results: &Path, line: &str, patience: Duration) 
                 continue;
             }
         };
-        let what = format!("the guest does not say `{line}`");
-        return Err(Error::new(Kind::Vm, what, why, "add SNAPSHOT=0"));
+        return Err(Error::new(Kind::Vm, otherwise, why, "add SNAPSHOT=0"));
     }
 }
 
@@ -336,7 +336,13 @@ fn tried(guest: &Bootable<'_>, snapshot: &Snapshot) -> Result<()> {
     late(out, &[])?;
     let (mut qemu, mut qmp) = snapshot.restore(guest, out)?;
     go_on(&mut qmp)?;
-    wait_for(&mut qemu, &out.join(RESULTS), NOTHING, PATIENCE)
+    let results = out.join(RESULTS);
+    let says = || {
+        let text = fs::read_to_string(&results).at(&results, "read")?;
+        Ok(text.lines().any(|line| line == NOTHING))
+    };
+    let otherwise = format!("the guest does not say `{NOTHING}`");
+    wait_for(&mut qemu, &otherwise, says, PATIENCE)
 }
 
 /// Starts QEMU, which waits for commands.
@@ -380,18 +386,21 @@ fn migrated(qmp: &mut Qmp) -> Result<()> {
     }
 }
 
-/// What is before the archive in the memory of the device: its length, and whether the guest has
-/// read that, as the program late-initramfs notes.
+/// What is before the archive in the memory of the device: its length, and what the guest does, as
+/// the program late-initramfs notes it. What it prints comes later, as the kernel writes to the
+/// serial line when that is free.
 const HEADER: usize = 16;
-const READ: u64 = 8;
+const NOTE: u64 = 8;
+const COUNTING: u8 = 1;
+/// It reads the length: it was stopped too late.
+const READING: u8 = 2;
 
-/// Whether the guest has read the length: it was stopped too late. What it prints comes later yet,
-/// as the kernel writes to the serial line when that is free.
-fn has_read(dir: &Path) -> Result<bool> {
+/// What the guest has noted.
+fn noted(dir: &Path) -> Result<u8> {
     let path = dir.join(LATE);
     let mut note = [0];
-    let read = File::open(&path).and_then(|file| file.read_exact_at(&mut note, READ));
-    read.at(&path, "read").map(|()| note != [0])
+    let read = File::open(&path).and_then(|file| file.read_exact_at(&mut note, NOTE));
+    read.at(&path, "read").map(|()| note[0])
 }
 
 /// Writes what a run brings, with its header before it, as the memory of a device; tells whether
@@ -403,7 +412,7 @@ fn has_read(dir: &Path) -> Result<bool> {
 pub(crate) fn late(out: &Path, archive: &[u8]) -> Result<bool> {
     let path = out.join(LATE);
     let mut header = [0; HEADER];
-    header[..READ as usize].copy_from_slice(&(archive.len() as u64).to_le_bytes());
+    header[..NOTE as usize].copy_from_slice(&(archive.len() as u64).to_le_bytes());
     if (header.len() + archive.len()) as u64 > LATE_MIB << 20 {
         return Ok(false);
     }
@@ -643,10 +652,10 @@ mod tests {
         let mut start = [0; 24];
         file.read_exact(&mut start).unwrap();
         assert_eq!(&start, b"\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0archive\0");
-        assert!(!has_read(dir.path()).unwrap());
+        assert_eq!(noted(dir.path()).unwrap(), 0);
         let file = File::options().write(true).open(dir.path().join(LATE));
-        file.unwrap().write_all_at(b"\x01", READ).unwrap();
-        assert!(has_read(dir.path()).unwrap());
+        file.unwrap().write_all_at(&[READING], NOTE).unwrap();
+        assert_eq!(noted(dir.path()).unwrap(), READING);
         let much = vec![0; (LATE_MIB << 20) as usize - 15];
         assert!(!late(dir.path(), &much).unwrap());
     }

@@ -29,9 +29,11 @@ const MEMORY: [&str; 2] = [
 ];
 
 /// Before the archive is its length, in little endian, and behind that the place where this program
-/// notes that it has read the length (`snapshot.rs` of the lab).
+/// notes what it does (`snapshot.rs` of the lab).
 const HEADER: usize = 16;
-const READ: usize = 8;
+const NOTE: usize = 8;
+const COUNTING: u8 = 1;
+const READING: u8 = 2;
 
 /// After so long the kernel has optimized the kprobes (`kernel/kprobes.c`, `kprobe_optimizer()`).
 /// It may do that on another processor, and a guest of which two processors run is not saved.
@@ -41,8 +43,8 @@ const OPTIMIZED: Duration = Duration::from_secs(1);
 /// longer than the lab takes to stop the machine.
 const WRITTEN: Duration = Duration::from_millis(50);
 
-/// How often the program counts, while the lab stops the machine: 0.15 s or more on the
-/// host. It does nothing else, so that the place where it is stopped does not matter.
+/// How often the program counts, while the lab stops the machine: 0.15 s or more on the host. It
+/// does nothing else, so that the place where it is stopped does not matter.
 const COUNTS: u32 = 12_000_000;
 
 /// The type in a mode.
@@ -62,13 +64,14 @@ fn main() -> io::Result<()> {
     }
     println!("lab: booted");
     sleep(WRITTEN);
+    let memory = File::options().read(true).write(true).open(path)?;
+    let mut header = map(&memory, HEADER)?;
+    black_box(&mut header)[NOTE] = COUNTING;
     for count in 0..COUNTS {
         black_box(count);
     }
-    let memory = File::options().read(true).write(true).open(path)?;
-    let mut header = map(&memory, HEADER)?;
-    // Before it is read: a guest that is saved with the note would bring nothing.
-    black_box(&mut header)[READ] = 1;
+    // Before it is read: a guest that is saved with this note would bring nothing.
+    black_box(&mut header)[NOTE] = READING;
     let header = black_box(header);
     let length = header.first_chunk().copied().map_or(0, u64::from_le_bytes);
     if length == 0 {
