@@ -3,6 +3,8 @@
 //! A driver of the user's, taken through its life under the recorder, and judged.
 
 pub(crate) mod blocked;
+pub(crate) mod complaints;
+pub(crate) mod evidence;
 pub(crate) mod fault;
 pub(crate) mod laws;
 pub(crate) mod life;
@@ -578,7 +580,7 @@ impl Checked {
         let lines = console
             .lines()
             .skip_while(|line| !line.contains("lab: begin "))
-            .filter(|line| !fault::is_ours(line))
+            .filter(|line| !complaints::is_ours(line))
             .filter(|line| !line.contains("taint") && !line.contains("ACPI: PM: "));
         lines.map(|line| line.trim_end().to_owned()).collect()
     }

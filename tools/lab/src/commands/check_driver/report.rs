@@ -12,7 +12,8 @@ use lifecycle::parse::recording;
 use lifecycle::{errno, Event, Micros, What};
 use serde::Serialize;
 
-use super::fault::{faults, only_one, statics, Evidence, Fault};
+use super::evidence::{Evidence, Fault};
+use super::fault::{faults, only_one, statics};
 use super::laws::{judge_all, Law};
 use super::life::{negative, Driver, Life};
 use super::symbols::Symbols;
