@@ -208,7 +208,8 @@ static BEGUN: AtomicUsize = AtomicUsize::new(0);
 /// The beginning of a command that lets QEMU's devices answer at once. They do their work in QEMU's
 /// main thread, and guest time passes meanwhile, in another thread: how much, the host decides. On
 /// the processor of that other thread, and before it, the main thread takes no guest time. What a
-/// guest prints is the same each time then. The kernel of the host must allow it.
+/// guest prints is the same each time then. The kernel of the host must allow it; on one processor
+/// the main thread is mostly the first anyway, as it sleeps more.
 ///
 /// Without devices it is one run of ten that differs, when all processors of the guest are asleep
 /// and the timers of two of them expire within nanoseconds: which of the two threads finds the
@@ -217,7 +218,8 @@ fn at_once() -> impl Iterator<Item = String> {
     let processors = available_parallelism().map_or(1, usize::from);
     let one = (process::id() as usize + BEGUN.fetch_add(1, Ordering::Relaxed)) % processors;
     let script = format!(
-        "chrt --reset-on-fork --fifo --pid 1 $$ && taskset --pid --cpu-list {one} $$ >/dev/null || \
+        "taskset --pid --cpu-list {one} $$ >/dev/null\n\
+         chrt --reset-on-fork --fifo --pid 1 $$ || \
          echo 'no real-time scheduling: times may not be the same in each run' >&2\n\
          exec \"$@\""
     );

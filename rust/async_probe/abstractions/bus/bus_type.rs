@@ -71,7 +71,6 @@ pub trait Bus: Sized + 'static {
     type DeviceData: Send + Sync + 'static;
 
     /// The id of a kind of device, of which each driver has a table.
-    ///
     type DeviceId: fmt::Display + PartialEq + Sync + 'static;
 
     /// Returns the `static` of the bus, always the same.

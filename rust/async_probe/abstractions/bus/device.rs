@@ -426,8 +426,7 @@ impl<B: Bus> Shared<B> {
 /// for itself and never return.
 ///
 /// It does not wait for the function, which is code of the module that makes the registration, to
-/// return. A module that uses the domain of another waits for it before it exits
-/// ([`Domain::synchronize_full`]).
+/// return: rmmod of that module does, as for each function ([`Domain`]).
 #[must_use = "the device is unregistered at once when this is dropped"]
 pub struct AsyncRegistration<B: Bus>(Arc<Shared<B>>);
 
