@@ -9,7 +9,7 @@ use lifecycle::event::resource::{Resource, Step};
 use lifecycle::event::Call;
 use lifecycle::laws::nothing_outlives;
 use lifecycle::life::Kind;
-use lifecycle::{errno, Life, Micros};
+use lifecycle::{errno, Micros};
 
 use super::blocked::{summary, waits_for_lock};
 use super::complaints::{complaints, task};
@@ -18,7 +18,7 @@ use super::laws::Law;
 use super::life::{negative, Life as Told};
 use super::symbols::{demangled, Symbols};
 
-/// And so many of what is left, in one line.
+/// So many objects that are left behind are named.
 const FEW: usize = 4;
 
 /// A device that is announced so long before the end of its parent's probe is not ready yet.
@@ -400,7 +400,7 @@ fn early(of: &Evidence<'_>) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use lifecycle::parse::recording;
-    use lifecycle::Probing;
+    use lifecycle::{Life, Probing};
 
     use super::*;
 
