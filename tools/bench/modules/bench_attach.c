@@ -6,7 +6,7 @@
  *
  * All is over when the module is loaded, and dmesg has a line for each call
  * with the median of all devices, so that the few do not count which a timer
- * has interrupted.
+ * has interrupted. Few devices are bound several times, for the same reason.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -22,6 +22,7 @@
 
 #define CLOCK_SAMPLES	100
 #define MATCH_CALLS	10
+#define MIN_SAMPLES	100
 
 static char *parent;
 module_param(parent, charp, 0444);
@@ -41,8 +42,10 @@ MODULE_PARM_DESC(unbind_all, "Unbind all devices and do nothing else");
 
 struct devices {
 	struct device **devs;
-	u64 *samples;
+	u64 *binds;
+	u64 *unbinds;
 	unsigned int count;
+	unsigned int rounds;
 	u64 clock_ns;
 };
 
@@ -82,8 +85,10 @@ static int take_devices(struct devices *devices)
 		goto put;
 	}
 	devices->devs = kvzalloc_objs(*devices->devs, devices->count);
-	devices->samples = kvzalloc_objs(*devices->samples, devices->count);
-	if (!devices->devs || !devices->samples) {
+	devices->rounds = DIV_ROUND_UP(MIN_SAMPLES, devices->count);
+	devices->binds = kvzalloc_objs(*devices->binds, devices->count * devices->rounds);
+	devices->unbinds = kvzalloc_objs(*devices->unbinds, devices->count * devices->rounds);
+	if (!devices->devs || !devices->binds || !devices->unbinds) {
 		ret = -ENOMEM;
 		goto put;
 	}
@@ -101,7 +106,8 @@ static void put_devices(struct devices *devices)
 		while (devices->count)
 			put_device(devices->devs[--devices->count]);
 	kvfree(devices->devs);
-	kvfree(devices->samples);
+	kvfree(devices->binds);
+	kvfree(devices->unbinds);
 }
 
 static int compare(const void *a, const void *b)
@@ -111,11 +117,12 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void report(struct devices *devices, const char *call, unsigned int calls)
+static void report(struct devices *devices, const char *call, u64 *samples, unsigned int count,
+		   unsigned int calls)
 {
-	sort(devices->samples, devices->count, sizeof(u64), compare, NULL);
+	sort(samples, count, sizeof(u64), compare, NULL);
 	pr_info("call=%s driver=%s devices=%u ns=%llu\n", call, driver, devices->count,
-		div_u64(devices->samples[devices->count / 2] - devices->clock_ns, calls));
+		div_u64(samples[count / 2] - devices->clock_ns, calls));
 }
 
 /* What it costs to look at the clock. */
@@ -143,11 +150,11 @@ static void match(struct devices *devices, const struct device_driver *drv)
 		began = ktime_get_ns();
 		for (call = 0; call < MATCH_CALLS; call++)
 			dev->bus->match(dev, drv);
-		devices->samples[i] = ktime_get_ns() - began;
+		devices->binds[i] = ktime_get_ns() - began;
 	}
 }
 
-static int bind(struct devices *devices, struct device_driver *drv)
+static int bind(struct devices *devices, struct device_driver *drv, u64 *samples)
 {
 	unsigned int i;
 	u64 began;
@@ -156,14 +163,14 @@ static int bind(struct devices *devices, struct device_driver *drv)
 	for (i = 0; i < devices->count; i++) {
 		began = ktime_get_ns();
 		ret = device_driver_attach(drv, devices->devs[i]);
-		devices->samples[i] = ktime_get_ns() - began;
+		samples[i] = ktime_get_ns() - began;
 		if (ret)
 			return dev_err_probe(devices->devs[i], ret, "not bound\n");
 	}
 	return 0;
 }
 
-static void unbind(struct devices *devices)
+static void unbind(struct devices *devices, u64 *samples)
 {
 	unsigned int i;
 	u64 began;
@@ -171,7 +178,7 @@ static void unbind(struct devices *devices)
 	for (i = 0; i < devices->count; i++) {
 		began = ktime_get_ns();
 		device_release_driver(devices->devs[i]);
-		devices->samples[i] = ktime_get_ns() - began;
+		samples[i] = ktime_get_ns() - began;
 	}
 }
 
@@ -179,6 +186,7 @@ static int __init bench_attach_init(void)
 {
 	struct devices devices = {};
 	struct device_driver *drv;
+	unsigned int i, samples;
 	int ret;
 
 	if (!driver)
@@ -193,22 +201,25 @@ static int __init bench_attach_init(void)
 	}
 	calibrate(&devices);
 
-	unbind(&devices);
+	unbind(&devices, devices.unbinds);
 	if (unbind_all)
 		goto out;
 	match(&devices, drv);
-	report(&devices, "match", MATCH_CALLS);
+	report(&devices, "match", devices.binds, devices.count, MATCH_CALLS);
 
 	/* Once to no purpose, so that nothing is the first of its kind. */
-	ret = bind(&devices, drv);
+	ret = bind(&devices, drv, devices.binds);
 	if (ret)
 		goto out;
-	unbind(&devices);
-	report(&devices, "unbind", 1);
-	ret = bind(&devices, drv);
-	if (ret)
-		goto out;
-	report(&devices, "bind", 1);
+	samples = devices.rounds * devices.count;
+	for (i = 0; i < samples; i += devices.count) {
+		unbind(&devices, devices.unbinds + i);
+		ret = bind(&devices, drv, devices.binds + i);
+		if (ret)
+			goto out;
+	}
+	report(&devices, "unbind", devices.unbinds, samples, 1);
+	report(&devices, "bind", devices.binds, samples, 1);
 
 out:
 	put_devices(&devices);
