@@ -45,7 +45,8 @@ struct devices {
 	u64 *binds;
 	u64 *unbinds;
 	unsigned int count;
-	unsigned int rounds;
+	/* A multiple of the count. */
+	unsigned int samples;
 	u64 clock_ns;
 };
 
@@ -85,9 +86,9 @@ static int take_devices(struct devices *devices)
 		goto put;
 	}
 	devices->devs = kvzalloc_objs(*devices->devs, devices->count);
-	devices->rounds = DIV_ROUND_UP(MIN_SAMPLES, devices->count);
-	devices->binds = kvzalloc_objs(*devices->binds, devices->count * devices->rounds);
-	devices->unbinds = kvzalloc_objs(*devices->unbinds, devices->count * devices->rounds);
+	devices->samples = roundup(MIN_SAMPLES, devices->count);
+	devices->binds = kvzalloc_objs(*devices->binds, devices->samples);
+	devices->unbinds = kvzalloc_objs(*devices->unbinds, devices->samples);
 	if (!devices->devs || !devices->binds || !devices->unbinds) {
 		ret = -ENOMEM;
 		goto put;
@@ -186,7 +187,7 @@ static int __init bench_attach_init(void)
 {
 	struct devices devices = {};
 	struct device_driver *drv;
-	unsigned int i, samples;
+	unsigned int i;
 	int ret;
 
 	if (!driver)
@@ -211,15 +212,14 @@ static int __init bench_attach_init(void)
 	ret = bind(&devices, drv, devices.binds);
 	if (ret)
 		goto out;
-	samples = devices.rounds * devices.count;
-	for (i = 0; i < samples; i += devices.count) {
+	for (i = 0; i < devices.samples; i += devices.count) {
 		unbind(&devices, devices.unbinds + i);
 		ret = bind(&devices, drv, devices.binds + i);
 		if (ret)
 			goto out;
 	}
-	report(&devices, "unbind", devices.unbinds, samples, 1);
-	report(&devices, "bind", devices.binds, samples, 1);
+	report(&devices, "unbind", devices.unbinds, devices.samples, 1);
+	report(&devices, "bind", devices.binds, devices.samples, 1);
 
 out:
 	put_devices(&devices);

@@ -30,12 +30,11 @@ pub(crate) fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
             }
             continue;
         }
-        if let Some(source) = source(splat) {
-            if sources.contains(&source) {
-                continue;
-            }
-            sources.push(source);
+        let source = source(splat);
+        if source.is_some_and(|source| sources.contains(&source)) {
+            continue;
         }
+        sources.extend(source);
         // What a WARNING says comes before it.
         let lines: Vec<String> = message(splat)
             .iter()
@@ -43,7 +42,7 @@ pub(crate) fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
             .filter(|line| !is_ours(line) && line.trim_end().contains("] "))
             .map(|line| of.symbols.name(line))
             .collect();
-        let what = kind + &meaning(splat, &lines) + &about(of, splat, &lines);
+        let what = kind + &meaning(splat, source, &lines) + &about(of, splat, &lines);
         if !faults.iter().any(|fault| fault.what == what) {
             faults.push(Fault::new(what, seen(of, lines)));
         }
@@ -52,8 +51,8 @@ pub(crate) fn complaints(of: &Evidence<'_>) -> Vec<Fault> {
 }
 
 /// Where in the kernel a complaint comes from, and what it means.
-fn meaning(splat: &Splat, lines: &[String]) -> String {
-    let mut what = source(splat).map_or(String::new(), |source| format!(" at {source}"));
+fn meaning(splat: &Splat, source: Option<&str>, lines: &[String]) -> String {
+    let mut what = source.map_or(String::new(), |source| format!(" at {source}"));
     let meant = MEANT
         .iter()
         .find(|(words, _)| lines.iter().any(|line| line.contains(words)));
