@@ -91,9 +91,6 @@ fn links(project: &Project, file: &Path) -> Result<Vec<PathBuf>> {
     names(project)?.into_iter().map(make).collect()
 }
 
-/// The program of the base initramfs, which unpacks what a run brings.
-const LATE_INITRAMFS: &str = "late-initramfs";
-
 /// Builds the guest programs; returns them sorted by name.
 pub(crate) fn build(project: &Project, arch: &Arch) -> Result<Vec<PathBuf>> {
     let file = executable(project, arch, &[PACKAGE, PROBE_ANALYZE])?;
@@ -107,7 +104,7 @@ pub(crate) fn probe_analyze(project: &Project, arch: &Arch) -> Result<PathBuf> {
 
 /// Builds the program of the base initramfs.
 pub(crate) fn late_initramfs(project: &Project, arch: &Arch) -> Result<PathBuf> {
-    executable(project, arch, &[LATE_INITRAMFS])
+    executable(project, arch, &[late_initramfs::NAME])
 }
 
 /// Builds static programs of these packages, of the same names; returns the first.

@@ -8,6 +8,8 @@ use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
+use late_initramfs::SLOT;
+
 use crate::arch::Arch;
 use crate::environment::{Environment, IMAGE};
 use crate::error::{Error, IoContext, Kind, Result};
@@ -34,13 +36,11 @@ pub(crate) const ERRORS: &str = "qemu.log";
 /// Where QEMU sees the directory of a snapshot: a mount point that is free while a guest runs.
 pub(crate) const SNAPSHOT: &str = "/lab/kernel";
 
-/// What the run brings, in the directory of the outputs. It is the memory of a device, whose slot
-/// the program late-initramfs knows.
+/// What the run brings, in the directory of the outputs. It is the memory of a device.
 pub(crate) const LATE: &str = "late-initramfs";
 
 /// The size of that memory.
 pub(crate) const LATE_MIB: u64 = 256;
-const LATE_SLOT: &str = "1f";
 
 /// The state of the machine's devices, in that directory.
 pub(crate) const STATE: &str = "state";
@@ -259,7 +259,7 @@ fn late(start: Start) -> Option<String> {
     };
     Some(format!(
         "-object memory-backend-file,id=late,size={LATE_MIB}M,mem-path={OUT}/{LATE},share={share} \
-         -device ivshmem-plain,memdev=late,master=on,addr={LATE_SLOT}{more}"
+         -device ivshmem-plain,memdev=late,master=on,addr={SLOT}{more}"
     ))
 }
 

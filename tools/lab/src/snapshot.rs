@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use late_initramfs::{COUNTING, HEADER, NOTE, NOTHING, READING};
 use nix::errno::Errno;
 use nix::unistd::{lseek, Whence};
 use serde::{Deserialize, Serialize};
@@ -54,11 +55,6 @@ const ATTEMPTS: usize = 6;
 
 /// How long a guest that was restored may take to say so.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What the guest says when it has booted, and when nothing was brought; see the program
-/// late-initramfs.
-pub(crate) const BOOTED: &str = "lab: booted";
-const NOTHING: &str = "lab: nothing was brought";
 
 /// A snapshot.
 #[derive(Debug)]
@@ -386,20 +382,11 @@ fn migrated(qmp: &mut Qmp) -> Result<()> {
     }
 }
 
-/// What is before the archive in the memory of the device: its length, and what the guest does, as
-/// the program late-initramfs notes it. What it prints comes later, as the kernel writes to the
-/// serial line when that is free.
-const HEADER: usize = 16;
-const NOTE: u64 = 8;
-const COUNTING: u8 = 1;
-/// It reads the length: it was stopped too late.
-const READING: u8 = 2;
-
 /// What the guest has noted.
 fn noted(dir: &Path) -> Result<u8> {
     let path = dir.join(LATE);
     let mut note = [0];
-    let read = File::open(&path).and_then(|file| file.read_exact_at(&mut note, NOTE));
+    let read = File::open(&path).and_then(|file| file.read_exact_at(&mut note, NOTE as u64));
     read.at(&path, "read").map(|()| note[0])
 }
 
@@ -412,7 +399,7 @@ fn noted(dir: &Path) -> Result<u8> {
 pub(crate) fn late(out: &Path, archive: &[u8]) -> Result<bool> {
     let path = out.join(LATE);
     let mut header = [0; HEADER];
-    header[..NOTE as usize].copy_from_slice(&(archive.len() as u64).to_le_bytes());
+    header[..NOTE].copy_from_slice(&(archive.len() as u64).to_le_bytes());
     if (header.len() + archive.len()) as u64 > LATE_MIB << 20 {
         return Ok(false);
     }
@@ -654,7 +641,7 @@ mod tests {
         assert_eq!(&start, b"\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0archive\0");
         assert_eq!(noted(dir.path()).unwrap(), 0);
         let file = File::options().write(true).open(dir.path().join(LATE));
-        file.unwrap().write_all_at(&[READING], NOTE).unwrap();
+        file.unwrap().write_all_at(&[READING], NOTE as u64).unwrap();
         assert_eq!(noted(dir.path()).unwrap(), READING);
         let much = vec![0; (LATE_MIB << 20) as usize - 15];
         assert!(!late(dir.path(), &much).unwrap());

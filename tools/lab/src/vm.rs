@@ -9,6 +9,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use late_initramfs::BOOTED;
+
 use crate::base::Base;
 use crate::cache::Lock;
 use crate::console::{Splat, Watcher};
@@ -23,7 +25,7 @@ use crate::qemu::{
     file, split_devices, Bootable, Start, CONSOLE, ERRORS, INITRAMFS, KVM_NEXT, LATE, RESULTS,
 };
 use crate::qmp::{Pending, Qmp};
-use crate::snapshot::{self, Snapshot, BOOTED};
+use crate::snapshot::{self, Snapshot};
 
 /// A guest that says nothing for so long has not started under KVM.
 const KVM_SILENCE: Duration = Duration::from_secs(30);

@@ -12,28 +12,19 @@ use std::fs::{self, File, Permissions};
 use std::hint::black_box;
 use std::io;
 use std::os::unix::fs::{symlink, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
 use cpio::newc::Reader;
+use late_initramfs::{BOOTED, COUNTING, HEADER, NOTE, NOTHING, READING, SLOT};
 use memmap2::{MmapMut, MmapOptions};
 use recorder::Recorder;
 
-/// The memory of the device, whose slot QEMU is told (`qemu.rs` of the lab). The second one is
-/// there on each kernel, but arm64 reads it at aligned addresses only. The first one, which may be
-/// combined, is missing on x86 without `CONFIG_X86_PAT`.
-const MEMORY: [&str; 2] = [
-    "/sys/bus/pci/devices/0000:00:1f.0/resource2_wc",
-    "/sys/bus/pci/devices/0000:00:1f.0/resource2",
-];
-
-/// Before the archive is its length, in little endian, and behind that the place where this program
-/// notes what it does (`snapshot.rs` of the lab).
-const HEADER: usize = 16;
-const NOTE: usize = 8;
-const COUNTING: u8 = 1;
-const READING: u8 = 2;
+/// The memory of the device. The second one is there on each kernel, but arm64 reads it at aligned
+/// addresses only. The first one, which may be combined, is missing on x86 without
+/// `CONFIG_X86_PAT`.
+const MEMORY: [&str; 2] = ["resource2_wc", "resource2"];
 
 /// After so long the kernel has optimized the kprobes (`kernel/kprobes.c`, `kprobe_optimizer()`).
 /// It may do that on another processor, and a guest of which two processors run is not saved.
@@ -53,7 +44,9 @@ const DIRECTORY: u32 = 0o040_000;
 const SYMLINK: u32 = 0o120_000;
 
 fn main() -> io::Result<()> {
-    let Some(path) = MEMORY.iter().find(|path| Path::new(path).exists()) else {
+    let device = PathBuf::from(format!("/sys/bus/pci/devices/0000:00:{SLOT}.0"));
+    let mut memory = MEMORY.iter().map(|name| device.join(name));
+    let Some(path) = memory.find(|path| path.exists()) else {
         // All that the run brings was in the initramfs.
         return Ok(());
     };
@@ -62,7 +55,7 @@ fn main() -> io::Result<()> {
         let _ = Recorder::take_over(kprobes == "watches");
         sleep(OPTIMIZED);
     }
-    println!("lab: booted");
+    println!("{BOOTED}");
     sleep(WRITTEN);
     let memory = File::options().read(true).write(true).open(path)?;
     let mut header = map(&memory, HEADER)?;
@@ -70,12 +63,11 @@ fn main() -> io::Result<()> {
     for count in 0..COUNTS {
         black_box(count);
     }
-    // Before it is read: a guest that is saved with this note would bring nothing.
     black_box(&mut header)[NOTE] = READING;
     let header = black_box(header);
     let length = header.first_chunk().copied().map_or(0, u64::from_le_bytes);
     if length == 0 {
-        println!("lab: nothing was brought");
+        println!("{NOTHING}");
         return Ok(());
     }
     let length = usize::try_from(length).map_err(io::Error::other)?;
