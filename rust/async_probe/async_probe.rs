@@ -24,8 +24,9 @@
 //!
 //! A module drops a [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`] and a
 //! [`kernel::driver::Registration`] when it exits. If it has leaked one of them, or given it away,
-//! rmmod waits for the object before the module's text is freed (`text.rs`). A driver of another
-//! bus is an exception, as upstream: it must not be leaked.
+//! rmmod waits before the module's text is freed: for functions that have not ended, and for buses,
+//! their devices and their drivers that are registered (`text.rs`). A driver of another bus is an
+//! exception, as upstream: it must not be leaked.
 //!
 //! The crate is a module of its own, `async_probe.ko`. The module loader pins it while a module
 //! that uses its symbols is loaded. A module that uses generic code only, such as
@@ -95,23 +96,12 @@ impl kernel::InPlaceModule for AsyncProbe {
     }
 }
 
-#[cfg(all(CONFIG_PREEMPTION, not(CONFIG_TASKS_RCU)))]
-compile_error!("async_probe needs CONFIG_TASKS_RCU, which CONFIG_KPROBES selects");
-
 #[pinned_drop]
 impl PinnedDrop for AsyncProbe {
     fn drop(self: Pin<&mut Self>) {
         // The work that frees the last device of a bus lets the bus's module go, and with it this
         // module, before the work has returned from this module's text (`bus/device.rs`,
-        // `free_work()`). The grace period ends when every task has left that text, whether it was
-        // preempted there or not.
-        //
-        // SAFETY: Modules exit in a task, which may sleep.
-        unsafe {
-            #[cfg(CONFIG_TASKS_RCU)]
-            kernel::bindings::synchronize_rcu_tasks();
-            #[cfg(not(CONFIG_TASKS_RCU))]
-            kernel::bindings::synchronize_rcu();
-        }
+        // `free_work()`).
+        task::synchronize();
     }
 }

@@ -35,7 +35,8 @@ unsafe impl Send for Notifier {}
 unsafe impl Sync for Notifier {}
 
 impl Notifier {
-    /// Registers an entry that comes before all others of its chain.
+    /// Registers an entry that comes before all others of its chain, but those of the highest
+    /// priority that were there before it.
     ///
     /// # Safety
     ///

@@ -15,3 +15,22 @@ pub fn is_async() -> bool {
     // SAFETY: The function has no requirements.
     unsafe { crate::bindings::current_is_async() }
 }
+
+/// Waits until each task has left the text of a module that it is in now, whether it was preempted
+/// there or not.
+///
+/// # Context
+///
+/// Sleeps.
+pub(crate) fn synchronize() {
+    // SAFETY: The functions may be called where the caller may sleep.
+    unsafe {
+        #[cfg(CONFIG_TASKS_RCU)]
+        kernel::bindings::synchronize_rcu_tasks();
+        #[cfg(not(CONFIG_TASKS_RCU))]
+        kernel::bindings::synchronize_rcu();
+    }
+}
+
+#[cfg(all(CONFIG_PREEMPTION, not(CONFIG_TASKS_RCU)))]
+compile_error!("async_probe needs CONFIG_TASKS_RCU, which CONFIG_KPROBES selects");

@@ -6,7 +6,9 @@
 //! unloaded. Safe code can keep an object that needs them: it can leak the object, keep it in a
 //! `static`, or give it to another module. Each such object of this crate has a [`User`]. When the
 //! module has exited, and before its text is freed (`delete_module()`), a notifier waits until the
-//! module has no user. Likewise, a bus waits for the users that have come through its [`Door`].
+//! module has no user. The list of notifiers is locked for reading meanwhile: a task that registers
+//! a module notifier waits, too, and so does each insmod and rmmod after it. Likewise, a bus waits
+//! for the users that have come through its [`Door`].
 //!
 //! Unnecessary once upstream closes the hole for its own objects: today a module that leaks a
 //! [`kernel::driver::Registration`] leaves the driver core with callbacks that are gone.
@@ -27,7 +29,9 @@ use kernel::{
             AtomicFlag,
             Relaxed, //
         },
+        new_mutex,
         new_spinlock,
+        Mutex,
         SpinLock, //
     },
     types::Opaque, //
@@ -40,17 +44,40 @@ use super::{
         Place,
         Shared, //
     },
+    task, //
 };
 use crate::bindings as async_bindings;
+
+/// The tasks that have dropped a bus or a driver, and may not have left the text of its module yet.
+#[derive(Clone, Copy, PartialEq)]
+enum Droppers {
+    None,
+    One(usize),
+    Several,
+}
+
+impl Droppers {
+    /// Returns them and one more.
+    fn and(self, task: usize) -> Self {
+        match self {
+            Self::None => Self::One(task),
+            Self::One(first) if first == task => self,
+            _ => Self::Several,
+        }
+    }
+}
 
 /// All users, and the notifier.
 #[pin_data]
 pub(crate) struct Users {
     #[pin]
-    lock: SpinLock<()>,
+    lock: SpinLock<Droppers>,
     /// A list of [`User`]s, which the lock protects.
     #[pin]
     list: Opaque<bindings::list_head>,
+    /// Held while a task waits for `Droppers`.
+    #[pin]
+    waits: Mutex<()>,
     #[pin]
     notifier: Notifier,
 }
@@ -68,9 +95,10 @@ pub(crate) fn users() -> impl PinInit<Shared<Users>, Error> {
     Shared::new(
         &USERS,
         try_pin_init!(Users {
-            lock <- new_spinlock!(()),
+            lock <- new_spinlock!(Droppers::None),
             // SAFETY: The memory is valid for writes.
             list <- Opaque::ffi_init(|list| unsafe { bindings::INIT_LIST_HEAD(list) }),
+            waits <- new_mutex!(()),
             // It comes before notifiers that take from the module what its code needs.
             //
             // SAFETY: The functions are those of one chain, whose arguments `notify()` takes.
@@ -111,6 +139,18 @@ impl Users {
         }
         false
     }
+
+    /// Waits until each other task that has dropped a bus or a driver has left the text of its
+    /// module. Mostly that is the task which has called the exit function of the module: this one.
+    fn wait_for_droppers(&self) {
+        // A second task waits until the first has waited.
+        let _guard = self.waits.lock();
+        let droppers = core::mem::replace(&mut *self.lock.lock(), Droppers::None);
+
+        if droppers.and(task::current()) == Droppers::Several {
+            task::synchronize();
+        }
+    }
 }
 
 /// Waits until a module that has exited has no user.
@@ -146,6 +186,7 @@ unsafe extern "C" fn notify(
         || !users.find(is_its, |_| ()),
         || _ = users.find(is_its, warn),
     );
+    users.wait_for_droppers();
     0
 }
 
@@ -299,10 +340,15 @@ impl fmt::Display for User {
 impl PinnedDrop for User {
     fn drop(self: Pin<&mut Self>) {
         if let Ok(users) = USERS.get() {
-            let _guard = users.lock.lock();
+            let mut droppers = users.lock.lock();
 
             // SAFETY: By the type invariant.
             unsafe { async_bindings::async_probe_list_del(self.links.get()) };
+
+            // All else is dropped by code of `async_probe.ko`.
+            if let Object::Bus(_) | Object::Driver(_) = self.object {
+                *droppers = droppers.and(task::current());
+            }
         }
     }
 }

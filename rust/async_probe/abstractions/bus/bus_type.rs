@@ -73,7 +73,7 @@ pub trait Bus: Sized + 'static {
     /// The id of a kind of device, of which each driver has a table.
     type DeviceId: fmt::Display + PartialEq + Sync + 'static;
 
-    /// Returns the `static` of the bus, always the same.
+    /// Returns the type of the bus, always the same.
     fn bus_type() -> &'static BusType<Self>;
 
     /// Returns the id of a device.
@@ -160,7 +160,7 @@ impl UeventEnv {
     }
 }
 
-/// The `struct bus_type` of a bus, and its state: a `static`.
+/// The `struct bus_type` of a bus, and its state: mostly a `static`.
 #[repr(C)]
 pub struct BusType<B: Bus> {
     pub(super) head: BusHead<B::Data>,
@@ -170,8 +170,7 @@ pub struct BusType<B: Bus> {
     pub(super) door: Door,
     /// Drops the data of a device.
     ///
-    /// The pointer is in the `static`, so that it leads to code of the module of the `static`. A
-    /// module that makes devices may be unloaded before the last reference to them is dropped.
+    /// The pointer leads to code of the module that has called [`BusType::new()`].
     pub(super) drop_data: unsafe fn(*mut DeviceHeader),
     _bus: PhantomData<fn() -> B>,
 }

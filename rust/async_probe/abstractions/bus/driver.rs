@@ -126,11 +126,9 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             if name.is_empty() {
                 return Err(EINVAL);
             }
-            let user = User::new(
-                Object::Driver(name),
-                module.as_ptr() as usize,
-                Some(&bus.door),
-            );
+            // Not `module`, which may be any module.
+            let text = Self::probe_callback as usize;
+            let user = User::new(Object::Driver(name), text, Some(&bus.door));
             let user = KBox::pin_init(user, GFP_KERNEL)?;
 
             // SAFETY: `drv` is initialized, and no other task knows it before it is registered.

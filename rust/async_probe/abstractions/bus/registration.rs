@@ -62,19 +62,23 @@ impl<B: Bus> Registration<B> {
     where
         Error: From<E>,
     {
+        let bus = B::bus_type();
+
         try_pin_init!(&this in Self {
             data <- data,
-            _user <- User::new(Object::Bus(B::NAME), B::bus_type().as_raw() as usize, None),
+            // Not the address of the bus type, which need not be a `static`.
+            _user <- User::new(Object::Bus(B::NAME), bus.drop_data as usize, None),
             // SAFETY: `this` is valid, and `data` has just been initialized.
-            bus: Self::register(unsafe { &raw const (*this.as_ptr()).data })?,
+            bus: Self::register(bus, unsafe { &raw const (*this.as_ptr()).data })?,
             _pin: PhantomPinned,
         })
     }
 
     /// Registers the bus with `data`, which stays valid until the bus is unregistered.
-    fn register(data: *const B::Data) -> Result<&'static BusType<B>> {
-        let this = B::bus_type();
-
+    fn register(
+        this: &'static BusType<B>,
+        data: *const B::Data,
+    ) -> Result<&'static BusType<B>> {
         if B::NAME.is_empty() {
             return Err(EINVAL);
         }
@@ -84,7 +88,7 @@ impl<B: Bus> Registration<B> {
 
         this.head.data.store(data, Release);
 
-        // SAFETY: The bus type is a `static`, and it is not registered.
+        // SAFETY: The bus type lives forever, and it is not registered.
         to_result(unsafe { bindings::bus_register(this.as_raw()) })
             .inspect_err(|_| this.taken.store(false, Release))?;
 

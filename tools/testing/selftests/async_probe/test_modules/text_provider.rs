@@ -23,7 +23,8 @@ use kernel::{
     sync::{
         aref::ARef,
         global_lock,
-        Arc, //
+        Arc,
+        SetOnce, //
     },
     InPlaceModule, //
 };
@@ -48,6 +49,8 @@ global_lock! {
     unsafe(uninit) static DOMAIN: Mutex<Option<Arc<Domain>>> = None;
 }
 
+static MODULE: SetOnce<&'static ThisModule> = SetOnce::new();
+
 /// Keeps a device of another module.
 pub fn keep(dev: ARef<TextDevice>) {
     *KEPT.lock() = Some(dev);
@@ -56,6 +59,11 @@ pub fn keep(dev: ARef<TextDevice>) {
 /// Returns the domain for functions of another module.
 pub fn domain() -> Option<Arc<Domain>> {
     DOMAIN.lock().clone()
+}
+
+/// Returns this module, as which another one registers a driver.
+pub fn module() -> Option<&'static ThisModule> {
+    MODULE.copy()
 }
 
 impl bus::Bus for TextBus {
@@ -119,7 +127,9 @@ struct TextProvider {
 }
 
 impl InPlaceModule for TextProvider {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        MODULE.populate(module);
+
         // SAFETY: The module loader calls this once.
         unsafe {
             KEPT.init();

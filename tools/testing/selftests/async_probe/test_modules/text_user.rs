@@ -11,12 +11,8 @@ use async_probe::{
 use kernel::{
     device::Core,
     driver,
-    new_mutex,
     prelude::*,
-    sync::{
-        Arc,
-        Mutex, //
-    },
+    sync::SetOnce,
     time::{
         delay::fsleep,
         Delta, //
@@ -43,13 +39,16 @@ enum Scenario {
     Device,
     /// An asynchronous function, which takes 12 seconds.
     Function,
-    /// The registration of a driver, which such a function drops at its end.
+    /// The registration of a driver, which such a function drops at its end. It is registered as
+    /// one of the other module.
     Driver,
+    /// The registration of a bus on the heap, which such a function drops at its end.
+    Bus,
 }
 
 impl Choice for Scenario {
-    const CHOICES: &'static [Self] = &[Self::Device, Self::Function, Self::Driver];
-    const NAMES: &'static [&'static str] = &["device", "function", "driver"];
+    const CHOICES: &'static [Self] = &[Self::Device, Self::Function, Self::Driver, Self::Bus];
+    const NAMES: &'static [&'static str] = &["device", "function", "driver", "bus"];
 }
 
 /// A driver that matches no device.
@@ -69,7 +68,27 @@ impl bus::Driver for TextDriver {
     }
 }
 
-type Registration = Pin<KBox<driver::Registration<bus::Adapter<TextDriver>>>>;
+/// A bus without devices, on the heap.
+struct HeapBus;
+
+static HEAP_BUS: SetOnce<&'static bus::BusType<HeapBus>> = SetOnce::new();
+
+impl bus::Bus for HeapBus {
+    const NAME: &'static CStr = c"heap";
+    type Data = ();
+    type DeviceData = ();
+    type DeviceId = u32;
+
+    fn bus_type() -> &'static bus::BusType<Self> {
+        HEAP_BUS.copy().expect("init has set it")
+    }
+
+    fn id(_dev: &bus::Device<Self>) -> &u32 {
+        &0
+    }
+
+    fn closing(_data: Pin<&()>) {}
+}
 
 /// Schedules `last` to be called in 12 seconds, in the domain of the other module.
 fn schedule(last: impl FnOnce() + Send + 'static) -> Result {
@@ -86,18 +105,25 @@ fn schedule(last: impl FnOnce() + Send + 'static) -> Result {
     Ok(())
 }
 
+/// Has `object` dropped in 12 seconds.
+fn give_away<T>(object: impl PinInit<T, Error>) -> Result
+where
+    Pin<KBox<T>>: Send,
+    T: 'static,
+{
+    let object = KBox::pin_init(object, GFP_KERNEL)?;
+
+    schedule(move || drop(object))
+}
+
 /// The module.
 struct TextUser {
     _device: Option<device::Registration<TextBus>>,
-    _driver: Option<Arc<Mutex<Option<Registration>>>>,
 }
 
 impl kernel::Module for TextUser {
-    fn init(module: &'static ThisModule) -> Result<Self> {
-        let mut this = Self {
-            _device: None,
-            _driver: None,
-        };
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let mut this = Self { _device: None };
 
         match parameters::scenario.value() {
             Scenario::Device => {
@@ -109,18 +135,15 @@ impl kernel::Module for TextUser {
             }
             Scenario::Function => schedule(|| ())?,
             Scenario::Driver => {
-                let driver = KBox::pin_init(
+                let module = text_provider::module().ok_or(ENODEV)?;
+
+                give_away::<driver::Registration<bus::Adapter<TextDriver>>>(
                     driver::Registration::new(c"text_driver", module),
-                    GFP_KERNEL,
                 )?;
-                let driver = Arc::pin_init(new_mutex!(Some(driver)), GFP_KERNEL)?;
-
-                this._driver = Some(driver.clone());
-                schedule(move || {
-                    let driver = driver.lock().take();
-
-                    drop(driver);
-                })?;
+            }
+            Scenario::Bus => {
+                HEAP_BUS.populate(KBox::leak(KBox::new(bus::BusType::new(), GFP_KERNEL)?));
+                give_away(bus::Registration::<HeapBus>::new(Ok::<_, Error>(())))?;
             }
         }
         Ok(this)

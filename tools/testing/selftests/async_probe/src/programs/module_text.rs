@@ -98,6 +98,10 @@ pub(crate) fn tests() -> Vec<Test> {
             let line = "async_probe: rmmod of text_user waits: driver text_driver needs its text";
             function(bench, "driver", line)
         }),
+        Test::new("module_text: rmmod waits for a bus", |bench| {
+            let line = "async_probe: rmmod of text_user waits: bus heap needs its text";
+            function(bench, "bus", line)
+        }),
         Test::new("module_text: a bus names the device that it waits for", bus),
         Test::new(
             "module_text: a device that is unregistered names its probe",
