@@ -79,7 +79,10 @@ void async_probe_device_unlock(struct device *dev)
 	device_unlock(dev);
 }
 
-/* As __driver_probe_device() does around a probe. */
+/*
+ * As __driver_probe_device() does around a probe. Suppliers are not resumed:
+ * pm_runtime_get_suppliers() is not exported.
+ */
 void async_probe_resume_parent(struct device *dev)
 {
 	if (dev->parent)

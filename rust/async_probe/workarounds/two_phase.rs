@@ -13,7 +13,7 @@
 //! # The rest is a part of the probe
 //!
 //! As a probe does, the rest runs with the lock of the device held, and its parent is not suspended
-//! meanwhile. So all that waits for a probe of the device waits for its second phase:
+//! meanwhile. So all that takes this lock waits for the second phase:
 //!
 //! - Unbind, and with it the unloading of the driver's module, and the removal of the device
 //!   (`__device_driver_lock()`). A rest that has not begun is dropped then, and never runs.
@@ -22,7 +22,9 @@
 //!   (`power.rs`).
 //!
 //! As for a probe, the waits for the lock have no limit, and the rest cannot be cancelled: it has
-//! to limit its own waits. On a bus that locks the parent of a device, too (USB,
+//! to limit its own waits. It must not register a notifier for suspend or reboot, nor an object of
+//! which the registration does so (`watchdog_register_device()`): while such a chain is called, it
+//! is locked, and its call waits for the rest. On a bus that locks the parent of a device, too (USB,
 //! `need_parent_lock`), the rest must not take that lock. If the probe fails, or defers, after it
 //! has scheduled the rest, the rest does not run. When the rest has run, the driver core retries
 //! the probes of consumers that have deferred.
@@ -30,7 +32,8 @@
 //! # The price
 //!
 //! The device is bound before it is ready: the driver has to cope with users that come in between,
-//! and with a rest that fails.
+//! and with a rest that fails. `wait_for_device_probe()` does not wait for the rest, and suppliers
+//! of the device may be suspended meanwhile (`pm_runtime_get_suppliers()` is not exported).
 //!
 //! The driver itself is best probed synchronously, as its probes are quick: asynchronous ones would
 //! share the workqueue, of 1024 functions at once on each NUMA node, with the slow rest of other
@@ -49,7 +52,6 @@ use kernel::{
         aref::ARef,
         atomic::{
             Atomic,
-            AtomicFlag,
             Full,
             Relaxed, //
         },
@@ -255,19 +257,21 @@ impl Phase {
 /// Has the driver core retry all deferred probes, as it does when a device is bound
 /// (`driver_bound()`): binds a device that has no other purpose.
 fn retry_deferred() {
-    static PENDING: AtomicFlag = AtomicFlag::new(false);
+    static WANTED: Atomic<i32> = Atomic::new(0);
     static NUMBER: Atomic<usize> = Atomic::new(0);
 
-    // A task that has set the flag, and has not cleared it, retries later than now.
-    if PENDING.xchg(true, Full) {
+    // The task that is retrying does so once more, for all tasks that come meanwhile.
+    let mut wanted = WANTED.fetch_add(1, Full) + 1;
+    if wanted > 1 {
         return;
     }
-    PENDING.xchg(false, Full);
-
-    let number = NUMBER.fetch_add(1, Relaxed);
-    let result = CString::try_from_fmt(fmt!("async_probe.{}", number))
-        .and_then(|name| faux::Registration::new(&name, None));
-    if let Err(err) = result {
-        pr_warn!("deferred probes are not retried now: {:?}\n", err);
+    while wanted > 0 {
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let result = CString::try_from_fmt(fmt!("async_probe.{}", number))
+            .and_then(|name| faux::Registration::new(&name, None));
+        if let Err(err) = result {
+            pr_warn!("deferred probes are not retried now: {:?}\n", err);
+        }
+        wanted = WANTED.fetch_add(-wanted, Full) - wanted;
     }
 }
