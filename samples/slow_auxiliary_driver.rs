@@ -17,10 +17,6 @@ use kernel::{
     firmware::Firmware,
     pci,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
     time,
     types::CovariantForLt,
     InPlaceModule, //
@@ -30,9 +26,6 @@ const MODULE_NAME: &CStr = <LocalModule as kernel::ModuleMetadata>::NAME;
 
 /// What the auxiliary devices are called.
 const PART: &CStr = c"part";
-
-/// The number of the next part. Those of two PCI devices must differ, as they are on one bus.
-static NEXT: Atomic<u32> = Atomic::new(0);
 
 /// The driver of the PCI device, whose data is the registration of the part.
 struct WholeDriver;
@@ -54,7 +47,10 @@ impl pci::Driver for WholeDriver {
         dev: &'bound pci::Device<Core<'_>>,
         _id_info: Option<&'bound Self::IdInfo>,
     ) -> impl PinInit<Part<'bound>, Error> + 'bound {
-        let number = NEXT.fetch_add(1, Relaxed);
+        // The parts of all PCI devices are on one bus. Their numbers must differ, and must not depend
+        // on the order of the probes. The number of a PCI device is unique in its PCI domain.
+        let number = u32::from(dev.dev_id());
+
         Part::new(dev.as_ref(), PART, number, MODULE_NAME, ())
     }
 }

@@ -13,7 +13,7 @@ pub static LAW: Law = Law {
     name: "shutdown_bound",
     promise: "Power-off and reboot shut each bound device down once, after its probe. A driver that \
               has been unbound from a device is not asked to shut it down.",
-    kernel: "drivers/base/core.c: device_shutdown() waits for probes, but for those by sysfs. It \
+    kernel: "drivers/base/core.c: device_shutdown() waits for probes, but for those by `bind`. It \
              takes each device off the list of all devices, and calls the shutdown of its bus or its \
              driver with the lock of the device held, which every probe and remove holds, too.",
     mend: "Code that calls the probe, the remove or the shutdown of a driver without the driver \
