@@ -105,13 +105,16 @@ fn banner(text: &str) -> Option<&str> {
 }
 
 /// The release in other lines: the manufacturer of a root hub (`drivers/usb/core/hcd.c`), the head
-/// of an oops (`lib/dump_stack.c`).
+/// of an oops (`lib/dump_stack.c`). A gadget that is plugged in has the release of its own kernel.
 fn release(text: &str) -> Option<&str> {
-    let rest = match text.split_once("Manufacturer: Linux ") {
-        Some((_, rest)) => rest,
-        None => text.split_once(" Not tainted ")?.1,
+    let of_hub = || {
+        let (bus, rest) = text.strip_prefix("usb usb")?.split_once(": ")?;
+        digits::<u32>(bus)?;
+        rest.strip_prefix("Manufacturer: Linux ")
     };
-    rest.split_whitespace().next()
+    let is_oops = text.starts_with("CPU: ") || text.starts_with("Pid: ");
+    let of_oops = || Some(text.split_once(" Not tainted ").filter(|_| is_oops)?.1);
+    of_hub().or_else(of_oops)?.split_whitespace().next()
 }
 
 /// `nic: probe of 0000:07:00.0 failed with error -12`, as kernels printed it before they wrote
