@@ -60,12 +60,14 @@ fn find(events: &[Event]) -> Option<Contradiction> {
     events.find_map(|(at, event)| Some((at, open.take(event)?)))
 }
 
+/// By how much the times of two lines may differ from a length that the kernel measured between
+/// them: each time may have the grain of a jiffy.
+pub(super) const GRAIN: Micros = Micros(20_000);
+
 /// Something that took this long ended at this time. It began no earlier than at `since`.
 ///
-/// `took` is measured by another clock than the line's time, and both may have the grain of a
-/// jiffy.
+/// `took` is measured by another clock than the line's time.
 fn too_long(what: &str, took: Micros, since: Micros, time: Micros) -> Option<String> {
-    const GRAIN: Micros = Micros(20_000);
     let room = time - since;
     let most = Micros(room.0.saturating_add(room.0 / 10)) + GRAIN;
     (took > most).then(|| format!("{what} took {took} ms, and there were {room} ms for it"))

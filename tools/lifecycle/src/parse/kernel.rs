@@ -8,8 +8,10 @@
 
 use std::collections::HashMap;
 
+use super::consistent::GRAIN;
 use super::number::digits;
 use crate::event::{Event, Initcall, Outcome, What};
+use crate::micros::Micros;
 
 /// What tells of the kernel.
 #[derive(Debug, Default)]
@@ -18,8 +20,8 @@ pub(super) struct Kernel {
     pub(super) banner: Option<String>,
     /// The release in another line.
     pub(super) release: Option<String>,
-    /// The errno that a driver's probe failed with, by the device, until the result follows.
-    failed: HashMap<String, i32>,
+    /// When a driver's probe failed and with which errno, by the device, until the result follows.
+    failed: HashMap<String, (Micros, i32)>,
     /// The same, by the place of the event.
     errnos: HashMap<usize, i32>,
     /// There is a number that only a kernel before 5.14 prints there.
@@ -35,18 +37,19 @@ impl Kernel {
     }
 
     /// A line says that a driver's probe has failed. The result follows it.
-    pub(super) fn failed(&mut self, device: &str, errno: i32) {
-        self.failed.insert(device.to_owned(), errno);
+    pub(super) fn failed(&mut self, device: &str, time: Micros, errno: i32) {
+        self.failed.insert(device.to_owned(), (time, errno));
     }
 
     /// The event at this place.
-    pub(super) fn event(&mut self, place: usize, what: &What) {
+    pub(super) fn event(&mut self, place: usize, event: &Event) {
         let What::Initcall(Initcall::Probed {
             device,
             driver,
             ret,
+            took,
             ..
-        }) = what
+        }) = &event.what
         else {
             return;
         };
@@ -55,19 +58,26 @@ impl Kernel {
         if self.failed.is_empty() {
             return;
         }
-        if let Some(errno) = self.failed.remove(device.as_str()) {
-            self.old |= *ret == 0;
-            self.errnos.insert(place, errno);
+        if let Some((time, errno)) = self.failed.remove(device.as_str()) {
+            // A failure before this probe began is of an earlier one, whose result the log lacks.
+            if event.time - time <= *took + GRAIN {
+                self.old |= *ret == 0;
+                self.errnos.insert(place, errno);
+            }
         }
     }
 
     /// Whether the kernel is older than 5.14, if that is known.
     fn is_old(&self) -> Option<bool> {
+        let old = self.series().map(|series| series < (5, 14));
         match (self.old, self.new) {
+            // Distributions put the new driver core into old kernels, and never the old one into
+            // new kernels.
+            _ if old == Some(false) => old,
             (true, false) => Some(true),
             (false, true) => Some(false),
             (true, true) => None,
-            (false, false) => Some(self.series()? < (5, 14)),
+            (false, false) => old,
         }
     }
 

@@ -201,7 +201,9 @@ impl Scan {
         };
         match message {
             Message::Event(what) => self.event(given, what, run),
-            Message::Failed(device, errno) => boot.kernel.failed(device, errno),
+            Message::Failed(device, errno) => {
+                boot.kernel.failed(device, given.stamp.time(), errno);
+            }
             Message::Release(release) => {
                 boot.kernel
                     .release
@@ -271,7 +273,7 @@ impl Scan {
         if std::mem::take(&mut boot.again) && boot.events.last() == Some(&event) {
             return;
         }
-        boot.kernel.event(boot.events.len(), &event.what);
+        boot.kernel.event(boot.events.len(), &event);
         boot.events.push(event);
         boot.lines
             .push(u32::try_from(given.number).unwrap_or(u32::MAX));
