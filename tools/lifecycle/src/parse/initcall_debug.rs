@@ -110,8 +110,27 @@ pub(super) fn trailing(text: &str) -> Option<&str> {
 
 /// Whether the text begins as one of these lines does and is not whole.
 pub(super) fn is_cut(text: &str) -> bool {
+    // The words before a name or a number, where a line may be wrapped.
+    const HEADS: [&str; 7] = [
+        "calling",
+        "initcall",
+        "probe of",
+        "async_waiting",
+        "async_waiting @",
+        "async_continuing",
+        "async_continuing @",
+    ];
     // A mailer ends a line that goes on in the next one so (RFC 2045, quoted-printable).
     let text = text.strip_suffix('=').unwrap_or(text);
+    if HEADS.contains(&text.trim_end()) {
+        return true;
+    }
+    if let Some(text) = text.strip_prefix(CONTINUING) {
+        return is_head_of(text, "# after # usec");
+    }
+    if let Some((_, rest)) = text.strip_prefix(RUN).and_then(|of| of.split_once(" as")) {
+        return is_head_of(rest, " init process");
+    }
     let calling = text.strip_prefix(CALLING);
     let Some((name, rest)) = calling
         .map(|text| text.trim_start_matches(' '))
@@ -247,11 +266,14 @@ mod tests {
             "initcall a_init+0x0/0x10 returned -19 after 12 usecs",
             "initcall 3_work+0x0/0xf0 [m] returned 0 after 497583 usecs",
             "probe of Fixed MDIO bus.0 with driver i8042 kbd returned -517 after 7 usecs",
+            "async_continuing @ 113 after 310000 usec",
+            "Run /init as init process",
         ] {
             assert!(!is_cut(whole), "{whole}");
-            let known = whole
-                .find("+0x")
-                .map_or_else(|| whole.find(" returned ").unwrap() + 10, |at| at + 3);
+            let known = ["+0x", " returned ", "async_continuing", " as"]
+                .iter()
+                .find_map(|word| Some(whole.find(word)? + word.len()))
+                .unwrap();
             for cut in known..whole.len() {
                 let cut = &whole[..cut];
                 assert!(is_cut(cut) || parse(cut, None).is_some(), "{cut}");
