@@ -2,9 +2,6 @@
 
 //! The boots of a log, message by message.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
-
 use super::copies::Runs;
 use super::kernel::Kernel;
 use super::message::Message;
@@ -57,8 +54,9 @@ pub(super) struct Boot {
     runs: Runs,
     /// When the first line was printed.
     began: Option<Stamp>,
-    /// A console has printed the whole of the boot so far once more.
-    replayed: Option<HashSet<u64>>,
+    /// How many events are those of the boot before it, one by one, if there are no others: a
+    /// second console may be printing that boot once more.
+    replayed: Option<usize>,
     /// The console says that it prints the last line once more.
     again: bool,
     /// A line of ours without a time.
@@ -78,7 +76,6 @@ pub(super) struct Boot {
 pub(super) struct Scan {
     boots: Vec<Boot>,
     id: Option<String>,
-    hasher: RandomState,
 }
 
 impl Scan {
@@ -86,7 +83,6 @@ impl Scan {
         Self {
             boots: vec![Boot::default()],
             id: None,
-            hasher: RandomState::new(),
         }
     }
 
@@ -99,7 +95,11 @@ impl Scan {
     }
 
     /// The boots of the log, the first of which may have no beginning.
-    pub(super) fn boots(self) -> Vec<Boot> {
+    pub(super) fn boots(mut self) -> Vec<Boot> {
+        let is_replay = |boot: &Boot| boot.replayed > Some(0) && boot.refusal.is_none();
+        if self.boots.last().is_some_and(is_replay) {
+            self.replayed();
+        }
         let seen = |boot: &Boot| {
             boot.began.is_some()
                 || boot.refusal.is_some()
@@ -236,40 +236,35 @@ impl Scan {
             given.console && same && boot.began == Some(given.stamp) && boot.refusal.is_none();
         self.boots.push(Boot {
             again: false,
-            replayed: may_replay.then(HashSet::new),
+            replayed: may_replay.then_some(0),
             ..Boot::default()
         });
+    }
+
+    /// What seems to be the last boot is the one before it, printed once more.
+    fn replayed(&mut self) {
+        let first = self
+            .boots
+            .pop()
+            .and_then(|boot| boot.lines.first().copied());
+        self.note(Note::Replayed(first.unwrap_or(1) as usize));
     }
 
     fn event(&mut self, given: Given<'_>, what: What, run: u32) {
         let time = given.stamp.time();
         let event = Event { time, what };
-        // Whether the boot that seems to have begun is the last one, printed once more: then it has
-        // the same events at the same microsecond.
-        let last = self.boots.len().saturating_sub(1);
-        if time > Micros(0) && last > 0 {
-            let replayed = self.boots[last].replayed.as_ref();
-            if replayed.is_some_and(HashSet::is_empty) {
-                let known = self.boots[last - 1].events.contains(&event);
-                self.boots[last].replayed = None;
-                if known {
-                    self.boots.pop();
-                    let hasher = self.hasher.clone();
-                    let boot = self.boot();
-                    let known = boot.events.iter().map(|event| hasher.hash_one(event));
-                    boot.replayed = Some(known.collect());
-                    boot.notes.push(Note::Replayed(given.number));
+        // A console that is registered prints all that is in the buffer, from the first line on. A
+        // machine that boots again may print the first events at the same times, and not all.
+        if let [.., before, boot] = self.boots.as_mut_slice() {
+            if let Some(known) = boot.replayed {
+                let same = before.events.get(known) == Some(&event);
+                if same && known + 1 == before.events.len() {
+                    return self.replayed();
                 }
+                boot.replayed = same.then_some(known + 1);
             }
         }
-        let hasher = self.hasher.clone();
         let boot = self.boot();
-        if let Some(known) = boot.replayed.as_ref().filter(|known| !known.is_empty()) {
-            if known.contains(&hasher.hash_one(&event)) {
-                return;
-            }
-            boot.replayed = None;
-        }
         if std::mem::take(&mut boot.again) && boot.events.last() == Some(&event) {
             return;
         }
