@@ -13,6 +13,9 @@ use crate::micros::Micros;
 /// into the log (`kernel/printk/printk.c`, `vprintk_store()`), so another CPU may come between.
 pub const SKEW: Micros = Micros(100_000);
 
+/// The longest there is: 100 jiffies a second.
+const JIFFY: Micros = Micros(10_000);
+
 /// The events so far, as far as they bear on the next.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
@@ -22,10 +25,9 @@ pub(super) struct Order {
     /// The events that are not earlier than that by more than [`SKEW`].
     recent: HashSet<u64>,
     queue: VecDeque<(Micros, u64)>,
-    /// The last event of each init function, of those at the same time as the last of them.
-    initcalls: HashMap<SmolStr, u64>,
-    initcalls_at: Micros,
-    /// The init functions that lines say have been called.
+    /// The last event of each init function, and of each task that waits.
+    last: HashMap<SmolStr, u64>,
+    /// The init functions that lines say have been called, and the tasks that have begun to wait.
     called: HashSet<SmolStr>,
     /// The call that each task is in, if any, from the first that has been seen of it.
     calls: BTreeMap<u32, Option<(Call, SmolStr)>>,
@@ -68,38 +70,43 @@ impl Order {
 
     fn once(&mut self, event: &Event) -> Result<(), Reason> {
         let hash = self.hasher.hash_one(event);
-        let again = match &event.what {
-            // Different files may have init functions of one name, and the clock of an early boot
-            // stands still: called after it has returned it is another.
-            What::Initcall(
-                Initcall::Calling { function, .. } | Initcall::Returned { function, .. },
-            ) => {
-                if self.initcalls_at != event.time {
-                    self.initcalls.clear();
-                    self.initcalls_at = event.time;
-                }
-                let took = match &event.what {
-                    What::Initcall(Initcall::Returned { took, .. }) => *took,
-                    _ => {
-                        self.called.insert(function.text.clone());
-                        Micros(0)
-                    }
-                };
-                // `dmesg | grep returned` has no calls between.
-                let may_be_two = took == Micros(0) && !self.called.contains(&function.text);
-                self.initcalls.insert(function.text.clone(), hash) == Some(hash) && !may_be_two
-            }
-            // A device whose probe is deferred at once is tried again within the same microsecond,
-            // or jiffy. Two probes that take their time cannot end together: they hold its lock.
-            What::Initcall(Initcall::Probed { took, .. }) if *took == Micros(0) => false,
-            _ => {
-                self.queue.push_back((event.time, hash));
-                !self.recent.insert(hash)
-            }
-        };
-        if again {
-            return Err(Reason::Twice);
+        let may_repeat = self.may_repeat(event, hash);
+        self.queue.push_back((event.time, hash));
+        // Consoles that print block by block, and daemons that quote the log, go back in time.
+        let is_known = !self.recent.insert(hash);
+        match is_known && (event.time < self.time || !may_repeat) {
+            true => Err(Reason::Twice),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether an event that is there twice at one time may have happened twice: the clock of an
+    /// early boot stands still, and without another one it has the grain of a jiffy for good
+    /// (`kernel/time/sched_clock.c`).
+    fn may_repeat(&mut self, event: &Event, hash: u64) -> bool {
+        let What::Initcall(initcall) = &event.what else {
+            return false;
+        };
+        let (of, took) = match initcall {
+            Initcall::Calling { function, .. } => (function.text.clone(), None),
+            Initcall::Returned { function, took, .. } => (function.text.clone(), Some(*took)),
+            Initcall::Waiting { pid } => (pid.to_string().into(), None),
+            Initcall::Continuing { pid, took } => (pid.to_string().into(), Some(*took)),
+            // A device whose probe is deferred at once is tried again within the same microsecond,
+            // or jiffy. Two probes that take longer cannot end together: they hold its lock.
+            Initcall::Probed { took, .. } => {
+                let is_jiffy = event.time.0 % 1000 == 0;
+                return *took == Micros(0) || is_jiffy && *took < JIFFY;
+            }
+            _ => return false,
+        };
+        if took.is_none() {
+            self.called.insert(of.clone());
+        }
+        // `dmesg | grep returned` has no calls between.
+        let without_calls = took == Some(Micros(0)) && !self.called.contains(&of);
+        // Different files may have init functions of one name, and a task may wait again: called
+        // after it has returned it is another.
+        self.last.insert(of, hash) != Some(hash) || without_calls
     }
 }
