@@ -166,8 +166,8 @@ fn decompressed(bytes: Vec<u8>) -> Result<Vec<u8>, Reason> {
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
             ("bzip2", read(bzip2::read::MultiBzDecoder::new(from)))
         }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", zstd(&bytes)),
-        [0x04, 0x22, 0x4d, 0x18, ..] => ("lz4", lz4(&bytes)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", frames(&bytes, zstd)),
+        [0x04, 0x22, 0x4d, 0x18, ..] => ("lz4", frames(&bytes, lz4)),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => ("xz", lzma(&bytes, true)),
         [0x5d, 0, 0, _, _, ..] => ("lzma", lzma(&bytes, false)),
         _ => return Ok(bytes),
@@ -190,30 +190,39 @@ fn within(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
 }
 
 /// The decoder takes the end of the file for the end of the frame, which has a mark of its own.
-fn lz4(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let has_checksum = bytes.get(4).is_some_and(|flags| flags & 4 != 0);
-    let mark = bytes.len().checked_sub(if has_checksum { 8 } else { 4 });
-    let ended = mark.and_then(|at| bytes.get(at..at + 4)) == Some(&[0; 4]);
-    if !ended {
-        return Err("it is cut off".to_owned());
+fn lz4(from: &mut &[u8]) -> Result<Vec<u8>, String> {
+    let whole = *from;
+    let text = read(lz4_flex::frame::FrameDecoder::new(&mut *from))?;
+    let frame = &whole[..whole.len() - from.len()];
+    let has_checksum = frame.get(4).is_some_and(|flags| flags & 4 != 0);
+    let mark = frame.len().checked_sub(if has_checksum { 8 } else { 4 });
+    match mark.and_then(|at| frame.get(at..at + 4)) == Some(&[0; 4]) {
+        true => Ok(text),
+        false => Err("it is cut off".to_owned()),
     }
-    read(lz4_flex::frame::FrameDecoder::new(bytes))
+}
+
+fn zstd(from: &mut &[u8]) -> Result<Vec<u8>, String> {
+    let frame = ruzstd::decoding::StreamingDecoder::new(from);
+    read(frame.map_err(|error| error.to_string())?)
 }
 
 /// All frames of a file, one after the other.
-fn zstd(bytes: &[u8]) -> Result<Vec<u8>, String> {
+fn frames(
+    bytes: &[u8],
+    frame: fn(&mut &[u8]) -> Result<Vec<u8>, String>,
+) -> Result<Vec<u8>, String> {
     let mut from = bytes;
     let mut all = Vec::new();
     while !from.is_empty() {
-        let frame = ruzstd::decoding::StreamingDecoder::new(&mut from)
-            .map_err(|error| error.to_string())?;
-        all.extend(read(frame)?);
+        all.extend(frame(&mut from)?);
         all = within(all)?;
     }
     Ok(all)
 }
 
 fn lzma(bytes: &[u8], xz: bool) -> Result<Vec<u8>, String> {
+    use lzma_rs::error::Error;
     // With overflow checks, the decoder panics at some damaged footers (lzma-rs 0.3.0,
     // decode/xz.rs); without them it returns an error.
     let decoded = std::panic::catch_unwind(|| {
@@ -223,9 +232,13 @@ fn lzma(bytes: &[u8], xz: bool) -> Result<Vec<u8>, String> {
             true => lzma_rs::xz_decompress(&mut from, &mut into),
             false => lzma_rs::lzma_decompress(&mut from, &mut into),
         };
-        result
-            .map(|()| into.0)
-            .map_err(|error| format!("{error:?}"))
+        result.map(|()| into.0).map_err(|error| match error {
+            Error::IoError(error) | Error::HeaderTooShort(error) => error.to_string(),
+            // It knows neither all checksums and filters nor a second stream.
+            Error::XzError(what) | Error::LzmaError(what) => {
+                format!("it is damaged, or of a form that this decoder does not know ({what})")
+            }
+        })
     });
     decoded.unwrap_or_else(|_| Err("it is damaged".to_owned()))
 }
@@ -378,10 +391,20 @@ mod tests {
                 );
             }
         }
-        for name in ["gzip", "bzip2", "zstd"] {
+        for name in ["gzip", "bzip2", "zstd", "lz4"] {
             let (_, bytes) = COMPRESSED.iter().find(|(of, _)| *of == name).unwrap();
             assert_eq!(text(bytes.repeat(2)).unwrap(), LINE.repeat(2), "{name}");
+            let cut = text(bytes.repeat(2)[..bytes.len() * 2 - 9].to_vec());
+            assert!(cut.is_err(), "{name}: {cut:?}");
         }
+        let (_, xz) = COMPRESSED[1];
+        let two = text(xz.repeat(2)).unwrap_err();
+        assert!(
+            two.to_string()
+                .contains("a form that this decoder does not know"),
+            "{two}"
+        );
+        assert!(two.next().contains("`xz -dc FILE >LOG`"), "{two}");
     }
 
     #[test]

@@ -46,6 +46,10 @@ impl Refusal {
             (Reason::Behind(suffix), _) => {
                 format!("take it off: `sed 's/{}$//' LOG >FILE`", pattern(suffix))
             }
+            // Each of these programs has these options.
+            (Reason::Compressed(name, _), _) => {
+                format!("decompress it, and name what comes out: `{name} -dc FILE >LOG`")
+            }
             (Reason::OutOfOrder(_), Some(line)) => format!(
                 "if the machine has booted again there, cut off what is before: `sed -n '{line},$p' \
                  LOG >FILE`; else take the log again, whole: `dmesg >FILE`"
@@ -305,7 +309,6 @@ impl Reason {
             }
             Self::NoSuchBoot { .. } => "give `--boot` a number from 1 to that",
             Self::NotText(_) => "name a file of text: `dmesg >FILE`",
-            Self::Compressed(..) => "decompress it and name what comes out",
             Self::Json(_) => {
                 "take the log again, whole: `dmesg --json >FILE`, or `journalctl -k -b -o json >FILE`"
             }
