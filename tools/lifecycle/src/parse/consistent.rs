@@ -37,7 +37,11 @@ pub(super) fn check(events: &[Event]) -> Result<(), Reason> {
 /// What is under way.
 #[derive(Default)]
 struct Open<'a> {
-    functions: HashMap<&'a Symbol, Micros>,
+    /// When each init function was called, and by which task.
+    functions: HashMap<&'a Symbol, (Micros, u32)>,
+    /// Since when each task has had no more time than its init functions took, and how long these
+    /// took in sum.
+    busy: HashMap<u32, (Micros, Micros)>,
     works: HashMap<u64, Micros>,
     waits: HashMap<u32, Micros>,
     devices: HashMap<(&'a SmolStr, &'a SmolStr), Device>,
@@ -149,14 +153,24 @@ impl<'a> Open<'a> {
 
     fn initcall(&mut self, initcall: &'a Initcall, time: Micros) -> Option<String> {
         match initcall {
-            Initcall::Calling { function, .. } => {
+            Initcall::Calling { function, pid } => {
                 // Modules that are loaded at once may have init functions of one name.
-                self.functions.entry(function).or_insert(time);
+                self.functions.entry(function).or_insert((time, *pid));
+                let busy = self.busy.entry(*pid).or_insert((time, Micros(0)));
+                if busy.1 <= time - busy.0 {
+                    *busy = (time, Micros(0));
+                }
                 None
             }
             Initcall::Returned { function, took, .. } => {
-                let began = self.functions.remove(function).unwrap_or_default();
+                let Some((began, pid)) = self.functions.remove(function) else {
+                    return too_long("the initcall", *took, Micros(0), time);
+                };
+                // A task is in one at a time.
+                let (since, sum) = self.busy.get_mut(&pid)?;
+                *sum = *sum + *took;
                 too_long("the initcall", *took, began, time)
+                    .or_else(|| too_long("the initcalls of a task", *sum, *since, time))
             }
             Initcall::WorkBegan { cookie, .. } => {
                 self.works.insert(*cookie, time);
