@@ -2,6 +2,7 @@
 
 //! Why a log is refused.
 
+use super::prefix;
 use crate::event::Point;
 use crate::micros::Micros;
 
@@ -40,7 +41,8 @@ impl Refusal {
     pub fn next(&self) -> String {
         match (&self.reason, self.line) {
             (Reason::Between(prefix), _) => format!(
-                r"take it off: `sed 's/\(\[ *[0-9]*\.[0-9]*\] *\){}/\1/' LOG >FILE`",
+                r"take it off: `sed 's/\(\[ *[0-9]*\.[0-9]*[^]]*\]{} *\){}/\1/' LOG >FILE`",
+                columns(&self.text),
                 pattern(prefix)
             ),
             (Reason::Behind(suffix), _) => {
@@ -94,6 +96,25 @@ fn pattern(text: &str) -> String {
         }
     }
     pattern
+}
+
+/// The columns between the time and the text of a line, as such a pattern: in brackets may be the
+/// name of a task, which other lines have others of.
+fn columns(line: &str) -> String {
+    let line = prefix::lines(line).next();
+    let columns = line.map_or("", |line| &line.rest[..line.rest.len() - line.text.len()]);
+    let mut of = String::new();
+    for part in columns.split_inclusive(']') {
+        let (before, bracket) = match part.split_once('[') {
+            Some((before, _)) => (before, r" *\[[^]]*\]"),
+            None => (part, ""),
+        };
+        for word in before.split_whitespace() {
+            of.extend([" *", &pattern(word)]);
+        }
+        of.push_str(bracket);
+    }
+    of
 }
 
 /// How much of a line is quoted.
