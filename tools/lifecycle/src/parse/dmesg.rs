@@ -353,6 +353,9 @@ impl<'a> Line<'a> {
         let mut first = None;
         let mut garbled = false;
         for line in prefix::lines(line) {
+            if !message::counts(prefix::is_kernel(line.before), line.text) {
+                return Ok(Self::Other(line));
+            }
             if first.is_none() && !line.before.is_empty() && message::is_loss(line.before) {
                 return Ok(Self::Lost);
             }
@@ -383,6 +386,10 @@ impl<'a> Line<'a> {
             );
         }
         if let Some((time, caller, text)) = prefix::iso(line) {
+            let before = line.split(|c: char| c.is_ascii_digit()).next();
+            if !message::counts(prefix::is_kernel(before.unwrap_or_default()), text) {
+                return Ok(Self::Nothing);
+            }
             return Ok(Self::Message {
                 stamp: Stamp::Calendar(time),
                 console: false,

@@ -32,7 +32,10 @@ impl Entry {
     /// The entry that has these fields, and begins in this line.
     pub(super) fn of(line: usize, field: impl Fn(&str) -> Option<String>) -> Self {
         let is_kernel = match field("_TRANSPORT") {
-            Some(transport) => transport == "kernel",
+            // The kernel's buffer has what others write to /dev/kmsg, too.
+            Some(transport) => {
+                transport == "kernel" && field("SYSLOG_FACILITY").is_none_or(|of| of == "0")
+            }
             // Without the field, as `--output-fields` may have left it out.
             None => field("SYSLOG_IDENTIFIER").is_none_or(|of| of == "kernel"),
         };

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Deserializer, Value};
 
 use super::journal::Entry;
+use super::message::counts;
 use super::number::seconds;
 use super::prefix;
 use super::refusal::{Clock, Reason, Refusal};
@@ -146,7 +147,7 @@ fn items(value: &Value, line: usize, take: &mut dyn FnMut(Item<'_>)) {
 
 /// A message of `dmesg --json`.
 fn dmesg(message: &Value, line: usize) -> Entry {
-    let text = message["msg"].as_str().unwrap_or_default();
+    let text = message["msg"].as_str();
     let time = match &message["time"] {
         // Six decimals, and fewer digits in all than a double has.
         Value::Number(number) => number.as_f64().and_then(from_seconds).ok_or(Clock::None),
@@ -157,13 +158,17 @@ fn dmesg(message: &Value, line: usize) -> Entry {
         _ => Err(Clock::None),
     };
     let caller = message["caller"].as_str().and_then(prefix::task);
+    let is_kernel = message["fac"].as_str().is_none_or(|of| of == "kern");
     Entry {
         line,
         boot: None,
         iso: message["time"].is_string(),
         time,
         caller,
-        text: text.to_owned(),
+        text: text
+            .filter(|text| counts(is_kernel, text))
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! The records of `/dev/kmsg` (`Documentation/ABI/testing/dev-kmsg`), and of netconsole's extended
 //! form (`Documentation/networking/netconsole.rst`).
 
+use super::message::counts;
 use super::number::{number, since_boot};
 use super::prefix::task;
 use super::refusal::Reason;
@@ -16,6 +17,8 @@ pub(super) struct Record<'a> {
     caller: Option<u32>,
     /// Where the text belongs in that of the whole record, and how long that is.
     fragment: Option<(usize, usize)>,
+    /// The priority is the facility times eight and the level, and the kernel's facility is 0.
+    is_kernel: bool,
     text: &'a str,
 }
 
@@ -31,12 +34,13 @@ impl<'a> Record<'a> {
         if fields.peek()?.contains('.') {
             fields.next();
         }
-        number::<u32>(fields.next()?)?;
+        let priority: u32 = number(fields.next()?)?;
         let mut record = Self {
             number: number(fields.next()?)?,
             time: since_boot(Micros(number(fields.next()?)?))?,
             caller: None,
             fragment: None,
+            is_kernel: priority < 8,
             text,
         };
         let _flags = fields.next()?;
@@ -73,7 +77,7 @@ impl Records {
         self.next.is_some()
     }
 
-    /// Takes the next record, and returns its message if it is whole.
+    /// Takes the next record, and returns its message if it is whole and counts.
     pub(super) fn take(&mut self, record: &Record<'_>) -> Result<Option<Message>, Reason> {
         let banner = record.text.starts_with("Linux version ");
         let goes_on = record.fragment.is_some_and(|(at, _)| at > 0);
@@ -107,7 +111,7 @@ impl Records {
                 unescape(&std::mem::take(&mut self.begun))
             }
         };
-        Ok(Some(Message {
+        Ok(counts(record.is_kernel, &text).then_some(Message {
             time: record.time,
             caller: record.caller,
             text,

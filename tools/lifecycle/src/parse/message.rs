@@ -69,6 +69,12 @@ pub(super) fn read(text: &str, caller: Option<u32>) -> Result<Message<'_>, Reaso
         .unwrap_or(Message::Other))
 }
 
+/// Whether a message counts. Others than the kernel may write anything into its buffer, and of that
+/// only their own events count.
+pub(super) fn counts(is_kernel: bool, text: &str) -> bool {
+    is_kernel || text.starts_with(USER_PREFIX)
+}
+
 /// The ends of lines in web pages, tables, and strings of programs.
 const WRAPPERS: [&str; 15] = [
     "<br>", "<br/>", "<br />", "</span>", "</div>", "</p>", "</li>", "</td>", "</tr>", "\"", "'",

@@ -95,6 +95,22 @@ pub(super) fn iso(line: &str) -> Option<(Micros, Option<u32>, &str)> {
     Some((Micros(u64::try_from(micros).ok()?), caller, text))
 }
 
+/// Whether the facility before the time, if it is there, is the kernel's: `kern  :info  : ` of
+/// `dmesg --decode`, `<6>` of `dmesg --raw` and of consoles that print as syslog does.
+pub(super) fn is_kernel(before: &str) -> bool {
+    const LEVELS: &str = " emerg alert crit err warn notice info debug ";
+    const OTHERS: &str = " user mail daemon auth syslog lpr news uucp cron authpriv ftp local ";
+    let is_of = |words: &str, word: &str| words.contains(&format!(" {} ", word.trim()));
+    let before = before.trim();
+    let priority = || digits::<u32>(before.strip_prefix('<')?.strip_suffix('>')?);
+    let decoded = || before.strip_suffix(':')?.split_once(':');
+    let is_others = |(facility, level): (&str, &str)| {
+        let facility = facility.trim_end_matches(|c: char| c.is_ascii_digit());
+        is_of(LEVELS, level) && is_of(OTHERS, facility)
+    };
+    priority().is_none_or(|of| of < 8) && !decoded().is_some_and(is_others)
+}
+
 /// The text of a line of the console or of `dmesg`, without what is before it.
 pub fn message(line: &str) -> Option<&str> {
     Some(lines(line).next()?.text)
