@@ -31,6 +31,14 @@ fn a_line_of_many() {
     assert_eq!(read(&(lines(20_000) + "\n")).events.len(), 20_000);
 }
 
+/// Times that are not closed, as where a terminal has left the ends of lines out.
+#[test]
+fn a_line_of_brackets() {
+    let log =
+        "[    1.000000 ".repeat(200_000) + "\n[    2.000000] probe of d returned 0 after 1 usecs\n";
+    assert_eq!(read(&log).events.len(), 1);
+}
+
 /// It takes a part of each call. One call that takes longer by its lines does not tell.
 #[test]
 fn a_slow_console() {

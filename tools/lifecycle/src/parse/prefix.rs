@@ -134,7 +134,10 @@ fn bracket(opened: &str) -> Option<(Micros, &str)> {
     if let Some(rest) = rest.strip_prefix("s]") {
         return Some((time, rest));
     }
-    let (column, rest) = rest.split_once(']')?;
+    // No column is longer, and a line may have many brackets that are not closed.
+    const LONGEST: usize = 64;
+    let end = rest.bytes().take(LONGEST).position(|byte| byte == b']')?;
+    let (column, rest) = (&rest[..end], &rest[end + 1..]);
     let is_delta = || {
         let delta = column.trim_start_matches(' ').strip_prefix('<')?;
         let delta = delta.trim_end_matches(' ').strip_suffix('>')?;
