@@ -20,28 +20,31 @@ pub(crate) struct Halves {
 pub(crate) fn halves(events: &[Event]) -> Halves {
     let mut halves = Halves::default();
     // What each task is in, and where it was called.
-    let mut open: HashMap<u32, (&Symbol, usize)> = HashMap::new();
+    let mut open: HashMap<u32, usize> = HashMap::new();
+    // The calls of each function, with those that their tasks have left.
+    let mut called: HashMap<&Symbol, Vec<(u32, usize)>> = HashMap::new();
     for (at, event) in events.iter().enumerate() {
         let What::Initcall(initcall) = &event.what else {
             continue;
         };
         let left = match initcall {
-            Initcall::Calling { function, pid } => open.insert(*pid, (function, at)),
+            Initcall::Calling { function, pid } => {
+                called.entry(function).or_default().push((*pid, at));
+                open.insert(*pid, at)
+            }
             Initcall::RunInit { .. } => open.remove(&1),
             Initcall::Returned { function, .. } => {
-                let of_function = open.iter().filter(|(_, (of, _))| *of == function);
-                let last = of_function.max_by_key(|(_, (_, called))| *called);
-                match last.map(|(pid, _)| *pid) {
-                    Some(pid) => _ = open.remove(&pid),
+                let calls = called.entry(function).or_default();
+                let mut last = std::iter::from_fn(|| calls.pop());
+                match last.find(|(pid, called)| open.get(pid) == Some(called)) {
+                    Some((pid, _)) => _ = open.remove(&pid),
                     None => halves.uncalled.push(at),
                 }
                 continue;
             }
             _ => continue,
         };
-        halves
-            .unreturned
-            .extend(left.map(|(_, called)| (at, called)));
+        halves.unreturned.extend(left.map(|called| (at, called)));
     }
     halves
 }

@@ -263,10 +263,14 @@ fn large_lives() {
         (of, 1) => format!("probe of d.{of} with driver d returned 0 after 9 usecs"),
         (of, _) => format!("initcall f{of}+0x0/0x10 returned 0 after 20 usecs"),
     });
-    let logs: [(&str, String); 3] = [
+    let call = |at| format!("calling  g{at}+0x0/0x10 @ {}", at + 9);
+    let returned = |at| format!("initcall h{at}+0x0/0x10 returned 0 after 0 usecs");
+    let mut tasks = each(call).chain(each(probe)).chain(each(returned));
+    let logs: [(&str, String); 4] = [
         ("calls", log(&mut calls)),
         ("works", log(&mut works)),
         ("initcalls", log(&mut initcalls)),
+        ("tasks", log(&mut tasks)),
     ];
     for (name, log) in logs {
         let summary = summary(name, &log);
