@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::build::Builder;
 use super::model::Kind;
+use super::waits::SOON;
 use crate::event::halves::halves;
 use crate::event::{Initcall, Symbol};
 use crate::{Micros, What};
@@ -28,8 +29,9 @@ struct Open<'a> {
     probes: BTreeMap<(Micros, usize), u32>,
     /// Waits, by task.
     waiting: HashMap<u32, usize>,
-    /// The init of a module, by task, that may have to wait: where it began, and its result.
-    loaded: HashMap<u32, (&'a str, usize, i32)>,
+    /// The init of a module, by task, that may have to wait: where it began and returned, and its
+    /// result.
+    loaded: HashMap<u32, (&'a str, [usize; 2], i32)>,
     /// Where the kernel's last initcall returned, and by which task.
     returned: Option<(u32, usize)>,
     /// Whether the log tells of async work at all.
@@ -82,7 +84,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 initcall_span(builder, pid, function, began, Some(at), Some(*ret));
                 match &function.module {
                     Some(module) => {
-                        open.loaded.insert(pid, (module, began, *ret));
+                        open.loaded.insert(pid, (module, [began, at], *ret));
                     }
                     None => open.returned = Some((pid, at)),
                 }
@@ -211,7 +213,9 @@ fn flush_span(
     began: usize,
     ended: Option<usize>,
 ) {
-    if let Some((module, init, ret)) = open.loaded.remove(&pid) {
+    let loaded = open.loaded.remove(&pid);
+    let at_once = |returned: usize| builder.time(began) - builder.time(returned) <= SOON;
+    if let Some((module, [init, _], ret)) = loaded.filter(|(_, [_, ret], _)| at_once(*ret)) {
         let span = task_span(builder, Kind::Init, module, pid, init, ended);
         builder.life.spans[span].ret = Some(ret);
     }

@@ -15,7 +15,7 @@ use crate::Micros;
 
 /// A call that waited returns this soon after what it waited for: there is the rest of the call,
 /// and the time that the kernel takes to wake its task.
-const SOON: Micros = Micros(20_000);
+pub(super) const SOON: Micros = Micros(20_000);
 
 /// Finds all waits.
 pub(super) fn waits(life: &Life) -> Vec<Wait> {

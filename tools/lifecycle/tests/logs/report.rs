@@ -31,6 +31,22 @@ fn as_they_were() {
     }
 }
 
+/// A report says what a log proves, and no more.
+#[test]
+fn proved() {
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut wrong = Vec::new();
+    for case in include_str!("proved.txt").split("\n== ").skip(1) {
+        let (title, lines) = case.split_once('\n').unwrap();
+        let words = lines.lines().filter_map(|line| line.strip_prefix("> "));
+        let log = lines.split("> ").next().unwrap();
+        let report = plain(&report(&summary("log", log), Detail::Folded));
+        let missing = words.filter(|words| !report.contains(*words));
+        wrong.extend(missing.map(|words| format!("{title} No `{words}` in: {report}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// What the documentation shows is a report.
 #[test]
 fn documented() {
