@@ -54,7 +54,7 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
         .max_by_key(|(until_bound, wave)| (*until_bound, wave.begin));
     let took = call.map_or(Micros(0), |call| call.took);
     let mut walk = Walk::new(life);
-    if let Some((task, begin, end)) = boot(life).filter(|(_, begin, end)| *end - *begin > took) {
+    if let Some((task, begin, [_, end])) = boot(life).filter(|boot| boot.2[0] - boot.1 > took) {
         return Some(walk.of_tasks("the boot".to_owned(), &[task], begin, end));
     }
     if let Some((_, wave)) = wave.filter(|(until_bound, _)| *until_bound > took) {
@@ -161,20 +161,20 @@ fn tasks(life: &Life, call: usize) -> Vec<usize> {
     tasks.into_iter().collect()
 }
 
-/// The boot of the kernel: its initcalls, all by one task, and what it does until it runs init, if
-/// it waits then.
-fn boot(life: &Life) -> Option<(usize, Micros, Micros)> {
+/// The boot of the kernel, all by one task: when its first initcall began, when its last returned,
+/// or if it waits then when it ran init, and when it ended.
+fn boot(life: &Life) -> Option<(usize, Micros, [Micros; 2])> {
     let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
     let mut of_boot = life
         .spans_of(Kind::Initcall)
         .filter(|span| life.spans[*span].task == Some(task));
     let first = of_boot.next()?;
-    let waits = |span: &usize| life.waits.iter().any(|wait| wait.span == *span);
-    let last = match life.spans_of(Kind::Boot).find(waits) {
-        Some(boot) => boot,
-        None => of_boot.last()?,
+    let ends = match life.spans_of(Kind::Boot).next() {
+        Some(boot) if life.waits.iter().any(|wait| wait.span == boot) => [life.end_of(boot); 2],
+        Some(boot) => [life.spans[boot].begin, life.end_of(boot)],
+        None => [life.end_of(of_boot.last().unwrap_or(first)); 2],
     };
-    Some((task, life.spans[first].begin, life.end_of(last)))
+    Some((task, life.spans[first].begin, ends))
 }
 
 /// What was found to have come last.
@@ -274,8 +274,16 @@ impl<'t> Walk<'t> {
             until = match last {
                 Last::Span(span) => {
                     let begin = self.life.spans[span].begin;
-                    self.step(self.name(span), begin, ended, Some(span));
-                    begin
+                    let name = self.name(span);
+                    if let Some((woken, _)) = self.woken(tasks, begin, ended) {
+                        // What it waited for is a step, and what led to that.
+                        self.step(&name, woken, ended, None);
+                        self.tasks(&name, tasks, begin, woken);
+                        self.steps.last().map_or(begin, |step| step.begin)
+                    } else {
+                        self.step(name, begin, ended, Some(span));
+                        begin
+                    }
                 }
                 Last::Wait(wait) => {
                     let Some(probe) = wait.on.last().copied() else {
@@ -304,19 +312,25 @@ impl<'t> Walk<'t> {
             let mut before = of_task[..until].iter().rev();
             before.find(|(_, Reverse(began), _)| begin <= *began)
         });
-        let waits = tasks.iter().filter_map(|task| {
-            let of_task = self.woken.get(task)?;
-            let until = of_task.partition_point(|(end, _)| *end <= until);
-            let mut before = of_task[..until].iter().rev();
-            before.find(|(_, wait)| begin <= wait.begin)
-        });
         let span = spans.max().map(|(end, _, span)| (*end, Last::Span(*span)));
-        let wait = waits.max_by_key(|(end, _)| *end);
-        let wait = wait.map(|(end, wait)| (*end, Last::Wait(wait)));
+        let wait = self.woken(tasks, begin, until);
+        let wait = wait.map(|(end, wait)| (end, Last::Wait(wait)));
         match (span, wait) {
             (Some(span), Some(wait)) => Some(if wait.0 < span.0 { span } else { wait }),
             (span, wait) => span.or(wait),
         }
+    }
+
+    /// The wait of these tasks that ended last, between these times.
+    fn woken(&self, tasks: &[usize], begin: Micros, until: Micros) -> Option<(Micros, &'t Wait)> {
+        let waits = tasks.iter().filter_map(|task| {
+            let of_task = self.woken.get(task)?;
+            let until = of_task.partition_point(|(end, _)| *end <= until);
+            let before = of_task[..until].iter().rev();
+            let mut before = before.take_while(|(end, _)| begin < *end);
+            before.find(|(_, wait)| begin <= wait.begin).copied()
+        });
+        waits.max_by_key(|(end, _)| *end)
     }
 
     /// A probe until `end`, and what its worker had to do first. Returns when it was asked for, and
