@@ -27,6 +27,8 @@ pub struct Log {
     pub kernel: Option<String>,
     /// Its events.
     pub events: Vec<Event>,
+    /// The time of its last line, of ours or of others.
+    pub end: Micros,
     /// What a reader of the report has to know.
     pub notes: Vec<Note>,
     /// What was collected beside a recording.
@@ -98,6 +100,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
             sources: Source::all_of(&events),
             kernel: recording::kernel(text).map(str::to_owned),
             events,
+            end: Micros(0),
             notes: Vec::new(),
             collected: Collected::of(&recording::parts(text)?),
         });
@@ -141,6 +144,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
     Ok(Log {
         sources: Source::all_of(&boot.events),
         kernel: boot.kernel.release().map(str::to_owned),
+        end: boot.end,
         events: boot.events,
         notes: boot.notes,
         collected: Collected::default(),

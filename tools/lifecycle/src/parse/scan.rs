@@ -54,6 +54,10 @@ pub(super) struct Boot {
     runs: Runs,
     /// When the first line was printed.
     began: Option<Stamp>,
+    /// When the last line was.
+    last: Option<Stamp>,
+    /// The same, by the clock of the events.
+    pub(super) end: Micros,
     /// How many events are those of the boot before it, one by one, if there are no others: a
     /// second console may be printing that boot once more.
     replayed: Option<usize>,
@@ -170,6 +174,7 @@ impl Scan {
     pub(super) fn other(&mut self, time: Micros, rest: &str, console: bool) {
         let boot = self.boot();
         boot.began.get_or_insert(Stamp::Printk(time));
+        boot.last = Some(Stamp::Printk(time));
         if console {
             boot.runs.take(time, rest);
         }
@@ -187,6 +192,7 @@ impl Scan {
         if boot.refusal.is_some() {
             return;
         }
+        boot.last = Some(given.stamp);
         let is_calendar = |stamp: Stamp| matches!(stamp, Stamp::Calendar(_));
         let began = *boot.began.get_or_insert(given.stamp);
         if matches!(message, Message::Event(_)) && is_calendar(began) != is_calendar(given.stamp) {
@@ -362,6 +368,11 @@ impl Boot {
 
     /// Times of a calendar count from the first line; those of journald are no good.
     fn clock(&mut self) -> Result<(), Refusal> {
+        self.end = match (self.began, self.last) {
+            (Some(Stamp::Calendar(began)), Some(Stamp::Calendar(last))) => last - began,
+            (Some(Stamp::Calendar(_)), _) | (_, None | Some(Stamp::Calendar(_))) => Micros(0),
+            (_, Some(last)) => last.time(),
+        };
         match self.began {
             Some(Stamp::Calendar(began)) => {
                 for event in &mut self.events {

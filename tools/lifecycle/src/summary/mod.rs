@@ -48,6 +48,10 @@ impl Summary {
     pub fn of(name: &str, log: Log) -> Self {
         let mut life = Life::new(log.events, Probing::Once);
         life.place(&log.collected.devices);
+        // Spans that have not ended go on until then.
+        if life.spans.iter().any(|span| span.end.is_none()) {
+            life.end = life.end.max(log.end);
+        }
         let probes: Vec<usize> = life.spans_of(Kind::Probe).collect();
         let waves = life.waves();
         let calls = call::calls(&life);
