@@ -55,6 +55,9 @@ pub enum Initcall {
         cookie: u64,
         function: Symbol,
         took: Micros,
+        /// A kernel before 5.13 has printed it. Such a kernel tells of async work only until it
+        /// runs init (`kernel/async.c`, `system_state < SYSTEM_RUNNING`).
+        until_init: bool,
     },
     /// `async_waiting @ 9`: a task waits for async work.
     #[display("async_waiting @ {pid}")]

@@ -3,17 +3,18 @@
 //! The spans of what `initcall_debug` prints.
 //!
 //! The lines say when something ended and how long it took. Only the lines of initcalls and of
-//! async work name the task; a probe is taken to be in the task of what was under way and began
-//! last before it. Of what has begun before the log, or in lines that it lacks, the line at its end
-//! says how long it took.
+//! async work name the task. A probe belongs to the async work of the driver core that returns
+//! right after it. Without such work, it is in the task of the initcall that alone is under way.
+//! Else its task is not known. Of what has begun before the log, or in lines that it lacks, the
+//! line at its end says how long it took.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::build::Builder;
 use super::model::Kind;
 use super::waits::SOON;
 use crate::event::halves::halves;
-use crate::event::{Initcall, Symbol};
+use crate::event::{Event, Initcall, Symbol};
 use crate::{Micros, What};
 
 /// What is under way, with the events that began it.
@@ -25,8 +26,13 @@ struct Open<'a> {
     last: BTreeMap<usize, u32>,
     /// Async work, by number: the span.
     works: HashMap<u64, usize>,
-    /// The async probes of the driver core among it, by when they began: the worker.
-    probes: BTreeMap<(Micros, usize), u32>,
+    /// The tasks that run it.
+    workers: HashSet<u32>,
+    /// The driver core's helpers among it, which attach one device each, by when they began.
+    helpers: BTreeSet<(Micros, usize)>,
+    /// The probes that a helper may have made, by when they began; true if the helper that returns
+    /// after one of them may have made another.
+    unclaimed: BTreeMap<(Micros, usize), bool>,
     /// Waits, by task.
     waiting: HashMap<u32, usize>,
     /// The init of a module, by task, that may have to wait: where it began and returned, and its
@@ -34,19 +40,30 @@ struct Open<'a> {
     loaded: HashMap<u32, (&'a str, [usize; 2], i32)>,
     /// Where the kernel's last initcall returned, and by which task.
     returned: Option<(u32, usize)>,
-    /// Whether the log tells of async work at all.
+    /// Whether the log tells of async work.
     works_are_told: bool,
+    /// No line shows that it goes on to do so when init runs.
+    until_init: bool,
     /// The probes of each device that a recording or the driver itself has told.
     told: HashMap<String, Vec<usize>>,
+}
+
+/// Whether it is a line about a piece of async work.
+fn is_of_work(what: &What) -> bool {
+    use Initcall::{WorkBegan, WorkEnded};
+    matches!(what, What::Initcall(WorkBegan { .. } | WorkEnded { .. }))
 }
 
 /// Makes the spans.
 pub(super) fn spans(builder: &mut Builder<'_>) {
     let events = builder.events;
+    // What the command line switches on is on from the beginning. Userspace may do so later.
+    let runs = |event: &Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
+    let init = events.iter().position(runs);
+    let before = &events[..init.unwrap_or(0)];
     let mut open = Open {
-        works_are_told: events
-            .iter()
-            .any(|event| matches!(event.what, What::Initcall(Initcall::WorkBegan { .. }))),
+        works_are_told: before.iter().any(|event| is_of_work(&event.what)),
+        until_init: true,
         ..Open::default()
     };
     for (at, span) in builder.life.spans.iter().enumerate() {
@@ -59,12 +76,15 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
         let What::Initcall(initcall) = &event.what else {
             continue;
         };
+        open.works_are_told |= is_of_work(&event.what);
         if let Some(called) = unreturned.get(&at) {
             left(builder, &mut open, *called, at);
         }
         match initcall {
             Initcall::Calling { function, pid } => {
                 open.loaded.remove(pid);
+                // Userspace loads it.
+                open.works_are_told &= function.module.is_none() || !open.until_init;
                 let of = open.initcalls.entry(function).or_default();
                 of.push((*pid, at));
                 open.last.insert(at, *pid);
@@ -89,7 +109,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                     None => open.returned = Some((pid, at)),
                 }
             }
-            Initcall::Probed { .. } => probe_span(builder, &open, initcall, at),
+            Initcall::Probed { .. } => probe_span(builder, &mut open, initcall, at),
             Initcall::WorkBegan {
                 cookie,
                 function,
@@ -98,20 +118,29 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 let on = function.function();
                 let span = task_span(builder, Kind::AsyncWork, on, *pid, at, None);
                 if on.ends_with("_attach_async_helper") {
-                    open.probes.insert((event.time, span), *pid);
+                    open.helpers.insert((event.time, span));
                 }
+                open.workers.insert(*pid);
                 if let Some(lost) = open.works.insert(*cookie, span) {
-                    open.probes.remove(&(builder.life.spans[lost].begin, lost));
+                    open.helpers.remove(&(builder.life.spans[lost].begin, lost));
                 }
             }
-            Initcall::WorkEnded { cookie, .. } => {
+            Initcall::WorkEnded {
+                cookie, until_init, ..
+            } => {
+                open.until_init &= *until_init;
                 if let Some(span) = open.works.remove(cookie) {
-                    let begin = builder.life.spans[span].begin;
-                    open.probes.remove(&(begin, span));
                     builder.end(span, at);
+                    let work = &builder.life.spans[span];
+                    let pid = builder.life.pid_of(work);
+                    pid.map(|pid| open.workers.remove(&pid));
+                    if open.helpers.remove(&(work.begin, span)) {
+                        claim(builder, &mut open, span);
+                    }
                 }
             }
             Initcall::RunInit { program } => {
+                open.works_are_told &= !open.until_init;
                 if let Some((pid, began)) = open.returned.take() {
                     task_span(builder, Kind::Boot, program, pid, began, Some(at));
                 }
@@ -222,7 +251,7 @@ fn flush_span(
     task_span(builder, Kind::Flush, "", pid, began, ended);
 }
 
-fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initcall, at: usize) {
+fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'_>, probed: &'a Initcall, at: usize) {
     let Initcall::Probed {
         device,
         driver,
@@ -251,24 +280,60 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &Open<'_>, probed: &'a Initca
         builder.evidence(*told, at);
         return;
     }
-    // The one that began last before it. The length of the probe is rounded down.
-    let last = |until| open.probes.range(..=(until, usize::MAX)).next_back();
-    let at_once = |((began, _), _): &(&(Micros, usize), &u32)| begin - *began <= Micros(1);
-    let work = last(begin).filter(at_once).or(last(begin + Micros(1)));
-    let work = work.map(|(_, pid)| *pid);
+    // The length of the probe is rounded down.
+    let since = begin + Micros(1);
+    let in_helper = pid.is_none() && open.helpers.range(..=(since, usize::MAX)).next().is_some();
     let initcall = match open.last.first_key_value() {
-        Some((began, pid)) if open.last.len() == 1 && builder.time(*began) <= begin + Micros(1) => {
-            Some(*pid)
-        }
+        Some((began, pid)) if open.last.len() == 1 && builder.time(*began) <= since => Some(*pid),
         _ => None,
     };
-    let task = pid.or(work).or(initcall);
+    let task = pid.or(initcall.filter(|_| !in_helper));
+    let asynchronous = pid.map(|pid| open.workers.contains(&pid));
+    let asynchronous = asynchronous.or((!in_helper).then_some(false));
+    // The line of a helper that began before the log is not in it.
+    let told = open.works_are_told && builder.life.begin <= begin;
     let task = task.map(|pid| builder.task(Some(pid), None));
     let span = builder.span_until(Kind::Probe, device.as_str(), *took, at);
+    if in_helper {
+        open.unclaimed.insert((begin, span), false);
+    }
     let of = &mut builder.life.spans[span];
     of.device = Some(lane);
     of.driver = driver.as_ref().map(ToString::to_string);
     of.task = task;
-    of.asynchronous = open.works_are_told.then_some(work.is_some());
+    of.asynchronous = asynchronous.filter(|_| told);
     of.ret = outcome.ret();
+}
+
+/// A helper has ended. Its probe is the longest of those that began soon after it did, and that
+/// ended soon before. Where another probe fits it and another helper fits the first, both probes
+/// are asynchronous, and their workers are not known.
+fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize) {
+    let (began, ended) = (builder.life.spans[work].begin, builder.life.end_of(work));
+    let until = (began + SOON, usize::MAX);
+    let mut from = (began - Micros(1), 0);
+    let mut fit = Vec::new();
+    while let Some((probe, _)) = open.unclaimed.range(from..=until).next() {
+        let (probe, end) = (*probe, builder.life.end_of(probe.1));
+        from = (probe.0, probe.1 + 1);
+        match end + SOON < ended {
+            true => _ = open.unclaimed.remove(&probe),
+            false => fit.push(probe),
+        }
+        if fit.len() == 2 {
+            break;
+        }
+    }
+    let Some(probe) = fit.first() else { return };
+    let others = (probe.0 - SOON, 0)..=(probe.0 + Micros(1), usize::MAX);
+    let rival = open.helpers.range(others).next().is_some();
+    let other = fit.get(1).filter(|_| rival);
+    let unsure = open.unclaimed.remove(probe) == Some(true) || other.is_some();
+    if let Some(other) = other {
+        open.unclaimed.insert(*other, true);
+    }
+    let task = builder.life.spans[work].task;
+    let of = &mut builder.life.spans[probe.1];
+    of.asynchronous = Some(true);
+    of.task = task.filter(|_| !unsure);
 }

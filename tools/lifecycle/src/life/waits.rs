@@ -295,13 +295,12 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
     let mut by_end: Vec<(Micros, (usize, usize))> = Vec::new();
     let mut open: Vec<(Micros, (usize, usize))> = Vec::new();
     for (work, span) in life.of(Kind::AsyncWork).filter(|(_, span)| is_line(span)) {
+        // The first one: the others are within it.
         let probe = probes.get(&span.task).and_then(|probes| {
-            let within = |probe: &&usize| {
-                let probe = &spans[**probe];
-                span.begin <= probe.begin + Micros(1)
-                    && span.end.is_none_or(|end| probe.end <= Some(end))
-            };
-            probes.iter().rfind(within)
+            let before = |probe: &usize| spans[*probe].begin + Micros(1) < span.begin;
+            let probe = probes.get(probes.partition_point(before))?;
+            let within = span.end.is_none_or(|end| spans[*probe].end <= Some(end));
+            (within && !before(probe)).then_some(probe)
         });
         let on = probe.copied().unwrap_or(work);
         match span.end {

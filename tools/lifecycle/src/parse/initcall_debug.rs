@@ -40,7 +40,7 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
     }
     if let Some(text) = text.strip_prefix(RETURNED) {
         let (text, took) = after(text, " usecs")?;
-        // Since about 5.13 the end of async work has no result; before, that meant nothing
+        // Since 5.13 the end of async work has no result; before, that meant nothing
         // (kernel/async.c, async_run_entry_fn()).
         let (function, ret) = text.rsplit_once(" returned")?;
         if let Some((cookie, function)) = work(function) {
@@ -48,6 +48,7 @@ pub fn parse(text: &str, caller: Option<u32>) -> Option<Initcall> {
                 cookie,
                 function,
                 took,
+                until_init: !ret.is_empty(),
             });
         }
         return Some(Initcall::Returned {

@@ -300,6 +300,14 @@ impl<'l> Simulation<'l> {
                     .to_owned(),
             );
         }
+        let task = |probe: &Span| probe.asynchronous == Some(true) || life.pid_of(probe).is_some();
+        if !life.each(Kind::Probe).all(task) {
+            notes.push(
+                "The log does not show which task ran some probes: whether a call becomes shorter \
+                 without them is not known."
+                    .to_owned(),
+            );
+        }
         if script(life, &Choice::of([])).suppliers_are_guessed {
             notes.push(
                 "The log does not show for which device a deferred one waited, where several were \
@@ -567,6 +575,25 @@ mod tests {
         let life = test_life::life(&(begins.to_owned() + &retry(0) + &retry(2)));
         let answer = what_if(&life, &["c".to_owned()]);
         assert!(saved(&answer)[0] > 15_000, "{answer:?}");
+    }
+
+    /// A probe during an async one may be in the initcall or within the other probe.
+    #[test]
+    fn a_probe_of_a_task_that_is_not_known() {
+        let log = "\
+[    1.000000] calling  5___driver_attach_async_helper+0x0/0xf0 @ 66
+[    2.000000] calling  foo_init+0x0/0x10 @ 1
+[    2.250000] probe of foo.0 with driver foo returned 0 after 249000 usecs
+[    2.251000] initcall foo_init+0x0/0x10 returned 0 after 251000 usecs
+[    4.000000] probe of slow.0 with driver slow returned 0 after 2999800 usecs
+[    4.000100] initcall 5___driver_attach_async_helper+0x0/0xf0 returned after 3000000 usecs
+[    4.100000] Run /sbin/init as init process
+";
+        let life = Life::new(log::parse(log, None).unwrap().events, Probing::Once);
+        let notes = |driver: &str| what_if(&life, &[driver.to_owned()]).notes.join("\n");
+        assert!(notes("foo").contains("does not show which task ran some probes"));
+        assert!(!notes("foo").contains("asynchronous already"));
+        assert!(notes("slow").contains("slow are asynchronous already"));
     }
 
     #[test]
