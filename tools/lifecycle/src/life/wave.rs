@@ -2,6 +2,7 @@
 
 //! Probes of one driver that belong together.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,10 @@ pub struct Total {
     pub covered: Micros,
     /// How many ran at once, at most. A probe within another is no other one.
     pub at_once: usize,
+    /// The sum and the number at once may be less: of a probe during another one, the log does not
+    /// say whether it is within that.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub at_most: bool,
 }
 
 impl Total {
@@ -66,7 +71,20 @@ impl Total {
             .iter()
             .map(|probe| (life.spans[*probe].begin, life.end_of(*probe)))
             .collect();
+        let known = |probe: &usize| life.pid_of(&life.spans[*probe]).is_some();
+        let mut order = outermost.clone();
+        order.sort_by_key(|probe| (life.spans[*probe].begin, Reverse(life.end_of(*probe))));
+        // The latest ends of the probes before, and of those among them whose task is not known.
+        let (mut all, mut unknown) = (Micros(0), Micros(0));
+        let during = |probe: &usize| {
+            let (end, known) = (life.end_of(*probe), known(probe));
+            let during = end <= if known { unknown } else { all };
+            all = all.max(end);
+            unknown = unknown.max(if known { Micros(0) } else { end });
+            during && life.spans[*probe].begin < end
+        };
         Self {
+            at_most: order.iter().any(during),
             probes: probes.len(),
             bound: results().filter(|ret| *ret == 0).count(),
             failed: results().filter(|ret| *ret != 0).count(),

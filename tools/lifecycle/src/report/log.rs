@@ -50,10 +50,12 @@ fn head(summary: &Summary) -> String {
         ),
     );
     if total.probes > 0 {
+        let most = if total.at_most { "at most " } else { "" };
         text += &wrap(
             "",
             &format!(
-                "{} probes ({} bound, {} failed) take {} ms in sum, {} ms in time, {} at once",
+                "{} probes ({} bound, {} failed) take {most}{} ms in sum, {} ms in time, {most}{} \
+                 at once",
                 total.probes, total.bound, total.failed, total.sum, total.covered, total.at_once
             ),
         );

@@ -67,11 +67,12 @@ pub struct Scenario<'a> {
 /// Until all are bound, the slowest probe, all together, how many at once, and the efficiency.
 fn figures(wave: &Wave) -> [String; 5] {
     let efficiency = wave.efficiency.map(|efficiency| format!("{efficiency:.4}"));
+    let most = if wave.total.at_most { "<=" } else { "" };
     [
         or_dash(wave.until_bound),
         wave.slowest.to_string(),
-        wave.total.sum.to_string(),
-        wave.total.at_once.to_string(),
+        format!("{most}{}", wave.total.sum),
+        format!("{most}{}", wave.total.at_once),
         or_dash(efficiency),
     ]
 }
