@@ -191,6 +191,8 @@ struct Walk<'t> {
     ended: HashMap<usize, Vec<(Micros, Reverse<Micros>, usize)>>,
     /// The waits of each task, by their ends.
     woken: HashMap<usize, Vec<(Micros, &'t Wait)>>,
+    /// When the probe was asked for of which the walk has last looked for the call.
+    asked: Option<Micros>,
     /// From the end.
     steps: Vec<Step>,
 }
@@ -223,6 +225,7 @@ impl<'t> Walk<'t> {
             waiting: life.waiting(),
             ended,
             woken,
+            asked: None,
             steps: Vec::new(),
         }
     }
@@ -279,7 +282,8 @@ impl<'t> Walk<'t> {
                         // What it waited for is a step, and what led to that.
                         self.step(&name, woken, ended, None);
                         self.tasks(&name, tasks, begin, woken);
-                        self.steps.last().map_or(begin, |step| step.begin)
+                        let reached = self.steps.last().map(|step| step.begin);
+                        reached.filter(|at| *at < until).unwrap_or(begin)
                     } else {
                         self.step(name, begin, ended, Some(span));
                         begin
@@ -361,6 +365,11 @@ impl<'t> Walk<'t> {
 
     /// What led to a probe's being asked for: the call that its driver was registered in.
     fn before(&mut self, asked: Micros, probe: usize) {
+        // The walk goes back in time, or it has no end.
+        if self.asked.is_some_and(|last| last <= asked) {
+            return;
+        }
+        self.asked = Some(asked);
         let life = self.life;
         let driver = life.spans[probe].driver.as_deref();
         let mut registrations = life.of(Kind::Register).filter(|(at, span)| {
