@@ -47,8 +47,8 @@ impl pci::Driver for WholeDriver {
         dev: &'bound pci::Device<Core<'_>>,
         _id_info: Option<&'bound Self::IdInfo>,
     ) -> impl PinInit<Part<'bound>, Error> + 'bound {
-        // The parts of all PCI devices are on one bus. Their numbers must differ, and must not depend
-        // on the order of the probes. The number of a PCI device is unique in its PCI domain.
+        // The parts of all PCI devices are on one bus. Their numbers must differ, and must not
+        // depend on the order of the probes. That of a PCI device is unique in its PCI domain.
         let number = u32::from(dev.dev_id());
 
         Part::new(dev.as_ref(), PART, number, MODULE_NAME, ())

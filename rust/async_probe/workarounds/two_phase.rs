@@ -24,10 +24,12 @@
 //! As for a probe, the waits for the lock have no limit, and the rest cannot be cancelled: it has
 //! to limit its own waits. It must not register a notifier for suspend or reboot, nor an object of
 //! which the registration does so (`watchdog_register_device()`): while such a chain is called, it
-//! is locked, and its call waits for the rest. On a bus that locks the parent of a device, too (USB,
-//! `need_parent_lock`), the rest must not take that lock. If the probe fails, or defers, after it
-//! has scheduled the rest, the rest does not run. When the rest has run, the driver core retries
-//! the probes of consumers that have deferred.
+//! is locked, and its call waits for the rest.
+//!
+//! On a bus that locks the parent of a device, too (USB, `need_parent_lock`), the rest must not
+//! take that lock. If the probe fails, or defers, after it has scheduled the rest, the rest does
+//! not run. When the rest has run, the driver core retries the probes of consumers that have
+//! deferred.
 //!
 //! # The price
 //!

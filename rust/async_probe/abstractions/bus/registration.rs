@@ -75,10 +75,7 @@ impl<B: Bus> Registration<B> {
     }
 
     /// Registers the bus with `data`, which stays valid until the bus is unregistered.
-    fn register(
-        this: &'static BusType<B>,
-        data: *const B::Data,
-    ) -> Result<&'static BusType<B>> {
+    fn register(this: &'static BusType<B>, data: *const B::Data) -> Result<&'static BusType<B>> {
         if B::NAME.is_empty() {
             return Err(EINVAL);
         }
