@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::message::is_loss;
+use super::message::{counts, is_loss};
 use super::number::{digits, since_boot};
 use super::refusal::Clock;
 use crate::micros::Micros;
@@ -31,15 +31,20 @@ pub(super) struct Entry {
 impl Entry {
     /// The entry that has these fields, and begins in this line.
     pub(super) fn of(line: usize, field: impl Fn(&str) -> Option<String>) -> Self {
-        let is_kernel = match field("_TRANSPORT") {
+        let (is_of_buffer, is_kernel) = match field("_TRANSPORT") {
             // The kernel's buffer has what others write to /dev/kmsg, too.
-            Some(transport) => {
-                transport == "kernel" && field("SYSLOG_FACILITY").is_none_or(|of| of == "0")
-            }
+            Some(transport) => (
+                transport == "kernel",
+                field("SYSLOG_FACILITY").is_none_or(|of| of == "0"),
+            ),
             // Without the field, as `--output-fields` may have left it out.
-            None => field("SYSLOG_IDENTIFIER").is_none_or(|of| of == "kernel"),
+            None => (
+                field("SYSLOG_IDENTIFIER").is_none_or(|of| of == "kernel"),
+                true,
+            ),
         };
-        let text = field("MESSAGE").filter(|text| is_kernel || is_loss(text));
+        let text = field("MESSAGE")
+            .filter(|text| is_of_buffer && counts(is_kernel, text) || is_loss(text));
         Self {
             line,
             boot: field("_BOOT_ID"),
