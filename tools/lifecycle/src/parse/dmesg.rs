@@ -385,16 +385,15 @@ impl<'a> Line<'a> {
                 },
             );
         }
-        if let Some((time, caller, text)) = prefix::iso(line) {
-            let before = line.split(|c: char| c.is_ascii_digit()).next();
-            if !message::counts(prefix::is_kernel(before.unwrap_or_default()), text) {
+        if let Some(line) = prefix::iso(line) {
+            if !message::counts(prefix::is_kernel(line.before), line.text) {
                 return Ok(Self::Nothing);
             }
             return Ok(Self::Message {
-                stamp: Stamp::Calendar(time),
+                stamp: Stamp::Calendar(line.time),
                 console: false,
-                message: message::read(text, caller)?,
-                rest: text,
+                message: message::read(line.text, line.caller)?,
+                rest: line.text,
                 garbled: false,
             });
         }
@@ -435,7 +434,7 @@ fn is_cut(line: &str, records: &Records) -> bool {
     let text = match prefix::lines(&line).last() {
         Some(line) => line.text,
         None => match prefix::iso(&line) {
-            Some((_, _, text)) => text,
+            Some(line) => line.text,
             // Perhaps a time that is cut.
             None => {
                 let time = line.rsplit_once('[').map_or("", |(_, time)| time);

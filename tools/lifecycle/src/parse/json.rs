@@ -152,7 +152,7 @@ fn dmesg(message: &Value, line: usize) -> Entry {
         // Six decimals, and fewer digits in all than a double has.
         Value::Number(number) => number.as_f64().and_then(from_seconds).ok_or(Clock::None),
         Value::String(time) => prefix::iso(&format!("{time} "))
-            .map(|(time, ..)| time)
+            .map(|line| line.time)
             .or_else(|| seconds(time.trim()))
             .ok_or(Clock::Wall),
         _ => Err(Clock::None),

@@ -144,7 +144,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
     Ok(Log {
         sources: Source::all_of(&boot.events),
         kernel: boot.kernel.release().map(str::to_owned),
-        end: boot.end,
+        end: boot.end(),
         events: boot.events,
         notes: boot.notes,
         collected: Collected::default(),

@@ -65,15 +65,12 @@ fn calendar(text: &str) -> Option<(&str, &str)> {
     is_form.then_some((time, rest))
 }
 
-/// The time, the caller and the text of a line of `dmesg --time-format iso`, which may have
-/// `kern  :info  : ` before it. All its times are printk's, with the same added to each.
-pub(super) fn iso(line: &str) -> Option<(Micros, Option<u32>, &str)> {
-    let from = line.find(|c: char| c.is_ascii_digit())?;
-    let (time, rest) = calendar(line.get(from..)?)?;
-    if line[..from]
-        .chars()
-        .any(|c| !matches!(c, 'a'..='z' | ' ' | ':'))
-    {
+/// A line of `dmesg --time-format iso`, which may have `kern  :info  : ` before it. All its times
+/// are printk's, with the same added to each.
+pub(super) fn iso(line: &str) -> Option<Line<'_>> {
+    let (before, after) = line.split_at(line.find(|c: char| c.is_ascii_digit())?);
+    let (time, rest) = calendar(after)?;
+    if before.chars().any(|c| !matches!(c, 'a'..='z' | ' ' | ':')) {
         return None;
     }
     let number = |at: usize, length: usize| time[at..at + length].parse::<i64>().ok();
@@ -91,8 +88,15 @@ pub(super) fn iso(line: &str) -> Option<(Micros, Option<u32>, &str)> {
     let micros = seconds
         .checked_mul(1_000_000)?
         .checked_add(number(20, 6)?)?;
-    let (caller, _, text) = columns(rest);
-    Some((Micros(u64::try_from(micros).ok()?), caller, text))
+    let (caller, journal, text) = columns(rest);
+    Some(Line {
+        before,
+        time: Micros(u64::try_from(micros).ok()?),
+        rest,
+        caller,
+        journal,
+        text,
+    })
 }
 
 /// Whether the facility before the time, if it is there, is the kernel's: `kern  :info  : ` of
@@ -297,7 +301,7 @@ mod tests {
 
     #[test]
     fn iso_times() {
-        let time = |line: &str| iso(line).map(|(time, _, text)| (time.0, text.to_owned()));
+        let time = |line: &str| iso(line).map(|line| (line.time.0, line.text.to_owned()));
         let first = time("2024-02-29T23:59:59,999999+00:00 x").unwrap();
         assert_eq!(first.1, "x");
         let after = |line: &str| time(line).unwrap().0 - first.0;
@@ -309,7 +313,7 @@ mod tests {
         assert_eq!(after("2024-02-29T18:30:00,000000-05:30 x"), 1);
         let caller = iso("2024-03-01T00:00:00,000000+00:00 [Fri Mar  1 00:00:00 2024] [  T12] x");
         assert_eq!(
-            caller.map(|(_, caller, text)| (caller, text)),
+            caller.map(|line| (line.caller, line.text)),
             Some((Some(12), "x"))
         );
         assert_eq!(

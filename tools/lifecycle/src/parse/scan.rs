@@ -56,8 +56,6 @@ pub(super) struct Boot {
     began: Option<Stamp>,
     /// When the last line was.
     last: Option<Stamp>,
-    /// The same, by the clock of the events.
-    pub(super) end: Micros,
     /// How many events are those of the boot before it, one by one, if there are no others: a
     /// second console may be printing that boot once more.
     replayed: Option<usize>,
@@ -366,13 +364,17 @@ impl Boot {
         })
     }
 
-    /// Times of a calendar count from the first line; those of journald are no good.
-    fn clock(&mut self) -> Result<(), Refusal> {
-        self.end = match (self.began, self.last) {
+    /// When the last line was printed, by the clock of the events; 0 if it has another.
+    pub(super) fn end(&self) -> Micros {
+        match (self.began, self.last) {
             (Some(Stamp::Calendar(began)), Some(Stamp::Calendar(last))) => last - began,
             (Some(Stamp::Calendar(_)), _) | (_, None | Some(Stamp::Calendar(_))) => Micros(0),
             (_, Some(last)) => last.time(),
-        };
+        }
+    }
+
+    /// Times of a calendar count from the first line; those of journald are no good.
+    fn clock(&mut self) -> Result<(), Refusal> {
         match self.began {
             Some(Stamp::Calendar(began)) => {
                 for event in &mut self.events {
