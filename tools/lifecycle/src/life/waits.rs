@@ -292,6 +292,10 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
     for (at, probe) in life.of(Kind::Probe) {
         probes.entry(probe.task).or_default().push(at);
     }
+    // The order of their lines may be another one.
+    for probes in probes.values_mut() {
+        probes.sort_by_key(|probe| spans[*probe].begin);
+    }
     let mut by_end: Vec<(Micros, (usize, usize))> = Vec::new();
     let mut open: Vec<(Micros, (usize, usize))> = Vec::new();
     for (work, span) in life.of(Kind::AsyncWork).filter(|(_, span)| is_line(span)) {
@@ -300,7 +304,7 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
             let before = |probe: &usize| spans[*probe].begin + Micros(1) < span.begin;
             let probe = probes.get(probes.partition_point(before))?;
             let within = span.end.is_none_or(|end| spans[*probe].end <= Some(end));
-            (within && !before(probe)).then_some(probe)
+            within.then_some(probe)
         });
         let on = probe.copied().unwrap_or(work);
         match span.end {

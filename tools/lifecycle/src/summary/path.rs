@@ -54,8 +54,8 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
         .max_by_key(|(until_bound, wave)| (*until_bound, wave.begin));
     let took = call.map_or(Micros(0), |call| call.took);
     let mut walk = Walk::new(life);
-    if let Some((task, begin, [_, end])) = boot(life).filter(|boot| boot.2[0] - boot.1 > took) {
-        return Some(walk.of_tasks("the boot".to_owned(), &[task], begin, end));
+    if let Some(boot) = boot(life).filter(|boot| boot.done - boot.begin > took) {
+        return Some(walk.of_tasks("the boot".to_owned(), &[boot.task], boot.begin, boot.end));
     }
     if let Some((_, wave)) = wave.filter(|(until_bound, _)| *until_bound > took) {
         let last = wave.probes.iter().copied();
@@ -161,20 +161,35 @@ fn tasks(life: &Life, call: usize) -> Vec<usize> {
     tasks.into_iter().collect()
 }
 
-/// The boot of the kernel, all by one task: when its first initcall began, when its last returned,
-/// or if it waits then when it ran init, and when it ended.
-fn boot(life: &Life) -> Option<(usize, Micros, [Micros; 2])> {
+/// The boot of the kernel, all by one task.
+struct Boot {
+    task: usize,
+    /// When its first initcall began.
+    begin: Micros,
+    /// When its last initcall returned, or if it waited after that, `end`.
+    done: Micros,
+    end: Micros,
+}
+
+fn boot(life: &Life) -> Option<Boot> {
     let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
     let mut of_boot = life
         .spans_of(Kind::Initcall)
         .filter(|span| life.spans[*span].task == Some(task));
     let first = of_boot.next()?;
-    let ends = match life.spans_of(Kind::Boot).next() {
-        Some(boot) if life.waits.iter().any(|wait| wait.span == boot) => [life.end_of(boot); 2],
-        Some(boot) => [life.spans[boot].begin, life.end_of(boot)],
-        None => [life.end_of(of_boot.last().unwrap_or(first)); 2],
-    };
-    Some((task, life.spans[first].begin, ends))
+    let last = of_boot.last().unwrap_or(first);
+    let span = life.spans_of(Kind::Boot).next();
+    let end = life.end_of(span.unwrap_or(last));
+    let waits = |span| life.waits.iter().any(|wait| wait.span == span);
+    Some(Boot {
+        task,
+        begin: life.spans[first].begin,
+        done: match span {
+            Some(span) if !waits(span) => life.spans[span].begin,
+            _ => end,
+        },
+        end,
+    })
 }
 
 /// What was found to have come last.

@@ -127,7 +127,7 @@ pub(in crate::simulate) fn init(life: &Life) -> Option<(Micros, usize)> {
 }
 
 /// Whether the driver core would do this probe asynchronously if the driver asked for it: not if
-/// somebody wants this device to be bound at once (`device_attach()`, `device_driver_attach()`).
+/// it was asked to bind this device at once (`device_attach()`, `device_driver_attach()`).
 pub(in crate::simulate) fn can_be_asynchronous(life: &Life, probe: usize) -> bool {
     let asked = life.within(probe, |outer| {
         matches!(
