@@ -139,7 +139,8 @@ check_cargo_fmt()
 	# cargo does not see the modules that a macro declares.
 	# shellcheck disable=SC2046 # the names are words
 	$CARGO fmt --manifest-path tools/Cargo.toml --all --check -- \
-			$(find tools/testing/selftests/async_probe/src/programs -name '*.rs') &&
+			$(find tools/testing/selftests/async_probe/src/programs \
+				tools/lifecycle/src/laws -name '*.rs') &&
 		$CARGO fmt --manifest-path samples/firmware/fuzz/Cargo.toml --check &&
 		$CARGO fmt --manifest-path tools/lifecycle/fuzz/Cargo.toml --check
 }

@@ -257,10 +257,7 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
 
 /// Indents each line, to set quoted output apart.
 pub(crate) fn indent(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("        {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    textwrap::indent(text.trim_end(), "        ")
 }
 
 #[cfg(test)]

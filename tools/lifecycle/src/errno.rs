@@ -8,6 +8,14 @@ use nix::errno::Errno;
 /// kernel's is beyond `MAX_ERRNO`, 4095 (`include/linux/err.h`).
 pub const NOT_TOLD: i32 = i32::MIN;
 
+/// There is no such thing.
+pub const ENOENT: i32 = -2;
+/// A signal came first.
+pub const EINTR: i32 = -4;
+/// It is to be tried again.
+pub const EWOULDBLOCK: i32 = -11;
+/// Another one uses it.
+pub const EBUSY: i32 = -16;
 /// Probe deferral is the driver core's own and has no name in userspace (`include/linux/errno.h`).
 pub const EPROBE_DEFER: i32 = -517;
 

@@ -99,8 +99,7 @@ pub(crate) fn lanes(timeline: &Life) -> Vec<Lane> {
         ));
     }
     for (index, task) in timeline.tasks.iter().enumerate() {
-        let name = task.name.as_deref();
-        let of = match name.is_some_and(|name| name.starts_with("kworker/")) {
+        let of = match task.is_worker() {
             true => Of::Worker,
             false => Of::Caller,
         };

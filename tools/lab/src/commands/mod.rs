@@ -104,8 +104,8 @@ impl Command {
         .map(|()| 0)
     }
 
-    /// The name of a command whose files are written by several runs of the virtual machine, or
-    /// read after one.
+    /// The name of the command, if several boots write its output files, or if they are read after
+    /// a boot.
     fn name(&self) -> Option<&'static str> {
         Some(match self {
             Self::Run(_) => "run",

@@ -10,8 +10,8 @@ use crate::event::Call;
 use crate::life::{How, Kind, Life, Probe, Span};
 use crate::{simulate, Micros, ProbeType};
 
-/// A driver: its name, which several drivers of a module may have on several buses, and the how
-/// manieth of that name the module registers, from 0.
+/// A driver: its name, which several drivers of a module may have on several buses, and its number
+/// among the drivers of that name that the module registers, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// Its name.
@@ -210,9 +210,7 @@ fn devices(
 
 /// Whether a worker of the kernel does this.
 fn is_workers(life: &Life, span: &Span) -> bool {
-    let task = span.task.and_then(|task| life.tasks.get(task));
-    let name = task.and_then(|task| task.name.as_deref());
-    name.is_some_and(|name| name.starts_with("kworker/"))
+    span.task.is_some_and(|task| life.tasks[task].is_worker())
 }
 
 #[cfg(test)]

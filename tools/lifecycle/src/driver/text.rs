@@ -41,7 +41,7 @@ fn row(probe: &Probe) -> [String; 9] {
         ms(probe.took),
         ms(probe.firmware),
         ms(probe.remove),
-        probe.ret.map_or("running".to_owned(), errno::name),
+        probe.result(),
     ]
 }
 

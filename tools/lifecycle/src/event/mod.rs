@@ -39,6 +39,13 @@ pub struct Event {
     pub what: What,
 }
 
+impl Event {
+    /// Whether the kernel runs init: the boot is over.
+    pub fn runs_init(&self) -> bool {
+        matches!(self.what, What::Initcall(Initcall::RunInit { .. }))
+    }
+}
+
 /// What can happen.
 ///
 /// A `ret` is what a C function returns: 0 or a negative errno. `Display` prints the text of the

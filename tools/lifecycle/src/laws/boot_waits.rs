@@ -71,8 +71,8 @@ pub fn check_boot(
 ) -> Result<Micros, Violation> {
     let court = Court::of(LAW.name, life);
     let initcall = |of: &Span| of.kind == Kind::Initcall && of.on == function;
-    let called = only(&court, &format!("one initcall {function}"), initcall)?;
-    let runs = only(&court, "one run of init", |of| of.kind == Kind::Boot)?;
+    let called = court.only(&format!("one initcall {function}"), initcall)?;
+    let runs = court.only("one run of init", |of| of.kind == Kind::Boot)?;
     let init = runs.end_place();
     let stall = runs.end.unwrap_or(life.end) - called.begin;
 
@@ -122,20 +122,4 @@ pub fn check_boot(
         format!("{stall} ms"),
     )?;
     Ok(stall)
-}
-
-/// The only span that is one of these.
-fn only<'a>(
-    court: &Court<'a>,
-    expected: &str,
-    is: impl Fn(&Span) -> bool,
-) -> Result<&'a Span, Violation> {
-    let spans: Vec<&Span> = court.life.spans.iter().filter(|span| is(span)).collect();
-    match spans[..] {
-        [span] => Ok(span),
-        _ => {
-            let seen = format!("{} of them", spans.len());
-            Err(court.broken(expected, seen, &court.life.events))
-        }
-    }
 }

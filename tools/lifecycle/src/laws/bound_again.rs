@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::prelude::*;
+use crate::errno::EBUSY;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -24,8 +25,6 @@ pub static LAW: Law = Law {
         "one_at_a_time",
     ])],
 };
-
-const EBUSY: i32 = -16;
 
 /// The probes of devices that have been removed from a driver before.
 fn again(life: &Life) -> Vec<(&Span, usize)> {

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::console::lines;
 use super::mutant::Console;
 use super::prelude::*;
-use crate::parse::dmesg;
 
 /// The law. It judges a console, by [`CONSOLE`].
 pub static LAW: Law = Law {
@@ -41,7 +41,8 @@ fn check(console: &str) -> Result<usize, String> {
     let mut dead = BTreeSet::new();
     let (mut calls, mut probes) = (BTreeMap::new(), BTreeSet::new());
     let (mut is_oops, mut cases) = (false, 0);
-    for line in console.split_inclusive('\n') {
+    for line in lines(console) {
+        let (line, events) = line?;
         is_oops |= line.contains(" Oops: ");
         // `CPU: 1 UID: 0 PID: 77 Comm: containment Tainted: ...`
         let pid = line.split_once(" PID: ").filter(|_| is_oops);
@@ -50,7 +51,7 @@ fn check(console: &str) -> Result<usize, String> {
             calls.remove(&pid);
             is_oops = false;
         }
-        for event in dmesg::parse(line).map_err(|error| error.to_string())? {
+        for event in events {
             match event.what {
                 What::CallBegan { call, on, pid, .. } if !dead.contains(&pid) => {
                     calls.insert(pid, format!("{call} of {on}"));

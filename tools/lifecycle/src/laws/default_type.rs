@@ -91,10 +91,14 @@ fn asked(life: &Life, register: usize) -> Option<bool> {
 
 /// Whether the command line names the driver: `driver_async_probe=one,other`, or with `*` all but
 /// those.
+pub fn is_named(list: &str, driver: &str) -> bool {
+    let has = |name: &str| list.split(',').any(|one| one == name);
+    has("*") != has(driver)
+}
+
 fn named(register: &Span) -> bool {
     let list = register.facts.asked.as_deref().unwrap_or_default();
-    let has = |name: &str| list.split(',').any(|one| one == name);
-    has("*") != register.driver.as_deref().is_some_and(has)
+    is_named(list, register.driver.as_deref().unwrap_or_default())
 }
 
 /// Whether the driver's module was loaded with `async_probe`, if the recording shows that.

@@ -20,14 +20,27 @@ impl<'a> Court<'a> {
         }
     }
 
+    /// The only span that is one of these.
+    pub(super) fn only(
+        &self,
+        expected: &str,
+        is: impl Fn(&Span) -> bool,
+    ) -> Result<&'a Span, Violation> {
+        let spans: Vec<&Span> = self.life.spans.iter().filter(|span| is(span)).collect();
+        match spans[..] {
+            [span] => Ok(span),
+            _ => {
+                let seen = format!("{} of them", spans.len());
+                Err(self.broken(expected, seen, &self.life.events))
+            }
+        }
+    }
+
     /// The only call of its kind on `on`, which has returned.
     pub(super) fn call(&self, kind: Call, on: &str) -> Result<&'a Span, Violation> {
-        let calls = self.life.each(Kind::Call(kind));
-        let calls: Vec<&Span> = calls.filter(|call| call.on == on).collect();
-        let [call] = calls[..] else {
-            let seen = format!("{} of them", calls.len());
-            return Err(self.broken(format!("one {kind} of {on}"), seen, &self.life.events));
-        };
+        let call = self.only(&format!("one {kind} of {on}"), |span| {
+            span.kind == Kind::Call(kind) && span.on == on
+        })?;
         let expected = format!("{kind} of {on} to return");
         self.demand(call.ended.is_some(), expected, &[call.began])?;
         Ok(call)

@@ -3,6 +3,7 @@
 //! A failed probe binds nothing and leaves the device free.
 
 use super::prelude::*;
+use crate::errno::EBUSY;
 use crate::event::{Fetched, Point};
 
 /// The law.
@@ -27,8 +28,6 @@ pub static LAW: Law = Law {
         Mutant::doctored("failure_leaks", failure_leaks),
     ],
 };
-
-const EBUSY: i32 = -16;
 
 /// Judges every probe that has failed; those are the cases.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {

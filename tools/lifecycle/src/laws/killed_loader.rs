@@ -3,6 +3,7 @@
 //! A probe whose task is killed while it creates a kernel thread fails.
 
 use super::prelude::*;
+use crate::errno::EINTR;
 
 /// The law.
 pub static LAW: Law = Law {
@@ -23,8 +24,6 @@ pub static LAW: Law = Law {
         Mutant::doctored("goes_on_without", goes_on_without),
     ],
 };
-
-const EINTR: i32 = -4;
 
 /// Judges every probe in which a kernel thread could not be created for that; those are the cases.
 fn check(court: &Court<'_>) -> Result<usize, Violation> {

@@ -63,7 +63,7 @@ fn key(resource: Resource, span: &Span) -> Key {
     (resource, at, number, more)
 }
 
-/// What is late.
+/// A resource that was still pending when its device had been unbound, or its probe had failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Late {
     /// Where it has been started.

@@ -2,6 +2,7 @@
 
 //! Power-off during probes neither hangs nor oopses.
 
+use super::console::POWER_DOWN;
 use super::mutant::Console;
 use super::prelude::*;
 use crate::parse::dmesg;
@@ -27,9 +28,6 @@ pub static CONSOLE: Console = Console {
     recorded: include_str!("../../tests/recordings/power_off.txt"),
     check,
 };
-
-/// The last line.
-const POWER_DOWN: &str = "reboot: Power down";
 
 /// What a program of the selftests writes to the console when its call has returned.
 const RETURNED: &str = "lifecycle: call_returned ";

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::prelude::*;
+use crate::errno::{EBUSY, ENOENT, EWOULDBLOCK};
 
 /// The law.
 pub static LAW: Law = Law {
@@ -26,10 +27,6 @@ pub static LAW: Law = Law {
         rmmod_is_let_through,
     )],
 };
-
-const EWOULDBLOCK: i32 = -11;
-const EBUSY: i32 = -16;
-const ENOENT: i32 = -2;
 
 /// The insmods of each module.
 fn inits(life: &Life) -> HashMap<&str, Vec<(usize, &Span)>> {

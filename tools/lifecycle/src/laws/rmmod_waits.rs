@@ -35,8 +35,8 @@ pub static LAW: Law = Law {
     ],
 };
 
-/// The beginning of a registration of the dmesg interface is computed from how long it took, and
-/// may seem to be so much later than that of its first probe.
+/// The dmesg interface tells when a registration ended and how long it took. Rounding may put its
+/// beginning up to this much after the beginning of its first probe.
 const ROUNDED: Micros = Micros(1000);
 
 /// Judges every driver and every module; the cases are the unregistrations during a probe.

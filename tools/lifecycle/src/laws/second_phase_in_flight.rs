@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use super::console::{comes_last, has, lines, POWER_DOWN, RESUMED};
 use super::mutant::Console;
 use super::prelude::*;
-use crate::parse::dmesg;
 
 /// The law. It judges a console, by [`CONSOLE`].
 pub static LAW: Law = Law {
@@ -35,22 +35,20 @@ pub static CONSOLE: Console = Console {
 /// The lines with which the kernel says that it has begun to stop tasks, or that all is stopped.
 const STOPS: &[&str] = &[
     "Freezing user space processes",
-    "reboot: Power down",
+    POWER_DOWN,
     "reboot: Restarting system",
 ];
 
 /// The line with which `async_probe` says that it waits no longer.
 const LIMIT: &str = "second phases that have not ended after 30 seconds";
 
-/// The last line of a suspend, and of a hibernation.
-const RESUMED: &[&str] = &["PM: suspend exit", "PM: hibernation: hibernation exit"];
-
 /// The firmware of a device that is bound arrives in its second phase.
 fn check(console: &str) -> Result<usize, String> {
     let (mut bound, mut running) = (BTreeSet::new(), BTreeSet::new());
     let (mut ended, mut cases, mut gave_up) = (0, 0, false);
-    for line in console.split_inclusive('\n') {
-        for event in dmesg::parse(line).map_err(|error| error.to_string())? {
+    for line in lines(console) {
+        let (line, events) = line?;
+        for event in events {
             match event.what {
                 What::ProbeEnded { device, ret: 0, .. } => _ = bound.insert(device),
                 What::FirmwareArrived { device, .. } if bound.contains(&device) => {
@@ -61,15 +59,11 @@ fn check(console: &str) -> Result<usize, String> {
                 _ => (),
             }
         }
-        let is_one_of = |ends: &[&str]| ends.iter().any(|end| line.trim_end().ends_with(end));
-        gave_up = (gave_up || line.contains(LIMIT)) && !is_one_of(RESUMED);
-        if is_one_of(STOPS) {
+        gave_up = (gave_up || line.contains(LIMIT)) && !has(line, RESUMED);
+        if STOPS.iter().any(|end| line.ends_with(end)) {
             match running.first() {
                 Some(device) if !gave_up => {
-                    return Err(format!(
-                        "the second phase of {device} runs at `{}`",
-                        line.trim_end()
-                    ));
+                    return Err(format!("the second phase of {device} runs at `{line}`"));
                 }
                 _ => cases += ended + running.len(),
             }
@@ -81,8 +75,7 @@ fn check(console: &str) -> Result<usize, String> {
 
 /// The second phase ends when tasks are frozen already.
 fn late(console: &str) -> Option<String> {
-    let ready = console.lines().find(|line| line.contains(" ready "))?;
-    Some(console.replace(ready, "") + ready + "\n")
+    comes_last(console, " ready ")
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::console::{lines, POWER_DOWN};
 use super::mutant::Console;
 use super::prelude::*;
-use crate::parse::dmesg;
 
 /// The law. It judges a console with `initcall_debug`, by [`CONSOLE`].
 pub static LAW: Law = Law {
@@ -38,10 +38,7 @@ pub static CONSOLE: Console = Console {
 
 /// The driver and the device of `[   10.9] slow_platform slow_platform.0: shutdown`.
 fn shut_down(line: &str) -> Option<(&str, &str)> {
-    let (_, words) = line
-        .trim_end()
-        .strip_suffix(": shutdown")?
-        .split_once("] ")?;
+    let (_, words) = line.strip_suffix(": shutdown")?.split_once("] ")?;
     words.split_once(' ')
 }
 
@@ -49,8 +46,9 @@ fn shut_down(line: &str) -> Option<(&str, &str)> {
 fn check(console: &str) -> Result<usize, String> {
     let (mut bound, mut probing) = (BTreeMap::new(), BTreeSet::new());
     let (mut drivers, mut down) = (BTreeSet::new(), BTreeSet::new());
-    for line in console.split_inclusive('\n') {
-        for event in dmesg::parse(line).map_err(|error| error.to_string())? {
+    for line in lines(console) {
+        let (line, events) = line?;
+        for event in events {
             match event.what {
                 What::ProbeBegan { device, driver, .. } => {
                     drivers.insert(driver);
@@ -88,7 +86,7 @@ fn check(console: &str) -> Result<usize, String> {
             return Err(format!("{device} is shut down twice"));
         }
     }
-    let powers_down = console.contains("reboot: Power down");
+    let powers_down = console.contains(POWER_DOWN);
     match bound.keys().find(|device| !down.contains(device.as_str())) {
         Some(device) if powers_down => Err(format!("{device} is bound and not shut down")),
         _ => Ok(down.len()),
@@ -154,9 +152,7 @@ mod tests {
             assert!(seen.ends_with(says), "{seen}");
         }
         // Without initcall_debug, or before the power-off.
-        let lines = good
-            .lines()
-            .filter(|line| !line.ends_with("reboot: Power down"));
+        let lines = good.lines().filter(|line| !line.ends_with(POWER_DOWN));
         let cut = lines.filter(|line| shut_down(line).is_none());
         let cut: String = cut.map(|line| format!("{line}\n")).collect();
         assert_eq!(check(&cut), Ok(0));

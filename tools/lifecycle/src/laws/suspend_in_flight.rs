@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use super::console::{comes_last, has, line_of, lines, RESUMED};
 use super::mutant::Console;
 use super::prelude::*;
-use crate::parse::dmesg;
 
 /// The law. It judges a console, by [`CONSOLE`].
 pub static LAW: Law = Law {
@@ -42,15 +42,12 @@ const SUSPENDED: &[&str] = &[
     "PM: hibernation: Normal pages needed",
 ];
 
-/// Suspend has ended.
-const EXIT: &[&str] = &["PM: suspend exit", "PM: hibernation: hibernation exit"];
-
 fn check(console: &str) -> Result<usize, String> {
     let mut running = BTreeSet::new();
     let (mut in_flight, mut cases, mut suspended) = (0, 0, false);
-    for line in console.split_inclusive('\n') {
-        let has = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
-        for event in dmesg::parse(line).map_err(|error| error.to_string())? {
+    for line in lines(console) {
+        let (line, events) = line?;
+        for event in events {
             match event.what {
                 What::ProbeBegan { device, .. } if suspended => {
                     return Err(format!(
@@ -62,32 +59,23 @@ fn check(console: &str) -> Result<usize, String> {
                 _ => (),
             }
         }
-        if has(ENTRY) {
+        if has(line, ENTRY) {
             in_flight = running.len();
-        } else if has(SUSPENDED) {
+        } else if has(line, SUSPENDED) {
             if let Some(device) = running.first() {
-                return Err(format!(
-                    "the probe of {device} runs at `{}`",
-                    line.trim_end()
-                ));
+                return Err(format!("the probe of {device} runs at `{line}`"));
             }
             (cases, suspended) = (cases + in_flight, true);
-        } else if has(EXIT) {
+        } else if has(line, RESUMED) {
             suspended = false;
         }
     }
     Ok(cases)
 }
 
-/// The first line with this text.
-fn line_of<'a>(console: &'a str, text: &str) -> Option<&'a str> {
-    console.lines().find(|line| line.contains(text))
-}
-
 /// A probe ends after the devices are suspended.
 fn late(console: &str) -> Option<String> {
-    let ended = line_of(console, " probe_ended ")?;
-    Some(console.replace(ended, "") + ended + "\n")
+    comes_last(console, " probe_ended ")
 }
 
 /// A probe begins after the devices are suspended.

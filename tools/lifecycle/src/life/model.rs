@@ -40,6 +40,9 @@ pub struct Life {
     /// Who has written the log. What its sources cannot show is in no span.
     #[serde(skip)]
     pub sources: Vec<Source>,
+    /// The drivers that the command line asks to be probed asynchronously, if the log shows that.
+    #[serde(skip)]
+    pub asked: Option<String>,
     /// How often the kernel probes a device that it binds.
     #[serde(skip)]
     pub probing: Probing,
@@ -74,6 +77,15 @@ pub struct Task {
     pub name: Option<String>,
     /// Its spans that are bars, in the order in which they begin.
     pub spans: Vec<usize>,
+}
+
+impl Task {
+    /// Whether it is a worker, which works for the whole kernel: what it does next has nothing to do
+    /// with what it did.
+    pub fn is_worker(&self) -> bool {
+        let name = self.name.as_deref();
+        name.is_some_and(|name| name.starts_with("kworker/"))
+    }
 }
 
 /// Something that happened, and took time unless its kind is a mark ([`Kind::is_mark`]).
@@ -162,6 +174,10 @@ pub struct Facts {
     pub node: Option<i32>,
     /// Of firmware: its length. Of a module that has been looked at: that of its text and data.
     pub bytes: Option<u64>,
+    /// Of async work: its number in the order in which all of it was scheduled.
+    pub cookie: Option<u64>,
+    /// Of a probe: that it is in its task is not in the log. The task alone was in an initcall then.
+    pub presumed: bool,
     /// Of an insmod: whether its parameters ask for asynchronous probes (`async_probe`).
     pub async_probe: Option<bool>,
 }

@@ -114,33 +114,10 @@ pub(super) fn heading<T>(title: &str, rows: &Rows<'_, T>, kept: &str) -> String 
 
 /// A paragraph, each line after `indent`; those after the first are indented further.
 pub(super) fn wrap(indent: &str, text: &str) -> String {
-    let width = usize::from(WIDTH);
-    let mut lines = String::new();
-    let mut line = indent.to_owned();
-    let mut empty = true;
-    for word in text.split(' ') {
-        let mut word: Vec<char> = word.chars().collect();
-        if !empty && line.chars().count() + 1 + word.len() > width {
-            lines += line.trim_end();
-            lines.push('\n');
-            line = format!("{indent}    ");
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        empty = false;
-        // A word that is wider than a line is cut.
-        while line.chars().count() + word.len() > width {
-            let room = width - line.chars().count();
-            let rest = word.split_off(room);
-            line.extend(word);
-            lines += &line;
-            lines.push('\n');
-            line = format!("{indent}    ");
-            word = rest;
-        }
-        line.extend(word);
-    }
-    lines + line.trim_end() + "\n"
+    let further = format!("{indent}    ");
+    let options = textwrap::Options::new(WIDTH.into())
+        .initial_indent(indent)
+        .subsequent_indent(&further)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, options) + "\n"
 }

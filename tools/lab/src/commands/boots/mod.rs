@@ -10,12 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lifecycle::event::Initcall;
 use lifecycle::life::Kind;
 use lifecycle::parse::dmesg;
 use lifecycle::simulate::{reached, what_if, what_if_on, Range, WhatIf};
 use lifecycle::summary::Summary;
-use lifecycle::{Event, Life, Micros, What};
+use lifecycle::{Life, Micros};
 
 use crate::cache::digest;
 use crate::devices::DeviceOptions;
@@ -212,8 +211,8 @@ impl Booter {
         let log = self.boots_on(&machine, &out).log(initramfs)?;
         step.done();
         let events = dmesg::parse(&log).unwrap_or_default();
-        let runs = |event: &&Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
-        let without = events.iter().find(runs).map(|event| event.time);
+        let init = events.iter().find(|event| event.runs_init());
+        let without = init.map(|event| event.time);
         let words = match without {
             None => {
                 "not known, the log of a boot without it has no line of when init runs".to_owned()

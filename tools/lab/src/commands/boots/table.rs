@@ -106,8 +106,8 @@ fn in_words(predicted: Range) -> String {
     }
 }
 
-/// Whether a prediction is as near to the truth as it must be, of what took until then `from` a
-/// time on.
+/// Whether a prediction is near enough to the measured time. The limit is a share of the time since
+/// `from`.
 pub(crate) fn is_near(predicted: Micros, measured: Micros, from: Micros) -> bool {
     let took = match measured > from {
         true => measured - from,

@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lifecycle::driver::{Load, REGISTERED};
+use lifecycle::errno::{self, EPROBE_DEFER};
 use lifecycle::event::resource::{Resource, Step};
 use lifecycle::event::Call;
 use lifecycle::laws::nothing_outlives;
 use lifecycle::life::Kind;
-use lifecycle::{errno, Micros};
+use lifecycle::Micros;
 
 use super::blocked::{summary, waits_for_lock};
 use super::complaints::{complaints, task};
@@ -23,9 +24,6 @@ const FEW: usize = 4;
 
 /// A device that is announced so long before the end of its parent's probe is not ready yet.
 const EARLY: Micros = Micros(100_000);
-
-/// The result of a probe that is to be tried again.
-const EPROBE_DEFER: i32 = -517;
 
 pub(crate) fn faults(of: &Evidence<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();

@@ -282,8 +282,9 @@ pub(crate) fn check(
         kprobes: Some(vm::Kprobes::Watches),
         ..session.boot(machine, out)
     };
-    // Once more where memory is poisoned: a use after free is told with who has freed it. In virtual
-    // time neither guest sees how much of the host's time the other takes.
+    // The life runs once more on a machine that poisons freed memory: the report of a use after free
+    // then names the function that freed it. In virtual time neither guest sees how much of the
+    // host's time the other takes.
     let poisoned = Machine {
         append: format!("{SLAB_DEBUG} {}", machine.append),
         ..machine.clone()

@@ -2,8 +2,9 @@
 
 //! insmod and rmmod of an unrelated module beside the probes of every design: they wait beside
 //! `prefer_async`, and take 5 ms longer at most than on an idle machine beside those that probe in
-//! exclusive domains, rmmod as much longer again as it varies there. So beside the platform driver
-//! in one phase and in two. Where instruments make everything slow it may be a quarter of a probe.
+//! exclusive domains; rmmod may take longer by as much again as it varies on an idle machine. The
+//! same holds beside the platform driver, in one phase and in two. Where instruments make everything
+//! slow, the limit is a quarter of a probe.
 
 //@ plain: rmmod is judged to 5 ms, and with kprobes in place it takes 18 ms instead of 12
 
@@ -50,8 +51,8 @@ const STEP: Duration = Duration::from_micros(1300);
 /// The same for all tests.
 static IDLE: OnceLock<(Micros, Micros)> = OnceLock::new();
 
-/// How long insmod and rmmod take at most on an idle machine. Two tries of rmmod differ there:
-/// beside probes a difference of that size proves nothing.
+/// How long insmod and rmmod take at most on an idle machine. Two tries of rmmod on one differ: a
+/// difference of that size beside probes proves nothing.
 fn idle(bench: &mut Bench) -> Result<(Micros, Micros), Failure> {
     if let Some(known) = IDLE.get() {
         return Ok(*known);

@@ -9,7 +9,7 @@
 
 //@ boots: plain two_nodes
 
-use lifecycle::laws::default_type;
+use lifecycle::laws::default_type::{self, is_named};
 use lifecycle::laws::designs::{Insmod, Probes, Promise};
 use lifecycle::ProbeType;
 
@@ -22,14 +22,11 @@ const DEVICES: usize = 3;
 fn command_line(must_ask: bool) -> Result<(), Failure> {
     const OPTION: &str = "driver_async_probe=";
     let (line, driver) = (sysfs::read("/proc/cmdline")?, PLATFORM.driver);
-    // The last one wins, and `*` turns the list around.
+    // The last one wins.
     let mut lists = line
         .split_whitespace()
         .filter_map(|option| option.strip_prefix(OPTION));
-    let has = |list: &str, name: &str| list.split(',').any(|of_list| of_list == name);
-    let asks = lists
-        .next_back()
-        .is_some_and(|list| has(list, "*") != has(list, driver));
+    let asks = lists.next_back().is_some_and(|list| is_named(list, driver));
     match (must_ask, asks) {
         (false, true) => skip(format!("the command line has {OPTION}{driver}")),
         (true, false) => skip(format!("needs {OPTION}{driver} on the command line")),

@@ -5,6 +5,7 @@
 
 //@ boots: two_nodes
 
+use lifecycle::errno::EPROBE_DEFER;
 use lifecycle::event::Call;
 use lifecycle::laws::deferral;
 use lifecycle::life::{Kind, Span};
@@ -15,7 +16,6 @@ use crate::{ensure, sysfs, unmet, Bench, Failure, Order, Test};
 
 /// The device was deferred before its supplier was bound, and has been bound since.
 fn tried_again(bench: &mut Bench, device: &str, supplier: &str) -> Result<(), Failure> {
-    const EPROBE_DEFER: i32 = -517;
     bench.keeps(&deferral::LAW, 1)?;
     let life = bench.life()?;
     let probes = |name: &str| -> Vec<&Span> {

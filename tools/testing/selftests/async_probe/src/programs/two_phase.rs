@@ -5,6 +5,7 @@
 
 //@ boots: two_nodes
 
+use lifecycle::errno::ENOENT;
 use lifecycle::event::Call;
 use lifecycle::laws::{rmmod_waits, two_phase};
 use lifecycle::{Event, ProbeType, What};
@@ -86,7 +87,6 @@ fn rmmod(bench: &mut Bench, module: &'static str) -> Result<(), Failure> {
 
 /// One device has no firmware: it is bound all the same, and says how its second phase went.
 fn failed(bench: &mut Bench) -> Result<(), Failure> {
-    const ENOENT: i32 = -2;
     let failing = PLATFORM.device(1);
     FirmwareDir::machine_must_lack(&failing)?;
     for number in [0, 2] {

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lifecycle::driver::REGISTERED;
+use lifecycle::errno::EPROBE_DEFER;
 use lifecycle::event::Call;
 use lifecycle::parse::recording;
 use nix::errno::Errno;
@@ -50,9 +51,6 @@ const REBINDS: usize = 16;
 
 /// So many devices of a driver are named, to tell it from others of its name.
 const TOLD: usize = 4;
-
-/// The result of a probe that is to be tried again.
-const EPROBE_DEFER: i32 = -517;
 
 /// A module that has nothing to do with the driver.
 const UNRELATED: &str = "unrelated";
