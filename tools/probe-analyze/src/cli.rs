@@ -107,7 +107,7 @@ pub struct WhatIf {
     /// How to show it
     #[command(flatten)]
     pub form: Form,
-    /// Prints the names of the drivers alone, as driver_async_probe= has them
+    /// Prints the value of driver_async_probe= alone; nothing if no driver gains
     #[arg(short, long, conflicts_with_all = ["json", "all"])]
     pub quiet: bool,
 }

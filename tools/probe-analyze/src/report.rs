@@ -12,15 +12,21 @@ use crate::{log, output};
 pub fn run(args: &Report) -> Result<()> {
     let mut summary = log::read(&args.log, args.boot, args.quiet)?;
     if let Some(what) = args.until.as_ref().filter(|what| !summary.until(what)) {
-        return Err(Error::new(
-            Kind::Nothing,
-            format!(
-                "the log {} does not show when {what} was there",
-                summary.name
+        let name = &summary.name;
+        return Err(match what.as_str() {
+            "init" => Error::new(
+                Kind::Nothing,
+                format!("the log {name} does not show when the kernel ran init"),
+                "it has no line `Run ... as init process`, which kernels print since 5.2",
+                "name a device as the report does",
             ),
-            "it has no probe and no addition of a device of that name, and no unit",
-            "name a device or a unit as the report does, or init",
-        ));
+            _ => Error::new(
+                Kind::Nothing,
+                format!("the log {name} does not show when {what} was there"),
+                "it has no probe and no addition of a device of that name, and no unit",
+                "name a device or a unit as the report does, or init",
+            ),
+        });
     }
     if args.quiet {
         return Ok(());

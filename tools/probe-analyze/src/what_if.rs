@@ -4,7 +4,7 @@
 
 use lifecycle::life::Kind::Probe;
 use lifecycle::report::what_if::report;
-use lifecycle::simulate::what_if;
+use lifecycle::simulate::{asynchronous, what_if};
 
 use crate::cli::WhatIf;
 use crate::error::{Error, Kind, Result};
@@ -35,7 +35,11 @@ pub fn run(args: &WhatIf) -> Result<()> {
     if args.form.json {
         output::json(&answer)?;
     } else if args.quiet {
-        output::result(&answer.drivers.join(","))?;
+        let list = match answer.drivers.is_empty() {
+            true => String::new(),
+            false => asynchronous(summary.life.asked.as_deref(), &answer.drivers),
+        };
+        output::result(&list)?;
     } else {
         output::report(&report(&summary, &answer, detail(args.form)))?;
     }

@@ -8,11 +8,13 @@
 //! Else its task is not known. Of what has begun before the log, or in lines that it lacks, the
 //! line at its end says how long it took.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::build::Builder;
 use super::model::Kind;
 use super::waits::SOON;
+use crate::errno;
 use crate::event::halves::halves;
 use crate::event::{Event, Initcall, Symbol};
 use crate::{Micros, What};
@@ -42,10 +44,12 @@ struct Open<'a> {
     returned: Option<(u32, usize)>,
     /// Whether the log tells of async work.
     works_are_told: bool,
-    /// No line shows that it goes on to do so when init runs.
+    /// No line so far shows that the kernel goes on to print async work after init runs.
     until_init: bool,
     /// The probes of each device that a recording or the driver itself has told.
     told: HashMap<String, Vec<usize>>,
+    /// The devices whose last probe by a driver was deferred.
+    deferred: HashSet<(&'a str, Option<&'a str>)>,
 }
 
 /// Whether it is a line about a piece of async work.
@@ -58,8 +62,7 @@ fn is_of_work(what: &What) -> bool {
 pub(super) fn spans(builder: &mut Builder<'_>) {
     let events = builder.events;
     // What the command line switches on is on from the beginning. Userspace may do so later.
-    let runs = |event: &Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
-    let init = events.iter().position(runs);
+    let init = events.iter().position(Event::runs_init);
     let before = &events[..init.unwrap_or(0)];
     let mut open = Open {
         works_are_told: before.iter().any(|event| is_of_work(&event.what)),
@@ -117,6 +120,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
             } => {
                 let on = function.function();
                 let span = task_span(builder, Kind::AsyncWork, on, *pid, at, None);
+                builder.life.spans[span].facts.cookie = Some(*cookie);
                 if on.ends_with("_attach_async_helper") {
                     open.helpers.insert((event.time, span));
                 }
@@ -246,12 +250,12 @@ fn flush_span(
     let at_once = |returned: usize| builder.time(began) - builder.time(returned) <= SOON;
     if let Some((module, [init, _], ret)) = loaded.filter(|(_, [_, ret], _)| at_once(*ret)) {
         let span = task_span(builder, Kind::Init, module, pid, init, ended);
-        builder.life.spans[span].ret = Some(ret);
+        builder.life.spans[span].ret = ended.map(|_| ret);
     }
     task_span(builder, Kind::Flush, "", pid, began, ended);
 }
 
-fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'_>, probed: &'a Initcall, at: usize) {
+fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a Initcall, at: usize) {
     let Initcall::Probed {
         device,
         driver,
@@ -283,10 +287,23 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'_>, probed: &'a In
     // The length of the probe is rounded down.
     let since = begin + Micros(1);
     let in_helper = pid.is_none() && open.helpers.range(..=(since, usize::MAX)).next().is_some();
-    let initcall = match open.last.first_key_value() {
-        Some((began, pid)) if open.last.len() == 1 && builder.time(*began) <= since => Some(*pid),
-        _ => None,
+    // A worker tries deferred devices again, also those for which deferred_probe_initcall() waits
+    // (drivers/base/dd.c, deferred_probe_work_func()).
+    let of = (device.as_str(), driver.as_deref());
+    let is_retry = open.deferred.remove(&of);
+    if outcome.ret() == Some(errno::EPROBE_DEFER) {
+        open.deferred.insert(of);
+    }
+    let is_waiting = |began: usize| {
+        let What::Initcall(Initcall::Calling { function, .. }) = &builder.events[began].what else {
+            return false;
+        };
+        function.function() == "deferred_probe_initcall"
     };
+    let alone = open.last.first_key_value().filter(|_| open.last.len() == 1);
+    let initcall =
+        alone.filter(|(began, _)| builder.time(**began) <= since && !is_waiting(**began));
+    let initcall = initcall.map(|(_, pid)| *pid).filter(|_| !is_retry);
     let task = pid.or(initcall.filter(|_| !in_helper));
     let asynchronous = pid.map(|pid| open.workers.contains(&pid));
     let asynchronous = asynchronous.or((!in_helper).then_some(false));
@@ -301,13 +318,14 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'_>, probed: &'a In
     of.device = Some(lane);
     of.driver = driver.as_ref().map(ToString::to_string);
     of.task = task;
+    of.facts.presumed = pid.is_none() && task.is_some();
     of.asynchronous = asynchronous.filter(|_| told);
     of.ret = outcome.ret();
 }
 
-/// A helper has ended. Its probe is the longest of those that began soon after it did, and that
-/// ended soon before. Where another probe fits it and another helper fits the first, both probes
-/// are asynchronous, and their workers are not known.
+/// A helper has ended. Its probe is the last to end of those that began soon after it did, and that
+/// ended soon before: those within it end earlier. Where another probe fits it and another helper
+/// fits that one, both probes are asynchronous, and their workers are not known.
 fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize) {
     let (began, ended) = (builder.life.spans[work].begin, builder.life.end_of(work));
     let until = (began + SOON, usize::MAX);
@@ -318,12 +336,14 @@ fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize) {
         from = (probe.0, probe.1 + 1);
         match end + SOON < ended {
             true => _ = open.unclaimed.remove(&probe),
-            false => fit.push(probe),
-        }
-        if fit.len() == 2 {
-            break;
+            false => fit.push((end, Reverse(probe.0), probe.1)),
         }
     }
+    fit.sort_unstable_by(|one, other| other.cmp(one));
+    let fit: Vec<_> = fit
+        .into_iter()
+        .map(|(_, begin, at)| (begin.0, at))
+        .collect();
     let Some(probe) = fit.first() else { return };
     let others = (probe.0 - SOON, 0)..=(probe.0 + Micros(1), usize::MAX);
     let rival = open.helpers.range(others).next().is_some();

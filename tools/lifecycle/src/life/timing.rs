@@ -199,7 +199,7 @@ impl<'a> Line<'_, 'a> {
         };
         let (Some(next), Some(phase), true) = (next, phase, same) else {
             self.mark(Kind::Stray);
-            // It is drawn all the same.
+            // The probe is drawn nevertheless.
             if begins {
                 self.make(device, what, State::Probing, Phase::First);
             }

@@ -32,8 +32,8 @@ pub(super) struct Trials {
     pub(super) hidden: Vec<bool>,
     /// The trials, by where their probe began: from its first end to its second beginning.
     pub(super) of_probe: HashMap<usize, (usize, Option<usize>)>,
-    /// By the end of a probe or of its second phase: how much longer that took than the second
-    /// life says.
+    /// For each end of a probe or of a second phase: how much longer that took than the line of the
+    /// second life says.
     pub(super) longer: HashMap<usize, Micros>,
     /// Where the probes began that succeeded, and after which the driver core failed.
     pub(super) failed: Vec<usize>,

@@ -313,15 +313,35 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         }
     }
     by_end.sort_unstable();
+    let mut works: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
+    for (work, span) in life.of(Kind::AsyncWork) {
+        works.entry(span.task).or_default().push(work);
+    }
+    // The work that a flush is in.
+    let own = |flush: &Span| {
+        let works = works.get(&flush.task)?;
+        let until = works.partition_point(|work| spans[*work].begin <= flush.begin);
+        let last = works[..until].last().copied();
+        last.filter(|work| flush.begin <= life.end_of(*work))
+    };
     let flushes = || life.of(Kind::Flush).filter(|(_, span)| is_line(span));
     let ended = |at: usize| between(&by_end, spans[at].begin, life.end_of(at));
     let most = most(flushes().map(|(at, _)| ended(at).len() + open.len()));
     let mut waits = Vec::new();
     for (at, flush) in flushes() {
         let end = life.end_of(at);
-        let meanwhile = ended(at).iter().chain(&open).rev();
-        let meanwhile = meanwhile
+        // What has not ended holds up only what has not ended.
+        let open = if flush.end.is_none() { &open[..] } else { &[] };
+        let others = ended(at).iter().chain(open).rev();
+        let others = others
             .filter(|(_, (work, _))| spans[*work].task != flush.task && spans[*work].begin <= end);
+        let of = works_for(
+            life,
+            flush,
+            own(flush),
+            others.clone().map(|(end, (work, _))| (*end, *work)),
+        );
+        let meanwhile = others.filter(|(_, (work, _))| of.is_of(&spans[*work]));
         let all = match most {
             usize::MAX => 0,
             _ => meanwhile.clone().count(),
@@ -331,9 +351,7 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         if on.is_empty() {
             continue;
         }
-        let mut events = flush.events.clone();
-        events.extend(works.iter().flat_map(|work| spans[*work].events.clone()));
-        events.sort_unstable();
+        let events = evidence(life, &flush.events, &works);
         on.sort_by_key(|on| (life.end_of(*on), *on));
         // The boot waits for async work after its last initcall, too.
         let around = life.within(at, |outer| {
@@ -361,6 +379,50 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         });
     }
     waits
+}
+
+/// Which work a flush waits for, of that which ended meanwhile.
+enum Awaited {
+    /// That of the initramfs, which has a domain of its own (`init/initramfs.c`,
+    /// `wait_for_initramfs()`).
+    Initramfs,
+    /// All else.
+    Others,
+    /// What was scheduled before the work that waits (`kernel/async.c`,
+    /// `async_synchronize_cookie()`).
+    Before(u64),
+}
+
+impl Awaited {
+    fn is_of(&self, work: &Span) -> bool {
+        let is_initramfs = work.on == "do_populate_rootfs";
+        match self {
+            Self::Initramfs => is_initramfs,
+            Self::Others => !is_initramfs,
+            Self::Before(cookie) => !is_initramfs && work.facts.cookie < Some(*cookie),
+        }
+    }
+}
+
+/// Tells it by which work ended last, of `others` from the last end on: the flush then ends at once.
+/// It is in the work `own`, if it is in any.
+fn works_for(
+    life: &Life,
+    flush: &Span,
+    own: Option<usize>,
+    mut others: impl Iterator<Item = (Micros, usize)> + Clone,
+) -> Awaited {
+    let last = others.clone().next();
+    if last.is_some_and(|(_, work)| Awaited::Initramfs.is_of(&life.spans[work])) {
+        return Awaited::Initramfs;
+    }
+    let cookie = own.and_then(|work| life.spans[work].facts.cookie);
+    // Work may wait for what it has scheduled itself, in a domain of its own.
+    let before = cookie.map(Awaited::Before).filter(|before| {
+        let earlier = others.find(|(_, work)| before.is_of(&life.spans[*work]));
+        earlier.is_some_and(|(end, _)| flush.end.is_none_or(|ended| ended - end <= SOON))
+    });
+    before.unwrap_or(Awaited::Others)
 }
 
 /// The kernel's own wait for async probes before it runs init, where no line tells of it: the last
@@ -400,8 +462,8 @@ fn between<T>(by_end: &[(Micros, T)], begin: Micros, end: Micros) -> &[(Micros, 
     &by_end[from.min(until)..until]
 }
 
-/// How much each of some waits may list of what it waited for. A thousand calls that all wait for
-/// the same thousand probes may list them all; ten times as many have a hundred times as much.
+/// How many entries one wait may list of what it waited for. A thousand calls that wait for the same
+/// thousand probes list a million together; ten times as many of both would list a hundred million.
 fn most(each: impl Iterator<Item = usize>) -> usize {
     match each.sum::<usize>() > 1_000_000 {
         true => 16,

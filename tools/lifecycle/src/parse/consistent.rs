@@ -172,12 +172,13 @@ impl<'a> Open<'a> {
                 too_long("the initcall", *took, began, time)
                     .or_else(|| too_long("the initcalls of a task", *sum, *since, time))
             }
+            // Each piece has a number of its own (`kernel/async.c`, `next_cookie`).
             Initcall::WorkBegan { cookie, .. } => {
-                self.works.insert(*cookie, time);
-                None
+                let again = self.works.insert(*cookie, time).is_some();
+                again.then(|| format!("async work {cookie} begins twice"))
             }
             Initcall::WorkEnded { cookie, took, .. } => {
-                let began = self.works.remove(cookie).unwrap_or_default();
+                let began = self.works.get(cookie).copied().unwrap_or_default();
                 too_long("the work", *took, began, time)
             }
             Initcall::Waiting { pid } => {

@@ -5,8 +5,8 @@
 //! Two `console=` of one port, or a boot console that is kept (`register_console()`,
 //! `kernel/printk/printk.c`), print each line twice. An event may well be there twice, too: until a
 //! clock is registered, time has the grain of a jiffy (`kernel/time/sched_clock.c`), and a device
-//! whose probe is deferred may be tried twice within one. Where nearly all lines around are there
-//! as often, it is the consoles.
+//! whose probe is deferred may be tried twice within one. If nearly all lines around it are
+//! there as often, two consoles have printed them.
 
 use crate::micros::Micros;
 

@@ -149,15 +149,10 @@ pub(super) fn read(log: &str, scan: &mut Scan) {
 /// Whether journalctl says so: `-- Boot 0123456789abcdef0123456789abcdef --`, before systemd 242
 /// `-- Reboot --`.
 fn is_of_another_boot(line: &str) -> bool {
-    let of =
-        |line: &str| Some(line.trim_end().strip_prefix("-- ")?.strip_suffix(" --")? == "Reboot");
     let is_id = |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let id = || {
-        line.trim_end()
-            .strip_prefix("-- Boot ")?
-            .strip_suffix(" --")
-    };
-    of(line) == Some(true) || id().is_some_and(is_id)
+    let words = line.trim_end().strip_prefix("-- ");
+    let words = words.and_then(|words| words.strip_suffix(" --"));
+    words.is_some_and(|words| words == "Reboot" || words.strip_prefix("Boot ").is_some_and(is_id))
 }
 
 /// What a syslog daemon has left out, and how often: `message repeated 2 times: [ text]` of
@@ -238,11 +233,37 @@ fn take_one(number: usize, line: &str, records: &mut Records, scan: &mut Scan) {
     }
 }
 
-/// Whether the line says that others have been left out, as in mails: `[...]`, `<snip>`.
+/// Whether the line says that others have been left out: `[...]`, `<snip>`, `8<---`,
+/// `[truncated 20 lines]`.
 fn is_left_out(line: &str) -> bool {
-    let text = line.trim_start_matches(['>', '|', '#', ' ']).trim_end();
-    let word = text.trim_matches(|c: char| "[](){}<>-=~ ".contains(c));
-    matches!(word, "..." | "…") || word.len() < text.len() && matches!(word, "snip" | "cut")
+    const SAYS: &[&str] = &[
+        "cut",
+        "elided",
+        "lines",
+        "more",
+        "omitted",
+        "removed",
+        "skipped",
+        "skipping",
+        "snip",
+        "snipped",
+        "trimmed",
+        "truncated",
+    ];
+    let text = line.trim();
+    let is_mark = |c: char| !c.is_alphanumeric();
+    let inner = text.trim_matches(is_mark);
+    if inner.is_empty() || inner == "8" {
+        return text.contains("..") || text.contains('…') || text.contains("8<-");
+    }
+    let words = inner.split(is_mark).map(str::to_lowercase);
+    let says = |word: &String| SAYS.contains(&word.as_str());
+    let is_set_apart = text.starts_with(is_mark) && text.ends_with(is_mark);
+    let is_alone = inner.len() < text.len() && !inner.contains(is_mark);
+    match is_set_apart || is_alone || text.contains("...") {
+        true => words.clone().any(|word| says(&word)),
+        false => words.clone().any(|word| word == "truncated"),
+    }
 }
 
 /// A line without what a terminal has in it: a carriage return, and colours.
@@ -452,6 +473,45 @@ fn is_cut(line: &str, records: &Records) -> bool {
 mod tests {
     use super::*;
     use crate::Micros;
+
+    #[test]
+    fn left_out() {
+        for line in [
+            "[...]",
+            "> [ ... ]",
+            "....",
+            "# ...",
+            "<snip>",
+            "// snip",
+            "*snip*",
+            "8<--------",
+            "---8<---",
+            "--More--",
+            "-- Lines 20-50 omitted --",
+            "(many more)",
+            "...skipping...",
+            "*** WARNING: skipped 123456 bytes of output ***",
+            "section truncated",
+            "[INFO] ... 500 lines elided ...",
+            "#### OUTPUT TRUNCATED ####",
+            "Full output truncated (23 lines hidden), use '-vv' to show",
+        ] {
+            assert!(is_left_out(line), "{line}");
+        }
+        for line in [
+            "",
+            "```",
+            "~~~",
+            "---",
+            "cut",
+            "file removed",
+            "-- Reboot --",
+            "8",
+            "$ dmesg",
+        ] {
+            assert!(!is_left_out(line), "{line}");
+        }
+    }
 
     /// `tests/forms.txt` has all that a whole log may be made of.
     #[test]

@@ -102,6 +102,10 @@ pub(super) fn trailing(text: &str) -> Option<&str> {
         text.find(" usecs")? + " usecs".len()
     } else if text.starts_with(RUN) {
         text.find(AS_INIT)? + AS_INIT.len()
+    } else if let Some(pid) = text.strip_prefix(WAITING) {
+        WAITING.len() + pid.find(|c: char| !c.is_ascii_digit())?
+    } else if text.starts_with(CONTINUING) {
+        text.find(" usec")? + " usec".len()
     } else {
         return None;
     };
@@ -254,6 +258,8 @@ mod tests {
             "Run /init as init process",
             "async_continuing @ 113 after 0 usec",
         ] {
+            let in_a_page = format!("{text}<br>");
+            assert_eq!(trailing(&in_a_page), Some("<br>"), "{text}");
             let initcall = parse(text, None).map(|initcall| initcall.to_string());
             assert_eq!(initcall.as_deref(), Some(text));
             assert_eq!(find(&format!("<7>Nov 22 host: {text}")), Some(16));

@@ -20,6 +20,8 @@ pub(super) struct Kernel {
     pub(super) banner: Option<String>,
     /// The release in another line.
     pub(super) release: Option<String>,
+    /// The drivers that the command line asks to be probed asynchronously.
+    pub(super) asked: Option<String>,
     /// When a driver's probe failed and with which errno, by the device, until the result follows.
     failed: HashMap<String, (Micros, i32)>,
     /// The same, by the place of the event.

@@ -25,6 +25,8 @@ pub struct Log {
     pub sources: Vec<Source>,
     /// The release of the kernel, if it says so: `7.3.4+deb13-amd64`.
     pub kernel: Option<String>,
+    /// The drivers that its command line asks to be probed asynchronously, if it shows that.
+    pub asked: Option<String>,
     /// Its events.
     pub events: Vec<Event>,
     /// The time of its last line, of ours or of others.
@@ -99,6 +101,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
         return Ok(Log {
             sources: Source::all_of(&events),
             kernel: recording::kernel(text).map(str::to_owned),
+            asked: None,
             events,
             end: Micros(0),
             notes: Vec::new(),
@@ -114,7 +117,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
         Some(wanted) => wanted,
         None => boots
             .iter()
-            .rposition(|boot| !boot.is_empty())
+            .rposition(Boot::tells_of_probes)
             .map_or(has, |at| at + 1),
     };
     let nothing = || Refusal::of_all(Reason::Nothing(text.lines().count()));
@@ -145,6 +148,7 @@ pub fn parse(text: &str, wanted: Option<usize>) -> Result<Log, Refusal> {
         sources: Source::all_of(&boot.events),
         kernel: boot.kernel.release().map(str::to_owned),
         end: boot.end(),
+        asked: boot.kernel.asked,
         events: boot.events,
         notes: boot.notes,
         collected: Collected::default(),

@@ -18,6 +18,8 @@ pub(super) enum Message<'a> {
     Release(&'a str),
     /// A driver's probe of this device failed with this errno.
     Failed(&'a str, i32),
+    /// The drivers that the command line asks to be probed asynchronously.
+    Asked(&'a str),
     /// Lines are missing.
     Dropped,
     /// The next line is the last one once more.
@@ -65,7 +67,8 @@ pub(super) fn read(text: &str, caller: Option<u32>) -> Result<Message<'_>, Reaso
     Ok(banner(text)
         .map(Message::Banner)
         .or_else(|| release(text).map(Message::Release))
-        .or_else(|| failed(text).map(|(device, errno)| Message::Failed(device, errno)))
+        .or_else(|| asked(unwrapped(text)).map(Message::Asked))
+        .or_else(|| failed(unwrapped(text)).map(|(device, errno)| Message::Failed(device, errno)))
         .unwrap_or(Message::Other))
 }
 
@@ -123,6 +126,19 @@ fn release(text: &str) -> Option<&str> {
     of_hub().or_else(of_oops)?.split_whitespace().next()
 }
 
+/// What `Kernel command line:` (`init/main.c`) asks of the driver core. The last one wins.
+fn asked(text: &str) -> Option<&str> {
+    let line = text.strip_prefix("Kernel command line: ")?;
+    let (before, list) = line.rsplit_once("driver_async_probe=")?;
+    // Quotation marks are around a value that has blanks, or around all of the parameter.
+    let (list, end) = match (list.strip_prefix('"'), before.strip_suffix('"')) {
+        (Some(list), _) => (list, '"'),
+        (None, Some(_)) => (list, '"'),
+        (None, None) => (list, ' '),
+    };
+    list.split(end).next()
+}
+
 /// `nic: probe of 0000:07:00.0 failed with error -12`, as kernels printed it before they wrote
 /// `probe with driver`.
 fn failed(text: &str) -> Option<(&str, i32)> {
@@ -142,7 +158,14 @@ pub(super) fn is_loss(text: &str) -> bool {
                 .is_some_and(|(_, number)| digits::<u64>(number).is_some())
         })
     };
-    counted("** ", " printk messages dropped **")
+    // rsyslog tells for each of its sources (`runtime/ratelimit.c`), two of which have messages of
+    // the kernel's. Android's logd thins out what one user has written.
+    let of_source = ["imjournal", "imklog"].iter().any(|of| text.contains(of));
+    let is_thinned =
+        || text.contains("chatty") && text.split_whitespace().rev().nth(2) == Some("expire");
+    of_source && text.contains("rate-limiting")
+        || is_thinned()
+        || counted("** ", " printk messages dropped **")
         || counted("Missed ", " kernel messages")
         || text.contains("/dev/kmsg buffer overrun, some messages lost")
             && !text.starts_with("systemd-journald[")

@@ -189,8 +189,8 @@ pub enum Reason {
     Gap { expected: u64, found: u64 },
     #[error("a fragment of the record is missing")]
     Fragment,
-    /// The console dropped lines, or a daemon that reads `/dev/kmsg` did.
-    #[error("the console dropped lines: messages are missing")]
+    /// The console dropped lines, or a daemon that reads them did.
+    #[error("messages are missing, as it says")]
     Dropped,
     #[error("not a record of /dev/kmsg")]
     NotARecord,

@@ -2,6 +2,8 @@
 
 //! The boots of a log, message by message.
 
+use std::collections::HashMap;
+
 use super::copies::Runs;
 use super::kernel::Kernel;
 use super::message::Message;
@@ -45,6 +47,8 @@ impl Stamp {
 /// What one boot has left in a log.
 #[derive(Debug, Default)]
 pub(super) struct Boot {
+    /// Its place among the boots of the log.
+    number: usize,
     pub(super) kernel: Kernel,
     pub(super) events: Vec<Event>,
     /// The line of each event.
@@ -77,7 +81,10 @@ pub(super) struct Boot {
 #[derive(Debug)]
 pub(super) struct Scan {
     boots: Vec<Boot>,
+    /// The boot that the journal says the last entry is of.
     id: Option<String>,
+    /// The numbers of the boots that it names, by what it calls them.
+    numbers: HashMap<String, usize>,
 }
 
 impl Scan {
@@ -85,12 +92,13 @@ impl Scan {
         Self {
             boots: vec![Boot::default()],
             id: None,
+            numbers: HashMap::new(),
         }
     }
 
     fn boot(&mut self) -> &mut Boot {
         if self.boots.is_empty() {
-            self.boots.push(Boot::default());
+            self.push(Boot::default());
         }
         let last = self.boots.len() - 1;
         &mut self.boots[last]
@@ -108,23 +116,38 @@ impl Scan {
                 || boot.untimed.is_some()
                 || boot.behind.is_some()
         };
+        self.boots.sort_by_key(|boot| boot.number);
         self.boots.into_iter().filter(seen).collect()
     }
 
     /// The journal says which boot an entry is of.
     pub(super) fn of_boot(&mut self, id: Option<String>) {
-        if id.is_some() && self.id != id {
+        let Some(name) = id.as_ref().filter(|_| self.id != id) else {
+            return;
+        };
+        if let Some(number) = self.numbers.get(name) {
+            // A journal of several machines.
+            self.boots.sort_by_key(|boot| boot.number == *number);
+        } else {
             if self.id.is_some() {
-                self.boots.push(Boot::default());
+                self.push(Boot::default());
             }
-            self.id = id;
+            let number = self.boot().number;
+            self.numbers.insert(name.clone(), number);
         }
+        self.id = id;
+    }
+
+    fn push(&mut self, boot: Boot) {
+        let numbers = self.boots.iter().map(|boot| boot.number + 1);
+        let number = numbers.max().unwrap_or(0);
+        self.boots.push(Boot { number, ..boot });
     }
 
     /// What prints the log says that another boot begins.
     pub(super) fn another(&mut self) {
         if self.boot().began.is_some() {
-            self.boots.push(Boot::default());
+            self.push(Boot::default());
         }
     }
 
@@ -213,6 +236,7 @@ impl Scan {
                     .release
                     .get_or_insert_with(|| release.to_owned());
             }
+            Message::Asked(list) => boot.kernel.asked = Some(list.to_owned()),
             Message::Dropped => self.refuse(given.number, Reason::Dropped, given.line),
             Message::Replay => self.again(),
             Message::Garbled => self.garbled(given.number),
@@ -238,7 +262,7 @@ impl Scan {
         }
         let may_replay =
             given.console && same && boot.began == Some(given.stamp) && boot.refusal.is_none();
-        self.boots.push(Boot {
+        self.push(Boot {
             again: false,
             replayed: may_replay.then_some(0),
             ..Boot::default()
@@ -312,6 +336,16 @@ impl Boot {
             && self.refusal.is_none()
             && self.untimed.is_none()
             && self.behind.is_none()
+    }
+
+    /// Whether it has a line about probes, even one that cannot be read. Each boot says that it runs
+    /// init.
+    pub(super) fn tells_of_probes(&self) -> bool {
+        let is_of_line = |refusal: &Refusal| refusal.reason != Reason::Dropped;
+        !self.events.iter().all(Event::runs_init)
+            || self.refusal.as_ref().is_some_and(is_of_line)
+            || self.untimed.is_some()
+            || self.behind.is_some()
     }
 
     /// Checks what has been read, and takes away what is there only since two consoles have printed

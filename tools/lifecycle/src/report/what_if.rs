@@ -4,7 +4,7 @@
 
 use super::table::{fold, heading, join, print, table, wrap, Detail};
 use crate::micros::Micros;
-use crate::simulate::{difference, Goal, Range, WhatIf};
+use crate::simulate::{asynchronous, difference, Goal, Range, WhatIf};
 use crate::summary::Summary;
 
 /// The whole answer. Times are in milliseconds.
@@ -88,20 +88,14 @@ fn line(summary: &Summary, what_if: &WhatIf) -> String {
     if what_if.drivers.is_empty() {
         return String::new();
     }
-    let mut spans = summary.life.spans.iter();
-    let asked = spans.find_map(|span| span.facts.asked.as_deref());
-    let asked = asked.unwrap_or_default().split(',');
-    let drivers = what_if.drivers.iter().map(String::as_str);
-    let mut names: Vec<&str> = Vec::new();
-    for name in asked.filter(|name| !name.is_empty()).chain(drivers) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    format!(
-        "To try it, add this to the kernel's command line:\n    driver_async_probe={}\n",
-        names.join(",")
-    )
+    let asked = summary.life.asked.as_deref();
+    let instead = match asked {
+        Some(asked) if !asked.is_empty() => " instead of the driver_async_probe= that is there",
+        _ => "",
+    };
+    let first = format!("To try it, add this to the kernel's command line{instead}:");
+    let list = asynchronous(asked, &what_if.drivers);
+    wrap("", &first) + &format!("    driver_async_probe={list}\n")
 }
 
 fn listed(title: &str, lines: impl Iterator<Item = String>) -> String {

@@ -33,6 +33,10 @@ const WORTH_A_WORD: Micros = Micros(1000);
 /// A driver that saves less is not advised. A worker that has to be started costs that much.
 const WORTH_IT: Micros = Micros(10_000);
 
+/// So much of `driver_async_probe=` the kernel keeps (`drivers/base/dd.c`,
+/// `ASYNC_DRV_NAMES_MAX_LEN`).
+const MOST_BYTES: usize = 255;
+
 /// What the life does not show may change the answer within these limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Range {
@@ -155,16 +159,28 @@ pub fn what_if_on(life: &Life, named: &[String], cpus: u64) -> WhatIf {
         let most = of.adds.iter().take(2).copied().max();
         of_both(&of.adds) > 0 && most >= Some(difference(WORTH_IT, Micros(0)))
     };
-    let drivers: Vec<String> = match named {
+    let mut drivers: Vec<String> = match named {
         [] => {
             let gain = candidates.iter().filter(gains);
             gain.map(|of| of.driver.clone()).collect()
         }
         _ => named.to_vec(),
     };
+    let mut notes = simulation.notes(named, &probes);
+    let asked = life.asked.as_deref();
+    let mut lengths = (1..=drivers.len()).map(|of| asynchronous(asked, &drivers[..of]).len());
+    let fit = lengths.position(|length| length > MOST_BYTES);
+    let too_many = drivers.split_off(fit.unwrap_or(drivers.len()));
+    if !too_many.is_empty() {
+        notes.push(format!(
+            "The kernel keeps the first {MOST_BYTES} bytes of driver_async_probe=, in which there is no \
+             room for {}.",
+            too_many.join(", ")
+        ));
+    }
     WhatIf {
         goals: simulation.goals(drivers.iter().map(String::as_str), cpus),
-        notes: simulation.notes(named, &probes),
+        notes,
         drivers,
         candidates,
         forbidden,
@@ -308,6 +324,22 @@ impl<'l> Simulation<'l> {
                     .to_owned(),
             );
         }
+        if life.each(Kind::Probe).any(|probe| probe.facts.presumed) {
+            notes.push(
+                "The log does not show which task ran its probes (CONFIG_PRINTK_CALLER): those during \
+                 an initcall, with no other under way, are taken for probes of its task. A worker may \
+                 have made some."
+                    .to_owned(),
+            );
+        }
+        let has_flush = |boot: usize| life.inside(Kind::Flush, boot).next().is_some();
+        if let Some(boot) = life.spans_of(Kind::Boot).find(|boot| !has_flush(*boot)) {
+            let took = life.length(boot);
+            notes.push(format!(
+                "The log does not show when, in the {took} ms between the last initcall and init, \
+                 the kernel waited for async work: init may run so much earlier than predicted."
+            ));
+        }
         if script(life, &Choice::of([])).suppliers_are_guessed {
             notes.push(
                 "The log does not show for which device a deferred one waited, where several were \
@@ -391,6 +423,25 @@ fn scheduled_by(life: &Life, mark: usize) -> String {
     match probe.and_then(|probe| probe.driver.as_deref()) {
         Some(driver) => format!("{name}, which a probe of {driver} has scheduled"),
         None => name,
+    }
+}
+
+/// The value of `driver_async_probe=` with which these drivers are asynchronous, and those that it
+/// `asked` for before. With a `*` it names those that are not (`drivers/base/dd.c`,
+/// `cmdline_requested_async_probing()`).
+pub fn asynchronous(asked: Option<&str>, drivers: &[String]) -> String {
+    let asked = asked.unwrap_or_default().split(',');
+    let asked: Vec<&str> = asked.filter(|name| !name.is_empty()).collect();
+    let drivers = drivers.iter().map(String::as_str);
+    let mut names = asked.clone();
+    match asked.contains(&"*") {
+        true => names.retain(|name| !drivers.clone().any(|driver| driver == *name)),
+        false => names.extend(drivers.filter(|driver| !asked.contains(driver))),
+    }
+    let list = names.join(",");
+    match list.contains(' ') {
+        true => format!("\"{list}\""),
+        false => list,
     }
 }
 

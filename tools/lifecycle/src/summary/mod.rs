@@ -48,6 +48,8 @@ impl Summary {
     pub fn of(name: &str, log: Log) -> Self {
         let mut life = Life::new(log.events, Probing::Once);
         life.place(&log.collected.devices);
+        let recorded = life.spans.iter().find_map(|span| span.facts.asked.clone());
+        life.asked = log.asked.or(recorded);
         // Spans that have not ended go on until then.
         if life.spans.iter().any(|span| span.end.is_none()) {
             life.end = life.end.max(log.end);

@@ -12,10 +12,9 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::call::{name, Call};
-use crate::event::{Event, Initcall};
 use crate::life::{Kind, Life, Wait, Wave};
 use crate::parse::collected::Unit;
-use crate::{Micros, What};
+use crate::Micros;
 
 /// The steps that decided when something ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +72,7 @@ pub(super) fn path(life: &Life, waves: &[Wave], calls: &[Call]) -> Option<Path> 
 /// The path from the beginning of the boot, or of the log, until init runs, or until a device is
 /// there: `init`, the name of a device, or that of a unit of systemd's.
 pub(super) fn until(life: &Life, what: &str, units: &[Unit]) -> Option<Path> {
-    let runs = |event: &&Event| matches!(event.what, What::Initcall(Initcall::RunInit { .. }));
-    let init = life.events.iter().find(runs);
+    let init = life.events.iter().find(|event| event.runs_init());
     let mut walk = Walk::new(life);
     let unit = units.iter().find(|unit| unit.name == what);
     let (what, end) = if what == "init" {
@@ -173,13 +171,25 @@ struct Boot {
 
 fn boot(life: &Life) -> Option<Boot> {
     let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
-    let mut of_boot = life
-        .spans_of(Kind::Initcall)
-        .filter(|span| life.spans[*span].task == Some(task));
-    let first = of_boot.next()?;
-    let last = of_boot.last().unwrap_or(first);
+    let of_task = |kind| {
+        let spans = life.spans_of(kind);
+        spans.filter(|span| life.spans[*span].task == Some(task))
+    };
+    // Init, too, may load modules.
+    let is_of_module = |span: &usize| life.spans[*span].on.ends_with(']');
+    let module = of_task(Kind::Initcall).find(is_of_module);
+    let is_before = |span: &usize| module.is_none_or(|module| *span < module);
+    let mut initcalls = of_task(Kind::Initcall).filter(|span| !is_of_module(span));
+    let first = initcalls.next()?;
     let span = life.spans_of(Kind::Boot).next();
-    let end = life.end_of(span.unwrap_or(last));
+    let end = match span {
+        Some(span) => life.end_of(span),
+        None => {
+            let all = initcalls.chain(of_task(Kind::Flush).filter(is_before));
+            let ends = all.chain([first]).map(|span| life.end_of(span));
+            ends.max()?
+        }
+    };
     let waits = |span| life.waits.iter().any(|wait| wait.span == span);
     Some(Boot {
         task,
@@ -310,7 +320,21 @@ impl<'t> Walk<'t> {
                     };
                     let woken = self.life.end_of(probe).min(ended);
                     self.step(what, woken, ended, None);
-                    let (asked, by) = self.probe(probe, woken);
+                    let (mut asked, mut by) = self.probe(probe, woken);
+                    // It waited for others until that was asked for.
+                    while wait.begin < asked {
+                        let end = |on: &usize| self.life.end_of(*on);
+                        let others = wait.on.iter().rev().copied();
+                        let mut others = others.filter(|on| wait.begin < end(on));
+                        let before = others.find(|on| *on != by && end(on) <= asked);
+                        let reached = before.map_or(wait.begin, |before| end(&before));
+                        self.step(format!("{what} waits"), reached, asked, None);
+                        let Some(before) = before else {
+                            asked = reached;
+                            break;
+                        };
+                        (asked, by) = self.probe(before, reached);
+                    }
                     if asked <= begin || until <= asked {
                         // It was asked for before: by whom is the rest of the path. Or it took
                         // no time, and there is no going on from it.

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use lifecycle::life::Kind;
 use lifecycle::report::log::{report, short, Detail};
+use lifecycle::report::what_if;
+use lifecycle::simulate::what_if;
 use lifecycle::summary::Summary;
 use lifecycle::Micros;
 
@@ -38,11 +40,19 @@ fn proved() {
     let mut wrong = Vec::new();
     for case in include_str!("proved.txt").split("\n== ").skip(1) {
         let (title, lines) = case.split_once('\n').unwrap();
-        let words = lines.lines().filter_map(|line| line.strip_prefix("> "));
-        let log = lines.split("> ").next().unwrap();
-        let report = plain(&report(&summary("log", log), Detail::Folded));
-        let missing = words.filter(|words| !report.contains(*words));
-        wrong.extend(missing.map(|words| format!("{title} No `{words}` in: {report}")));
+        let log = lines.lines().take_while(|line| line.starts_with('['));
+        let log: String = log.map(|line| format!("{line}\n")).collect();
+        let summary = summary("log", &log);
+        let prediction = || what_if::report(&summary, &what_if(&summary.life, &[]), Detail::Folded);
+        for (mark, text) in [
+            ("> ", report(&summary, Detail::Folded)),
+            ("~ ", prediction()),
+        ] {
+            let text = plain(&text);
+            let words = lines.lines().filter_map(|line| line.strip_prefix(mark));
+            let missing = words.filter(|words| !text.contains(*words));
+            wrong.extend(missing.map(|words| format!("{title} No `{words}` in: {text}")));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

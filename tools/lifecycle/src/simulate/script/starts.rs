@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What starts the strands of which the life does not show that.
+//! What starts a strand if the life does not show it.
 
 use super::build::{Build, Reached, Unknown};
 use super::steps::{begin_of, end_of, Guess, Start};
 use crate::life::{Kind, Life};
 
 impl Build<'_> {
-    /// Finds out what starts the strands of which the life does not show that.
+    /// Finds out what starts each strand of which the life does not show it.
     pub(super) fn starts(&mut self) {
         let life = self.life;
         self.reached.sort_unstable();

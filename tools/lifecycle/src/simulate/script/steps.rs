@@ -4,9 +4,9 @@
 
 use std::collections::HashSet;
 
-use crate::event::Initcall;
+use crate::event::Event;
 use crate::life::{Kind, Life, Span};
-use crate::{Micros, What};
+use crate::Micros;
 
 /// What scheduling an async function takes, and until it begins, where the life does not show it.
 pub(super) const SCHEDULING: Micros = Micros(10);
@@ -121,8 +121,7 @@ pub(in crate::simulate) fn end_of(span: usize) -> usize {
 
 /// When the kernel ran init, and where in the log.
 pub(in crate::simulate) fn init(life: &Life) -> Option<(Micros, usize)> {
-    let runs = |what: &What| matches!(what, What::Initcall(Initcall::RunInit { .. }));
-    let at = life.events.iter().position(|event| runs(&event.what))?;
+    let at = life.events.iter().position(Event::runs_init)?;
     Some((life.events[at].time, at))
 }
 

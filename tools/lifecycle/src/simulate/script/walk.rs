@@ -9,7 +9,7 @@ use super::steps::{
     SCHEDULING,
 };
 use crate::event::Call;
-use crate::life::{Kind, Life, Span};
+use crate::life::{Kind, Life, Span, Task};
 use crate::Micros;
 
 impl Build<'_> {
@@ -17,7 +17,7 @@ impl Build<'_> {
     pub(super) fn task(&mut self, task: usize, spans: &[usize]) {
         let life = self.life;
         let pid = life.tasks.get(task).and_then(|task| task.pid);
-        let is_worker = pid.is_none() || is_kworker(life, task);
+        let is_worker = pid.is_none() || is_worker(life, task);
         let mut open: Vec<(usize, Cursor, Cursor)> = Vec::new();
         let mut outermost: Option<Cursor> = None;
         for at in spans.iter().copied().map(Some).chain([None]) {
@@ -256,7 +256,7 @@ impl Build<'_> {
             self.push(within.strand, Step::Bound);
         }
         if span.end.is_some() {
-            let returned = span.parent.is_none() && !is_kworker(life, task);
+            let returned = span.parent.is_none() && !is_worker(life, task);
             self.reach(task, within, end_of(at), returned);
         }
         if within.strand == around.strand {
@@ -290,8 +290,7 @@ fn go_on(open: &mut [(usize, Cursor, Cursor)], outermost: &mut Option<Cursor>, h
     }
 }
 
-/// Whether a task works for the whole kernel: what it does next has nothing to do with what it did.
-fn is_kworker(life: &Life, task: usize) -> bool {
-    let name = life.tasks.get(task).and_then(|task| task.name.as_deref());
-    name.is_some_and(|name| name.starts_with("kworker"))
+/// A strand may have no task.
+fn is_worker(life: &Life, task: usize) -> bool {
+    life.tasks.get(task).is_some_and(Task::is_worker)
 }
