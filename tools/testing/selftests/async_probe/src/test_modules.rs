@@ -51,11 +51,14 @@ impl Bench<'_> {
     /// Keeps all workers of all nodes busy until [`Bench::free_workers`], so that what is scheduled
     /// does not begin. Modules can be loaded meanwhile if they do not wait for that.
     pub(crate) fn occupy_workers(&mut self) -> Result<(), Failure> {
+        self.occupy_all_but(0)
+    }
+
+    /// The same, but for so many workers of each node.
+    pub(crate) fn occupy_all_but(&mut self, idle: usize) -> Result<(), Failure> {
         let nodes = sysfs::nodes();
-        self.insmod(
-            DOMAIN_TEST,
-            &format!("scenario=occupied nodes={nodes} async_probe"),
-        )
+        let parameters = format!("scenario=occupied nodes={nodes} idle={idle} async_probe");
+        self.insmod(DOMAIN_TEST, &parameters)
     }
 
     /// Lets begin what is scheduled.

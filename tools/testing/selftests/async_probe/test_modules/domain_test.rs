@@ -29,8 +29,8 @@ use kernel::{
     }, //
 };
 
-/// More functions than the workqueue runs at once on a node (`WQ_DFL_ACTIVE`).
-const CROWD: usize = 1200;
+/// How many functions the workqueue runs at once on a node (`WQ_DFL_ACTIVE`).
+const WORKERS: u32 = 1024;
 
 /// More functions than can be pending (`MAX_WORK`).
 const TOO_MANY: usize = 40000;
@@ -47,6 +47,11 @@ async_probe::module_params! {
         values: 1..=16,
         description: "How many NUMA nodes have workers to occupy (default 1)",
     },
+    idle: range {
+        default: 0,
+        values: 0..=1024,
+        description: "How many workers of each node not to occupy (default 0)",
+    },
 }
 
 /// The test to run.
@@ -60,7 +65,7 @@ enum Scenario {
     Nested,
     /// More functions than can be pending.
     Refused,
-    /// All workers of all nodes are busy until the module is unloaded.
+    /// All workers of all nodes, but some, are busy until the module is unloaded.
     Occupied,
     /// The fields of a module are dropped.
     Fields,
@@ -224,7 +229,7 @@ fn refuse() -> Result {
     Ok(())
 }
 
-/// All workers, busy until this is dropped.
+/// The workers that are busy until this is dropped.
 struct Occupation {
     crowd: Arc<Crowd>,
     domain: Pin<KBox<Domain>>,
@@ -232,7 +237,7 @@ struct Occupation {
 
 impl Occupation {
     /// Returns when no more workers begin.
-    fn new(nodes: u16) -> Result<Self> {
+    fn new(nodes: u16, idle: u32) -> Result<Self> {
         let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;
         let this = Self {
             crowd: Crowd::new()?,
@@ -241,7 +246,7 @@ impl Occupation {
 
         // Each node runs as many, whatever the others do (`async_init()`).
         for node in (0..nodes).map(Node::new) {
-            for _ in 0..CROWD {
+            for _ in idle..WORKERS {
                 let member = this.crowd.clone();
 
                 this.domain
@@ -323,13 +328,14 @@ impl kernel::Module for DomainTest {
 
         // CAST: The parameter allows far less.
         let nodes = parameters::nodes.value() as u16;
+        let idle = parameters::idle.value();
 
         match parameters::scenario.value() {
             Scenario::Registered => wait(KBox::pin_init(Domain::registered(), GFP_KERNEL)?)?,
             Scenario::Exclusive => wait(KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?)?,
             Scenario::Nested => nest()?,
             Scenario::Refused => refuse()?,
-            Scenario::Occupied => this._occupation = Some(Occupation::new(nodes)?),
+            Scenario::Occupied => this._occupation = Some(Occupation::new(nodes, idle)?),
             Scenario::Fields => this._fields = Some(Fields::new()?),
         }
         Ok(this)
