@@ -42,6 +42,8 @@ struct Open<'a> {
     loaded: HashMap<u32, (&'a str, [usize; 2], i32)>,
     /// Where the kernel's last initcall returned, and by which task.
     returned: Option<(u32, usize)>,
+    /// Until this event, time has this grain.
+    jiffies: (usize, Micros),
     /// Whether the log tells of async work.
     works_are_told: bool,
     /// No line so far shows that the kernel goes on to print async work after init runs.
@@ -58,6 +60,36 @@ fn is_of_work(what: &What) -> bool {
     matches!(what, What::Initcall(WorkBegan { .. } | WorkEnded { .. }))
 }
 
+impl Open<'_> {
+    /// A probe may seem to have begun so much before the line ahead of it: its length is rounded
+    /// down, and time may have the grain of a jiffy.
+    fn grain(&self, at: usize) -> Micros {
+        let (until, jiffy) = self.jiffies;
+        if at < until {
+            jiffy
+        } else {
+            Micros(1)
+        }
+    }
+}
+
+/// Until a clock is registered, time has the grain of a jiffy (`kernel/time/sched_clock.c`), of 1 to
+/// 10 ms: up to which event that is so, and the grain.
+fn jiffies(events: &[Event]) -> (usize, Micros) {
+    let mut jiffy = 0;
+    for (at, event) in events.iter().enumerate() {
+        let (mut grain, mut rest) = (jiffy, event.time.0);
+        while rest > 0 {
+            (grain, rest) = (rest, grain % rest);
+        }
+        if 0 < grain && grain < 1000 {
+            return (at, Micros(jiffy.min(10_000)));
+        }
+        jiffy = grain;
+    }
+    (events.len(), Micros(jiffy.min(10_000)))
+}
+
 /// Makes the spans.
 pub(super) fn spans(builder: &mut Builder<'_>) {
     let events = builder.events;
@@ -65,6 +97,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
     let init = events.iter().position(Event::runs_init);
     let before = &events[..init.unwrap_or(0)];
     let mut open = Open {
+        jiffies: jiffies(events),
         works_are_told: before.iter().any(|event| is_of_work(&event.what)),
         until_init: true,
         ..Open::default()
@@ -284,8 +317,7 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
         builder.evidence(*told, at);
         return;
     }
-    // The length of the probe is rounded down.
-    let since = begin + Micros(1);
+    let since = begin + open.grain(at);
     let in_helper = pid.is_none() && open.helpers.range(..=(since, usize::MAX)).next().is_some();
     // A worker tries deferred devices again, also those for which deferred_probe_initcall() waits
     // (drivers/base/dd.c, deferred_probe_work_func()).
@@ -329,7 +361,8 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
 fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize) {
     let (began, ended) = (builder.life.spans[work].begin, builder.life.end_of(work));
     let until = (began + SOON, usize::MAX);
-    let mut from = (began - Micros(1), 0);
+    let grain = open.grain(builder.life.spans[work].began);
+    let mut from = (began - grain, 0);
     let mut fit = Vec::new();
     while let Some((probe, _)) = open.unclaimed.range(from..=until).next() {
         let (probe, end) = (*probe, builder.life.end_of(probe.1));
@@ -345,7 +378,7 @@ fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize) {
         .map(|(_, begin, at)| (begin.0, at))
         .collect();
     let Some(probe) = fit.first() else { return };
-    let others = (probe.0 - SOON, 0)..=(probe.0 + Micros(1), usize::MAX);
+    let others = (probe.0 - SOON, 0)..=(probe.0 + grain, usize::MAX);
     let rival = open.helpers.range(others).next().is_some();
     let other = fit.get(1).filter(|_| rival);
     let unsure = open.unclaimed.remove(probe) == Some(true) || other.is_some();

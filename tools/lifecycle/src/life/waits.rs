@@ -327,6 +327,7 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
     let flushes = || life.of(Kind::Flush).filter(|(_, span)| is_line(span));
     let ended = |at: usize| between(&by_end, spans[at].begin, life.end_of(at));
     let most = most(flushes().map(|(at, _)| ended(at).len() + open.len()));
+    let of_initramfs = boot_waits_for_initramfs(life);
     let mut waits = Vec::new();
     for (at, flush) in flushes() {
         let end = life.end_of(at);
@@ -335,13 +336,13 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         let others = ended(at).iter().chain(open).rev();
         let others = others
             .filter(|(_, (work, _))| spans[*work].task != flush.task && spans[*work].begin <= end);
-        let of = works_for(
-            life,
-            flush,
-            own(flush),
-            others.clone().map(|(end, (work, _))| (*end, *work)),
-        );
-        let meanwhile = others.filter(|(_, (work, _))| of.is_of(&spans[*work]));
+        let by_end = others.clone().map(|(end, (work, _))| (*end, *work));
+        let awaited = match Some(at) == of_initramfs {
+            true => Some(Awaited::Initramfs),
+            false => Awaited::by(life, flush, own(flush), by_end),
+        };
+        let Some(awaited) = awaited else { continue };
+        let meanwhile = others.filter(|(_, (work, _))| awaited.is_of(&spans[*work]));
         let all = match most {
             usize::MAX => 0,
             _ => meanwhile.clone().count(),
@@ -391,44 +392,76 @@ enum Awaited {
     /// What was scheduled before the work that waits (`kernel/async.c`,
     /// `async_synchronize_cookie()`).
     Before(u64),
+    /// What the work that waits has scheduled itself, in a domain of its own.
+    After(u64),
 }
 
 impl Awaited {
     fn is_of(&self, work: &Span) -> bool {
-        let is_initramfs = work.on == "do_populate_rootfs";
+        let cookie = work.facts.cookie.unwrap_or_default();
         match self {
-            Self::Initramfs => is_initramfs,
-            Self::Others => !is_initramfs,
-            Self::Before(cookie) => !is_initramfs && work.facts.cookie < Some(*cookie),
+            Self::Initramfs => is_of_initramfs(work),
+            Self::Others => !is_of_initramfs(work),
+            Self::Before(of) => !is_of_initramfs(work) && cookie < *of,
+            Self::After(of) => {
+                !is_of_initramfs(work) && cookie > *of && !work.on.ends_with("_attach_async_helper")
+            }
         }
+    }
+
+    /// Tells it by which of `others`, from the last end on, ended last: the flush then ends at once.
+    /// It is in the work `own`, if it is in any. None if what it waits for is not in the log.
+    fn by(
+        life: &Life,
+        flush: &Span,
+        own: Option<usize>,
+        others: impl Iterator<Item = (Micros, usize)> + Clone,
+    ) -> Option<Self> {
+        let spans = &life.spans;
+        let cookie = own.and_then(|work| spans[work].facts.cookie);
+        let candidates = match cookie {
+            Some(cookie) => vec![Self::Before(cookie), Self::After(cookie), Self::Initramfs],
+            None => vec![Self::Others, Self::Initramfs],
+        };
+        // How many others ended after the last of its own, if the flush ends with that.
+        let nearness = |of: &Self| {
+            let mut others = others.clone().enumerate();
+            let (at, (end, work)) = others.find(|(_, (_, work))| of.is_of(&spans[*work]))?;
+            match flush.end {
+                Some(ended) => (ended <= end + SOON).then_some(at),
+                None => spans[work].end.is_none().then_some(0),
+            }
+        };
+        let found = candidates.into_iter();
+        let found = found.filter_map(|of| Some((nearness(&of)?, of)));
+        found.min_by_key(|(at, _)| *at).map(|(_, of)| of)
     }
 }
 
-/// Tells it by which work ended last, of `others` from the last end on: the flush then ends at once.
-/// It is in the work `own`, if it is in any.
-fn works_for(
-    life: &Life,
-    flush: &Span,
-    own: Option<usize>,
-    mut others: impl Iterator<Item = (Micros, usize)> + Clone,
-) -> Awaited {
-    let last = others.clone().next();
-    if last.is_some_and(|(_, work)| Awaited::Initramfs.is_of(&life.spans[work])) {
-        return Awaited::Initramfs;
-    }
-    let cookie = own.and_then(|work| life.spans[work].facts.cookie);
-    // Work may wait for what it has scheduled itself, in a domain of its own.
-    let before = cookie.map(Awaited::Before).filter(|before| {
-        let earlier = others.find(|(_, work)| before.is_of(&life.spans[*work]));
-        earlier.is_some_and(|(end, _)| flush.end.is_none_or(|ended| ended - end <= SOON))
-    });
-    before.unwrap_or(Awaited::Others)
+pub(crate) fn is_of_initramfs(work: &Span) -> bool {
+    work.on == "do_populate_rootfs"
+}
+
+/// The wait for the initramfs, with which the boot goes on after its last initcall
+/// (`init/main.c`, `kernel_init_freeable()`).
+fn boot_waits_for_initramfs(life: &Life) -> Option<usize> {
+    let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
+    life.each(Kind::AsyncWork)
+        .find(|work| is_of_initramfs(work))?;
+    let of_boot = |span: &Span| span.task == Some(task) && !span.on.ends_with(']');
+    let initcalls = life.of(Kind::Initcall).filter(|(_, span)| of_boot(span));
+    let end = initcalls.last()?.1.end?;
+    let mut flushes = life.of(Kind::Flush).filter(|(_, span)| of_boot(span));
+    Some(flushes.find(|(_, flush)| end <= flush.begin)?.0)
 }
 
 /// The kernel's own wait for async probes before it runs init, where no line tells of it: the last
 /// of those that ended before was not long before.
 fn boot(life: &Life) -> Option<Wait> {
     let (at, boot) = life.of(Kind::Boot).next()?;
+    if life.inside(Kind::Flush, at).next().is_some() {
+        return None;
+    }
     let end = boot.end?;
     let mut on: Vec<usize> = life
         .of(Kind::Probe)

@@ -238,32 +238,62 @@ fn take_one(number: usize, line: &str, records: &mut Records, scan: &mut Scan) {
 fn is_left_out(line: &str) -> bool {
     const SAYS: &[&str] = &[
         "cut",
+        "deleted",
         "elided",
         "lines",
-        "more",
         "omitted",
+        "omitting",
         "removed",
-        "skipped",
-        "skipping",
         "snip",
         "snipped",
+        "stripped",
         "trimmed",
         "truncated",
     ];
-    let text = line.trim();
-    let is_mark = |c: char| !c.is_alphanumeric();
-    let inner = text.trim_matches(is_mark);
-    if inner.is_empty() || inner == "8" {
-        return text.contains("..") || text.contains('…') || text.contains("8<-");
+    let text = line
+        .trim_start_matches(['>', '|', '#', '/', ' '])
+        .trim_end();
+    let inner = text.trim_matches(|c: char| "[](){}<> ".contains(c));
+    let dots = if inner.len() < text.len() {
+        ".."
+    } else {
+        "..."
+    };
+    if inner.starts_with(dots) && inner.chars().all(|c| c == '.') || inner == "…" {
+        return true;
     }
-    let words = inner.split(is_mark).map(str::to_lowercase);
-    let says = |word: &String| SAYS.contains(&word.as_str());
-    let is_set_apart = text.starts_with(is_mark) && text.ends_with(is_mark);
-    let is_alone = inner.len() < text.len() && !inner.contains(is_mark);
-    match is_set_apart || is_alone || text.contains("...") {
-        true => words.clone().any(|word| says(&word)),
-        false => words.clone().any(|word| word == "truncated"),
+    if text
+        .replace(' ', "")
+        .trim_start_matches('-')
+        .starts_with("8<-")
+    {
+        return true;
     }
+    // `[  OK  ] Removed slice` is no such line.
+    let is_closed = match text.find([']', ')', '}', '>']) {
+        Some(first) => !text.starts_with(['[', '(', '{', '<']) || !text[first..].contains(' '),
+        None => true,
+    };
+    let is_set_apart = is_closed
+        && text.starts_with(['[', '(', '{', '<', '*', '-', '#', '=', '~'])
+        && line
+            .trim_end()
+            .ends_with([']', ')', '}', '>', '*', '-', '#', '=', '~']);
+    let text = line.trim().to_lowercase();
+    let words = || {
+        text.split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+    };
+    let has = |of: &[&str]| words().any(|word| of.contains(&word));
+    let is_skipped = has(&["skipped", "skipping"]);
+    let says = has(SAYS)
+        || text.contains("left out")
+        || words().last() == Some("more") && words().count() < 3
+        || is_skipped && has(&["bytes", "characters", "output"]);
+    says && is_set_apart
+        || (says || is_skipped) && text.starts_with("...")
+        || text.ends_with(" snip")
+        || text.contains("output truncated")
 }
 
 /// A line without what a terminal has in it: a carriage return, and colours.
@@ -422,7 +452,7 @@ impl<'a> Line<'a> {
             Some(at) if is_of_pci(&line[..at]) => Self::Nothing,
             Some(at) => Self::Untimed(Clock::of(&line[..at])),
             None if message::is_in_milliseconds(line) => return Err(Reason::Milliseconds),
-            None if message::is_loss(line) => Self::Lost,
+            None if message::is_loss(line) || message::is_loss_of_daemon(line) => Self::Lost,
             None if message::is_replay(line) => Self::Again,
             None => Self::Nothing,
         })
@@ -481,19 +511,24 @@ mod tests {
             "> [ ... ]",
             "....",
             "# ...",
+            "[..]",
             "<snip>",
             "// snip",
             "*snip*",
             "8<--------",
             "---8<---",
+            "8< - - -",
             "--More--",
             "-- Lines 20-50 omitted --",
             "(many more)",
+            "[deleted]",
+            "[left out]",
+            "(omitting USB stuff)",
             "...skipping...",
+            "... (1234 lines omitted) ...",
             "*** WARNING: skipped 123456 bytes of output ***",
-            "section truncated",
-            "[INFO] ... 500 lines elided ...",
             "#### OUTPUT TRUNCATED ####",
+            "[[truncated 12345 lines]]",
             "Full output truncated (23 lines hidden), use '-vv' to show",
         ] {
             assert!(is_left_out(line), "{line}");
@@ -504,10 +539,27 @@ mod tests {
             "~~~",
             "---",
             "cut",
+            "# cut",
+            "$ more",
             "file removed",
             "-- Reboot --",
             "8",
             "$ dmesg",
+            "[  OK  ] Removed slice Slice /system/modprobe.",
+            "|      ..         |",
+            "[  OK  ] Removed slice a[1]",
+            ". ..",
+            "....+++++",
+            "* Skipping /dev/sda1: mounted.",
+            "fsck.ext4: skipping journal replay ...",
+            "mdadm: more than one array found ...",
+            "Filesystem truncated",
+            "-- more info at http://x --",
+            "** Skipping **",
+            "[skipped]",
+            "systemd-fsck[322]: /dev/sda1: log truncated",
+            "Starting Cleanup of removed files...",
+            "(initramfs) more /proc/modules;",
         ] {
             assert!(!is_left_out(line), "{line}");
         }

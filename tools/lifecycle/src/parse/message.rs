@@ -126,17 +126,23 @@ fn release(text: &str) -> Option<&str> {
     of_hub().or_else(of_oops)?.split_whitespace().next()
 }
 
-/// What `Kernel command line:` (`init/main.c`) asks of the driver core. The last one wins.
+/// What `Kernel command line:` (`init/main.c`) asks of the driver core. The last one wins; what is
+/// behind `--` is for init.
 fn asked(text: &str) -> Option<&str> {
     let line = text.strip_prefix("Kernel command line: ")?;
-    let (before, list) = line.rsplit_once("driver_async_probe=")?;
-    // Quotation marks are around a value that has blanks, or around all of the parameter.
-    let (list, end) = match (list.strip_prefix('"'), before.strip_suffix('"')) {
-        (Some(list), _) => (list, '"'),
-        (None, Some(_)) => (list, '"'),
-        (None, None) => (list, ' '),
-    };
-    list.split(end).next()
+    // Quotation marks are around a value that has blanks, or around all of the parameter
+    // (`lib/cmdline.c`, `next_arg()`).
+    let mut is_quoted = false;
+    let words = line.split(|c| {
+        is_quoted ^= c == '"';
+        c == ' ' && !is_quoted
+    });
+    let values = words.take_while(|word| *word != "--").filter_map(|word| {
+        let (name, value) = word.trim_matches('"').split_once('=')?;
+        let is_ours = name.replace('-', "_") == "driver_async_probe";
+        is_ours.then(|| value.trim_matches('"'))
+    });
+    values.last()
 }
 
 /// `nic: probe of 0000:07:00.0 failed with error -12`, as kernels printed it before they wrote
@@ -158,17 +164,23 @@ pub(super) fn is_loss(text: &str) -> bool {
                 .is_some_and(|(_, number)| digits::<u64>(number).is_some())
         })
     };
-    // rsyslog tells for each of its sources (`runtime/ratelimit.c`), two of which have messages of
-    // the kernel's. Android's logd thins out what one user has written.
-    let of_source = ["imjournal", "imklog"].iter().any(|of| text.contains(of));
-    let is_thinned =
-        || text.contains("chatty") && text.split_whitespace().rev().nth(2) == Some("expire");
-    of_source && text.contains("rate-limiting")
-        || is_thinned()
-        || counted("** ", " printk messages dropped **")
+    counted("** ", " printk messages dropped **")
         || counted("Missed ", " kernel messages")
         || text.contains("/dev/kmsg buffer overrun, some messages lost")
             && !text.starts_with("systemd-journald[")
+}
+
+/// Whether the line says that the file which it is in lacks messages of the kernel's. rsyslog tells
+/// for each of its sources (`runtime/ratelimit.c`), two of which have them. Android's logd thins out
+/// what one user has written: those are of root's or its own.
+pub(super) fn is_loss_of_daemon(text: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    has(&["imjournal: ", "imklog: "])
+        && has(&[
+            "begin to drop messages due to rate-limiting",
+            "messages lost due to rate-limiting",
+        ])
+        || has(&["chatty"]) && has(&["uid=0(", "uid=1036("]) && has(&[" expire "])
 }
 
 /// A console that was taken over in the middle of a line prints the whole line once more.

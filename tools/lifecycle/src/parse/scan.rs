@@ -341,7 +341,12 @@ impl Boot {
     /// Whether it has a line about probes, even one that cannot be read. Each boot says that it runs
     /// init.
     pub(super) fn tells_of_probes(&self) -> bool {
-        let is_of_line = |refusal: &Refusal| refusal.reason != Reason::Dropped;
+        let is_of_line = |refusal: &Refusal| {
+            !matches!(
+                refusal.reason,
+                Reason::Dropped | Reason::Gap { .. } | Reason::Fragment | Reason::CutOff
+            )
+        };
         !self.events.iter().all(Event::runs_init)
             || self.refusal.as_ref().is_some_and(is_of_line)
             || self.untimed.is_some()

@@ -8,7 +8,9 @@ use std::mem::discriminant;
 use derive_more::Display;
 use serde::Serialize;
 
+use super::script::can_be_asynchronous;
 use crate::errno::EPROBE_DEFER;
+use crate::laws::default_type::is_named;
 use crate::life::{Kind, Life};
 use crate::ProbeType;
 
@@ -31,6 +33,13 @@ pub enum Why {
          registration returns"
     )]
     Force,
+    /// It is asked for by `driver_async_probe=`, and was synchronous all the same: so much does
+    /// `driver_allows_async_probing()` (`drivers/base/dd.c`) let a driver decide.
+    #[display(
+        "driver_async_probe= asks for it already, and its probe of {_0} was synchronous: it asks for \
+         PROBE_FORCE_SYNCHRONOUS"
+    )]
+    Ignored(String),
     /// Its probe calls `request_module()`, which an async function must not wait for
     /// (`kernel/module/kmod.c`, `__request_module()` warns).
     #[display(
@@ -86,6 +95,14 @@ pub fn forbidden(life: &Life, drivers: &[&str]) -> Vec<Forbidden> {
                     continue;
                 };
                 last.insert((driver, &span.on), span.ret);
+                let is_named = life
+                    .asked
+                    .as_deref()
+                    .is_some_and(|list| is_named(list, driver));
+                let is_told = span.asynchronous == Some(false) && !forced(driver);
+                if is_named && is_told && can_be_asynchronous(life, at) {
+                    add(driver, Why::Ignored(span.on.clone()));
+                }
                 if let Some((_, outer)) = outer.filter(|_| forced(driver)) {
                     let child = Why::SynchronousChild(span.on.clone(), driver.to_owned());
                     add(outer, child);

@@ -168,7 +168,7 @@ pub fn what_if_on(life: &Life, named: &[String], cpus: u64) -> WhatIf {
     };
     let mut notes = simulation.notes(named, &probes);
     let asked = life.asked.as_deref();
-    let mut lengths = (1..=drivers.len()).map(|of| asynchronous(asked, &drivers[..of]).len());
+    let mut lengths = (1..=drivers.len()).map(|of| names(asked, &drivers[..of]).len());
     let fit = lengths.position(|length| length > MOST_BYTES);
     let too_many = drivers.split_off(fit.unwrap_or(drivers.len()));
     if !too_many.is_empty() {
@@ -430,19 +430,26 @@ fn scheduled_by(life: &Life, mark: usize) -> String {
 /// `asked` for before. With a `*` it names those that are not (`drivers/base/dd.c`,
 /// `cmdline_requested_async_probing()`).
 pub fn asynchronous(asked: Option<&str>, drivers: &[String]) -> String {
-    let asked = asked.unwrap_or_default().split(',');
-    let asked: Vec<&str> = asked.filter(|name| !name.is_empty()).collect();
-    let drivers = drivers.iter().map(String::as_str);
-    let mut names = asked.clone();
-    match asked.contains(&"*") {
-        true => names.retain(|name| !drivers.clone().any(|driver| driver == *name)),
-        false => names.extend(drivers.filter(|driver| !asked.contains(driver))),
-    }
-    let list = names.join(",");
+    let list = names(asked, drivers);
     match list.contains(' ') {
         true => format!("\"{list}\""),
         false => list,
     }
+}
+
+/// The same without quotation marks, which the kernel takes off.
+fn names(asked: Option<&str>, drivers: &[String]) -> String {
+    let asked = asked.unwrap_or_default().split(',');
+    let mut names: Vec<&str> = asked.filter(|name| !name.is_empty()).collect();
+    let is_inverted = names.contains(&"*");
+    for driver in drivers {
+        match names.iter().position(|name| name == driver) {
+            Some(at) if is_inverted => _ = names.remove(at),
+            None if !is_inverted => names.push(driver),
+            _ => {}
+        }
+    }
+    names.join(",")
 }
 
 /// How much longer the one time is, in microseconds.

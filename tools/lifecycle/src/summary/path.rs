@@ -326,7 +326,9 @@ impl<'t> Walk<'t> {
                         let end = |on: &usize| self.life.end_of(*on);
                         let others = wait.on.iter().rev().copied();
                         let mut others = others.filter(|on| wait.begin < end(on));
-                        let before = others.find(|on| *on != by && end(on) <= asked);
+                        // An earlier one: the walk goes back in time, or it has no end.
+                        let begin = |on: &usize| self.life.spans[*on].begin;
+                        let before = others.find(|on| begin(on) < asked && end(on) <= asked);
                         let reached = before.map_or(wait.begin, |before| end(&before));
                         self.step(format!("{what} waits"), reached, asked, None);
                         let Some(before) = before else {

@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::build::Build;
-use super::steps::{DEFAULT_DOMAIN, LATENCY, QUEUED};
-use crate::life::{function, Kind, Life, Span};
+use super::steps::{DEFAULT_DOMAIN, INITRAMFS, LATENCY, QUEUED};
+use crate::life::{function, is_of_initramfs, Kind, Life, Span};
 use crate::Micros;
 
 impl Build<'_> {
@@ -21,7 +21,10 @@ impl Build<'_> {
             let mark = self.function.get(&run).map(|mark| &life.spans[*mark]);
             let domain = mark.and_then(|mark| mark.facts.domain);
             let domain = domain.filter(|domain| Some(*domain) != default);
-            let domain = domain.unwrap_or(DEFAULT_DOMAIN);
+            let domain = domain.unwrap_or(match is_of_initramfs(&life.spans[run]) {
+                true => INITRAMFS,
+                false => DEFAULT_DOMAIN,
+            });
             latencies.extend(mark.map(|mark| life.spans[run].begin - mark.begin));
             let end = life.spans[run].end;
             self.ends.entry(domain).or_default().extend(end);

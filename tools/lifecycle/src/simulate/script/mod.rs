@@ -23,7 +23,7 @@ pub(super) use functions::scheduled;
 pub(super) use steps::{
     begin_of, can_be_asynchronous, end_of, init, Choice, Guess, Script, Start, Step,
 };
-use steps::{Strand, EXCLUSIVE};
+use steps::{Strand, EXCLUSIVE, INITRAMFS};
 
 /// Makes the script of a life in which other drivers are probed asynchronously.
 pub(super) fn script(life: &Life, choice: &Choice<'_>) -> Script {
@@ -59,7 +59,7 @@ pub(super) fn script(life: &Life, choice: &Choice<'_>) -> Script {
         stops: HashMap::new(),
     };
     build.loaded.sort_unstable();
-    build.script.exclusive.insert(EXCLUSIVE);
+    build.script.exclusive.extend([EXCLUSIVE, INITRAMFS]);
     build.functions();
     build.deferred();
     build.stops();

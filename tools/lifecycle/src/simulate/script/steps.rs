@@ -25,6 +25,9 @@ pub(super) const DEFAULT_DOMAIN: u64 = 0;
 /// does not tell of domains.
 pub(super) const EXCLUSIVE: u64 = 1;
 
+/// The domain of the initramfs, in such a log.
+pub(super) const INITRAMFS: u64 = 2;
+
 /// A step.
 #[derive(Clone, Debug)]
 pub(in crate::simulate) enum Step {

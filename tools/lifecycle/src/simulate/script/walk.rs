@@ -5,11 +5,11 @@
 use super::build::{Build, Cursor, Reached, Stop, Unknown};
 use super::functions::waits_for_probes;
 use super::steps::{
-    begin_of, can_be_asynchronous, end_of, Step, DEFAULT_DOMAIN, EXCLUSIVE, NOT_DONE, QUEUED,
-    SCHEDULING,
+    begin_of, can_be_asynchronous, end_of, Step, DEFAULT_DOMAIN, EXCLUSIVE, INITRAMFS, NOT_DONE,
+    QUEUED, SCHEDULING,
 };
 use crate::event::Call;
-use crate::life::{Kind, Life, Span, Task};
+use crate::life::{is_of_initramfs, Kind, Life, Span, Task};
 use crate::Micros;
 
 impl Build<'_> {
@@ -225,6 +225,16 @@ impl Build<'_> {
     /// module's loader and that of the boot is for all.
     fn domain(&self, flush: usize) -> Option<u64> {
         let span = &self.life.spans[flush];
+        let waits = &self.life.waits;
+        let from = waits.partition_point(|wait| wait.begin < span.begin);
+        let mut waits = waits[from..]
+            .iter()
+            .take_while(|wait| wait.begin == span.begin);
+        let wait = waits.find(|wait| wait.task == span.task);
+        let on = wait.map_or(&[][..], |wait| &wait.on);
+        if !on.is_empty() && on.iter().all(|on| is_of_initramfs(&self.life.spans[*on])) {
+            return Some(INITRAMFS);
+        }
         let around = self.life.within(flush, |outer| {
             matches!(outer.kind, Kind::Init | Kind::Boot | Kind::Initcall)
         });
