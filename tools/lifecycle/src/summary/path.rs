@@ -7,7 +7,7 @@
 //! earlier: its worker, or that it had not been asked for; and so on.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -218,6 +218,8 @@ struct Walk<'t> {
     woken: HashMap<usize, Vec<(Micros, &'t Wait)>>,
     /// When the probe was asked for of which the walk has last looked for the call.
     asked: Option<Micros>,
+    /// The spans that the walk has gone through.
+    entered: HashSet<usize>,
     /// From the end.
     steps: Vec<Step>,
 }
@@ -251,6 +253,7 @@ impl<'t> Walk<'t> {
             ended,
             woken,
             asked: None,
+            entered: HashSet::new(),
             steps: Vec::new(),
         }
     }
@@ -303,10 +306,7 @@ impl<'t> Walk<'t> {
                 Last::Span(span) => {
                     let begin = self.life.spans[span].begin;
                     let name = self.name(span);
-                    if let Some((woken, _)) = self.woken(tasks, begin, ended) {
-                        // What it waited for is a step, and what led to that.
-                        self.step(&name, woken, ended, None);
-                        self.tasks(&name, tasks, begin, woken);
+                    if self.through(span, ended) {
                         let reached = self.steps.last().map(|step| step.begin);
                         reached.filter(|at| *at < until).unwrap_or(begin)
                     } else {
@@ -349,6 +349,22 @@ impl<'t> Walk<'t> {
         }
     }
 
+    /// A span until `end` in which its task waited: what it waited for is a step, and what led to
+    /// that. Returns whether it did. No span is gone through twice.
+    fn through(&mut self, span: usize, end: Micros) -> bool {
+        let (begin, task) = (self.life.spans[span].begin, self.life.spans[span].task);
+        let Some((woken, _)) = self.woken(task.as_slice(), begin, end) else {
+            return false;
+        };
+        if !self.entered.insert(span) {
+            return false;
+        }
+        let name = self.name(span);
+        self.step(&name, woken, end, None);
+        self.tasks(&name, task.as_slice(), begin, woken);
+        true
+    }
+
     /// What ended last in these tasks, between these times.
     fn last(&self, tasks: &[usize], begin: Micros, until: Micros) -> Option<(Micros, Last<'t>)> {
         let spans = tasks.iter().filter_map(|task| {
@@ -383,7 +399,14 @@ impl<'t> Walk<'t> {
     fn probe(&mut self, mut probe: usize, mut end: Micros) -> (Micros, usize) {
         loop {
             let begin = self.life.spans[probe].begin;
-            self.step(self.name(probe), begin, end, Some(probe));
+            if self.through(probe, end) {
+                let reached = self.steps.last().map_or(begin, |step| step.begin);
+                if reached < begin {
+                    return (reached, probe);
+                }
+            } else {
+                self.step(self.name(probe), begin, end, Some(probe));
+            }
             let Some(waiting) = self.waiting.get(&probe).copied() else {
                 return (begin, probe);
             };
