@@ -73,8 +73,8 @@ impl Open<'_> {
     }
 }
 
-/// Until a clock is registered, time has the grain of a jiffy (`kernel/time/sched_clock.c`), of 1 to
-/// 10 ms: up to which event that is so, and the grain.
+/// Until a clock is registered, time has the grain of a jiffy (`kernel/time/sched_clock.c`), of 1
+/// to 10 ms: up to which event that is so, and the grain.
 fn jiffies(events: &[Event]) -> (usize, Micros) {
     let mut jiffy = 0;
     for (at, event) in events.iter().enumerate() {

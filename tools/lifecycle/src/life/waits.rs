@@ -495,8 +495,9 @@ fn between<T>(by_end: &[(Micros, T)], begin: Micros, end: Micros) -> &[(Micros, 
     &by_end[from.min(until)..until]
 }
 
-/// How many entries one wait may list of what it waited for. A thousand calls that wait for the same
-/// thousand probes list a million together; ten times as many of both would list a hundred million.
+/// How many entries one wait may list of what it waited for. A thousand calls that wait for the
+/// same thousand probes list a million together; ten times as many of both would list a hundred
+/// million.
 fn most(each: impl Iterator<Item = usize>) -> usize {
     match each.sum::<usize>() > 1_000_000 {
         true => 16,

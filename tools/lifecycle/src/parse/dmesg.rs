@@ -288,7 +288,7 @@ fn is_left_out(line: &str) -> bool {
     let is_skipped = has(&["skipped", "skipping"]);
     let says = has(SAYS)
         || text.contains("left out")
-        || words().last() == Some("more") && words().count() < 3
+        || words().next_back() == Some("more") && words().count() < 3
         || is_skipped && has(&["bytes", "characters", "output"]);
     says && is_set_apart
         || (says || is_skipped) && text.starts_with("...")

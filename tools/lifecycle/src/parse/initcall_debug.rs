@@ -205,8 +205,8 @@ pub(super) fn may_become(text: &str) -> bool {
         || (begins.iter().any(|begin| text.starts_with(begin)) && parse(text, None).is_none())
 }
 
-/// Where in a line such a text begins, whatever is before it. Others say as the kernel does that they
-/// run an init.
+/// Where in a line such a text begins, whatever is before it. Others say as the kernel does that
+/// they run an init.
 pub fn find(line: &str) -> Option<usize> {
     [CALLING, RETURNED, PROBED, WAITING, CONTINUING]
         .into_iter()

@@ -171,8 +171,8 @@ pub(super) fn is_loss(text: &str) -> bool {
 }
 
 /// Whether the line says that the file which it is in lacks messages of the kernel's. rsyslog tells
-/// for each of its sources (`runtime/ratelimit.c`), two of which have them. Android's logd thins out
-/// what one user has written: those are of root's or its own.
+/// for each of its sources (`runtime/ratelimit.c`), two of which have them. Android's logd thins
+/// out what one user has written: those are of root's or its own.
 pub(super) fn is_loss_of_daemon(text: &str) -> bool {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     has(&["imjournal: ", "imklog: "])

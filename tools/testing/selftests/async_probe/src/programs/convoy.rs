@@ -3,8 +3,8 @@
 //! insmod and rmmod of an unrelated module beside the probes of every design: they wait beside
 //! `prefer_async`, and take 5 ms longer at most than on an idle machine beside those that probe in
 //! exclusive domains; rmmod may take longer by as much again as it varies on an idle machine. The
-//! same holds beside the platform driver, in one phase and in two. Where instruments make everything
-//! slow, the limit is a quarter of a probe.
+//! same holds beside the platform driver, in one phase and in two. Where instruments make
+//! everything slow, the limit is a quarter of a probe.
 
 //@ plain: rmmod is judged to 5 ms, and with kprobes in place it takes 18 ms instead of 12
 
