@@ -22,11 +22,14 @@ mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 # afterwards whether that has changed (kernel/printk/printk_ringbuffer.c,
 # desc_read() and data_make_reusable(), which gcc inlines). A task that leaves a queue
 # of spinning tasks reads which one is behind it until there is one
-# (kernel/locking/osq_lock.c, osq_wait_next(), in osq_unlock()).
+# (kernel/locking/osq_lock.c, osq_wait_next(), in osq_unlock()). A task that calls a
+# function on another processor reads whether that one has taken up the last call
+# (kernel/smp.c, smp_call_function_single_async()).
 if [ -w /sys/kernel/debug/kcsan ]; then
 	echo '!desc_read' >/sys/kernel/debug/kcsan
 	echo '!data_push_tail' >/sys/kernel/debug/kcsan
 	echo '!osq_unlock' >/sys/kernel/debug/kcsan
+	echo '!smp_call_function_single_async' >/sys/kernel/debug/kcsan
 fi
 . /etc/lab
 
