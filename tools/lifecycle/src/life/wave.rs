@@ -64,26 +64,14 @@ impl Total {
     pub fn of(life: &Life, probes: &[usize]) -> Self {
         let results = || probes.iter().filter_map(|probe| life.spans[*probe].ret);
         let is_probe = |span: &Span| span.kind == Kind::Probe;
-        let is_within = |probe: usize| {
-            let Some(outer) = life.within(probe, is_probe) else {
-                return false;
-            };
-            let (outer, probe) = (&life.spans[outer], &life.spans[probe]);
-            // `1-1:1.0` is a child of `1-1`.
-            let rest = probe.on.strip_prefix(outer.on.as_str());
-            !probe.facts.presumed || rest.is_some_and(|rest| rest.starts_with([':', '.']))
-        };
         let outermost = probes.iter().copied();
-        let outermost = outermost.filter(|probe| !is_within(*probe));
+        let outermost = outermost.filter(|probe| life.within(*probe, is_probe).is_none());
         let outermost: Vec<usize> = outermost.collect();
         let mut times: Vec<(Micros, Micros)> = outermost
             .iter()
             .map(|probe| (life.spans[*probe].begin, life.end_of(*probe)))
             .collect();
-        let known = |probe: &usize| {
-            let probe = &life.spans[*probe];
-            life.pid_of(probe).is_some() && !probe.facts.presumed
-        };
+        let known = |probe: &usize| life.pid_of(&life.spans[*probe]).is_some();
         let mut order = outermost.clone();
         order.sort_by_key(|probe| (life.spans[*probe].begin, Reverse(life.end_of(*probe))));
         // The latest ends of the probes before, and of those among them whose task is not known.
