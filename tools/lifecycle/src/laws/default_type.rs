@@ -91,14 +91,15 @@ fn asked(life: &Life, register: usize) -> Option<bool> {
 
 /// Whether the command line names the driver: `driver_async_probe=one,other`, or with `*` all but
 /// those.
-pub fn is_named(list: &str, driver: &str) -> bool {
+pub fn is_named(list: &str, driver: Option<&str>) -> bool {
     let has = |name: &str| list.split(',').any(|one| one == name);
-    has("*") != has(driver)
+    has("*") != driver.is_some_and(has)
 }
 
+/// The same of the driver that is registered.
 fn named(register: &Span) -> bool {
     let list = register.facts.asked.as_deref().unwrap_or_default();
-    is_named(list, register.driver.as_deref().unwrap_or_default())
+    is_named(list, register.driver.as_deref())
 }
 
 /// Whether the driver's module was loaded with `async_probe`, if the recording shows that.

@@ -54,7 +54,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
         };
         let during = || life.during(at).filter(|of| of_call(of));
         let scheduled = during().find(|of| {
-            let probes = of.kind == Kind::Scheduled && of.on.ends_with("_attach_async_helper");
+            let probes = of.kind == Kind::Scheduled && of.is_attach_helper();
             probes && of.task == call.task
         });
         let scheduled = scheduled.map(|of| of.began);

@@ -154,7 +154,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 let on = function.function();
                 let span = task_span(builder, Kind::AsyncWork, on, *pid, at, None);
                 builder.life.spans[span].facts.cookie = Some(*cookie);
-                if on.ends_with("_attach_async_helper") {
+                if builder.life.spans[span].is_attach_helper() {
                     open.helpers.insert((event.time, span));
                 }
                 open.workers.insert(*pid);

@@ -26,7 +26,6 @@ pub use model::{function, Device, Facts, Kind, Life, Span, Task, Through, Wait, 
 pub use probe::{How, Probe};
 pub use sight::Sight;
 pub use trial::fold;
-pub(crate) use waits::is_of_initramfs;
 pub use waits::AsyncProbe;
 pub use wave::{Total, Wave};
 

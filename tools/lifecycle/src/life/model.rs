@@ -414,6 +414,22 @@ impl fmt::Display for Through {
 }
 
 impl Span {
+    /// Whether it is the driver core's async function that probes one device, or its scheduling.
+    pub(crate) fn is_attach_helper(&self) -> bool {
+        self.on.ends_with("_attach_async_helper")
+    }
+
+    /// Whether it is the async work that unpacks the initramfs, in a domain of its own
+    /// (`init/initramfs.c`).
+    pub(crate) fn is_of_initramfs(&self) -> bool {
+        self.on == "do_populate_rootfs"
+    }
+
+    /// Of an initcall: whether it is that of a module.
+    pub(crate) fn is_of_module(&self) -> bool {
+        self.on.ends_with(']')
+    }
+
     /// Where in the log it ends, or the end of the log.
     pub fn end_place(&self) -> usize {
         self.ended.unwrap_or(usize::MAX)
@@ -449,6 +465,11 @@ pub fn function(symbol: &str) -> &str {
 }
 
 impl Life {
+    /// The task that boots the kernel, and then runs init.
+    pub(crate) fn init_task(&self) -> Option<usize> {
+        self.tasks.iter().position(|task| task.pid == Some(1))
+    }
+
     /// The places in the list of the spans of a kind.
     pub fn spans_of(&self, kind: Kind) -> impl Iterator<Item = usize> + '_ {
         self.of(kind).map(|(at, _)| at)

@@ -53,7 +53,7 @@ impl Life {
             .collect();
         let mut probes: Vec<AsyncProbe> = self
             .of(Kind::Scheduled)
-            .filter(|(_, span)| span.on.ends_with("_attach_async_helper"))
+            .filter(|(_, span)| span.is_attach_helper())
             .map(|(scheduled, _)| AsyncProbe {
                 scheduled,
                 run: runs.get(&scheduled).copied(),
@@ -400,12 +400,10 @@ impl Awaited {
     fn is_of(&self, work: &Span) -> bool {
         let cookie = work.facts.cookie.unwrap_or_default();
         match self {
-            Self::Initramfs => is_of_initramfs(work),
-            Self::Others => !is_of_initramfs(work),
-            Self::Before(of) => !is_of_initramfs(work) && cookie < *of,
-            Self::After(of) => {
-                !is_of_initramfs(work) && cookie > *of && !work.on.ends_with("_attach_async_helper")
-            }
+            Self::Initramfs => work.is_of_initramfs(),
+            Self::Others => !work.is_of_initramfs(),
+            Self::Before(of) => !work.is_of_initramfs() && cookie < *of,
+            Self::After(of) => !work.is_of_initramfs() && cookie > *of && !work.is_attach_helper(),
         }
     }
 
@@ -438,17 +436,13 @@ impl Awaited {
     }
 }
 
-pub(crate) fn is_of_initramfs(work: &Span) -> bool {
-    work.on == "do_populate_rootfs"
-}
-
 /// The wait for the initramfs, with which the boot goes on after its last initcall
 /// (`init/main.c`, `kernel_init_freeable()`).
 fn boot_waits_for_initramfs(life: &Life) -> Option<usize> {
-    let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
+    let task = life.init_task()?;
     life.each(Kind::AsyncWork)
-        .find(|work| is_of_initramfs(work))?;
-    let of_boot = |span: &Span| span.task == Some(task) && !span.on.ends_with(']');
+        .find(|work| work.is_of_initramfs())?;
+    let of_boot = |span: &Span| span.task == Some(task) && !span.is_of_module();
     let initcalls = life.of(Kind::Initcall).filter(|(_, span)| of_boot(span));
     let end = initcalls.last()?.1.end?;
     let mut flushes = life.of(Kind::Flush).filter(|(_, span)| of_boot(span));

@@ -47,8 +47,6 @@ impl Stamp {
 /// What one boot has left in a log.
 #[derive(Debug, Default)]
 pub(super) struct Boot {
-    /// Its place among the boots of the log.
-    number: usize,
     pub(super) kernel: Kernel,
     pub(super) events: Vec<Event>,
     /// The line of each event.
@@ -81,18 +79,21 @@ pub(super) struct Boot {
 #[derive(Debug)]
 pub(super) struct Scan {
     boots: Vec<Boot>,
+    /// Which of them the next message is of.
+    at: usize,
     /// The boot that the journal says the last entry is of.
     id: Option<String>,
-    /// The numbers of the boots that it names, by what it calls them.
-    numbers: HashMap<String, usize>,
+    /// Which of them are those that it names: a journal may be of several machines.
+    named: HashMap<String, usize>,
 }
 
 impl Scan {
     pub(super) fn new() -> Self {
         Self {
             boots: vec![Boot::default()],
+            at: 0,
             id: None,
-            numbers: HashMap::new(),
+            named: HashMap::new(),
         }
     }
 
@@ -100,8 +101,12 @@ impl Scan {
         if self.boots.is_empty() {
             self.push(Boot::default());
         }
-        let last = self.boots.len() - 1;
-        &mut self.boots[last]
+        &mut self.boots[self.at]
+    }
+
+    fn push(&mut self, boot: Boot) {
+        self.at = self.boots.len();
+        self.boots.push(boot);
     }
 
     /// The boots of the log, the first of which may have no beginning.
@@ -116,7 +121,6 @@ impl Scan {
                 || boot.untimed.is_some()
                 || boot.behind.is_some()
         };
-        self.boots.sort_by_key(|boot| boot.number);
         self.boots.into_iter().filter(seen).collect()
     }
 
@@ -125,23 +129,15 @@ impl Scan {
         let Some(name) = id.as_ref().filter(|_| self.id != id) else {
             return;
         };
-        if let Some(number) = self.numbers.get(name) {
-            // A journal of several machines.
-            self.boots.sort_by_key(|boot| boot.number == *number);
+        if let Some(at) = self.named.get(name) {
+            self.at = *at;
         } else {
             if self.id.is_some() {
                 self.push(Boot::default());
             }
-            let number = self.boot().number;
-            self.numbers.insert(name.clone(), number);
+            self.named.insert(name.clone(), self.at);
         }
         self.id = id;
-    }
-
-    fn push(&mut self, boot: Boot) {
-        let numbers = self.boots.iter().map(|boot| boot.number + 1);
-        let number = numbers.max().unwrap_or(0);
-        self.boots.push(Boot { number, ..boot });
     }
 
     /// What prints the log says that another boot begins.
@@ -275,6 +271,7 @@ impl Scan {
             .boots
             .pop()
             .and_then(|boot| boot.lines.first().copied());
+        self.at = self.boots.len().saturating_sub(1);
         self.note(Note::Replayed(first.unwrap_or(1) as usize));
     }
 

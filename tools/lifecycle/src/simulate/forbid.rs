@@ -98,7 +98,7 @@ pub fn forbidden(life: &Life, drivers: &[&str]) -> Vec<Forbidden> {
                 let is_named = life
                     .asked
                     .as_deref()
-                    .is_some_and(|list| is_named(list, driver));
+                    .is_some_and(|list| is_named(list, Some(driver)));
                 let is_told = span.asynchronous == Some(false) && !forced(driver);
                 if is_named && is_told && can_be_asynchronous(life, at) {
                     add(driver, Why::Ignored(span.on.clone()));

@@ -117,7 +117,7 @@ pub(super) fn until(life: &Life, what: &str, units: &[Unit]) -> Option<Path> {
         let unknown = "userspace, which the log does not show";
         walk.step(unknown, init, reached, None);
     }
-    let boots = life.tasks.iter().position(|task| task.pid == Some(1));
+    let boots = life.init_task();
     let first = boots.and_then(|task| life.tasks[task].spans.first());
     if let (Some(task), Some(first)) = (boots, first) {
         let begin = life.spans[*first].begin;
@@ -170,13 +170,13 @@ struct Boot {
 }
 
 fn boot(life: &Life) -> Option<Boot> {
-    let task = life.tasks.iter().position(|task| task.pid == Some(1))?;
+    let task = life.init_task()?;
     let of_task = |kind| {
         let spans = life.spans_of(kind);
         spans.filter(|span| life.spans[*span].task == Some(task))
     };
     // Init, too, may load modules.
-    let is_of_module = |span: &usize| life.spans[*span].on.ends_with(']');
+    let is_of_module = |span: &usize| life.spans[*span].is_of_module();
     let module = of_task(Kind::Initcall).find(is_of_module);
     let is_before = |span: &usize| module.is_none_or(|module| *span < module);
     let mut initcalls = of_task(Kind::Initcall).filter(|span| !is_of_module(span));

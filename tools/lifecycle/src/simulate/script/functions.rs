@@ -6,22 +6,23 @@ use std::collections::{HashMap, HashSet};
 
 use super::build::Build;
 use super::steps::{DEFAULT_DOMAIN, INITRAMFS, LATENCY, QUEUED};
-use crate::life::{function, is_of_initramfs, Kind, Life, Span};
+use crate::life::{function, Kind, Life, Span};
 use crate::Micros;
 
 impl Build<'_> {
     /// The async functions.
     pub(super) fn functions(&mut self) {
         let life = self.life;
-        let core = |span: &Span| span.on.ends_with("_attach_async_helper");
-        let default = life.of(Kind::Scheduled).filter(|(_, span)| core(span));
+        let default = life
+            .of(Kind::Scheduled)
+            .filter(|(_, span)| span.is_attach_helper());
         let default = default.filter_map(|(_, span)| span.facts.domain).next();
         let mut latencies = Vec::new();
         for run in life.spans_of(Kind::AsyncWork) {
             let mark = self.function.get(&run).map(|mark| &life.spans[*mark]);
             let domain = mark.and_then(|mark| mark.facts.domain);
             let domain = domain.filter(|domain| Some(*domain) != default);
-            let domain = domain.unwrap_or(match is_of_initramfs(&life.spans[run]) {
+            let domain = domain.unwrap_or(match life.spans[run].is_of_initramfs() {
                 true => INITRAMFS,
                 false => DEFAULT_DOMAIN,
             });

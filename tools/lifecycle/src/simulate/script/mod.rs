@@ -42,7 +42,7 @@ pub(super) fn script(life: &Life, choice: &Choice<'_>) -> Script {
             ..Script::default()
         },
         init: init(life),
-        boots: life.tasks.iter().position(|task| task.pid == Some(1)),
+        boots: life.init_task(),
         forced: forced
             .filter_map(|span| Some((span.facts.by, span.driver.as_deref()?)))
             .collect(),

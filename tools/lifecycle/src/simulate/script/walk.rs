@@ -9,7 +9,7 @@ use super::steps::{
     QUEUED, SCHEDULING,
 };
 use crate::event::Call;
-use crate::life::{is_of_initramfs, Kind, Life, Span, Task};
+use crate::life::{Kind, Life, Span, Task};
 use crate::Micros;
 
 impl Build<'_> {
@@ -232,7 +232,7 @@ impl Build<'_> {
             .take_while(|wait| wait.begin == span.begin);
         let wait = waits.find(|wait| wait.task == span.task);
         let on = wait.map_or(&[][..], |wait| &wait.on);
-        if !on.is_empty() && on.iter().all(|on| is_of_initramfs(&self.life.spans[*on])) {
+        if !on.is_empty() && on.iter().all(|on| self.life.spans[*on].is_of_initramfs()) {
             return Some(INITRAMFS);
         }
         let around = self.life.within(flush, |outer| {

@@ -26,7 +26,9 @@ fn command_line(must_ask: bool) -> Result<(), Failure> {
     let mut lists = line
         .split_whitespace()
         .filter_map(|option| option.strip_prefix(OPTION));
-    let asks = lists.next_back().is_some_and(|list| is_named(list, driver));
+    let asks = lists
+        .next_back()
+        .is_some_and(|list| is_named(list, Some(driver)));
     match (must_ask, asks) {
         (false, true) => skip(format!("the command line has {OPTION}{driver}")),
         (true, false) => skip(format!("needs {OPTION}{driver} on the command line")),
