@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use crc32fast::Hasher;
 use late_initramfs::{COUNTING, HEADER, NOTE, NOTHING, READING};
 use nix::errno::Errno;
 use nix::unistd::{lseek, Whence};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use twox_hash::XxHash3_128;
 
-use crate::cache::{remove_tree, Cache, Lock};
+use crate::cache::{digest, remove_tree, Cache, Lock};
 use crate::error::{Error, IoContext, Kind, Result};
 use crate::process::{check_interrupted, wait, Guarded};
 use crate::progress::{note, Step};
@@ -36,7 +36,7 @@ use crate::qmp::Qmp;
 const SNAPSHOTS: &str = "snapshots";
 
 /// Changed when snapshots that others have taken cannot be used any more.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
 
 /// So many are kept; the one that was used last is the last to go.
 const KEPT: usize = 10;
@@ -191,19 +191,15 @@ fn key(guest: &Bootable<'_>, initramfs: &[u8]) -> Result<String> {
     let root = guest.env.root();
     let program = root.join("usr/bin").join(&arguments[0]);
     let qemu = program.metadata().at(&program, "find")?;
-    let mut hash = XxHash3_128::new();
-    for part in [
-        FORMAT.as_bytes(),
-        arguments.join("\0").as_bytes(),
-        &fs::read(&image).at(&image, "read")?,
-        initramfs,
+    let sum = |bytes: &[u8]| format!("{} {:08x}", bytes.len(), crc32fast::hash(bytes));
+    Ok(digest(&[
+        FORMAT.to_owned(),
+        arguments.join("\0"),
+        sum(&fs::read(&image).at(&image, "read")?),
+        sum(initramfs),
         // The version of QEMU: of a package, the time is that of its build.
-        format!("{} {} {}", root.display(), qemu.len(), qemu.mtime()).as_bytes(),
-    ] {
-        hash.write(&(part.len() as u64).to_le_bytes());
-        hash.write(part);
-    }
-    Ok(format!("{:032x}", hash.finish_128()))
+        format!("{} {} {}", root.display(), qemu.len(), qemu.mtime()),
+    ]))
 }
 
 /// Boots, saves, and tries what was saved.
@@ -416,23 +412,24 @@ pub(crate) fn late(out: &Path, archive: &[u8]) -> Result<bool> {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Sum {
     length: u64,
-    hash: String,
+    crc32: u32,
 }
 
 impl Sum {
     fn of(path: &Path) -> Result<Self> {
         let file = File::open(path).at(path, "open")?;
         let length = file.metadata().at(path, "read")?.len();
-        let hash = content(file, length).at(path, "read")?;
-        Ok(Self { length, hash })
+        let crc32 = content(file, length).at(path, "read")?;
+        Ok(Self { length, crc32 })
     }
 }
 
-/// A hash of all blocks that are not zero, and of their places. Most of a guest's memory is holes.
-fn content(mut file: File, length: u64) -> std::io::Result<String> {
+/// The CRC-32 of all blocks that are not zero, and of their places. Most of a guest's memory is
+/// holes.
+fn content(mut file: File, length: u64) -> std::io::Result<u32> {
     const BLOCK: usize = 64 << 10;
     static ZEROS: [u8; BLOCK] = [0; BLOCK];
-    let mut hash = XxHash3_128::new();
+    let mut crc32 = Hasher::new();
     let mut block = vec![0; BLOCK];
     let mut at = 0;
     while at < length {
@@ -457,12 +454,12 @@ fn content(mut file: File, length: u64) -> std::io::Result<String> {
             }
         }
         if block[..got] != ZEROS[..got] {
-            hash.write(&at.to_le_bytes());
-            hash.write(&block[..got]);
+            crc32.update(&at.to_le_bytes());
+            crc32.update(&block[..got]);
         }
         at += BLOCK as u64;
     }
-    Ok(format!("{:032x}", hash.finish_128()))
+    Ok(crc32.finalize())
 }
 
 /// The sums of all files in a directory.
