@@ -157,16 +157,16 @@ fn arguments(
     } else {
         String::new()
     };
-    let (timers, bytewise) = match machine.exact {
+    let (timers, slow) = match machine.exact {
         true => ("", ""),
-        false => (arch.timers, arch.bytewise),
+        false => (arch.timers, arch.slow),
     };
     add(&format!("-machine {}{timers}{whole}", arch.machine));
     add(&match (machine.accel, machine.time) {
         (Accel::Kvm, _) => "-accel kvm -cpu host".to_owned(),
-        (Accel::Tcg, Time::Wall) => format!("-accel tcg,thread=multi -cpu max{bytewise}"),
+        (Accel::Tcg, Time::Wall) => format!("-accel tcg,thread=multi -cpu max{slow}"),
         (Accel::Tcg, Time::Virtual) => format!(
-            "-accel tcg -cpu max{}{bytewise} -rtc base=2026-01-01,clock=vm -icount shift={},sleep=off",
+            "-accel tcg -cpu max{}{slow} -rtc base=2026-01-01,clock=vm -icount shift={},sleep=off",
             arch.random, machine.shift
         ),
     });
