@@ -2,6 +2,7 @@
 
 //! `probe-analyze record`: records what the kernel does with drivers while a command runs.
 
+use std::path::Path;
 use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::Duration;
@@ -48,7 +49,23 @@ pub fn run(args: &Record) -> Result<u8> {
     let code = wait(child)?;
     let text = recorder.stop().map_err(unavailable)?;
     interrupt::check()?;
-    let events = parse(&text).map_err(|refusal| {
+    let events = write(&args.out, &text)?;
+    if args.json {
+        output::json(&serde_json::json!({
+            "recording": args.out, "events": events, "exit_code": code,
+        }))?;
+    } else if !args.quiet {
+        output::note(&format!(
+            "{events} events in {out}; probe-analyze report {out} shows them",
+            out = args.out.display(),
+        ));
+    }
+    Ok(code)
+}
+
+/// Writes a recording, if it is whole; returns how many events it has.
+fn write(out: &Path, text: &str) -> Result<usize> {
+    let events = parse(text).map_err(|refusal| {
         Error::new(
             Kind::Log,
             "the recording is not whole, and was not written",
@@ -57,19 +74,8 @@ pub fn run(args: &Record) -> Result<u8> {
              each CPU",
         )
     })?;
-    file::write(&args.out, &text)?;
-    if args.json {
-        output::json(&serde_json::json!({
-            "recording": args.out, "events": events.len(), "exit_code": code,
-        }))?;
-    } else if !args.quiet {
-        output::note(&format!(
-            "{} events in {out}; probe-analyze report {out} shows them",
-            events.len(),
-            out = args.out.display(),
-        ));
-    }
-    Ok(code)
+    file::write(out, text)?;
+    Ok(events.len())
 }
 
 /// Begins to record: all points on a kernel in which they have been checked, and those that there
@@ -144,4 +150,22 @@ pub fn unavailable(error: recorder::Error) -> Error {
         error.to_string(),
         next,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lifecycle::parse::recording::seal;
+
+    #[test]
+    fn what_has_lost_events_is_not_written() {
+        let whole = include_str!("../tests/logs/boot.txt");
+        let (body, _) = whole.split_once("# lifecycle: end").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("recording");
+        let lossy = seal(body.replacen("dropped=0", "dropped=5", 1));
+        let error = write(&out, &lossy).unwrap_err();
+        assert_eq!((error.kind, out.exists()), (Kind::Log, false));
+        assert!(error.why.contains("events were lost"), "{}", error.why);
+    }
 }

@@ -113,23 +113,6 @@ fn takes_back_after_a_signal(_bench: &mut Bench) -> Result<(), Failure> {
     nothing_written(&directory)
 }
 
-/// The smallest buffer is too small for the recording.
-fn loss_is_an_error(_bench: &mut Bench) -> Result<(), Failure> {
-    let before = tracing()?;
-    let (directory, recording) = file()?;
-    let command = "echo 4 >/sys/kernel/tracing/instances/life/buffer_size_kb; i=0; \
-         while [ $i -lt 300 ]; do echo change >/sys/devices/system/cpu/cpu0/uevent; i=$((i + 1)); \
-         done";
-    expect(
-        &[
-            "record", "-q", "--out", &recording, "--", "sh", "-c", command,
-        ],
-        8,
-    )?;
-    ensure("tracefs afterwards", &tracing()?, &before)?;
-    nothing_written(&directory)
-}
-
 /// The kprobes of a boot line, as the kernel makes them at its boot, and the clock before.
 struct BootLine(String);
 
@@ -216,7 +199,6 @@ pub(crate) fn tests() -> Vec<Test> {
             "probe-analyze: takes back all after a signal",
             takes_back_after_a_signal,
         ),
-        Test::new("probe-analyze: loss is an error", loss_is_an_error),
         Test::new(
             "probe-analyze: collects what a boot line records",
             collects_what_a_boot_line_records,

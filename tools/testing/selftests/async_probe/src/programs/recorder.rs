@@ -62,7 +62,8 @@ fn calls(calls: u32) {
 
 fn life(bench: &mut Bench) -> Result<(), Failure> {
     let before = tracing()?;
-    let recorder = Recorder::start()?;
+    let (recorder, without) = Recorder::start_with_what_there_is()?;
+    ensure("points that this kernel lacks", &without, &vec![])?;
     let driver = Driver::slow(ProbeType::PreferAsynchronous);
     bench.load(Order::DevicesFirst, DEVICES, driver, "")?;
     for module in [PLATFORM.module, PLATFORM.devices] {
@@ -124,18 +125,6 @@ fn missing_function(bench: &mut Bench) -> Result<(), Failure> {
         &true,
     )?;
     bench.comment(refusal);
-    ensure("tracefs afterwards", &tracing()?, &before)
-}
-
-/// On a kernel that has all points, all are recorded.
-fn what_there_is(bench: &mut Bench) -> Result<(), Failure> {
-    let before = tracing()?;
-    let (recorder, without) = Recorder::start_with_what_there_is()?;
-    ensure("what was left out", &without, &vec![])?;
-    let log = recorder.stop()?;
-    text::parse(&log)?;
-    ensure("the points", &text::points(&log).len(), &DEFINITIONS.len())?;
-    bench.comment(format!("{} points", DEFINITIONS.len()));
     ensure("tracefs afterwards", &tracing()?, &before)
 }
 
@@ -227,7 +216,6 @@ pub(crate) fn tests() -> Vec<Test> {
             "recorder: names a function that is missing",
             missing_function,
         ),
-        Test::new("recorder: records what there is", what_there_is),
         Test::new("recorder: not beside a boot's", beside_a_boot),
         Test::new("recorder: one at a time", only_one),
         Test::new("recorder: notices loss", loss),
