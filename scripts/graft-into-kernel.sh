@@ -47,9 +47,7 @@ theirs()
 # What is in the way: files that we do not have.
 stale()
 {
-	theirs | while IFS= read -r file; do
-		ours | grep -qxF "$file" || echo "$file"
-	done
+	theirs | grep -vxF "$(ours)" || :
 }
 
 # What is missing there, or differs.
