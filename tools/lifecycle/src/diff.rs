@@ -174,19 +174,35 @@ impl Facts {
             facts.push((what, value));
         };
         let number = |number: usize| Value::Number(number as u64);
+        let at_most = |is_most: bool, value: Value| match is_most {
+            true => Value::Word(format!("at most {value}")),
+            false => value,
+        };
 
         let total = summary.total;
         put("all probes", "number", number(total.probes));
-        put("all probes", "sum", Value::Time(total.sum));
+        put(
+            "all probes",
+            "sum",
+            at_most(total.at_most, Value::Time(total.sum)),
+        );
         put("all probes", "in time", Value::Time(total.covered));
-        put("all probes", "at once", number(total.at_once));
+        put(
+            "all probes",
+            "at once",
+            at_most(total.at_most, number(total.at_once)),
+        );
 
         let mut names = Names::default();
         for wave in &summary.waves {
             let of = names.nth(format!("driver {}", wave.driver));
             put(&of, "bound", number(wave.total.bound));
             put(&of, "failed", number(wave.total.failed));
-            put(&of, "at once", number(wave.total.at_once));
+            put(
+                &of,
+                "at once",
+                at_most(wave.total.at_most, number(wave.total.at_once)),
+            );
             if let Some(until_bound) = wave.until_bound {
                 put(&of, "all bound", Value::Time(until_bound));
             }

@@ -61,6 +61,24 @@ fn a_probe_that_takes_longer() {
     assert_eq!(others.count(), 1, "{diff:#?}");
 }
 
+/// In A one probe may be within the other.
+#[test]
+fn what_is_at_most_so_much() {
+    let log = |usecs: u32| {
+        format!(
+            "[    0.801676] probe of a.0 returned 0 after 15424 usecs\n\
+             [    0.801691] probe of b.0 returned 0 after {usecs} usecs\n"
+        )
+    };
+    let (a, b) = (log(15973), log(15000));
+    let diff = diff_of(summary("a", &a), summary("b", &b));
+    let text = report(&diff, Detail::Folded);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for line in ["at once at most 2 2", "sum at most 31.397 30.424"] {
+        assert!(words.contains(line), "{line}: {text}");
+    }
+}
+
 #[test]
 fn the_largest_first() {
     let diff = diff_of(summary("a", C_DRIVER_CONVOY), summary("b", INITCALL_DEBUG));
