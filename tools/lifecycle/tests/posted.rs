@@ -97,7 +97,7 @@ fn halves() {
     let expected = [
         ("a_init [a]", 1_000_000),
         ("b_init [b]", 2_000_000),
-        ("", 9_100_000),
+        ("", 9_090_399),
     ];
     let mut spans: Vec<_> = spans.map(|of| (of.on.as_str(), of.begin.0)).collect();
     spans.sort_by_key(|(_, begin)| *begin);

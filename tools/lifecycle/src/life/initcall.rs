@@ -15,7 +15,7 @@ use super::build::Builder;
 use super::model::Kind;
 use super::waits::SOON;
 use crate::errno;
-use crate::event::halves::halves;
+use crate::event::halves::{halves, Halves};
 use crate::event::{Event, Initcall, Symbol};
 use crate::{Micros, What};
 
@@ -32,9 +32,8 @@ struct Open<'a> {
     workers: HashSet<u32>,
     /// The driver core's helpers among it, which attach one device each, by when they began.
     helpers: BTreeSet<(Micros, usize)>,
-    /// The probes that a helper may have made, by when they began; true if the helper that returns
-    /// after one of them may have made another.
-    unclaimed: BTreeMap<(Micros, usize), bool>,
+    /// The probes that a helper may have made, by when they began.
+    unclaimed: BTreeMap<(Micros, usize), Unclaimed>,
     /// Waits, by task.
     waiting: HashMap<u32, usize>,
     /// The init of a module, by task, that may have to wait: where it began and returned, and its
@@ -52,6 +51,15 @@ struct Open<'a> {
     told: HashMap<String, Vec<usize>>,
     /// The devices whose last probe by a driver was deferred.
     deferred: HashSet<(&'a str, Option<&'a str>)>,
+}
+
+/// A probe that a helper may have made.
+#[derive(Clone, Copy)]
+struct Unclaimed {
+    /// The helper that returns after it may have made another.
+    unsure: bool,
+    /// An initcall was under way that may have made it.
+    or_initcall: bool,
 }
 
 /// Whether it is a line about a piece of async work.
@@ -107,7 +115,14 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
             open.told.entry(span.on.clone()).or_default().push(at);
         }
     }
-    let unreturned = halves(events).unreturned;
+    let Halves {
+        unreturned,
+        unbegun,
+        ..
+    } = halves(events);
+    for at in unbegun {
+        work_until(builder, &mut open, at);
+    }
     for (at, event) in events.iter().enumerate() {
         let What::Initcall(initcall) = &event.what else {
             continue;
@@ -163,7 +178,10 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                 }
             }
             Initcall::WorkEnded {
-                cookie, until_init, ..
+                cookie,
+                until_init,
+                took,
+                ..
             } => {
                 open.until_init &= *until_init;
                 if let Some(span) = open.works.remove(cookie) {
@@ -172,7 +190,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                     let pid = builder.life.pid_of(work);
                     pid.map(|pid| open.workers.remove(&pid));
                     if open.helpers.remove(&(work.begin, span)) {
-                        claim(builder, &mut open, span);
+                        claim(builder, &mut open, span, lasted(*took));
                     }
                 }
             }
@@ -188,7 +206,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
             Initcall::Continuing { pid, took } => match open.waiting.remove(pid) {
                 Some(began) => flush_span(builder, &mut open, *pid, began, Some(at)),
                 None => {
-                    end_span(builder, Kind::Flush, "", Some(*pid), *took, at);
+                    end_span(builder, Kind::Flush, "", Some(*pid), lasted(*took), at);
                 }
             },
         }
@@ -233,6 +251,35 @@ fn end_span(
     let span = builder.span_until(kind, on, took, ended);
     builder.life.spans[span].task = Some(task);
     span
+}
+
+/// What the lines of async work print as microseconds are units of 1024 ns (`kernel/async.c`,
+/// `microseconds_since()`): so long it took at most.
+fn lasted(took: Micros) -> Micros {
+    Micros(took.0.saturating_add(1).saturating_mul(1024) / 1000)
+}
+
+/// Async work of which only the end is in the log, unless it began before the log.
+fn work_until(builder: &mut Builder<'_>, open: &mut Open<'_>, ended: usize) {
+    let What::Initcall(Initcall::WorkEnded {
+        cookie,
+        function,
+        took,
+        ..
+    }) = &builder.events[ended].what
+    else {
+        return;
+    };
+    if builder.time(ended) < builder.life.begin + lasted(*took) {
+        return;
+    }
+    let on = function.function();
+    let span = end_span(builder, Kind::AsyncWork, on, None, lasted(*took), ended);
+    builder.life.spans[span].facts.cookie = Some(*cookie);
+    open.works.insert(*cookie, span);
+    if builder.life.spans[span].is_attach_helper() {
+        open.helpers.insert((builder.life.spans[span].begin, span));
+    }
 }
 
 /// The name of an init function, with its module.
@@ -318,7 +365,11 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
         return;
     }
     let since = begin + open.grain(at);
-    let in_helper = pid.is_none() && open.helpers.range(..=(since, usize::MAX)).next().is_some();
+    let is_worker = pid.is_some_and(|pid| open.workers.contains(&pid));
+    let mut helpers = open.helpers.range(..=(since, usize::MAX));
+    // Of a helper whose beginning is not in the log, the task is not known.
+    let in_helper = !is_worker
+        && helpers.any(|(_, at)| pid.is_none() || builder.life.pid_of(&spans[*at]).is_none());
     // A worker tries deferred devices again, also those for which deferred_probe_initcall() waits
     // (drivers/base/dd.c, deferred_probe_work_func()).
     let of = (device.as_str(), driver.as_deref());
@@ -332,36 +383,45 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
         };
         function.function() == "deferred_probe_initcall"
     };
+    let or_initcall = {
+        let mut initcalls = open.last.keys();
+        initcalls.any(|began| builder.time(*began) <= since && !is_waiting(*began))
+    };
     let alone = open.last.first_key_value().filter(|_| open.last.len() == 1);
     let initcall =
         alone.filter(|(began, _)| builder.time(**began) <= since && !is_waiting(**began));
     let initcall = initcall.map(|(_, pid)| *pid).filter(|_| !is_retry);
     let task = pid.or(initcall.filter(|_| !in_helper));
-    let asynchronous = pid.map(|pid| open.workers.contains(&pid));
-    let asynchronous = asynchronous.or((!in_helper).then_some(false));
+    let asynchronous = (!in_helper).then_some(is_worker);
     // The line of a helper that began before the log is not in it.
     let told = open.works_are_told && builder.life.begin <= begin;
     let task = task.map(|pid| builder.task(Some(pid), None));
     let span = builder.span_until(Kind::Probe, device.as_str(), *took, at);
     if in_helper {
-        open.unclaimed.insert((begin, span), false);
+        let probe = Unclaimed {
+            unsure: false,
+            or_initcall,
+        };
+        open.unclaimed.insert((begin, span), probe);
     }
     let of = &mut builder.life.spans[span];
     of.device = Some(lane);
     of.driver = driver.as_ref().map(ToString::to_string);
     of.task = task;
     of.facts.presumed = pid.is_none() && task.is_some();
-    of.asynchronous = asynchronous.filter(|_| told);
+    of.asynchronous = asynchronous.filter(|it| *it || told);
     of.ret = outcome.ret();
 }
 
-/// A helper has ended. Its probe is the last to end of those that began soon after it did, and that
-/// ended soon before: those within it end earlier. Where another probe fits it and another helper
-/// fits that one, both probes are asynchronous, and their workers are not known.
-fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize) {
-    let (began, ended) = (builder.life.spans[work].begin, builder.life.end_of(work));
+/// A helper has ended. Its probe is the last to end of those that began soon after it did, took no
+/// longer, and ended soon before: those within it end earlier. Where another probe fits it, which is
+/// not within that one, or may be another helper's, its worker is not known; nor is whether it is
+/// asynchronous, if an initcall may have made it.
+fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize, took: Micros) {
+    let of_work = &builder.life.spans[work];
+    let (began, ended) = (of_work.begin, builder.life.end_of(work));
     let until = (began + SOON, usize::MAX);
-    let grain = open.grain(builder.life.spans[work].began);
+    let grain = open.grain(of_work.began);
     let mut from = (began - grain, 0);
     let mut fit = Vec::new();
     while let Some((probe, _)) = open.unclaimed.range(from..=until).next() {
@@ -369,24 +429,30 @@ fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize) {
         from = (probe.0, probe.1 + 1);
         match end + SOON < ended {
             true => _ = open.unclaimed.remove(&probe),
-            false => fit.push((end, Reverse(probe.0), probe.1)),
+            false if end - probe.0 <= took + grain => {
+                fit.push((end, Reverse(probe.0), probe.1));
+            }
+            false => {}
         }
     }
     fit.sort_unstable_by(|one, other| other.cmp(one));
-    let fit: Vec<_> = fit
-        .into_iter()
-        .map(|(_, begin, at)| (begin.0, at))
-        .collect();
-    let Some(probe) = fit.first() else { return };
+    let mut fit = fit.into_iter().map(|(_, begin, at)| (begin.0, at));
+    let Some(probe) = fit.next() else { return };
     let others = (probe.0 - SOON, 0)..=(probe.0 + grain, usize::MAX);
     let rival = open.helpers.range(others).next().is_some();
-    let other = fit.get(1).filter(|_| rival);
-    let unsure = open.unclaimed.remove(probe) == Some(true) || other.is_some();
-    if let Some(other) = other {
-        open.unclaimed.insert(*other, true);
+    let other = fit.find(|other| rival || other.0 + grain < probe.0);
+    let of = open.unclaimed.remove(&probe);
+    let or_initcall = other.is_some() && of.is_some_and(|of| of.or_initcall);
+    let unsure = other.is_some() || of.is_some_and(|of| of.unsure);
+    if let Some(other) = other.and_then(|other| open.unclaimed.get_mut(&other)) {
+        other.unsure = true;
     }
     let task = builder.life.spans[work].task;
     let of = &mut builder.life.spans[probe.1];
-    of.asynchronous = Some(true);
-    of.task = task.filter(|_| !unsure);
+    let told = of.task;
+    of.asynchronous = (!or_initcall).then_some(true);
+    of.task = told.or(task.filter(|_| !unsure));
+    if !unsure && told.is_some() {
+        builder.life.spans[work].task = told;
+    }
 }

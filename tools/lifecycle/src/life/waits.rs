@@ -324,6 +324,10 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         let last = works[..until].last().copied();
         last.filter(|work| flush.begin <= life.end_of(*work))
     };
+    let helpers = life
+        .of(Kind::AsyncWork)
+        .filter(|(_, span)| span.is_attach_helper());
+    let helpers = until(helpers.filter_map(|(_, span)| Some((span.begin, span.end?))));
     let flushes = || life.of(Kind::Flush).filter(|(_, span)| is_line(span));
     let ended = |at: usize| between(&by_end, spans[at].begin, life.end_of(at));
     let most = most(flushes().map(|(at, _)| ended(at).len() + open.len()));
@@ -339,7 +343,11 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
         let by_end = others.clone().map(|(end, (work, _))| (*end, *work));
         let awaited = match Some(at) == of_initramfs {
             true => Some(Awaited::Initramfs),
-            false => Awaited::by(life, flush, own(flush), by_end),
+            false => {
+                let outlives = |end| outlives(&helpers, flush.begin, end);
+                let is_outlived = flush.end.is_some_and(outlives);
+                Awaited::by(life, flush, own(flush), is_outlived, by_end)
+            }
         };
         let Some(awaited) = awaited else { continue };
         let meanwhile = others.filter(|(_, (work, _))| awaited.is_of(&spans[*work]));
@@ -389,6 +397,8 @@ enum Awaited {
     Initramfs,
     /// All else.
     Others,
+    /// What is in another domain than the driver core's functions.
+    Domain,
     /// What was scheduled before the work that waits (`kernel/async.c`,
     /// `async_synchronize_cookie()`).
     Before(u64),
@@ -402,23 +412,27 @@ impl Awaited {
         match self {
             Self::Initramfs => work.is_of_initramfs(),
             Self::Others => !work.is_of_initramfs(),
+            Self::Domain => !work.is_of_initramfs() && !work.is_attach_helper(),
             Self::Before(of) => !work.is_of_initramfs() && cookie < *of,
             Self::After(of) => !work.is_of_initramfs() && cookie > *of && !work.is_attach_helper(),
         }
     }
 
     /// Tells it by which of `others`, from the last end on, ended last: the flush then ends at once.
-    /// It is in the work `own`, if it is in any. None if what it waits for is not in the log.
+    /// It is in the work `own`, if it is in any. If work of the driver core outlives it, it is no wait
+    /// for all. None if what it waits for is not in the log.
     fn by(
         life: &Life,
         flush: &Span,
         own: Option<usize>,
+        is_outlived: bool,
         others: impl Iterator<Item = (Micros, usize)> + Clone,
     ) -> Option<Self> {
         let spans = &life.spans;
         let cookie = own.and_then(|work| spans[work].facts.cookie);
         let candidates = match cookie {
             Some(cookie) => vec![Self::Before(cookie), Self::After(cookie), Self::Initramfs],
+            None if is_outlived => vec![Self::Domain, Self::Initramfs],
             None => vec![Self::Others, Self::Initramfs],
         };
         // How many others ended after the last of its own, if the flush ends with that.
@@ -440,13 +454,18 @@ impl Awaited {
 /// (`init/main.c`, `kernel_init_freeable()`).
 fn boot_waits_for_initramfs(life: &Life) -> Option<usize> {
     let task = life.init_task()?;
-    life.each(Kind::AsyncWork)
-        .find(|work| work.is_of_initramfs())?;
+    let mut works = life.each(Kind::AsyncWork);
+    let unpacked = works.find(|work| work.is_of_initramfs())?.end;
     let of_boot = |span: &Span| span.task == Some(task) && !span.is_of_module();
     let initcalls = life.of(Kind::Initcall).filter(|(_, span)| of_boot(span));
     let end = initcalls.last()?.1.end?;
     let mut flushes = life.of(Kind::Flush).filter(|(_, span)| of_boot(span));
-    Some(flushes.find(|(_, flush)| end <= flush.begin)?.0)
+    let (at, flush) = flushes.find(|(_, flush)| end <= flush.begin)?;
+    // The line of this wait may be missing, and this be the next.
+    let is_late = unpacked
+        .zip(flush.end)
+        .is_some_and(|(done, end)| done + SOON < end);
+    (!is_late).then_some(at)
 }
 
 /// The kernel's own wait for async probes before it runs init, where no line tells of it: the last
@@ -542,12 +561,13 @@ impl<'a> Ended<'a> {
             of_device: HashMap::new(),
             registered: BTreeSet::new(),
         };
+        let mut until = Vec::new();
         for (at, span) in life.spans.iter().enumerate() {
             match span.kind {
                 Kind::Probe => {
                     ended.of_device.entry(&span.on).or_default().push(at);
                     if span.asynchronous == Some(true) {
-                        ended.until.push((span.begin, life.end_of(at)));
+                        until.push((span.begin, life.end_of(at)));
                         let key = span.end.map(|end| (end, at));
                         ended.asynchronous.extend(key);
                     }
@@ -557,12 +577,7 @@ impl<'a> Ended<'a> {
             }
         }
         ended.asynchronous.sort_unstable();
-        ended.until.sort_unstable();
-        let mut last = Micros(0);
-        for (_, until) in &mut ended.until {
-            last = last.max(*until);
-            *until = last;
-        }
+        ended.until = self::until(until.into_iter());
         ended
     }
 
@@ -571,12 +586,24 @@ impl<'a> Ended<'a> {
         let (begin, end) = (life.spans[call].begin, life.end_of(call));
         between(&self.asynchronous, begin, end)
     }
+}
 
-    /// Whether an asynchronous probe that was there before this time goes on after another.
-    fn outlives(&self, before: Micros, after: Micros) -> bool {
-        let begun = self.until.partition_point(|(begin, _)| *begin <= before);
-        begun > 0 && after < self.until[begun - 1].1
+/// The beginnings of these, each with the last end of those until then.
+fn until(spans: impl Iterator<Item = (Micros, Micros)>) -> Vec<(Micros, Micros)> {
+    let mut until: Vec<_> = spans.collect();
+    until.sort_unstable();
+    let mut last = Micros(0);
+    for (_, end) in &mut until {
+        last = last.max(*end);
+        *end = last;
     }
+    until
+}
+
+/// Whether one of these that was there before this time goes on after another.
+fn outlives(until: &[(Micros, Micros)], before: Micros, after: Micros) -> bool {
+    let begun = until.partition_point(|(begin, _)| *begin <= before);
+    begun > 0 && after < until[begun - 1].1
 }
 
 fn inferred_wait(
@@ -592,7 +619,7 @@ fn inferred_wait(
     let (through, on): (Through, Vec<usize>) = match kind {
         Call::Insmod | Call::Rmmod => {
             // A probe that goes on shows that the call did not wait for all.
-            if ended.outlives(call.begin, returned) {
+            if outlives(&ended.until, call.begin, returned) {
                 return None;
             }
             let all = ended.meanwhile(life, at);

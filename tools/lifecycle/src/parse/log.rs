@@ -253,8 +253,8 @@ fn measures(boot: &Boot) -> [Option<Note>; 2] {
     ]
 }
 
-/// Init functions of which a line is missing.
-fn lacks(boot: &Boot) -> [Option<Note>; 2] {
+/// Init functions and async work of which a line is missing.
+fn lacks(boot: &Boot) -> [Option<Note>; 3] {
     let halves = halves(&boot.events);
     let line = |event: &usize| boot.lines[*event] as usize;
     let first = |events: &mut dyn Iterator<Item = &usize>| events.map(line).min();
@@ -267,6 +267,10 @@ fn lacks(boot: &Boot) -> [Option<Note>; 2] {
         }),
         unreturned.map(|first| Note::Unreturned {
             calls: halves.unreturned.len(),
+            first,
+        }),
+        first(&mut halves.unended.iter()).map(|first| Note::Unended {
+            works: halves.unended.len(),
             first,
         }),
     ]

@@ -69,6 +69,11 @@ pub enum Note {
     )]
     Unreturned { calls: usize, first: usize },
     #[display(
+        "no line says when {works} pieces of async work, or waits for it, ended, that which begins in \
+         line {first} first: who waited for whom is not whole"
+    )]
+    Unended { works: usize, first: usize },
+    #[display(
         "{lines} lines are not read, line {first} first: they begin as a line of initcall_debug and \
          do not end as one, so that a probe or an initcall is missing"
     )]

@@ -63,6 +63,8 @@ pub(super) struct Boot {
     replayed: Option<usize>,
     /// The console says that it prints the last line once more.
     again: bool,
+    /// A line says that the machine goes down, or to another kernel.
+    is_over: bool,
     /// A line of ours without a time.
     untimed: Option<Refusal>,
     /// Lines of ours that something is in front of, and the first of them.
@@ -192,6 +194,7 @@ impl Scan {
         let boot = self.boot();
         boot.began.get_or_insert(Stamp::Printk(time));
         boot.last = Some(Stamp::Printk(time));
+        boot.is_over |= rest.contains("reboot: ") || rest.contains("Starting new kernel");
         if console {
             boot.runs.take(time, rest);
         }
@@ -258,6 +261,7 @@ impl Scan {
         }
         let may_replay =
             given.console && same && boot.began == Some(given.stamp) && boot.refusal.is_none();
+        let may_replay = may_replay && !boot.is_over;
         self.push(Boot {
             again: false,
             replayed: may_replay.then_some(0),

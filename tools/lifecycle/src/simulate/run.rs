@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
-use super::script::{Script, Start, Step};
+use super::script::{Script, Start, Step, QUEUED};
 use crate::Micros;
 
 /// `include/linux/workqueue.h`: so much work of a workqueue runs at once.
@@ -72,8 +72,8 @@ struct Run<'s> {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Wake {
-    /// A strand that nothing has scheduled.
-    Due(usize),
+    /// A strand that nothing has scheduled is pending, and begins so much later.
+    Due(usize, Micros),
     Strand(usize),
     Running(usize),
     Retries,
@@ -118,7 +118,7 @@ pub(super) fn run(script: &Script, cpus: u64) -> Vec<Option<Micros>> {
     };
     for (strand, start) in &script.starts {
         match start {
-            Start::At(time) => run.wake(*time, Wake::Due(*strand)),
+            Start::At(time) => run.wake(*time, Wake::Due(*strand, Micros(0))),
             Start::After(point, delay) => {
                 run.starts
                     .entry(*point)
@@ -190,7 +190,7 @@ impl Run<'_> {
         } else if let Some(Reverse((_, _, wake))) = self.waiting.pop() {
             match wake {
                 Wake::Running(running) => self.go_on(running),
-                Wake::Due(strand) => self.schedule(strand, Micros(0)),
+                Wake::Due(strand, queued) => self.schedule(strand, queued),
                 Wake::Strand(strand) => self.start(strand),
                 Wake::Retries => self.retry(),
             }
@@ -308,7 +308,8 @@ impl Run<'_> {
     fn reach(&mut self, point: usize) {
         self.reached[point] = Some(self.now);
         for (strand, delay) in self.starts.remove(&point).unwrap_or_default() {
-            self.schedule(strand, delay);
+            let queued = delay.min(QUEUED);
+            self.wake(self.now + (delay - queued), Wake::Due(strand, queued));
         }
         self.unblock(On::Point(point));
     }

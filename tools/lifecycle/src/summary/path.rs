@@ -427,7 +427,8 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// What led to a probe's being asked for: the call that its driver was registered in.
+    /// What led to a probe's being asked for: the call that its driver was registered in, or the
+    /// initcall that it is in.
     fn before(&mut self, asked: Micros, probe: usize) {
         // The walk goes back in time, or it has no end.
         if self.asked.is_some_and(|last| last <= asked) {
@@ -439,7 +440,9 @@ impl<'t> Walk<'t> {
         let mut registrations = life.of(Kind::Register).filter(|(at, span)| {
             span.driver.as_deref() == driver && span.begin <= asked && asked <= life.end_of(*at)
         });
-        let Some((mut outer, _)) = registrations.next() else {
+        let registration = registrations.next().map(|(at, _)| at);
+        let of_initcall = || life.within(probe, |outer| outer.kind == Kind::Initcall);
+        let Some(mut outer) = registration.or_else(of_initcall) else {
             return;
         };
         while let Some(around) = life.bar_around(outer) {

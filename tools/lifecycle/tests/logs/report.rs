@@ -57,6 +57,72 @@ fn proved() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A module's loader was in an initcall of the module when the device was asked for.
+#[test]
+fn until_a_device() {
+    let log = "[    0.100000] [   T1] calling  x_init+0x0/0x10 @ 1\n\
+        [    0.101000] [   T1] initcall x_init+0x0/0x10 returned 0 after 999 usecs\n\
+        [    0.105000] [   T1] Run /init as init process\n\
+        [    1.000000] [ T200] calling  m_init+0x0/0x10 [m] @ 200\n\
+        [    1.400000] [ T200] probe of m.0 with driver m returned 0 after 100000 usecs\n\
+        [    1.400100] [ T200] initcall m_init+0x0/0x10 [m] returned 0 after 400000 usecs\n";
+    let mut summary = summary("log", log);
+    assert!(summary.until("m.0"));
+    let steps = summary.path.iter().flat_map(|path| &path.steps);
+    let steps: Vec<_> = steps
+        .map(|step| (step.what.as_str(), (step.end - step.begin).0))
+        .collect();
+    assert_eq!(
+        steps[steps.len() - 3..],
+        [
+            ("userspace, which the log does not show", 895_000),
+            ("initcall m_init [m]", 300_000),
+            ("probe of m.0 by m", 100_000),
+        ]
+    );
+}
+
+/// If the first module's probe is asynchronous, the second's loader waits for it, and so for that of
+/// a third, which is loaded meanwhile.
+#[test]
+fn a_wait_for_all_waits_for_what_comes_later() {
+    let lines = [
+        "0.000000] [   T0] Linux version 7.3.4 (a@b) #1 SMP",
+        "0.100000] [   T1] calling  x_init+0x0/0x10 @ 1",
+        "0.101000] [   T1] initcall x_init+0x0/0x10 returned 0 after 999 usecs",
+        "0.105000] [   T1] Run /init as init process",
+        "0.200000] [ T202] calling  b_init+0x0/0x10 [b] @ 202",
+        "0.200010] [ T200] calling  a_init+0x0/0x10 [a] @ 200",
+        "0.200200] [ T202] initcall b_init+0x0/0x10 [b] returned 0 after 190 usecs",
+        "0.200210] [ T202] async_waiting @ 202",
+        "0.200220] [  T31] calling  1___driver_attach_async_helper+0x0/0x10 @ 31",
+        "0.205295] [  T31] probe of b.0 with driver b returned 0 after 5072 usecs",
+        "0.205300] [  T31] initcall 1___driver_attach_async_helper+0x0/0x10 returned after 4950 usecs",
+        "0.205310] [ T202] async_continuing @ 202 after 4950 usec",
+        "0.220000] [ T201] calling  c_init+0x0/0x10 [c] @ 201",
+        "0.220200] [ T201] initcall c_init+0x0/0x10 [c] returned 0 after 190 usecs",
+        "0.220210] [ T201] async_waiting @ 201",
+        "0.220220] [  T31] calling  3___driver_attach_async_helper+0x0/0x10 @ 31",
+        "0.300110] [ T200] probe of a.0 with driver a returned 0 after 100000 usecs",
+        "0.300200] [ T200] initcall a_init+0x0/0x10 [a] returned 0 after 100000 usecs",
+        "0.300210] [ T200] async_waiting @ 200",
+        "0.420295] [  T31] probe of c.0 with driver c returned 0 after 200072 usecs",
+        "0.420300] [  T31] initcall 3___driver_attach_async_helper+0x0/0x10 returned after 195300 usecs",
+        "0.420310] [ T201] async_continuing @ 201 after 195300 usec",
+        "0.420310] [ T200] async_continuing @ 200 after 117200 usec",
+    ];
+    let log: String = lines.map(|line| format!("[    {line}\n")).concat();
+    let summary = summary("log", &log);
+    let answer = what_if(&summary.life, &["a".to_owned()]);
+    let goal = answer.goals.iter().find(|goal| goal.what == "insmod of b");
+    let then = &goal.unwrap_or_else(|| panic!("{:?}", answer.goals)).then;
+    // That of `a` goes on until 0.300, that of `c` until 0.420.
+    assert!(
+        then.least >= Micros(100_000) && then.most >= Micros(220_000),
+        "{then:?}"
+    );
+}
+
 /// What the documentation shows is a report.
 #[test]
 fn documented() {

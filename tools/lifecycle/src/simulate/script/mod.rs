@@ -21,7 +21,7 @@ use crate::ProbeType;
 use build::Build;
 pub(super) use functions::scheduled;
 pub(super) use steps::{
-    begin_of, can_be_asynchronous, end_of, init, Choice, Guess, Script, Start, Step,
+    begin_of, can_be_asynchronous, end_of, init, Choice, Guess, Script, Start, Step, QUEUED,
 };
 use steps::{Strand, EXCLUSIVE, INITRAMFS};
 

@@ -13,7 +13,7 @@ pub(super) const SCHEDULING: Micros = Micros(10);
 pub(super) const LATENCY: Micros = Micros(50);
 
 /// A scheduled function that begins later than this has waited for others.
-pub(super) const QUEUED: Micros = Micros(2000);
+pub(in crate::simulate) const QUEUED: Micros = Micros(2000);
 
 /// The strand of what is not done again.
 pub(super) const NOT_DONE: usize = 0;
