@@ -414,9 +414,9 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
 }
 
 /// A helper has ended. Its probe is the last to end of those that began soon after it did, took no
-/// longer, and ended soon before: those within it end earlier. Where another probe fits it, which is
-/// not within that one, or may be another helper's, its worker is not known; nor is whether it is
-/// asynchronous, if an initcall may have made it.
+/// longer, and ended soon before: those within it end earlier. Where another probe fits it, which
+/// is not within that one, or may be another helper's, its worker is not known; nor is whether it
+/// is asynchronous, if an initcall may have made it.
 fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize, took: Micros) {
     let of_work = &builder.life.spans[work];
     let (began, ended) = (of_work.begin, builder.life.end_of(work));

@@ -82,8 +82,8 @@ fn until_a_device() {
     );
 }
 
-/// If the first module's probe is asynchronous, the second's loader waits for it, and so for that of
-/// a third, which is loaded meanwhile.
+/// If the first module's probe is asynchronous, the second's loader waits for it, and so for that
+/// of a third, which is loaded meanwhile.
 #[test]
 fn a_wait_for_all_waits_for_what_comes_later() {
     let lines = [
