@@ -73,7 +73,7 @@ done
 sinfo
 
 # The worker of part 1 is killed in the middle of its second row.
-rm -f "$fleet"/census/*.log /lab/project/out/census/*"$word"*.json
+rm -f "$fleet"/census/*.log /lab/project/out/census/*/*"$word"*.json
 (
 	until grep -qs "$word.*laws" "$fleet/census/1.log"; do
 		sleep 1

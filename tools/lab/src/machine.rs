@@ -73,6 +73,32 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// What is not as by default, in the words of the command line, and decides what a run shows.
+    pub(crate) fn changes(&self) -> String {
+        let Self {
+            time,
+            accel,
+            shift,
+            smp,
+            nodes,
+            memory,
+            seed,
+            append,
+            ..
+        } = self;
+        let mut changes = Vec::new();
+        let mut change = |is: bool, text: String| changes.extend(is.then_some(text));
+        change(*time != Time::Virtual, "--time=wall".to_owned());
+        change(*accel != Accel::Tcg, "--accel=kvm".to_owned());
+        change(*shift != 0, format!("--shift={shift}"));
+        change(*smp != 2, format!("--smp={smp}"));
+        change(*nodes != 1, format!("--nodes={nodes}"));
+        change(*memory != 1024, format!("--memory={memory}"));
+        change(*seed != 1, format!("--seed={seed}"));
+        change(!append.is_empty(), format!("--append={append}"));
+        changes.join(" ")
+    }
+
     /// One for a test.
     #[cfg(test)]
     pub(crate) fn of(args: &[&str]) -> Self {
@@ -88,5 +114,20 @@ impl Machine {
             append: format!("{} {more}", self.append).trim().to_owned(),
             ..self.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_as_by_default() {
+        assert_eq!(Machine::of(&[]).changes(), "");
+        assert_eq!(Machine::of(&["--snapshot=0", "--deadline=1"]).changes(), "");
+        let changes = "--time=wall --accel=kvm --shift=1 --smp=8 --nodes=2 --memory=512 --seed=3 \
+                       --append=quiet";
+        let args: Vec<&str> = changes.split_whitespace().collect();
+        assert_eq!(Machine::of(&args).changes(), changes);
     }
 }

@@ -366,6 +366,7 @@ impl Boot<'_> {
                 }
             })?;
             if let Some(status) = status {
+                check_interrupted()?;
                 break Some(status);
             }
             for request in asked.drain(..) {

@@ -20,6 +20,8 @@ use crate::machine::Machine;
 use crate::modules::Modules;
 use crate::options::BootOptions;
 use crate::partition::Partition;
+use crate::paths;
+use crate::process::check_interrupted;
 use crate::programs;
 use crate::progress::{note, result};
 use crate::session::Session;
@@ -48,16 +50,26 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.document && !args.word.is_empty() {
+        return Err(Error::new(
+            Kind::Usage,
+            "a page of a part of the census",
+            "DOCUMENT writes the page of all rows, and WORD leaves most of them out",
+            "make census DOCUMENT=1",
+        ));
+    }
     let session = Session::of_any(&args.boot.kernel)?;
-    let dir = session.project.out("census");
+    let release = session.kernel.release()?;
+    let dir = session.project.out("census").join(&release);
     fs::create_dir_all(&dir).at(&dir, "create the directory")?;
     let modules = session.stripped_modules()?;
     let models = devices::rows(&session, &modules, &args.boot.machine)?;
     let mut pairs = pairs(&models);
+    let word = args.word.to_lowercase();
     pairs.retain(|pair| {
         [&pair.device, &pair.module]
             .iter()
-            .any(|of| of.contains(&args.word))
+            .any(|of| of.to_lowercase().contains(&word))
     });
     if pairs.is_empty() {
         return Err(Error::new(
@@ -73,15 +85,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let all = pairs.clone();
     args.partition.keep(&mut pairs);
     let blank = Row {
-        kernel: session.kernel.release()?,
+        kernel: release,
+        machine: args.boot.machine.changes(),
         qemu: qemu_version(&session)?,
         revision: revision(&session),
         ..Row::default()
     };
     let known = |pair: &Pair| {
         let row = Row::load(&dir.join(format!("{}.json", pair.name())))?;
-        (row.kernel == blank.kernel && row.qemu == blank.qemu).then_some(row)
+        let key = |row: &Row| [&row.kernel, &row.machine, &row.qemu].map(String::clone);
+        (key(&row) == key(&blank)).then_some(row)
     };
+    let mut lost = None;
     if !args.join {
         let programs = programs::build(&session.project, session.kernel.arch())?;
         let of = pairs.len();
@@ -98,9 +113,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 "{number} of {of}: MODULE={} DEVICE={}",
                 pair.module, pair.device
             ));
-            let row = take(&session, &modules, &programs, args, pair, &dir, &blank)?;
-            row.save(&dir.join(format!("{}.json", pair.name())))?;
-            result(&page::line(&row));
+            match take(&session, &modules, &programs, args, pair, &dir, &blank) {
+                Ok(row) => {
+                    row.save(&dir.join(format!("{}.json", pair.name())))?;
+                    result(&page::line(&row));
+                }
+                Err(error) if matches!(error.kind, Kind::Interrupted | Kind::Storage) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    note(&format!("no row of {}: {error}", pair.name()));
+                    lost = Some(error);
+                }
+            }
         }
     }
     let rows: Vec<Row> = all.iter().filter_map(known).collect();
@@ -110,9 +135,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         rows.len(),
         all.len()
     ));
+    if let Some(error) = lost {
+        return Err(error);
+    }
     if args.document {
         let path = session.project.top().join("Documentation/census.rst");
-        fs::write(&path, page::page(&rows, all.len())).at(&path, "write")?;
+        paths::write(&path, &page::page(&rows, all.len()))?;
         note(&format!("written: {}", path.display()));
     }
     let mut missing = all.iter().filter(|pair| known(pair).is_none());
@@ -175,9 +203,17 @@ fn take(
         let args = check_driver::Args::of(&args.boot, &pair.module, options.clone());
         check_driver::check(session, modules, programs, &machine, &args, &devices, &out)
     });
+    check_interrupted()?;
     remove_tree(&out.join("modules"))?;
+    // What the host has done to a check tells nothing of the device.
     match checked {
-        Err(error) if error.kind == Kind::Interrupted || error.kind == Kind::Storage => Err(error),
-        checked => Ok(blank.clone().of(pair, checked, &out)),
+        Ok(checked) => match checked.of_host() {
+            Some(error) => Err(error),
+            None => Ok(blank.clone().of(pair, Ok(checked), &out)),
+        },
+        Err(error) if matches!(error.kind, Kind::Usage | Kind::Failed | Kind::Vm) => {
+            Ok(blank.clone().of(pair, Err(error), &out))
+        }
+        Err(error) => Err(error),
     }
 }

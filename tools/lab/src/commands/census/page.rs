@@ -31,7 +31,7 @@ Census
 
 The census checks each module of the stock kernel that takes a device model of QEMU's on that
 model, by ``make check-driver`` (:doc:`check-driver`, :doc:`devices`). ``make census`` takes the
-rows that are missing in ``out/census``, a file each; ``make census WORD=nvme`` those of one
+rows that are missing in ``out/census/<kernel>``, a file each; ``make census WORD=nvme`` those of one
 device or module; ``PARTITION=2/3`` the second of three parts, for several machines
 (:doc:`fleet`). The table has the rows that have been taken so far. What was found is in
 :doc:`census-findings`.
@@ -52,10 +52,14 @@ pub(crate) fn page(rows: &[Row], of: usize) -> String {
     if let Some(first) = rows.first() {
         let _ = write!(
             page,
-            "\nKernel {}, QEMU {}, two CPUs in virtual time of 1 ns per\ninstruction: {} of {of} \
+            "\nKernel {}, QEMU {}, two CPUs in virtual time of 1 ns per\ninstruction{}: {} of {of} \
              pairs of a device and a module, {bound} of them with a device bound.\n\n",
             first.kernel,
             first.qemu,
+            match first.machine.as_str() {
+                "" => String::new(),
+                changes => format!(", but {changes}"),
+            },
             rows.len()
         );
     }

@@ -47,6 +47,9 @@ pub(crate) struct Row {
     /// The kernel, as `uname -r` prints it.
     pub kernel: String,
     pub qemu: String,
+    /// What the machine has that is not as by default.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub machine: String,
     /// The commit of the lab, as `git describe` prints it.
     #[serde(default)]
     pub revision: String,

@@ -226,6 +226,8 @@ pub(crate) struct Checked {
     module: String,
     /// What the guest sees in /lib/firmware.
     firmware: Option<PathBuf>,
+    /// Where the devices are that were asked for, and their models.
+    slots: Vec<(String, String)>,
     /// The report, if there is something to report.
     pub report: Option<Report>,
     life: Life,
@@ -331,10 +333,24 @@ pub(crate) fn check(
     Ok(Checked {
         module: files.driver.module.name,
         firmware: args.firmware.clone(),
+        slots: devices.slots(),
         report,
         life,
         outcome,
     })
+}
+
+/// A device model that a driver on PCI does not bind, though it binds others: none of those that
+/// were asked for, or not all of one kind.
+fn unbound<'a>(slots: &'a [(String, String)], bound: &BTreeSet<&str>) -> Option<&'a str> {
+    if bound.is_empty() {
+        return None;
+    }
+    let is_bound = |slot: &str| bound.iter().any(|device| device.starts_with(slot));
+    let (has, lacks): (Vec<_>, Vec<_>) = slots.iter().partition(|(slot, _)| is_bound(slot));
+    let is_missed = |model: &String| has.is_empty() || has.iter().any(|(_, has)| has == model);
+    let mut missed = lacks.into_iter().filter(|(_, model)| is_missed(model));
+    missed.next().map(|(_, model)| model.as_str())
 }
 
 /// What the guest of a boot has told.
@@ -540,10 +556,51 @@ impl Checked {
                     (Some(lines), _) => format!("the probe of another driver has failed; {lines}"),
                     _ => format!("its drivers: {}", self.drivers()),
                 },
-                "give it one: a module that registers devices (WITH), or a command (BEFORE, AFTER)",
+                "give it one: a device of QEMU's (DEVICE; `make devices` lists them with the modules \
+                 that take them), a module that registers devices (WITH), or a command (BEFORE, AFTER)",
+            );
+        }
+        let bound = report.bound_on_pci();
+        if let Some(model) = unbound(&self.slots, &bound) {
+            return fails(
+                format!("{module} does not bind DEVICE={model}"),
+                self.failed_probe().unwrap_or_else(|| {
+                    let bound: Vec<&str> = bound.iter().copied().collect();
+                    format!("it has bound {}", bound.join(", "))
+                }),
+                "`make devices` lists the modules that take it; of two devices of one kind, one may \
+                 have options that the driver refuses",
             );
         }
         self.outcome.verdict()
+    }
+
+    /// What the host has done to the check, as far as that can be told: QEMU was killed, or had no
+    /// time or no room.
+    pub(crate) fn of_host(&self) -> Option<Error> {
+        let is_killed = match &self.outcome.ended {
+            Ended::Died(how) => ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"]
+                .iter()
+                .any(|signal| how.contains(signal)),
+            Ended::WallDeadline => true,
+            // What the guest prints goes into files.
+            Ended::Exit(_) => {
+                let said = ["stuck", "refused", "failed"];
+                self.report.is_none() && said.iter().all(|what| self.life.first(what).is_none())
+            }
+            Ended::GuestDeadline | Ended::Early | Ended::NoPowerOff => false,
+        };
+        is_killed.then(|| {
+            let ended = self.outcome.verdict().err();
+            Error::new(
+                Kind::Vm,
+                format!("the check of {} was not whole", self.module),
+                ended.map_or("the guest has told nothing".to_owned(), |error| {
+                    format!("{}: {}", error.what, error.why)
+                }),
+                "run the same command again, with room on the disk and in the memory",
+            )
+        })
     }
 
     fn drivers(&self) -> String {
@@ -684,6 +741,25 @@ fn words(machine: &Machine) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_asked_for_is_bound() {
+        let slot =
+            |number: usize, model: &str| (format!("0000:00:{number:02x}."), model.to_owned());
+        let (nvme, other) = (slot(2, "nvme"), slot(3, "nvme"));
+        let e1000e = slot(4, "e1000e");
+        let all = [nvme, other, e1000e];
+        for (bound, missed) in [
+            (&["0000:00:02.0", "0000:00:03.0"][..], None),
+            (&["0000:00:01.1"], Some("nvme")),
+            (&["0000:00:02.0"], Some("nvme")),
+            (&["0000:00:04.0"], None),
+            (&[], None),
+        ] {
+            let bound = bound.iter().copied().collect();
+            assert_eq!(unbound(&all, &bound), missed, "{bound:?}");
+        }
+    }
 
     #[test]
     fn the_firmware_that_was_asked_for() {

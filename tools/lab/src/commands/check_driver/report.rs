@@ -265,6 +265,17 @@ impl Report {
                 .is_some_and(|load| !load.bound().is_empty())
     }
 
+    /// The devices that drivers on PCI have bound.
+    pub(crate) fn bound_on_pci(&self) -> BTreeSet<&str> {
+        let is_on_pci = self.drivers.iter().any(|of| of.driver.bus == "pci");
+        let plain = self.plain.iter().filter(|_| is_on_pci);
+        let bound = plain.flat_map(|load| load.bound());
+        // As the kernel names them: 0000:00:02.0.
+        bound
+            .filter(|device| device.matches(':').count() == 2)
+            .collect()
+    }
+
     /// The drivers that have had no second device.
     fn alone(&self) -> impl Iterator<Item = String> + '_ {
         let drivers = self.drivers.iter().filter(|of| {
