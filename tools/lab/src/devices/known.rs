@@ -72,11 +72,8 @@ impl Table {
     ) -> Result<()> {
         let mut unknown = devices.to_vec();
         unknown.retain(|device| !self.rows.contains_key(&device.word));
-        // What has no slot of its own is not told apart.
-        let (mut unknown, elsewhere): (Vec<_>, Vec<_>) =
-            unknown.into_iter().partition(Device::is_on_pci);
-        let words = elsewhere.into_iter().map(|device| device.word);
-        self.rows.extend(words.map(|word| (word, Known::default())));
+        // What has no slot of its own is not told apart: in another machine it may have one.
+        unknown.retain(Device::is_on_pci);
         while !unknown.is_empty() {
             let more = boot(session, modules, machine, &unknown)?;
             unknown.retain(|device| !more.contains_key(&device.word));

@@ -13,6 +13,7 @@ use std::io::{self, Seek, Write};
 use std::process::{Output, Stdio};
 
 use backends::{Controller, BACK_ENDS, CONTROLLERS, SLOTS};
+use late_initramfs::SLOT;
 use models::{like, Model, Qemu};
 
 use crate::error::{Error, Kind, Result};
@@ -114,11 +115,23 @@ impl DeviceOptions {
 
 /// The name of the model, and the names of its options.
 fn split(word: &str) -> (&str, Vec<&str>) {
-    // A comma in a value is written twice.
-    let mut parts = word.split(',');
-    let name = parts.next().unwrap_or(word);
-    let keys = parts.filter_map(|part| Some(part.split_once('=')?.0));
-    (name, keys.collect())
+    let name = word.split(',').next().unwrap_or(word);
+    let mut rest = word.get(name.len() + 1..);
+    let mut keys = Vec::new();
+    while let Some(options) = rest {
+        // A comma in a value is written twice.
+        let mut commas = options.match_indices(',').map(|(at, _)| at).peekable();
+        let end = loop {
+            match commas.next() {
+                Some(at) if commas.next_if_eq(&(at + 1)).is_some() => {}
+                end => break end.unwrap_or(options.len()),
+            }
+        };
+        let option = &options[..end];
+        keys.push(option.split_once('=').map_or(option, |(key, _)| key));
+        rest = options.get(end + 1..);
+    }
+    (name, keys)
 }
 
 fn find(name: &str, models: &[Model]) -> Result<Model> {
@@ -278,8 +291,19 @@ impl Devices {
         if !self.plugs() {
             return self.args();
         }
-        let slots = (*SLOTS.start()..).zip(&self.devices);
+        let slots = SLOTS.zip(&self.devices);
         slots.flat_map(|(slot, device)| device.at(slot)).collect()
+    }
+
+    /// Where devices that are on PCI themselves are, up to the function; with their models.
+    pub(crate) fn slots(&self) -> Vec<(String, String)> {
+        if !self.plugs() {
+            return Vec::new();
+        }
+        let slots = SLOTS.zip(&self.devices);
+        let own = slots.filter(|(_, device)| device.modules.is_empty());
+        own.map(|(slot, device)| (format!("0000:00:{slot:02x}."), device.model.name.clone()))
+            .collect()
     }
 
     /// As they were asked for.
@@ -305,7 +329,18 @@ impl Devices {
 
     /// Makes the machine without starting it.
     fn try_out(&self, qemu: Qemu<'_>) -> Result<()> {
-        let output = tried(qemu, &self.args())?;
+        let most = SLOTS.count();
+        if self.devices.len() > most {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{} devices", self.devices.len()),
+                format!("the machine has room for {most}"),
+                "name fewer in DEVICE=",
+            ));
+        }
+        // The slot of what a run brings is taken.
+        let taken = ["-device".to_owned(), format!("pci-testdev,addr={SLOT}")];
+        let output = tried(qemu, &[&taken[..], &self.args()].concat())?;
         let errors = String::from_utf8_lossy(&output.stderr);
         let said = |line: &str| Some(line.split_once(": ")?.1.to_owned());
         let mut lines = errors.lines().filter_map(said);
@@ -401,6 +436,18 @@ mod tests {
         assert_eq!(given.args, ["-device", "nvme,drive=d,id=x"]);
         let doorbell = device("ivshmem-doorbell", "PCI", "chardev", &[]);
         assert_eq!(doorbell.args, ["-device", "ivshmem-doorbell,id=device1"]);
+    }
+
+    #[test]
+    fn names_of_options() {
+        assert_eq!(split("nvme"), ("nvme", vec![]));
+        let (name, keys) = split("nvme,serial=a,,b=c,help,id=x");
+        assert_eq!((name, keys), ("nvme", vec!["serial", "help", "id"]));
+        for (word, option) in [("nvme,help", "help"), ("nvme,", ""), ("nvme,serial=1,", "")] {
+            let (_, keys) = split(word);
+            let error = has_options(word, &keys, &["serial".to_owned()]).unwrap_err();
+            assert_eq!(error.what, format!("nvme has no option {option}"), "{word}");
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ taskset 1 late-initramfs >"/dev/$RESULTS"
 [ -f /etc/run ] || poweroff -f
 . /etc/run
 # Devices that were plugged in since are found meanwhile.
-[ -n "$DEVICES" ] && sleep "$SETTLE"
+[ -n "$DEVICES" ] && sleep "${SETTLE:-5}"
 
 if [ -n "$INTERACTIVE" ]; then
 	echo "lab: modules are in /modules, programs in /selftests; exit powers off" >"/dev/$CONSOLE"
