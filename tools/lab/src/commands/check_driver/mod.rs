@@ -307,6 +307,10 @@ pub(crate) fn check(
             let poisoned = poisoned?;
             life.add_death("slab_debug", lived(session, &again, &poisoned)?);
             outcome.splats.extend(poisoned.splats);
+            // A life that was not lived shows nothing.
+            if matches!(poisoned.ended, Ended::Died(_) | Ended::WallDeadline) {
+                outcome.ended = poisoned.ended;
+            }
         }
         Ok((life, outcome))
     })?;
@@ -338,6 +342,15 @@ pub(crate) fn check(
         life,
         outcome,
     })
+}
+
+/// The number in `signal 9`, or in `signal: 9 (SIGKILL)`.
+fn signal(how: &str) -> Option<u8> {
+    let rest = how.strip_prefix("signal")?.trim_start_matches([':', ' ']);
+    rest.split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// A device model that a driver on PCI does not bind, though it binds others: none of those that
@@ -579,9 +592,7 @@ impl Checked {
     /// time or no room.
     pub(crate) fn of_host(&self) -> Option<Error> {
         let is_killed = match &self.outcome.ended {
-            Ended::Died(how) => ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"]
-                .iter()
-                .any(|signal| how.contains(signal)),
+            Ended::Died(how) => matches!(signal(how), Some(1 | 2 | 9 | 15)),
             Ended::WallDeadline => true,
             // What the guest prints goes into files.
             Ended::Exit(_) => {
@@ -741,6 +752,13 @@ fn words(machine: &Machine) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signals() {
+        assert_eq!(signal("signal 9"), Some(9));
+        assert_eq!(signal("signal: 15 (SIGTERM): the end"), Some(15));
+        assert_eq!(signal("exit status: 1"), None);
+    }
 
     #[test]
     fn what_was_asked_for_is_bound() {
