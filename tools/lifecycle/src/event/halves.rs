@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Event, Initcall, Symbol, What};
+use super::{is_attach_helper, Event, Initcall, Symbol, What};
 
 /// What a log lacks a line of.
 #[derive(Debug, Default)]
@@ -43,14 +43,11 @@ pub(crate) fn halves(events: &[Event]) -> Halves {
             }
             Initcall::RunInit { .. } => {
                 // It has waited for the driver core's functions (`init/main.c`, `kernel_init()`).
-                let helpers = works.iter().filter(|(_, (_, at))| is_helper(&events[*at]));
-                let mut lost: Vec<(u64, usize)> =
-                    helpers.map(|(cookie, (_, at))| (*cookie, *at)).collect();
-                lost.sort_unstable();
-                for (cookie, at) in lost {
-                    works.remove(&cookie);
-                    halves.unended.push(at);
-                }
+                works.retain(|_, (_, at)| {
+                    let is_lost = is_helper(&events[*at]);
+                    halves.unended.extend(is_lost.then_some(*at));
+                    !is_lost
+                });
                 halves.unended.extend(waiting.remove(&1));
                 open.remove(&1)
             }
@@ -92,11 +89,11 @@ pub(crate) fn halves(events: &[Event]) -> Halves {
     halves
 }
 
-/// Whether one of the driver core's helpers begins, which attach a device each.
+/// Whether one of the driver core's helpers begins.
 fn is_helper(event: &Event) -> bool {
     match &event.what {
         What::Initcall(Initcall::WorkBegan { function, .. }) => {
-            function.function().ends_with("_attach_async_helper")
+            is_attach_helper(function.function())
         }
         _ => false,
     }

@@ -105,6 +105,12 @@ impl Outcome {
     }
 }
 
+/// Whether a function is one of the driver core's helpers, which attach a device each
+/// (`drivers/base/dd.c`).
+pub(crate) fn is_attach_helper(function: &str) -> bool {
+    function.ends_with("_attach_async_helper")
+}
+
 /// A function as the kernel prints it: `init_module+0x0/0x10 [mod]`.
 #[derive(Clone, Debug, Display, PartialEq, Eq, Hash)]
 #[display("{text}{}", module.as_ref().map_or(String::new(), |module| format!(" [{module}]")))]

@@ -20,6 +20,7 @@ pub use smol_str::SmolStr;
 
 use crate::micros::Micros;
 use crate::probe_type::ProbeType;
+pub(crate) use initcall::is_attach_helper;
 pub use initcall::{Initcall, Outcome, Symbol};
 pub use point::Point;
 pub(crate) use recorded::write_fetched;

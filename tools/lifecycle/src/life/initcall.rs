@@ -168,14 +168,8 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
             } => {
                 let on = function.function();
                 let span = task_span(builder, Kind::AsyncWork, on, *pid, at, None);
-                builder.life.spans[span].facts.cookie = Some(*cookie);
-                if builder.life.spans[span].is_attach_helper() {
-                    open.helpers.insert((event.time, span));
-                }
                 open.workers.insert(*pid);
-                if let Some(lost) = open.works.insert(*cookie, span) {
-                    open.helpers.remove(&(builder.life.spans[lost].begin, lost));
-                }
+                work(builder, &mut open, span, *cookie);
             }
             Initcall::WorkEnded {
                 cookie,
@@ -275,10 +269,18 @@ fn work_until(builder: &mut Builder<'_>, open: &mut Open<'_>, ended: usize) {
     }
     let on = function.function();
     let span = end_span(builder, Kind::AsyncWork, on, None, lasted(*took), ended);
-    builder.life.spans[span].facts.cookie = Some(*cookie);
-    open.works.insert(*cookie, span);
-    if builder.life.spans[span].is_attach_helper() {
-        open.helpers.insert((builder.life.spans[span].begin, span));
+    work(builder, open, span, *cookie);
+}
+
+/// A span is the async work of this number, in place of one whose end is not in the log.
+fn work(builder: &mut Builder<'_>, open: &mut Open<'_>, span: usize, cookie: u64) {
+    let of = &mut builder.life.spans[span];
+    of.facts.cookie = Some(cookie);
+    if of.is_attach_helper() {
+        open.helpers.insert((of.begin, span));
+    }
+    if let Some(lost) = open.works.insert(cookie, span) {
+        open.helpers.remove(&(builder.life.spans[lost].begin, lost));
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::event::resource::{Resource, Step};
-use crate::event::Call;
+use crate::event::{is_attach_helper, Call};
 use crate::parse::log::Source;
 use crate::probing::Probing;
 use crate::{errno, Event, Micros, ProbeType, What};
@@ -416,7 +416,7 @@ impl fmt::Display for Through {
 impl Span {
     /// Whether it is the driver core's async function that probes one device, or its scheduling.
     pub(crate) fn is_attach_helper(&self) -> bool {
-        self.on.ends_with("_attach_async_helper")
+        is_attach_helper(&self.on)
     }
 
     /// Whether it is the async work that unpacks the initramfs, in a domain of its own

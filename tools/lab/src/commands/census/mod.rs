@@ -93,8 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let known = |pair: &Pair| {
         let row = Row::load(&dir.join(format!("{}.json", pair.name())))?;
-        let key = |row: &Row| [&row.kernel, &row.machine, &row.qemu].map(String::clone);
-        (key(&row) == key(&blank)).then_some(row)
+        (row.key() == blank.key()).then_some(row)
     };
     let mut lost = None;
     if !args.join {

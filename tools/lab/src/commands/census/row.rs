@@ -141,6 +141,11 @@ impl Row {
         self.waits = waits(&self.module, out).unwrap_or_default();
     }
 
+    /// What another row must share to be of the same census.
+    pub(crate) fn key(&self) -> [&str; 3] {
+        [&self.kernel, &self.machine, &self.qemu]
+    }
+
     /// Whether a device was bound.
     pub(crate) fn is_bound(&self) -> bool {
         self.drivers.iter().any(|driver| driver.devices > 0)
