@@ -69,8 +69,10 @@ fn life(bench: &mut Bench) -> Result<(), Failure> {
     for module in [PLATFORM.module, PLATFORM.devices] {
         bench.rmmod(module)?;
     }
-    let recording = judge(events(recorder)?)?;
+    let log = recorder.stop()?;
     ensure("tracefs afterwards", &tracing()?, &before)?;
+    ensure("the points", &text::points(&log).len(), &DEFINITIONS.len())?;
+    let recording = judge(text::parse(&log)?)?;
 
     recording.demand("one_at_a_time", DEVICES)?;
     recording.demand("uevent_order", 2 * DEVICES)?;
