@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! //@ plain: REASON       not under the recorder, as the recorder would change what is tested
+//! //@ records: REASON     not under the recorder either, but it uses the recorder's kprobes
 //! //@ boots: NAME...      in these machines of `boots.rs`; `plain` where no line says otherwise
 //! //@ last: REASON        after all others, as the machine is another one afterwards
 //! //@ powers off          may end with the machine, and so is the last
@@ -23,11 +24,23 @@ use crate::project::Project;
 /// The machine of a program that names none.
 const ANY: &str = "plain";
 
+/// Who records a program; in this order they run, as one leaves its kprobes in place for the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Recorded {
+    /// What runs all its tests.
+    #[default]
+    Whole,
+    /// The tests themselves.
+    Itself,
+    /// Nothing does.
+    Not,
+}
+
 /// How a program is to be run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct How {
-    /// Whether it is not recorded.
-    pub plain: bool,
+    /// Who records it.
+    pub recorded: Recorded,
     /// The names of the machines in which it runs.
     pub boots: Vec<String>,
     /// Whether it runs after all others.
@@ -49,7 +62,8 @@ impl How {
         });
         for line in declared {
             match line.split_once(": ").unwrap_or((line, "")) {
-                ("plain", reason) if !reason.is_empty() => how.plain = true,
+                ("plain", reason) if !reason.is_empty() => how.recorded = Recorded::Not,
+                ("records", reason) if !reason.is_empty() => how.recorded = Recorded::Itself,
                 ("boots", names) if !names.is_empty() => {
                     how.boots = names.split(' ').map(str::to_owned).collect();
                 }
@@ -144,7 +158,7 @@ pub(crate) mod tests {
     fn directives() {
         let how = How::parse("//! Text.\n//@ plain: it is so\n//@ boots: a b\n").unwrap();
         assert_eq!(how.boots, ["a", "b"]);
-        assert!(how.plain && !how.last && !how.tool);
+        assert!(how.recorded == Recorded::Not && !how.last && !how.tool);
         assert_eq!(How::parse("").unwrap().boots, [ANY]);
         assert!(How::parse("#@ powers off\n").unwrap().last);
         for wrong in ["plain", "plain: ", "recorded", "boots:", "tool: x"] {

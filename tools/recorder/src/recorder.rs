@@ -141,15 +141,6 @@ impl Recorder {
         recorder.begin()
     }
 
-    /// Takes back what [`take_over()`](Self::take_over) has left in place.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`] if there is none, or another one is recording.
-    pub fn take_back() -> Result<(), Error> {
-        Self::new().map(drop)
-    }
-
     fn new() -> Result<Self, Error> {
         let tracefs = tracefs()?;
         // kprobe_profile has the names of events without their groups.

@@ -81,8 +81,7 @@ impl Boot {
         machine
     }
 
-    /// The tests among these programs that run in it, in order: the recorded ones first, as the
-    /// kprobes of one are left in place for the next.
+    /// The tests among these programs that run in it, in order: the recorded ones first.
     pub(super) fn runs(&self, all: &[Program]) -> Vec<Program> {
         let is_here = |program: &&Program| {
             let how = &program.how;
@@ -91,7 +90,7 @@ impl Boot {
         let mut runs: Vec<Program> = all.iter().filter(is_here).cloned().collect();
         runs.sort_by_cached_key(|program| {
             let how = &program.how;
-            (how.powers_off, how.last, how.plain, program.name())
+            (how.powers_off, how.last, how.recorded, program.name())
         });
         runs
     }

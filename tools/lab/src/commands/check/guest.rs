@@ -15,7 +15,7 @@ use super::boots::{Boot, BOOTS};
 use super::kselftest::{self, KSELFTEST};
 use super::names::NAMED;
 use crate::error::{joined, Error, IoContext, Kind, Result};
-use crate::how::Program;
+use crate::how::{Program, Recorded};
 use crate::machine::{Machine, Time};
 use crate::modules::Modules;
 use crate::partition::Partition;
@@ -181,6 +181,7 @@ impl Guest<'_> {
             ..
         } = self.of;
         let out = dir.join(format!("{}-{number}", self.boot.name));
+        let records = |run: &Program| run.how.recorded != Recorded::Not;
         let mut initramfs = session.initramfs(modules)?;
         for run in left {
             initramfs.selftest(&run.path);
@@ -196,7 +197,7 @@ impl Guest<'_> {
         initramfs.bytes("job", self.job(left).as_bytes(), true);
         let mut outputs: Vec<Output> = Vec::new();
         let boot = vm::Boot {
-            kprobes: left.iter().any(is_recorded).then_some(Kprobes::Life),
+            kprobes: left.iter().any(records).then_some(Kprobes::Life),
             ..session.boot(&self.machine, &out)
         };
         let outcome = boot.run(initramfs, &mut |line| {
@@ -338,17 +339,13 @@ fn whole_name(program: &str, name: &str) -> String {
     }
 }
 
-/// Whether a program runs under the recorder.
-fn is_recorded(program: &Program) -> bool {
-    !program.how.plain && !program.how.powers_off
-}
-
 /// What a program is told by its environment.
 fn environment(program: &Program) -> &'static str {
-    match program.how.powers_off {
-        true => "ASYNC_PROBE_POWER_OFF=1",
-        false if is_recorded(program) => "ASYNC_PROBE_RECORD=1",
-        false => "",
+    match program.how.recorded {
+        _ if program.how.powers_off => "ASYNC_PROBE_POWER_OFF=1",
+        Recorded::Whole => "ASYNC_PROBE_RECORD=whole",
+        Recorded::Itself => "ASYNC_PROBE_RECORD=itself",
+        Recorded::Not => "",
     }
 }
 

@@ -21,7 +21,6 @@ const TESTS: &[&str] = &[
     "numa",
     "order_of_arrival",
     "register_returns",
-    "single_slot",
 ];
 
 /// What the runner needs that busybox has in another form: `timeout` of coreutils.

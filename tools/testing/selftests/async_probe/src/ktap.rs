@@ -2,6 +2,7 @@
 
 //! The test runner, which speaks KTAP 1 (`Documentation/dev-tools/ktap.rst`).
 
+use std::env;
 use std::io::{self, Write};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -65,8 +66,8 @@ fn run_with(mut tests: Vec<Test>, last: fn() -> Vec<Last>) -> ExitCode {
     let mut out = Output(io::stdout());
     out.line("KTAP version 1");
 
-    let part = std::env::args().nth(1).unwrap_or_default();
-    let list = std::env::var_os("ASYNC_PROBE_LIST").is_some();
+    let part = env::args().nth(1).unwrap_or_default();
+    let list = env::var_os("ASYNC_PROBE_LIST").is_some();
     if list || !tests.iter().any(|test| test.name.contains(&part)) {
         for test in &tests {
             out.comment(&format!("test: {}", test.name));
@@ -159,22 +160,24 @@ impl Totals {
     }
 }
 
+/// Who records: `whole` if each test is to be recorded, `itself` if the tests do so.
+const RECORD: &str = "ASYNC_PROBE_RECORD";
+
 /// Whether each test is to be recorded.
 fn is_recorded() -> bool {
-    std::env::var("ASYNC_PROBE_RECORD").as_deref() == Ok("1")
+    env::var(RECORD).as_deref() == Ok("whole")
 }
 
-/// Removes the kprobes of the recorder, unless those who come next use them, too.
+/// Removes the kprobes of the recorder, unless they are used, here and by those who come next.
 fn put_away() {
-    if !is_recorded() {
+    if env::var_os(RECORD).is_none() {
         recorder::put_away();
     }
 }
 
 /// Runs one test on a bench of its own and cleans up after it.
 ///
-/// With `ASYNC_PROBE_RECORD=1` in the environment, the test is recorded, and what was recorded is
-/// held against all laws.
+/// A test that is recorded is held against all laws.
 fn carry_out(out: &mut Output, test: &Test, modules: &Modules) -> Result<(), Failure> {
     let mut bench = Bench::new(modules)?;
     if is_recorded() {

@@ -2,6 +2,8 @@
 
 //! Devices before the driver and the driver before the devices give the same set of bound devices.
 
+//@ boots: two_nodes
+
 use std::collections::BTreeSet;
 
 use lifecycle::laws::order_of_arrival::{self, bound};

@@ -3,8 +3,6 @@
 //! Of two asynchronous drivers that match one device, the second is skipped while the first is
 //! pending.
 
-//@ boots: two_nodes
-
 use lifecycle::event::Call;
 use lifecycle::laws::single_slot;
 

@@ -7,7 +7,7 @@
 //! its own law must. Without a defect, drivers whose lives are the same live once. The logs that
 //! are doctored are recorded in this run.
 
-//@ plain: each of its lives is a recording of its own
+//@ records: each of its lives is a recording of its own
 
 mod life;
 mod live;

@@ -7,7 +7,7 @@
 //! are a part of all tests; with `ASYNC_PROBE_FULL` in the environment there are 100. The first is
 //! `ASYNC_PROBE_SEED`, or 1.
 
-//@ plain: each of its lives is a recording of its own
+//@ records: each of its lives is a recording of its own
 
 mod operation;
 
@@ -143,7 +143,6 @@ fn random_lives(bench: &mut Bench) -> Result<(), Failure> {
             return Err(failure);
         }
     }
-    Recorder::take_back()?;
     bench.comment(format!(
         "{} seeds, {} operations, {} of them possible, {} events",
         seeds.end - seeds.start,
