@@ -16,12 +16,7 @@ use crate::modules::Modules;
 use crate::session::Session;
 
 /// The tests in the tree: quick ones, and one that is skipped on a machine with one node.
-const TESTS: &[&str] = &[
-    "force_sync",
-    "numa",
-    "order_of_arrival",
-    "register_returns",
-];
+const TESTS: &[&str] = &["force_sync", "numa", "order_of_arrival", "register_returns"];
 
 /// What the runner needs that busybox has in another form: `timeout` of coreutils.
 const TIMEOUT: &str = "usr/bin/timeout";

@@ -3,9 +3,10 @@
 //! The kernel's log, from a remembered place on.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lifecycle::event::Call;
@@ -27,6 +28,14 @@ const RECORD: usize = 1 << 14;
 /// What [`Log::catch_up`] writes, and how long it waits for it.
 const MARK: &str = "selftest: read up to here";
 const MARK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// So many lines may be written to an open file at once (`DEFAULT_RATELIMIT_BURST`).
+const BURST: u32 = 10;
+
+/// The log for lines of ours, and how many more may be written to that file. To open another one
+/// for each line takes long: the kernel then goes through all records that have lost their text
+/// (`prb_first_valid_seq()`).
+static WRITER: Mutex<Option<(File, u32)>> = Mutex::new(None);
 
 /// What has been logged since it was opened.
 #[derive(Debug)]
@@ -242,10 +251,15 @@ fn write(what: &What) -> Result<(), Failure> {
 
 /// Writes one line of level info.
 fn write_line(line: &str) -> Result<(), Failure> {
-    // The kernel limits the rate of each open file: a new one has all of its allowance.
-    OpenOptions::new()
-        .write(true)
-        .open(KMSG)
-        .and_then(|mut file| file.write_all(format!("<6>{line}\n").as_bytes()))
-        .map_err(|error| Failure::io("write", KMSG, error))
+    let mut writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut write = || -> io::Result<()> {
+        let (mut file, left) = match writer.take() {
+            Some(writer) => writer,
+            None => (OpenOptions::new().write(true).open(KMSG)?, BURST),
+        };
+        file.write_all(format!("<6>{line}\n").as_bytes())?;
+        *writer = (left > 1).then(|| (file, left - 1));
+        Ok(())
+    };
+    write().map_err(|error| Failure::io("write", KMSG, error))
 }
