@@ -163,7 +163,11 @@ fn answer(args: &BootLine) -> Result<Answer> {
     })?;
     let is_running = kernel == running && Arch::here() == Some(arch);
     let mut notes = vec![];
-    let symbols = symbols(args, &kernel, is_running, &mut notes)?;
+    let text = symbols_text(args, &kernel, is_running, &mut notes)?;
+    let symbols = text
+        .as_deref()
+        .map(|text| symbols(text, args, &kernel, is_running, &mut notes))
+        .transpose()?;
     let present = args.command_line.clone().or_else(|| {
         let line = is_running.then(|| read("/proc/cmdline")).flatten();
         line.map(|line| without_boot_line(&line))
@@ -266,12 +270,12 @@ fn check_release(kernel: &str) -> Result<()> {
 
 /// The symbols of the kernel: from the file that is named, from the running kernel, or from where
 /// distributions put them.
-fn symbols(
+fn symbols_text(
     args: &BootLine,
     kernel: &str,
     is_running: bool,
     notes: &mut Vec<String>,
-) -> Result<Option<Symbols>> {
+) -> Result<Option<String>> {
     let named = args.system_map.as_ref();
     let candidates = match is_running {
         true => vec!["/proc/kallsyms".into()],
@@ -281,25 +285,38 @@ fn symbols(
         ],
     };
     let read = |path: &PathBuf| {
-        Symbols::parse(&text_of(path)?).ok_or_else(|| {
-            unreadable(
-                path,
-                "it has no symbols: Debian's System.map is empty, and says in which package the \
-                 real one is",
-            )
-        })
+        let text = text_of(path)?;
+        if Symbols::are_in(&text) {
+            return Ok(text);
+        }
+        Err(unreadable(
+            path,
+            "it has no symbols: Debian's System.map is empty, and says in which package the real \
+             one is",
+        ))
     };
-    let symbols = match named {
+    let text = match named {
         Some(path) => Some(read(path)?),
         None => candidates.iter().find_map(|path| read(path).ok()),
     };
-    let Some(mut symbols) = symbols else {
+    if text.is_none() {
         notes.push(format!(
             "the functions were not checked: no symbols of Linux {kernel} are at hand; --system-map \
              names a System.map, or a copy of /proc/kallsyms that was made on that kernel"
         ));
-        return Ok(None);
-    };
+    }
+    Ok(text)
+}
+
+/// The symbols of a kernel that has kprobe events, with its blacklist.
+fn symbols<'a>(
+    text: &'a str,
+    args: &BootLine,
+    kernel: &str,
+    is_running: bool,
+    notes: &mut Vec<String>,
+) -> Result<Symbols<'a>> {
+    let mut symbols = Symbols::parse(text);
     if !["trace_kprobe_create", "create_trace_kprobe"]
         .iter()
         .any(|name| symbols.has(name))
@@ -324,7 +341,7 @@ fn symbols(
                 .to_owned(),
         ),
     }
-    Ok(Some(symbols))
+    Ok(symbols)
 }
 
 fn unreadable(path: &Path, why: &str) -> Error {

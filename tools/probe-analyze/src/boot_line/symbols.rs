@@ -6,31 +6,31 @@ use std::collections::{HashMap, HashSet};
 
 /// The symbols of a kernel, from its `System.map` or `/proc/kallsyms`.
 #[derive(Debug, Default)]
-pub struct Symbols {
+pub struct Symbols<'a> {
     /// How often each name is there, with the suffix that the compiler gave it.
-    count: HashMap<String, usize>,
+    count: HashMap<&'a str, usize>,
     /// Names on which kprobes are forbidden; `None` if that is not known.
     blacklist: Option<HashSet<String>>,
 }
 
-impl Symbols {
+impl<'a> Symbols<'a> {
+    /// Whether it is a list of symbols. Debian's `System.map` is none: it has one line that names
+    /// the package with the real one.
+    pub fn are_in(text: &str) -> bool {
+        text.lines().any(|line| name(line).is_some())
+    }
+
     /// Reads lines of `address type name`; symbols of modules, which have `[module]` behind them,
-    /// are left out. `None` if it is no list of symbols, as Debian's `System.map`, which has one
-    /// line that names the package with the real one.
-    pub fn parse(text: &str) -> Option<Self> {
+    /// are left out.
+    pub fn parse(text: &'a str) -> Self {
         let mut count = HashMap::new();
-        for line in text.lines() {
-            let mut words = line.split_whitespace();
-            if let (Some(_), Some(_), Some(name), None) =
-                (words.next(), words.next(), words.next(), words.next())
-            {
-                *count.entry(name.to_owned()).or_default() += 1;
-            }
+        for name in text.lines().filter_map(name) {
+            *count.entry(name).or_default() += 1;
         }
-        (!count.is_empty()).then_some(Self {
+        Self {
             count,
             blacklist: None,
-        })
+        }
     }
 
     /// Adds `/sys/kernel/debug/kprobes/blacklist`: lines of `start-end name`.
@@ -76,4 +76,11 @@ impl Symbols {
             }
         }
     }
+}
+
+/// The name in a line of `address type name`.
+fn name(line: &str) -> Option<&str> {
+    let mut words = line.split_ascii_whitespace();
+    let name = words.nth(2)?;
+    words.next().is_none().then_some(name)
 }

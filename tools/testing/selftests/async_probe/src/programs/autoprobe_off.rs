@@ -3,8 +3,6 @@
 //! While `drivers_autoprobe` of the bus is 0, neither a driver nor a device that comes is bound;
 //! `drivers_probe` binds one device.
 
-//@ boots: two_nodes
-
 use std::thread::sleep;
 use std::time::Duration;
 
