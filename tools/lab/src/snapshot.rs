@@ -148,13 +148,14 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`Kind::Storage`] if it cannot be removed.
-    pub(crate) fn discard(&self, why: &str) -> Result<()> {
+    fn discard(&self, why: &str) -> Result<()> {
         note(&format!("a snapshot is thrown away: {why}"));
         remove_tree(&self.dir)
     }
 
     /// A guest that has come to where it was saved, with its files in `out`, until it is told to
-    /// [`go_on()`]. What the boot has printed comes first.
+    /// [`go_on()`]. What the boot has printed comes first. A snapshot that QEMU cannot read is thrown
+    /// away.
     ///
     /// # Errors
     ///
@@ -167,7 +168,10 @@ impl Snapshot {
         let (qemu, mut qmp) = start(guest, out, Start::Snapshot, Some(&self.dir))?;
         let state = json!({ "uri": format!("file:{SNAPSHOT}/{STATE}") });
         qmp.execute("migrate-incoming", state)?;
-        migrated(&mut qmp)?;
+        if !migrated(&mut qmp)? {
+            self.discard("QEMU cannot read it")?;
+            return Err(not_migrated());
+        }
         Ok((qemu, qmp))
     }
 }
@@ -211,7 +215,8 @@ fn take(
     lock: &Lock,
 ) -> Result<Option<Snapshot>> {
     let step = Step::begin("booting once, for a snapshot");
-    cache.need(u64::from(guest.machine.memory) + LATE_MIB)?;
+    let room = u64::from(guest.machine.memory) + LATE_MIB;
+    cache.need(room)?;
     let partial = cache.begin(&format!("{key}/{ENTRY}"), lock)?;
     for attempt in 1..=ATTEMPTS {
         step.message(&format!("attempt {attempt}"));
@@ -219,7 +224,8 @@ fn take(
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
-                if error.what.contains(MIGRATE) {
+                // For lack of room it is refused this time only.
+                if error.what.contains(MIGRATE) && cache.need(room).is_ok() {
                     let path = cache.path(key).join(REFUSED);
                     fs::write(&path, &error.why).at(&path, "write")?;
                 }
@@ -282,7 +288,9 @@ fn save(guest: &Bootable<'_>, initramfs: &[u8], dir: &Path) -> Result<bool> {
         thread::sleep(Duration::from_millis(1));
     }
     qmp.execute(MIGRATE, json!({ "uri": format!("file:{OUT}/{STATE}") }))?;
-    migrated(&mut qmp)?;
+    if !migrated(&mut qmp)? {
+        return Err(not_migrated());
+    }
     qmp.execute("quit", json!({}))?;
     wait(&mut qemu, || ())?;
     for name in [INITRAMFS, LATE, ERRORS] {
@@ -359,23 +367,25 @@ fn start(
     Ok((qemu, qmp))
 }
 
-/// Waits until the state is written, or read.
-fn migrated(qmp: &mut Qmp) -> Result<()> {
+/// Waits until the state is written, or read; tells whether it is.
+fn migrated(qmp: &mut Qmp) -> Result<bool> {
     loop {
         let event = qmp.event("MIGRATION")?;
         match event["status"].as_str() {
-            Some("completed") => return Ok(()),
-            Some("failed") => {
-                return Err(Error::new(
-                    Kind::Vm,
-                    "QEMU cannot read or write a snapshot",
-                    "its reason is in qemu.log",
-                    "add SNAPSHOT=0",
-                ));
-            }
+            Some("completed") => return Ok(true),
+            Some("failed") => return Ok(false),
             _ => {}
         }
     }
+}
+
+fn not_migrated() -> Error {
+    Error::new(
+        Kind::Vm,
+        "QEMU cannot read or write a snapshot",
+        "its reason is in qemu.log",
+        "add SNAPSHOT=0",
+    )
 }
 
 /// What the guest has noted.

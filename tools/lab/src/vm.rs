@@ -286,7 +286,10 @@ impl Boot<'_> {
             Err(error) if error.kind == Kind::Interrupted => return Err(error),
             Err(error) => {
                 let words = tail(&self.out.join(ERRORS), 1);
-                snapshot.discard(&format!("{}: {words}", error.why))?;
+                note(&format!(
+                    "the guest boots: {}: {}: {words}",
+                    error.what, error.why
+                ));
                 return Ok(None);
             }
             Ok(restored) => restored,
