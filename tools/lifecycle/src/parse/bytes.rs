@@ -169,6 +169,7 @@ fn decompressed(bytes: Vec<u8>) -> Result<Vec<u8>, Reason> {
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", frames(&bytes, zstd)),
         [0x04, 0x22, 0x4d, 0x18, ..] => ("lz4", frames(&bytes, lz4)),
+        [0x02, 0x21, 0x4c, 0x18, ..] => ("lz4", frames(&bytes, lz4_legacy)),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             let streams = true;
             ("xz", read(XzReader::new_mem_limit(from, streams, MEMORY)))
@@ -209,6 +210,20 @@ fn lz4(from: &mut &[u8]) -> Result<Vec<u8>, String> {
         true => Ok(text),
         false => Err("it is cut off".to_owned()),
     }
+}
+
+/// What `lz4 -l` writes: blocks, each after its length. A frame ends where the next begins.
+fn lz4_legacy(from: &mut &[u8]) -> Result<Vec<u8>, String> {
+    let mut end = 4;
+    while let Some(&length) = from.get(end..).and_then(<[u8]>::first_chunk) {
+        if from.starts_with(&length) {
+            break;
+        }
+        end += 4 + u32::from_le_bytes(length) as usize;
+    }
+    let (frame, rest) = from.split_at_checked(end).ok_or("it is cut off")?;
+    *from = rest;
+    read(lz4_flex::frame::FrameDecoder::new(frame))
 }
 
 fn zstd(from: &mut &[u8]) -> Result<Vec<u8>, String> {
@@ -339,12 +354,13 @@ mod tests {
     const LINE: &str = "[    1.000000] probe of d.0 with driver d returned 0 after 7 usecs\n";
 
     /// What the programs of these names write.
-    const COMPRESSED: [(&str, &[u8]); 9] = [
+    const COMPRESSED: [(&str, &[u8]); 10] = [
         ("gzip", include_bytes!("../../tests/posted/line.gz")),
         ("xz", include_bytes!("../../tests/posted/line.xz")),
         ("zstd", include_bytes!("../../tests/posted/line.zst")),
         ("bzip2", include_bytes!("../../tests/posted/line.bz2")),
         ("lz4", include_bytes!("../../tests/posted/line.lz4")),
+        ("lz4", include_bytes!("../../tests/posted/legacy.lz4")),
         ("lzma", include_bytes!("../../tests/posted/line.lzma")),
         ("lzip", include_bytes!("../../tests/posted/line.lz")),
         ("xz", include_bytes!("../../tests/posted/sha256.xz")),
