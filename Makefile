@@ -10,9 +10,11 @@ LAB := out/target/debug/lab
 # A variable as it was given, quoted for the shell; and an option with it, if it was given.
 quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(2)),--$(1)=$(call quoted,$(2)))
+# FLAG=1 asks for it; FLAG=0 does not.
+flag = $(if $(filter-out 0,$($(2))),--$(1))
 
 # make -s says less, V=1 more.
-SAYS = $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),--quiet) $(if $(V),--verbose)
+SAYS = $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),--quiet) $(call flag,verbose,V)
 
 KERNEL_FLAGS = $(call option,kernel,KERNEL) $(call option,arch,ARCH)
 LAB_FLAGS = $(KERNEL_FLAGS) $(call option,time,TIME) $(call option,accel,ACCEL) \
@@ -42,7 +44,7 @@ modules: lab
 endif
 
 run: lab
-	@$(LAB) $(SAYS) run $(LAB_FLAGS) $(DEVICE_FLAGS) $(if $(JSON),--json)
+	@$(LAB) $(SAYS) run $(LAB_FLAGS) $(DEVICE_FLAGS) $(call flag,json,JSON)
 
 shell: lab
 	@$(LAB) $(SAYS) shell $(LAB_FLAGS) $(DEVICE_FLAGS)
@@ -51,7 +53,7 @@ setup docs: lab
 	@$(LAB) $(SAYS) $@ $(KERNEL_FLAGS)
 
 check: lab
-	@$(LAB) $(SAYS) check $(LAB_FLAGS) $(call option,partition,PARTITION) $(call option,join,JOIN) $(if $(LIST),--list) $(if $(JSON),--json) -- $(call quoted,TESTS)
+	@$(LAB) $(SAYS) check $(LAB_FLAGS) $(call option,partition,PARTITION) $(call option,join,JOIN) $(call flag,list,LIST) $(call flag,json,JSON) -- $(call quoted,TESTS)
 
 check-driver: lab
 	@$(LAB) $(SAYS) check-driver $(LAB_FLAGS) $(DEVICE_FLAGS) $(call option,src,SRC) $(call option,with,WITH) \
@@ -62,8 +64,8 @@ devices: lab
 	@$(LAB) $(SAYS) devices $(LAB_FLAGS) -- $(call quoted,WORD)
 
 census: lab
-	@$(LAB) $(SAYS) census $(LAB_FLAGS) $(call option,partition,PARTITION) $(if $(JOIN),--join) \
-		$(if $(DOCUMENT),--document) -- $(call quoted,WORD)
+	@$(LAB) $(SAYS) census $(LAB_FLAGS) $(call option,partition,PARTITION) $(call flag,join,JOIN) \
+		$(call flag,document,DOCUMENT) -- $(call quoted,WORD)
 
 # A Slurm of one node and two workers, one of which is killed.
 fleet-demo: lab
@@ -71,10 +73,10 @@ fleet-demo: lab
 
 bench: lab
 	@$(LAB) $(SAYS) bench $(LAB_FLAGS) $(BENCH) $(call option,devices,DEVICES) $(call option,quick,QUICK) \
-		$(if $(WALL),--wall) $(if $(DOCUMENT),--document)
+		$(call flag,wall,WALL) $(call flag,document,DOCUMENT)
 
 bench-compare: lab
-	@$(LAB) $(SAYS) bench-compare $(call option,base,BASE) $(if $(FORCE),--force)
+	@$(LAB) $(SAYS) bench-compare $(call option,base,BASE) $(call flag,force,FORCE)
 
 determinism: lab
 	@$(LAB) $(SAYS) determinism $(LAB_FLAGS) $(call option,runs,N)
@@ -86,7 +88,7 @@ boot-demo: lab
 	@$(LAB) $(SAYS) boot-demo $(LAB_FLAGS) $(DEVICE_FLAGS)
 
 boots: lab
-	@$(LAB) $(SAYS) boots $(filter-out --kernel=%,$(LAB_FLAGS)) $(if $(DOCUMENT),--document) -- \
+	@$(LAB) $(SAYS) boots $(filter-out --kernel=%,$(LAB_FLAGS)) $(call flag,document,DOCUMENT) -- \
 		$(call quoted,BOOTS)
 
 in-tree: lab
@@ -105,7 +107,7 @@ patch-series:
 # The log of the last `make run`, unless LOG= names another one.
 LOG_FILE = $(if $(value LOG),$(call quoted,LOG),out/run/results.log)
 BOOT_OF_LOG = $(if $(BOOT),--boot=$(BOOT))
-FORM = $(if $(ALL),--all) $(if $(JSON),--json)
+FORM = $(call flag,all,ALL) $(call flag,json,JSON)
 
 report: probe-analyze
 	@$(PROBE_ANALYZE) report $(FORM) $(BOOT_OF_LOG) -- $(LOG_FILE)
