@@ -2,8 +2,10 @@
 
 //! The virtual machine, as the command line describes it.
 
+use clap::{Args, Command, FromArgMatches, ValueEnum};
+
 /// How the guest's clock runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Time {
     /// The clock counts instructions; sleeping costs nothing; every run is the same.
     Virtual,
@@ -12,7 +14,7 @@ pub(crate) enum Time {
 }
 
 /// What executes the guest's instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Accel {
     /// QEMU's translator, which works everywhere.
     Tcg,
@@ -21,7 +23,7 @@ pub(crate) enum Accel {
 }
 
 /// The machine.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Virtual machine")]
 pub(crate) struct Machine {
     /// How the guest's clock runs
@@ -75,36 +77,35 @@ pub(crate) struct Machine {
 impl Machine {
     /// What is not as by default, in the words of the command line, and decides what a run shows.
     pub(crate) fn changes(&self) -> String {
-        let Self {
-            time,
-            accel,
-            shift,
-            smp,
-            nodes,
-            memory,
-            seed,
-            append,
-            ..
-        } = self;
-        let mut changes = Vec::new();
-        let mut change = |is: bool, text: String| changes.extend(is.then_some(text));
-        change(*time != Time::Virtual, "--time=wall".to_owned());
-        change(*accel != Accel::Tcg, "--accel=kvm".to_owned());
-        change(*shift != 0, format!("--shift={shift}"));
-        change(*smp != 2, format!("--smp={smp}"));
-        change(*nodes != 1, format!("--nodes={nodes}"));
-        change(*memory != 1024, format!("--memory={memory}"));
-        change(*seed != 1, format!("--seed={seed}"));
-        change(!append.is_empty(), format!("--append={append}"));
-        changes.join(" ")
+        let default = Self::of(&[]).words();
+        let words = self.words().into_iter().zip(default);
+        let changes = words.filter_map(|(own, default)| (own != default).then_some(own));
+        changes.collect::<Vec<_>>().join(" ")
     }
 
-    /// One for a test.
-    #[cfg(test)]
-    pub(crate) fn of(args: &[&str]) -> Self {
-        use clap::{Args, Command, FromArgMatches};
+    /// All of that, in the words of the command line.
+    fn words(&self) -> [String; 8] {
+        fn named(value: &impl ValueEnum) -> String {
+            let value = value.to_possible_value();
+            value.map_or_else(String::new, |value| value.get_name().to_owned())
+        }
+        [
+            format!("--time={}", named(&self.time)),
+            format!("--accel={}", named(&self.accel)),
+            format!("--shift={}", self.shift),
+            format!("--smp={}", self.smp),
+            format!("--nodes={}", self.nodes),
+            format!("--memory={}", self.memory),
+            format!("--seed={}", self.seed),
+            format!("--append={}", self.append),
+        ]
+    }
+
+    /// The machine of these words.
+    pub(crate) fn of(words: &[&str]) -> Self {
         let command = Self::augment_args(Command::new("machine").no_binary_name(true));
-        Self::from_arg_matches(&command.get_matches_from(args)).unwrap()
+        let of = Self::from_arg_matches(&command.get_matches_from(words));
+        of.unwrap_or_else(|error| error.exit())
     }
 
     /// The same machine, with more on the kernel's command line behind what is there.
