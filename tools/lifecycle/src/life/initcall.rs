@@ -32,8 +32,12 @@ struct Open<'a> {
     workers: HashSet<u32>,
     /// The driver core's helpers among it, which attach one device each, by when they began.
     helpers: BTreeSet<(Micros, usize)>,
+    /// Other async work, which may probe what it finds, by when it began.
+    others: BTreeSet<(Micros, usize)>,
     /// The probes that a helper may have made, by when they began.
     unclaimed: BTreeMap<(Micros, usize), Unclaimed>,
+    /// The same, as they ended.
+    ended: Vec<(Micros, (Micros, usize))>,
     /// Waits, by task.
     waiting: HashMap<u32, usize>,
     /// The init of a module, by task, that may have to wait: where it began and returned, and its
@@ -183,6 +187,7 @@ pub(super) fn spans(builder: &mut Builder<'_>) {
                     let work = &builder.life.spans[span];
                     let pid = builder.life.pid_of(work);
                     pid.map(|pid| open.workers.remove(&pid));
+                    open.others.remove(&(work.begin, span));
                     if open.helpers.remove(&(work.begin, span)) {
                         claim(builder, &mut open, span, lasted(*took));
                     }
@@ -278,9 +283,13 @@ fn work(builder: &mut Builder<'_>, open: &mut Open<'_>, span: usize, cookie: u64
     of.facts.cookie = Some(cookie);
     if of.is_attach_helper() {
         open.helpers.insert((of.begin, span));
+    } else if !of.is_of_initramfs() {
+        open.others.insert((of.begin, span));
     }
     if let Some(lost) = open.works.insert(cookie, span) {
-        open.helpers.remove(&(builder.life.spans[lost].begin, lost));
+        let lost = (builder.life.spans[lost].begin, lost);
+        open.helpers.remove(&lost);
+        open.others.remove(&lost);
     }
 }
 
@@ -372,6 +381,8 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
     // Of a helper whose beginning is not in the log, the task is not known.
     let in_helper = !is_worker
         && helpers.any(|(_, at)| pid.is_none() || builder.life.pid_of(&spans[*at]).is_none());
+    let mut others = open.others.range(..=(since, usize::MAX));
+    let in_work = in_helper || pid.is_none() && others.next().is_some();
     // A worker tries deferred devices again, also those for which deferred_probe_initcall() waits
     // (drivers/base/dd.c, deferred_probe_work_func()).
     let of = (device.as_str(), driver.as_deref());
@@ -393,8 +404,8 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
     let initcall =
         alone.filter(|(began, _)| builder.time(**began) <= since && !is_waiting(**began));
     let initcall = initcall.map(|(_, pid)| *pid).filter(|_| !is_retry);
-    let task = pid.or(initcall.filter(|_| !in_helper));
-    let asynchronous = (!in_helper).then_some(is_worker);
+    let task = pid.or(initcall.filter(|_| !in_work));
+    let asynchronous = (!in_work).then_some(is_worker);
     // The line of a helper that began before the log is not in it.
     let told = open.works_are_told && builder.life.begin <= begin;
     let task = task.map(|pid| builder.task(Some(pid), None));
@@ -405,6 +416,7 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
             or_initcall,
         };
         open.unclaimed.insert((begin, span), probe);
+        open.ended.push((end, (begin, span)));
     }
     let of = &mut builder.life.spans[span];
     of.device = Some(lane);
@@ -418,7 +430,8 @@ fn probe_span<'a>(builder: &mut Builder<'a>, open: &mut Open<'a>, probed: &'a In
 /// A helper has ended. Its probe is the last to end of those that began soon after it did, took no
 /// longer, and ended soon before: those within it end earlier. Where another probe fits it, which
 /// is not within that one, or may be another helper's, its worker is not known; nor is whether it
-/// is asynchronous, if an initcall may have made it.
+/// is asynchronous, if an initcall or a worker that looks for devices may have made it. One that
+/// began later and ended later fits, too: a helper waits for the lock of its device.
 fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize, took: Micros) {
     let of_work = &builder.life.spans[work];
     let (began, ended) = (of_work.begin, builder.life.end_of(work));
@@ -443,16 +456,23 @@ fn claim(builder: &mut Builder<'_>, open: &mut Open<'_>, work: usize, took: Micr
     let others = (probe.0 - SOON, 0)..=(probe.0 + grain, usize::MAX);
     let rival = open.helpers.range(others).next().is_some();
     let other = fit.find(|other| rival || other.0 + grain < probe.0);
+    let end_of_probe = builder.life.end_of(probe.1);
+    let soon = open.ended.iter().rev();
+    let mut soon = soon.take_while(|(end, _)| *end + SOON >= ended && *end > end_of_probe);
+    let later = soon.any(|(_, later)| *later > until && open.unclaimed.contains_key(later));
     let of = open.unclaimed.remove(&probe);
-    let or_initcall = other.is_some() && of.is_some_and(|of| of.or_initcall);
-    let unsure = other.is_some() || of.is_some_and(|of| of.unsure);
+    let or_initcall = of.is_some_and(|of| of.or_initcall);
+    let another = other.and_then(|other| open.unclaimed.get(&other));
+    let or_other =
+        later || another.is_some_and(|other| or_initcall || !rival && !other.or_initcall);
+    let unsure = later || other.is_some() || of.is_some_and(|of| of.unsure);
     if let Some(other) = other.and_then(|other| open.unclaimed.get_mut(&other)) {
         other.unsure = true;
     }
     let task = builder.life.spans[work].task;
     let of = &mut builder.life.spans[probe.1];
     let told = of.task;
-    of.asynchronous = (!or_initcall).then_some(true);
+    of.asynchronous = (told.is_some() || !or_other).then_some(true);
     of.task = told.or(task.filter(|_| !unsure));
     if !unsure && told.is_some() {
         builder.life.spans[work].task = told;

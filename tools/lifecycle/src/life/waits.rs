@@ -7,6 +7,7 @@
 //! only that a call of userspace ended just when async probes did; such a wait is marked as
 //! inferred.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::model::{function, Kind, Life, Span, Through, Wait};
@@ -287,7 +288,8 @@ fn doing_what(life: &Life, span: &Span) -> String {
 fn flush_lines(life: &Life) -> Vec<Wait> {
     let spans = &life.spans;
     let is_line = |span: &Span| life.is_initcall_line(span);
-    // The work by its end, and where a work is a probe, that.
+    // The work by its end, and of the driver core's work, which tries one driver after the other,
+    // the probe that ended last.
     let mut probes: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (at, probe) in life.of(Kind::Probe) {
         probes.entry(probe.task).or_default().push(at);
@@ -299,12 +301,16 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
     let mut by_end: Vec<(Micros, (usize, usize))> = Vec::new();
     let mut open: Vec<(Micros, (usize, usize))> = Vec::new();
     for (work, span) in life.of(Kind::AsyncWork).filter(|(_, span)| is_line(span)) {
-        // The first one: the others are within it.
-        let probe = probes.get(&span.task).and_then(|probes| {
+        let probes = probes.get(&span.task).filter(|_| span.is_attach_helper());
+        let probe = probes.and_then(|probes| {
             let before = |probe: &usize| spans[*probe].begin + Micros(1) < span.begin;
-            let probe = probes.get(probes.partition_point(before))?;
-            let within = span.end.is_none_or(|end| spans[*probe].end <= Some(end));
-            within.then_some(probe)
+            let ended = |probe: &&usize| span.end.is_none_or(|end| life.end_of(**probe) <= end);
+            let began = probes[probes.partition_point(before)..].iter();
+            let began =
+                began.take_while(|probe| span.end.is_none_or(|end| spans[**probe].begin <= end));
+            // Of two that end at once, one is within the other.
+            let within = began.filter(ended);
+            within.max_by_key(|probe| (life.end_of(**probe), Reverse(spans[**probe].begin)))
         });
         let on = probe.copied().unwrap_or(work);
         match span.end {
@@ -361,7 +367,7 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
             continue;
         }
         let events = evidence(life, &flush.events, &works);
-        on.sort_by_key(|on| (life.end_of(*on), *on));
+        on.reverse();
         // The boot waits for async work after its last initcall, too.
         let around = life.within(at, |outer| {
             matches!(outer.kind, Kind::Boot) || outer.kind == Kind::Init && outer.end == flush.end
