@@ -17,9 +17,11 @@ const TIMES: u32 = 10;
 const MEMORY: u32 = 2;
 
 /// What the command line says for an instrument: that KASAN should not end with its first
-/// complaint, and that the log has room for a line about each kobject that is released.
+/// complaint, that KCSAN does not watch the kernel boot, until `init.sh` has told it of races that
+/// are meant, and that the log has room for a line about each kobject that is released.
 const TOLD: &[(&str, &str)] = &[
     ("CONFIG_KASAN=y", "kasan_multi_shot"),
+    ("CONFIG_KCSAN=y", "kcsan.early_enable=0"),
     ("CONFIG_DEBUG_KOBJECT_RELEASE=y", "log_buf_len=4M"),
 ];
 

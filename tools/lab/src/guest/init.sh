@@ -24,12 +24,16 @@ mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 # of spinning tasks reads which one is behind it until there is one
 # (kernel/locking/osq_lock.c, osq_wait_next(), in osq_unlock()). A task that calls a
 # function on another processor reads whether that one has taken up the last call
-# (kernel/smp.c, smp_call_function_single_async()).
+# (kernel/smp.c, smp_call_function_single_async()). The scheduler looks for processors
+# that sleep while others fall asleep (kernel/sched/fair.c, _nohz_idle_balance(), by
+# _find_first_bit()).
 if [ -w /sys/kernel/debug/kcsan ]; then
 	echo '!desc_read' >/sys/kernel/debug/kcsan
 	echo '!data_push_tail' >/sys/kernel/debug/kcsan
 	echo '!osq_unlock' >/sys/kernel/debug/kcsan
 	echo '!smp_call_function_single_async' >/sys/kernel/debug/kcsan
+	echo '!_find_first_bit' >/sys/kernel/debug/kcsan
+	echo on >/sys/kernel/debug/kcsan
 fi
 . /etc/lab
 
