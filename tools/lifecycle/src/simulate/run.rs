@@ -309,7 +309,11 @@ impl Run<'_> {
         self.reached[point] = Some(self.now);
         for (strand, delay) in self.starts.remove(&point).unwrap_or_default() {
             let queued = delay.min(QUEUED);
-            self.wake(self.now + (delay - queued), Wake::Due(strand, queued));
+            // A flush that comes next waits for what is due at once.
+            match delay - queued {
+                Micros(0) => self.schedule(strand, queued),
+                later => self.wake(self.now + later, Wake::Due(strand, queued)),
+            }
         }
         self.unblock(On::Point(point));
     }
