@@ -301,22 +301,23 @@ fn flush_lines(life: &Life) -> Vec<Wait> {
     let mut by_end: Vec<(Micros, (usize, usize))> = Vec::new();
     let mut open: Vec<(Micros, (usize, usize))> = Vec::new();
     for (work, span) in life.of(Kind::AsyncWork).filter(|(_, span)| is_line(span)) {
+        let end = life.end_of(work);
         let probes = probes.get(&span.task).filter(|_| span.is_attach_helper());
         let probe = probes.and_then(|probes| {
             let before = |probe: &usize| spans[*probe].begin + Micros(1) < span.begin;
-            let ended = |probe: &&usize| span.end.is_none_or(|end| life.end_of(**probe) <= end);
             let began = probes[probes.partition_point(before)..].iter();
-            let began =
-                began.take_while(|probe| span.end.is_none_or(|end| spans[**probe].begin <= end));
+            let began = began.take_while(|probe| spans[**probe].begin <= end);
             // Of two that end at once, one is within the other.
-            let within = began.filter(ended);
+            let within = began.filter(|probe| life.end_of(**probe) <= end);
             within.max_by_key(|probe| (life.end_of(**probe), Reverse(spans[**probe].begin)))
         });
         let on = probe.copied().unwrap_or(work);
-        match span.end {
-            Some(end) => by_end.push((end, (work, on))),
-            None => open.push((life.end, (work, on))),
-        }
+        let of = if span.end.is_some() {
+            &mut by_end
+        } else {
+            &mut open
+        };
+        of.push((end, (work, on)));
     }
     by_end.sort_unstable();
     let mut works: HashMap<Option<usize>, Vec<usize>> = HashMap::new();

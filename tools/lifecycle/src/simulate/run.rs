@@ -308,11 +308,11 @@ impl Run<'_> {
     fn reach(&mut self, point: usize) {
         self.reached[point] = Some(self.now);
         for (strand, delay) in self.starts.remove(&point).unwrap_or_default() {
-            let queued = delay.min(QUEUED);
             // A flush that comes next waits for what is due at once.
-            match delay - queued {
-                Micros(0) => self.schedule(strand, queued),
-                later => self.wake(self.now + later, Wake::Due(strand, queued)),
+            if delay <= QUEUED {
+                self.schedule(strand, delay);
+            } else {
+                self.wake(self.now + (delay - QUEUED), Wake::Due(strand, QUEUED));
             }
         }
         self.unblock(On::Point(point));
