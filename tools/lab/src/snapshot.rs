@@ -148,19 +148,22 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`Kind::Storage`] if it cannot be removed.
-    fn discard(&self, why: &str) -> Result<()> {
+    pub(crate) fn discard(&self, why: &str) -> Result<()> {
         note(&format!("a snapshot is thrown away: {why}"));
         remove_tree(&self.dir)
     }
 
     /// A guest that has come to where it was saved, with its files in `out`, until it is told to
-    /// [`go_on()`]. What the boot has printed comes first. A snapshot that QEMU cannot read is thrown
-    /// away.
+    /// [`go_on()`]. What the boot has printed comes first. None if QEMU cannot read the snapshot.
     ///
     /// # Errors
     ///
     /// [`Kind::Vm`] if QEMU cannot, [`Kind::Storage`] if a file cannot be read or written.
-    pub(crate) fn restore(&self, guest: &Bootable<'_>, out: &Path) -> Result<(Guarded, Qmp)> {
+    pub(crate) fn restore(
+        &self,
+        guest: &Bootable<'_>,
+        out: &Path,
+    ) -> Result<Option<(Guarded, Qmp)>> {
         for name in [CONSOLE, RESULTS] {
             let path = out.join(name);
             fs::copy(self.dir.join(name), &path).at(&path, "write")?;
@@ -168,11 +171,7 @@ impl Snapshot {
         let (qemu, mut qmp) = start(guest, out, Start::Snapshot, Some(&self.dir))?;
         let state = json!({ "uri": format!("file:{SNAPSHOT}/{STATE}") });
         qmp.execute("migrate-incoming", state)?;
-        if !migrated(&mut qmp)? {
-            self.discard("QEMU cannot read it")?;
-            return Err(not_migrated());
-        }
-        Ok((qemu, qmp))
+        Ok(migrated(&mut qmp)?.then_some((qemu, qmp)))
     }
 }
 
@@ -334,7 +333,8 @@ fn tried(guest: &Bootable<'_>, snapshot: &Snapshot) -> Result<()> {
     let out = dir.path();
     fs::write(out.join(INITRAMFS), []).at(out, "write to")?;
     late(out, &[])?;
-    let (mut qemu, mut qmp) = snapshot.restore(guest, out)?;
+    let restored = snapshot.restore(guest, out)?;
+    let (mut qemu, mut qmp) = restored.ok_or_else(not_migrated)?;
     go_on(&mut qmp)?;
     let results = out.join(RESULTS);
     let says = || {

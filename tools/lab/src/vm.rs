@@ -282,17 +282,23 @@ impl Boot<'_> {
         let Some(snapshot) = Snapshot::ensure(&empty, base)? else {
             return Ok(None);
         };
+        let words = || tail(&self.out.join(ERRORS), 1);
         let (qemu, mut qmp) = match snapshot.restore(&self.bootable(), self.out) {
             Err(error) if error.kind == Kind::Interrupted => return Err(error),
             Err(error) => {
-                let words = tail(&self.out.join(ERRORS), 1);
                 note(&format!(
-                    "the guest boots: {}: {}: {words}",
-                    error.what, error.why
+                    "the guest boots: {}: {}: {}",
+                    error.what,
+                    error.why,
+                    words()
                 ));
                 return Ok(None);
             }
-            Ok(restored) => restored,
+            Ok(None) => {
+                snapshot.discard(&format!("QEMU cannot read it: {}", words()))?;
+                return Ok(None);
+            }
+            Ok(Some(restored)) => restored,
         };
         for device in split_devices(&self.machine.qemu).1 {
             // QEMU's own words are empty if it has done it.
