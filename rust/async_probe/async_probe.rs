@@ -36,6 +36,7 @@ use kernel::prelude::*;
 
 mod abstractions;
 mod bindings;
+mod prelude;
 mod workarounds;
 
 pub use abstractions::{

@@ -8,17 +8,7 @@
 //!
 //! Unnecessary once `driver::Registration` of the `kernel` crate calls such hooks.
 
-use core::marker::PhantomData;
-
-use kernel::{
-    bindings,
-    driver::{
-        DriverLayout,
-        RegistrationOps, //
-    },
-    prelude::*,
-    types::Opaque, //
-};
+use crate::prelude::*;
 
 /// A driver whose memory is initialized.
 pub(crate) struct Driver<'a, A: DriverLayout>(&'a Opaque<A::DriverType>);

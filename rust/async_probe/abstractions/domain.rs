@@ -31,40 +31,12 @@
 //! takes would then deadlock, and a caller that relies on returning at once would wait.
 //! [`Domain::schedule`] does not let that happen: it hands the function back, as [`Refused`].
 
-use core::marker::PhantomPinned;
+use kernel::alloc::Flags;
 
-use kernel::{
-    alloc::Flags,
-    bindings::{
-        self,
-        NUMA_NO_NODE, //
-    },
-    device::Device,
-    prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            AtomicFlag,
-            Relaxed, //
-        },
-        static_lock_class,
-        Arc,
-        SpinLock, //
-    },
-    types::{
-        ForeignOwnable,
-        Opaque, //
-    },
-};
-
-use super::{
-    task,
-    text::{
-        Object,
-        User, //
-    }, //
-};
-use crate::bindings as async_bindings;
+use super::task;
+use super::text::Object;
+use super::text::User;
+use crate::prelude::*;
 
 /// The NUMA node on which, or near which, a function runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +44,7 @@ pub struct Node(i32);
 
 impl Node {
     /// Any node: `NUMA_NO_NODE`.
-    pub const ANY: Self = Self(NUMA_NO_NODE);
+    pub const ANY: Self = Self(bindings::NUMA_NO_NODE);
 
     /// The node of this number. If it is not online, the function runs on any node.
     pub const fn new(number: u16) -> Self {
@@ -85,13 +57,13 @@ impl Node {
         // CAST: `Device` is a transparent wrapper of `struct device`.
         // SAFETY: `dev` is valid. `device_add()` may set the node meanwhile, to that of the parent;
         // the driver core, too, reads it without a lock.
-        Self(unsafe { async_bindings::async_probe_dev_to_node(core::ptr::from_ref(dev).cast()) })
+        Self(unsafe { bindings::async_probe_dev_to_node(core::ptr::from_ref(dev).cast()) })
     }
 
     /// Whether there is such a node: `node_online()`.
     fn is_online(self) -> bool {
         // SAFETY: The helper checks the number.
-        unsafe { async_bindings::async_probe_node_online(self.0) }
+        unsafe { bindings::async_probe_node_online(self.0) }
     }
 
     /// Sets the node of a device: `set_dev_node()`.
@@ -106,13 +78,13 @@ impl Node {
         let node = if self.is_online() { self } else { Self::ANY };
 
         // SAFETY: By the safety requirements.
-        unsafe { async_bindings::async_probe_set_dev_node(dev, node.0) }
+        unsafe { bindings::async_probe_set_dev_node(dev, node.0) }
     }
 }
 
 /// The place of a function in the order in which functions were scheduled, in all domains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cookie(async_bindings::async_cookie_t);
+pub struct Cookie(bindings::async_cookie_t);
 
 /// A function that was not scheduled, because memory was short or too many were pending.
 #[must_use = "the function is dropped, and not called, when this is dropped"]
@@ -194,10 +166,10 @@ impl Job {
     /// # Safety
     ///
     /// `data` comes from `Arc::<Job>::into_foreign()`, and is passed on once.
-    unsafe extern "C" fn run(data: *mut c_void, _cookie: async_bindings::async_cookie_t) {
+    unsafe extern "C" fn run(data: *mut c_void, _cookie: bindings::async_cookie_t) {
         // SAFETY: By the safety requirements, this is the reference that `into_foreign()` gave
         // away.
-        let job = unsafe { Arc::<Self>::from_foreign(data.cast()) };
+        let job = unsafe { <Arc<Self> as kernel::types::ForeignOwnable>::from_foreign(data.cast()) };
 
         if job.scheduler.load(Relaxed) == task::current() {
             // `async_schedule_node_domain()` calls this in the scheduling task: leave the function
@@ -249,7 +221,7 @@ impl Job {
 #[must_use = "dropping a domain waits for its functions"]
 pub struct Domain {
     #[pin]
-    inner: Opaque<async_bindings::async_domain>,
+    inner: Opaque<bindings::async_domain>,
     #[pin]
     _pin: PhantomPinned,
 }
@@ -264,8 +236,8 @@ impl Domain {
     /// Returns an initializer of a domain.
     fn new(registered: bool) -> impl PinInit<Self> {
         pin_init!(Self {
-            inner <- Opaque::ffi_init(|slot: *mut async_bindings::async_domain| {
-                let mut flags = async_bindings::async_domain::default();
+            inner <- Opaque::ffi_init(|slot: *mut bindings::async_domain| {
+                let mut flags = bindings::async_domain::default();
                 flags.set_registered(registered.into());
 
                 // SAFETY: `slot` is valid for writes. An empty list is one whose head points to
@@ -352,7 +324,7 @@ impl Domain {
         call: Arc<dyn Run>,
         text: usize,
         flags: Flags,
-    ) -> Option<async_bindings::async_cookie_t> {
+    ) -> Option<bindings::async_cookie_t> {
         let job = Arc::pin_init(
             try_pin_init!(Job {
                 call,
@@ -368,9 +340,9 @@ impl Domain {
         // invariant, the domain is initialized, and it is not dropped before the function has
         // returned.
         let cookie = unsafe {
-            async_bindings::async_schedule_node_domain(
+            bindings::async_schedule_node_domain(
                 Some(Job::run),
-                job.clone().into_foreign().cast(),
+                kernel::types::ForeignOwnable::into_foreign(job.clone()).cast(),
                 node.0,
                 self.inner.get(),
             )
@@ -392,7 +364,7 @@ impl Domain {
     /// `async_init()`).
     pub fn synchronize_full(&self) {
         // SAFETY: By the type invariant, the domain is initialized.
-        unsafe { async_bindings::async_synchronize_full_domain(self.inner.get()) }
+        unsafe { bindings::async_synchronize_full_domain(self.inner.get()) }
     }
 
     /// Waits until all functions of the domain that were scheduled before the one of `cookie` have
@@ -404,7 +376,7 @@ impl Domain {
     pub fn synchronize_cookie(&self, cookie: Cookie) {
         // SAFETY: By the type invariant, the domain is initialized.
         unsafe {
-            async_bindings::async_synchronize_cookie_domain(cookie.0, self.inner.get());
+            bindings::async_synchronize_cookie_domain(cookie.0, self.inner.get());
         }
     }
 

@@ -19,36 +19,11 @@
 //! `/sys/module/<module>/parameters/`. As with C modules, of a parameter given twice the last one
 //! counts.
 
-use core::{
-    fmt::Write as _,
-    marker::PhantomData, //
-};
+use core::fmt::Write as _;
 
-use kernel::{
-    bindings,
-    error::from_result,
-    ffi::{
-        c_char,
-        c_int,
-        c_void, //
-    },
-    fmt,
-    page::PAGE_SIZE,
-    prelude::*,
-    print::{
-        call_printk,
-        format_strings, //
-    },
-    str::{
-        parse_int::ParseInt,
-        BStr,
-        Formatter, //
-    },
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
-};
+use kernel::str::parse_int::ParseInt;
+
+use crate::prelude::*;
 
 /// The values that a parameter accepts.
 pub enum Accepts {
@@ -113,8 +88,8 @@ impl Param {
             // SAFETY: The format string is one of those made for this function, and the name of
             // the module is nul-terminated.
             unsafe {
-                call_printk(
-                    &format_strings::ERR,
+                kernel::print::call_printk(
+                    &kernel::print::format_strings::ERR,
                     self.module.to_bytes_with_nul(),
                     fmt!(
                         "parameter {}={} is invalid: expected {}\n",

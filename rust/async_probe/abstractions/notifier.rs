@@ -6,12 +6,7 @@
 //!
 //! Unnecessary once the `kernel` crate has notifiers.
 
-use kernel::{
-    bindings,
-    error::to_result,
-    prelude::*,
-    types::Opaque, //
-};
+use crate::prelude::*;
 
 /// A function of C that registers or unregisters an entry.
 pub(crate) type Register = unsafe extern "C" fn(*mut bindings::notifier_block) -> c_int;

@@ -4,18 +4,9 @@
 //!
 //! Unnecessary once the hung-task detector names the object that a task waits for.
 
-use kernel::{
-    device::Device,
-    prelude::*,
-    time::{
-        delay::fsleep,
-        Delta,
-        Instant,
-        Monotonic, //
-    },
-};
+use kernel::time::delay::fsleep;
 
-use crate::bindings;
+use crate::prelude::*;
 
 /// A wait that takes longer is worth a line in dmesg.
 const PATIENCE: Delta = Delta::from_secs(10);

@@ -7,16 +7,10 @@
 //! Adds to upstream: the registration of platform devices. Unnecessary once
 //! `kernel::platform` can create devices.
 
-use core::ptr::NonNull;
-
-use kernel::{
-    bindings,
-    error::to_result,
-    platform,
-    prelude::*, //
-};
+use kernel::platform;
 
 use super::patience;
+use crate::prelude::*;
 
 /// The instance part of a platform device's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

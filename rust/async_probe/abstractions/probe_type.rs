@@ -11,23 +11,9 @@
 //! [`module_async_driver!`](crate::module_async_driver) declares a module with such a driver, whose
 //! slow probes run in parallel.
 
-use core::marker::PhantomData;
-
-use kernel::{
-    bindings,
-    driver::RegistrationOps,
-    prelude::*, //
-};
-
-use super::{
-    adapter::{
-        self,
-        Hooks,
-        Registered,
-        Unregistered, //
-    },
-    module_param::Choice, //
-};
+use super::adapter;
+use super::module_param::Choice;
+use crate::prelude::*;
 
 /// `PROBE_PREFER_ASYNC_DOMAIN`, or -1 if this kernel does not have it.
 const DOMAIN: i32 = crate::bindings::ASYNC_PROBE_PREFER_ASYNC_DOMAIN;
@@ -219,9 +205,9 @@ pub type Adapter<A, S> = adapter::Adapter<A, SetProbeType<S>>;
 /// The hooks of [`Adapter`].
 pub struct SetProbeType<S>(PhantomData<S>);
 
-impl<A: RegistrationOps, S: Strategy> Hooks<A> for SetProbeType<S> {
+impl<A: RegistrationOps, S: Strategy> adapter::Hooks<A> for SetProbeType<S> {
     #[inline]
-    fn register(mut driver: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
+    fn register(mut driver: adapter::Unregistered<'_, A>) -> Result<adapter::Registered<'_, A>> {
         // Linux 7.2 has no constant for it in `kernel::error::code`.
         let unsupported = || Error::from_errno(-(bindings::EOPNOTSUPP as i32));
         driver.set_probe_type(S::probe_type().into_raw().ok_or_else(unsupported)?);

@@ -4,14 +4,7 @@
 //!
 //! Unnecessary once the code is a part of the kernel: these are `static`s there.
 
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Acquire,
-        Atomic,
-        Release, //
-    },
-};
+use crate::prelude::*;
 
 /// The place where functions find a [`Shared`] object: a `static`.
 pub(crate) struct Place<T>(Atomic<*const T>);

@@ -13,40 +13,12 @@
 //! Unnecessary once upstream closes the hole for its own objects: today a module that leaks a
 //! [`kernel::driver::Registration`] leaves the driver core with callbacks that are gone.
 
-use core::{
-    mem::offset_of,
-    ptr::NonNull, //
-};
-
-use kernel::{
-    bindings,
-    device::Device,
-    fmt,
-    prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{
-            AtomicFlag,
-            Relaxed, //
-        },
-        new_mutex,
-        new_spinlock,
-        Mutex,
-        SpinLock, //
-    },
-    types::Opaque, //
-};
-
-use super::{
-    notifier::Notifier,
-    patience,
-    shared::{
-        Place,
-        Shared, //
-    },
-    task, //
-};
-use crate::bindings as async_bindings;
+use super::notifier::Notifier;
+use super::patience;
+use super::shared::Place;
+use super::shared::Shared;
+use super::task;
+use crate::prelude::*;
 
 /// The tasks that have dropped a bus or a driver, and may not have left the text of its module yet.
 #[derive(Clone, Copy, PartialEq)]
@@ -95,7 +67,7 @@ pub(crate) fn users() -> impl PinInit<Shared<Users>, Error> {
     Shared::new(
         &USERS,
         try_pin_init!(Users {
-            lock <- new_spinlock!(Droppers::None),
+            lock <- kernel::new_spinlock!(Droppers::None),
             // SAFETY: The memory is valid for writes.
             list <- Opaque::ffi_init(|list| unsafe { bindings::INIT_LIST_HEAD(list) }),
             waits <- new_mutex!(()),
@@ -140,6 +112,14 @@ impl Users {
         false
     }
 
+    /// Waits until `is_its` holds for no user. After 10 seconds, `warn` is called with one.
+    fn wait(&self, is_its: impl Fn(&User) -> bool, warn: impl FnOnce(&User)) {
+        patience::wait(
+            || !self.find(&is_its, |_| ()),
+            || _ = self.find(&is_its, warn),
+        );
+    }
+
     /// Waits until each other task that has dropped a bus or a driver has left the text of its
     /// module. Mostly that is the task which has called the exit function of the module: this one.
     fn wait_for_droppers(&self) {
@@ -173,7 +153,7 @@ unsafe extern "C" fn notify(
 
     let is_its = |user: &User| {
         // SAFETY: By the safety requirements, `module` is valid.
-        unsafe { async_bindings::async_probe_within_module(user.address, module) }
+        unsafe { bindings::async_probe_within_module(user.address, module) }
     };
     let warn = |user: &User| {
         // SAFETY: `module` is valid, and has a name.
@@ -182,10 +162,7 @@ unsafe extern "C" fn notify(
         pr_warn!("rmmod of {name} waits: {user} needs its text\n");
     };
 
-    patience::wait(
-        || !users.find(is_its, |_| ()),
-        || _ = users.find(is_its, warn),
-    );
+    users.wait(is_its, warn);
     users.wait_for_droppers();
     0
 }
@@ -231,10 +208,7 @@ impl Door {
             pr_warn!("bus {bus} waits to be unregistered: {user} is still there\n");
         };
 
-        patience::wait(
-            || !users.find(is_its, |_| ()),
-            || _ = users.find(is_its, warn),
-        );
+        users.wait(is_its, warn);
     }
 }
 
@@ -343,7 +317,7 @@ impl PinnedDrop for User {
             let mut droppers = users.lock.lock();
 
             // SAFETY: By the type invariant.
-            unsafe { async_bindings::async_probe_list_del(self.links.get()) };
+            unsafe { bindings::async_probe_list_del(self.links.get()) };
 
             // All else is dropped by code of `async_probe.ko`.
             if let Object::Bus(_) | Object::Driver(_) = self.object {

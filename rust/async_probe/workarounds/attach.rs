@@ -10,42 +10,14 @@
 //! long as the registering task asks. Any other task gets the true answer: one that writes to
 //! `bind` or to `drivers_probe`, or that retries a deferred probe.
 
-use kernel::{
-    bindings,
-    driver::RegistrationOps,
-    error::to_result,
-    prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{
-            Acquire,
-            Atomic,
-            AtomicFlag,
-            Full,
-            Relaxed, //
-        },
-        Arc, //
-    },
-};
-
-use crate::abstractions::{
-    adapter::{
-        Registered,
-        Unregistered, //
-    },
-    bus::{
-        device,
-        Attacher,
-        Bus,
-        Device,
-        DriverStruct, //
-    },
-    domain::{
-        Domain,
-        Node, //
-    },
-    task, //
-};
+use crate::abstractions::adapter::Registered;
+use crate::abstractions::adapter::Unregistered;
+use crate::abstractions::bus;
+use crate::abstractions::bus::Bus;
+use crate::abstractions::domain::Domain;
+use crate::abstractions::domain::Node;
+use crate::abstractions::task;
+use crate::prelude::*;
 
 /// How many functions attach a driver.
 #[derive(Clone, Copy, PartialEq)]
@@ -107,24 +79,24 @@ impl Attach {
     ///
     /// Without memory for that, the answer is that the driver core may probe the device in the
     /// current task.
-    fn schedule<B: Bus>(&self, dev: &Device<B>) -> bool {
+    fn schedule<B: Bus>(&self, dev: &bus::Device<B>) -> bool {
         let node = Node::of(dev.as_ref());
-        let dev: ARef<Device<B>> = dev.into();
+        let dev: ARef<bus::Device<B>> = dev.into();
 
         self.domain
-            .schedule_on(node, move || device::attach(&dev), GFP_KERNEL)
+            .schedule_on(node, move || bus::device::attach(&dev), GFP_KERNEL)
             .is_err()
     }
 }
 
-impl<B: Bus> Attacher<B> for Attach {
-    fn is_for_driver_core(&self, dev: &Device<B>) -> bool {
+impl<B: Bus> bus::Attacher<B> for Attach {
+    fn is_for_driver_core(&self, dev: &bus::Device<B>) -> bool {
         match self.by {
             By::Driver if self.is_registrar() => {
                 self.wanted.store(true, Relaxed);
                 false
             }
-            By::Device if self.is_registrar() || device::is_added_here(dev) => {
+            By::Device if self.is_registrar() || bus::device::is_added_here(dev) => {
                 !self.is_left_to_registrar() && self.schedule(dev)
             }
             _ => true,
@@ -148,7 +120,7 @@ pub(super) fn register<A, B: Bus>(
     mut driver: Unregistered<'_, A>,
 ) -> Result<(Registered<'_, A>, Arc<Attach>)>
 where
-    A: RegistrationOps<DriverType = DriverStruct<B>>,
+    A: RegistrationOps<DriverType = bus::DriverStruct<B>>,
 {
     let attach = Arc::pin_init(
         pin_init!(Attach {

@@ -19,35 +19,10 @@
 //! device held. The work may be waiting for that lock, and then neither goes on. The lock alone
 //! keeps unbind from overtaking a probe.
 
-use core::marker::PhantomData;
-
-use kernel::{
-    bindings,
-    driver::RegistrationOps,
-    error::to_result,
-    prelude::*,
-    time::{
-        Instant,
-        Monotonic, //
-    },
-};
-
-use super::attach::{
-    self,
-    By, //
-};
-use crate::abstractions::{
-    adapter::{
-        self,
-        Hooks,
-        Registered,
-        Unregistered, //
-    },
-    bus::{
-        Bus,
-        DriverStruct, //
-    },
-};
+use super::attach;
+use crate::abstractions::adapter;
+use crate::abstractions::bus;
+use crate::prelude::*;
 
 /// An adapter that attaches the driver asynchronously and leaves all else to `A`, the adapter of
 /// a driver for the bus `B`.
@@ -87,12 +62,12 @@ impl Attached {
     }
 }
 
-impl<A, B: Bus> Hooks<A> for OneForTheDriver<B>
+impl<A, B: bus::Bus> adapter::Hooks<A> for OneForTheDriver<B>
 where
-    A: RegistrationOps<DriverType = DriverStruct<B>>,
+    A: RegistrationOps<DriverType = bus::DriverStruct<B>>,
 {
-    fn register(driver: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
-        let (driver, attach) = attach::register(By::Driver, driver)?;
+    fn register(driver: adapter::Unregistered<'_, A>) -> Result<adapter::Registered<'_, A>> {
+        let (driver, attach) = attach::register(attach::By::Driver, driver)?;
 
         if attach.is_wanted() {
             let attached = Attached(driver.driver().as_raw());

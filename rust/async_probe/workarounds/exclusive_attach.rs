@@ -22,29 +22,10 @@
 //! A driver must not be used this way if something relies on its devices being bound when its
 //! module is loaded. A program can wait for the bind uevent instead.
 
-use core::marker::PhantomData;
-
-use kernel::{
-    driver::RegistrationOps,
-    prelude::*, //
-};
-
-use super::attach::{
-    self,
-    By, //
-};
-use crate::abstractions::{
-    adapter::{
-        self,
-        Hooks,
-        Registered,
-        Unregistered, //
-    },
-    bus::{
-        Bus,
-        DriverStruct, //
-    },
-};
+use super::attach;
+use crate::abstractions::adapter;
+use crate::abstractions::bus;
+use crate::prelude::*;
 
 /// An adapter that attaches each device asynchronously and leaves all else to `A`, the adapter of
 /// a driver for the bus `B`.
@@ -53,11 +34,11 @@ pub type Adapter<A, B> = adapter::Adapter<A, OneForEachDevice<B>>;
 /// The hooks of [`Adapter`].
 pub struct OneForEachDevice<B>(PhantomData<B>);
 
-impl<A, B: Bus> Hooks<A> for OneForEachDevice<B>
+impl<A, B: bus::Bus> adapter::Hooks<A> for OneForEachDevice<B>
 where
-    A: RegistrationOps<DriverType = DriverStruct<B>>,
+    A: RegistrationOps<DriverType = bus::DriverStruct<B>>,
 {
-    fn register(driver: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
-        attach::register(By::Device, driver).map(|(driver, _)| driver)
+    fn register(driver: adapter::Unregistered<'_, A>) -> Result<adapter::Registered<'_, A>> {
+        attach::register(attach::By::Device, driver).map(|(driver, _)| driver)
     }
 }

@@ -16,27 +16,11 @@
 //! - An initialization that fails cannot make the loading fail any more: dmesg has a line, and the
 //!   module stays, with nothing initialized.
 
-use core::marker::PhantomData;
-
-use kernel::{
-    prelude::*,
-    sync::{
-        static_lock_class,
-        Arc,
-        Mutex, //
-    },
-};
-
-use crate::abstractions::{
-    domain::{
-        Cookie,
-        Domain, //
-    },
-    shared::{
-        Place,
-        Shared, //
-    },
-};
+use crate::abstractions::domain::Cookie;
+use crate::abstractions::domain::Domain;
+use crate::abstractions::shared::Place;
+use crate::abstractions::shared::Shared;
+use crate::prelude::*;
 
 /// An init level, as in `include/linux/init.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,24 +10,9 @@
 //! whose second phase runs still keeps them from stopping that device before its second phase has
 //! ended ([`super::two_phase`]).
 
-use kernel::{
-    bindings::notifier_block,
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Full,
-        Relaxed, //
-    },
-    time::Delta, //
-};
-
-use crate::{
-    abstractions::{
-        notifier::Notifier,
-        patience, //
-    },
-    bindings,
-};
+use crate::abstractions::notifier::Notifier;
+use crate::abstractions::patience;
+use crate::prelude::*;
 
 /// How long they wait.
 const LIMIT: Delta = Delta::from_secs(30);
@@ -65,13 +50,13 @@ fn wait() {
 
 /// The entry of the chain of `register_reboot_notifier()`, which calls it before
 /// `device_shutdown()`.
-extern "C" fn shuts_down(_: *mut notifier_block, _: c_ulong, _: *mut c_void) -> c_int {
+extern "C" fn shuts_down(_: *mut bindings::notifier_block, _: c_ulong, _: *mut c_void) -> c_int {
     wait();
     0
 }
 
 /// The entry of the chain of `register_pm_notifier()`, which calls it before tasks are frozen.
-extern "C" fn sleeps(_: *mut notifier_block, action: c_ulong, _: *mut c_void) -> c_int {
+extern "C" fn sleeps(_: *mut bindings::notifier_block, action: c_ulong, _: *mut c_void) -> c_int {
     // SAFETY: The function has no requirements.
     if unsafe { bindings::async_probe_pm_prepares(action) } {
         wait();

@@ -10,39 +10,10 @@
 //! event is the timestamp that printk puts before it. `Documentation/dmesg-timing.rst` specifies
 //! the lines, scripts and the tools of this project rely on them.
 
-use kernel::{
-    bindings,
-    cpu::CpuId,
-    current,
-    device::{
-        Bound,
-        Core,
-        Device, //
-    },
-    driver::RegistrationOps,
-    error::to_result,
-    firmware::Firmware,
-    fmt,
-    prelude::*,
-    str::BStr,
-    sync::aref::ARef,
-    time::{
-        Delta,
-        Instant,
-        Monotonic, //
-    }, //
-};
-
-use crate::abstractions::{
-    adapter::{
-        self,
-        Hooks,
-        Registered,
-        Unregistered, //
-    },
-    probe_type::ProbeType,
-    task, //
-};
+use crate::abstractions::adapter;
+use crate::abstractions::probe_type::ProbeType;
+use crate::abstractions::task;
+use crate::prelude::*;
 
 /// Milliseconds with three decimals.
 struct Millis(Delta);
@@ -75,7 +46,7 @@ pub struct Probe<'a> {
 impl<'a> Probe<'a> {
     /// The probe begins now, in the current task: prints `probe_began`.
     pub fn begin(dev: &'a Device<Bound>, driver: &'static CStr) -> Self {
-        let task = current!();
+        let task = kernel::current!();
 
         // SAFETY: The current task is valid. `comm` is always nul-terminated. Another task may
         // write it meanwhile and garble the copy, as in `get_task_comm()`.
@@ -88,7 +59,7 @@ impl<'a> Probe<'a> {
             dev.name(),
             driver,
             u8::from(task::is_async()),
-            CpuId::current().as_u32(),
+            kernel::cpu::CpuId::current().as_u32(),
             task.pid(),
             BStr::from_bytes(&comm[..len]),
         );
@@ -123,13 +94,13 @@ pub fn firmware_arrived(
     dev: &Device,
     driver: &'static CStr,
     begin: Instant<Monotonic>,
-    firmware: &Result<Firmware>,
+    firmware: &Result<kernel::firmware::Firmware>,
 ) {
     pr_info!(
         "timing: firmware_arrived dev={} driver={} bytes={} ret={} ms={}\n",
         dev.name(),
         driver,
-        firmware.as_ref().map_or(0, Firmware::size),
+        firmware.as_ref().map_or(0, kernel::firmware::Firmware::size),
         errno(firmware),
         Millis(begin.elapsed()),
     );
@@ -248,8 +219,8 @@ pub type Adapter<A> = adapter::Adapter<A, Print>;
 /// The hooks of [`Adapter`].
 pub struct Print;
 
-impl<A: RegistrationOps> Hooks<A> for Print {
-    fn register(unregistered: Unregistered<'_, A>) -> Result<Registered<'_, A>> {
+impl<A: RegistrationOps> adapter::Hooks<A> for Print {
+    fn register(unregistered: adapter::Unregistered<'_, A>) -> Result<adapter::Registered<'_, A>> {
         let (driver, name) = (unregistered.driver(), unregistered.name());
         let begin = Instant::now();
         let result = unregistered.register();
@@ -258,7 +229,7 @@ impl<A: RegistrationOps> Hooks<A> for Print {
         result
     }
 
-    fn unregister(driver: Registered<'_, A>) {
+    fn unregister(driver: adapter::Registered<'_, A>) {
         let name = driver.name();
         let begin = Instant::now();
 

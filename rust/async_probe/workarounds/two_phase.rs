@@ -41,41 +41,12 @@
 //! share the workqueue, of 1024 functions at once on each NUMA node, with the slow rest of other
 //! devices.
 
-use kernel::{
-    device::{
-        Bound,
-        Core,
-        Device, //
-    },
-    devres, faux, new_mutex,
-    prelude::*,
-    str::CString,
-    sync::{
-        aref::ARef,
-        atomic::{
-            Atomic,
-            Full,
-            Relaxed, //
-        },
-        Arc,
-        Mutex, //
-    },
-};
-
 use super::power::InFlight;
-use crate::{
-    abstractions::{
-        domain::{
-            Domain,
-            Node, //
-        },
-        shared::{
-            Place,
-            Shared, //
-        },
-    },
-    bindings,
-};
+use crate::abstractions::domain::Domain;
+use crate::abstractions::domain::Node;
+use crate::abstractions::shared::Place;
+use crate::abstractions::shared::Shared;
+use crate::prelude::*;
 
 /// The domain of all second phases.
 static DOMAIN: Place<Domain> = Place::new();
@@ -213,7 +184,7 @@ fn schedule_rest(dev: &Device<Core<'_>>, rest: KBox<dyn Rest>) -> Result {
     let node = Node::of(unbound);
     let unbound: ARef<Device> = unbound.into();
 
-    devres::register(dev, Cancel(phase.clone()), GFP_KERNEL)?;
+    kernel::devres::register(dev, Cancel(phase.clone()), GFP_KERNEL)?;
 
     let function = phase.clone();
     let scheduled = DOMAIN.get().and_then(|domain| {
@@ -270,7 +241,7 @@ fn retry_deferred() {
     while wanted > 0 {
         let number = NUMBER.fetch_add(1, Relaxed);
         let result = CString::try_from_fmt(fmt!("async_probe.{}", number))
-            .and_then(|name| faux::Registration::new(&name, None));
+            .and_then(|name| kernel::faux::Registration::new(&name, None));
         if let Err(err) = result {
             pr_warn!("deferred probes are not retried now: {:?}\n", err);
         }

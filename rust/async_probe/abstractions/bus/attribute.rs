@@ -16,32 +16,7 @@
 //!
 //! [`attributes!`](crate::attributes) declares them, as in `samples/slow_bus.rs`.
 
-use core::{
-    marker::PhantomData,
-    mem::offset_of, //
-};
-
-use kernel::{
-    bindings,
-    device::{
-        AsBusDevice,
-        Device,
-        Normal, //
-    },
-    error::from_result,
-    fmt,
-    page::PAGE_SIZE,
-    prelude::*,
-    str::{
-        BStr,
-        Formatter, //
-    },
-    sync::atomic::{
-        Acquire,
-        Atomic, //
-    },
-    types::Opaque, //
-};
+use crate::prelude::*;
 
 /// Which tasks may do what with an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,53 +2,12 @@
 
 //! Abstraction for upstream: a bus, and the memory of its devices and drivers.
 
-use core::{
-    marker::PhantomData,
-    mem::offset_of,
-    ops::Deref,
-    ptr::NonNull, //
-};
-
-use kernel::{
-    bindings,
-    device::{
-        self,
-        AsBusDevice,
-        Bound,
-        Core,
-        CoreInternal,
-        DeviceContext,
-        Normal, //
-    },
-    error::{
-        from_result,
-        to_result, //
-    },
-    fmt,
-    prelude::*,
-    sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
-        atomic::{
-            Atomic,
-            AtomicFlag, //
-        },
-        Arc, //
-    },
-    types::Opaque, //
-};
-
-use super::attribute::{
-    BusAttributes,
-    BusHead,
-    DeviceAttributes, //
-};
-use crate::abstractions::text::{
-    Door,
-    User, //
-};
+use super::attribute::BusAttributes;
+use super::attribute::BusHead;
+use super::attribute::DeviceAttributes;
+use crate::abstractions::text::Door;
+use crate::abstractions::text::User;
+use crate::prelude::*;
 
 /// A bus.
 pub trait Bus: Sized + 'static {
@@ -362,7 +321,7 @@ impl<B: Bus, Ctx: DeviceContext> AsRef<device::Device<Ctx>> for Device<B, Ctx> {
 // `kernel::impl_device_context_deref!` takes types with one generic parameter only.
 macro_rules! impl_deref {
     ([$($lt:lifetime)?] $src:ty => $dst:ty) => {
-        impl<$($lt,)? B: Bus> Deref for Device<B, $src> {
+        impl<$($lt,)? B: Bus> core::ops::Deref for Device<B, $src> {
             type Target = Device<B, $dst>;
 
             #[inline]
@@ -383,7 +342,7 @@ impl_deref!(['a] Core<'a> => Bound);
 impl_deref!([] Bound => Normal);
 
 // SAFETY: A device has references for as long as there are Rust references to it.
-unsafe impl<B: Bus> AlwaysRefCounted for Device<B> {
+unsafe impl<B: Bus> kernel::sync::aref::AlwaysRefCounted for Device<B> {
     fn inc_ref(&self) {
         // SAFETY: A shared reference guarantees that the count is not zero.
         unsafe { bindings::get_device(self.as_raw()) };

@@ -8,55 +8,17 @@
 //! libnvdimm (`drivers/nvdimm/bus.c`, `nd_async_device_register()`): a function in an exclusive
 //! domain registers the device, and probes it if the driver probes synchronously.
 
-use core::{
-    mem::offset_of,
-    panic::Location,
-    ptr::NonNull, //
-};
-
-use kernel::{
-    bindings,
-    device::{
-        self,
-        Bound, //
-    },
-    error::to_result,
-    fmt,
-    prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{
-            Atomic,
-            AtomicFlag,
-            Full,
-            Relaxed, //
-        },
-        static_lock_class,
-        Arc,
-        Completion,
-        SpinLock, //
-    },
-    types::Opaque, //
-};
-
-use super::bus_type::{
-    Bus,
-    Device,
-    DeviceHeader,
-    DeviceStruct, //
-};
-use crate::abstractions::{
-    domain::{
-        Domain,
-        Node,
-        Refused, //
-    },
-    patience, task,
-    text::{
-        Object,
-        User, //
-    },
-};
+use super::bus_type::Bus;
+use super::bus_type::Device;
+use super::bus_type::DeviceHeader;
+use super::bus_type::DeviceStruct;
+use crate::abstractions::domain::Domain;
+use crate::abstractions::domain::Node;
+use crate::abstractions::patience;
+use crate::abstractions::task;
+use crate::abstractions::text::Object;
+use crate::abstractions::text::User;
+use crate::prelude::*;
 
 impl<B: Bus> Device<B> {
     /// Makes a device that has no parent and is not registered: `device_initialize()`.
@@ -104,7 +66,7 @@ impl<B: Bus> Device<B> {
         };
 
         // A `static` in the module that calls this.
-        let caller: *const Location<'static> = Location::caller();
+        let caller: *const core::panic::Location<'static> = core::panic::Location::caller();
         let this = KBox::pin_init::<Error>(
             try_pin_init!(&this in DeviceStruct::<B> {
                 header <- try_pin_init!(DeviceHeader {
@@ -373,7 +335,7 @@ struct Shared<B: Bus> {
     /// The lock is not held meanwhile: probes run, and may wait for other registrations of the same
     /// bus, whose locks are of the same class.
     #[pin]
-    added: Completion,
+    added: kernel::sync::Completion,
 }
 
 impl<B: Bus> Shared<B> {
@@ -448,7 +410,7 @@ impl<B: Bus> AsyncRegistration<B> {
             pin_init!(Shared {
                 dev,
                 state <- SpinLock::new(State::Pending, LOCK_NAME, static_lock_class!()),
-                added <- Completion::new(),
+                added <- kernel::sync::Completion::new(),
             }),
             GFP_KERNEL,
         )?;
@@ -480,7 +442,7 @@ impl<B: Bus> AsyncRegistration<B> {
         };
 
         if let Err(refused) = domain.schedule(unregister, GFP_KERNEL) {
-            Refused::run_here(refused);
+            refused.run_here();
         }
     }
 }

@@ -2,43 +2,14 @@
 
 //! Abstraction for upstream: drivers for the devices of a Rust bus.
 
-use core::{
-    marker::PhantomData,
-    mem::offset_of, //
-};
-
-use kernel::{
-    bindings,
-    device::{
-        Core,
-        CoreInternal, //
-    },
-    driver::{
-        self,
-        RegistrationOps, //
-    },
-    error::{
-        from_result,
-        to_result, //
-    },
-    prelude::*,
-    sync::Arc,
-    types::Opaque, //
-};
-
-use super::bus_type::{
-    Attacher,
-    Bus,
-    Device,
-    DriverStruct, //
-};
-use crate::abstractions::{
-    adapter::Unregistered,
-    text::{
-        Object,
-        User, //
-    },
-};
+use super::bus_type::Attacher;
+use super::bus_type::Bus;
+use super::bus_type::Device;
+use super::bus_type::DriverStruct;
+use crate::abstractions::adapter::Unregistered;
+use crate::abstractions::text::Object;
+use crate::abstractions::text::User;
+use crate::prelude::*;
 
 /// A table of ids of a bus, with information for the driver.
 pub type IdTable<B, Info> = &'static [(<B as Bus>::DeviceId, Info)];
@@ -106,14 +77,14 @@ pub struct Adapter<T: Driver>(PhantomData<T>);
 // - `DriverStruct` is `repr(C)`.
 // - `T::Data` is the type of the driver data.
 // - `DEVICE_DRIVER_OFFSET` is the offset of the embedded `struct device_driver`.
-unsafe impl<T: Driver> driver::DriverLayout for Adapter<T> {
+unsafe impl<T: Driver> DriverLayout for Adapter<T> {
     type DriverType = DriverStruct<T::Bus>;
     type DriverData<'bound> = T::Data<'bound>;
     const DEVICE_DRIVER_OFFSET: usize = offset_of!(Self::DriverType, raw);
 }
 
 // SAFETY: A call to `unregister()` is valid after `register()` has been successful.
-unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
+unsafe impl<T: Driver> RegistrationOps for Adapter<T> {
     unsafe fn register(
         reg: &Opaque<Self::DriverType>,
         name: &'static CStr,

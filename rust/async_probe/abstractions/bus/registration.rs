@@ -2,26 +2,11 @@
 
 //! Abstraction for upstream: the registration of a bus.
 
-use core::marker::PhantomPinned;
-
-use kernel::{
-    bindings,
-    error::to_result,
-    prelude::*,
-    sync::atomic::{
-        Full,
-        Release, //
-    },
-};
-
-use super::bus_type::{
-    Bus,
-    BusType, //
-};
-use crate::abstractions::text::{
-    Object,
-    User, //
-};
+use super::bus_type::Bus;
+use super::bus_type::BusType;
+use crate::abstractions::text::Object;
+use crate::abstractions::text::User;
+use crate::prelude::*;
 
 /// The registration of a bus.
 ///

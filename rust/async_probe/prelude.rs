@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The names of the `core` and `kernel` crates, and of the bindings, that several files use.
+
+pub(crate) use core::{
+    marker::{
+        PhantomData,
+        PhantomPinned, //
+    },
+    mem::offset_of,
+    ptr::NonNull, //
+};
+
+pub(crate) use kernel::{
+    device::{
+        self,
+        AsBusDevice,
+        Bound,
+        Core,
+        CoreInternal,
+        Device,
+        DeviceContext,
+        Normal, //
+    },
+    driver::{
+        DriverLayout,
+        RegistrationOps, //
+    },
+    error::{
+        from_result,
+        to_result, //
+    },
+    fmt,
+    page::PAGE_SIZE,
+    prelude::*,
+    str::{
+        BStr,
+        CString,
+        Formatter, //
+    },
+    sync::{
+        aref::ARef,
+        atomic::{
+            Acquire,
+            Atomic,
+            AtomicFlag,
+            Full,
+            Relaxed,
+            Release, //
+        },
+        new_mutex,
+        static_lock_class,
+        Arc,
+        Mutex,
+        SpinLock, //
+    },
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+    types::Opaque, //
+};
+
+pub(crate) use crate::bindings;
