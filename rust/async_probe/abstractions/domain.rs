@@ -169,7 +169,8 @@ impl Job {
     unsafe extern "C" fn run(data: *mut c_void, _cookie: bindings::async_cookie_t) {
         // SAFETY: By the safety requirements, this is the reference that `into_foreign()` gave
         // away.
-        let job = unsafe { <Arc<Self> as kernel::types::ForeignOwnable>::from_foreign(data.cast()) };
+        let job =
+            unsafe { <Arc<Self> as kernel::types::ForeignOwnable>::from_foreign(data.cast()) };
 
         if job.scheduler.load(Relaxed) == task::current() {
             // `async_schedule_node_domain()` calls this in the scheduling task: leave the function

@@ -19,10 +19,9 @@
 //! `/sys/module/<module>/parameters/`. As with C modules, of a parameter given twice the last one
 //! counts.
 
-use core::fmt::Write as _;
-
 use kernel::str::parse_int::ParseInt;
 
+use super::bus::attribute;
 use crate::prelude::*;
 
 /// The values that a parameter accepts.
@@ -66,18 +65,17 @@ impl fmt::Display for Accepts {
 }
 
 /// A module parameter, which the `arg` of its `struct kernel_param` points to.
-pub struct Param {
+struct RawParam {
     /// The name of the module.
     module: &'static CStr,
     /// The name of the parameter.
     name: &'static str,
-    /// The values that it accepts.
     accepts: Accepts,
     /// The number, or the index of the name.
     value: Atomic<u32>,
 }
 
-impl Param {
+impl RawParam {
     /// Sets the parameter to the value that `arg` stands for.
     ///
     /// # Errors
@@ -85,18 +83,15 @@ impl Param {
     /// `EINVAL` if `arg` is not accepted; the value stays as it is, and dmesg says why.
     fn set(&self, arg: &BStr) -> Result {
         let Some(value) = self.accepts.parse(arg) else {
+            let (name, accepts) = (self.name, &self.accepts);
+
             // SAFETY: The format string is one of those made for this function, and the name of
             // the module is nul-terminated.
             unsafe {
                 kernel::print::call_printk(
                     &kernel::print::format_strings::ERR,
                     self.module.to_bytes_with_nul(),
-                    fmt!(
-                        "parameter {}={} is invalid: expected {}\n",
-                        self.name,
-                        arg,
-                        self.accepts
-                    ),
+                    fmt!("parameter {name}={arg} is invalid: expected {accepts}\n"),
                 )
             };
             return Err(EINVAL);
@@ -107,7 +102,7 @@ impl Param {
     }
 }
 
-impl fmt::Display for Param {
+impl fmt::Display for RawParam {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.value.load(Relaxed);
 
@@ -124,15 +119,14 @@ impl fmt::Display for Param {
 ///
 /// `val` is null or a valid C string; `kp` is a `struct kernel_param` made by [`module_params!`].
 unsafe extern "C" fn set_param(val: *const c_char, kp: *const bindings::kernel_param) -> c_int {
-    // SAFETY: By the safety requirements, `arg` points to a `static`.
-    let param = unsafe { &*(*kp).__bindgen_anon_1.arg.cast::<Param>() };
-
     // A parameter without a value comes as a null pointer.
-    let arg = if val.is_null() {
-        c""
-    } else {
-        // SAFETY: By the safety requirements, `val` is a valid C string.
-        unsafe { CStr::from_char_ptr(val) }
+    //
+    // SAFETY: By the safety requirements; `arg` points to a `static`.
+    let (param, arg) = unsafe {
+        (
+            &*(*kp).__bindgen_anon_1.arg.cast::<RawParam>(),
+            NonNull::new(val.cast_mut()).map_or(c"", |val| CStr::from_char_ptr(val.as_ptr())),
+        )
     };
 
     from_result(|| param.set(arg.as_ref()).map(|()| 0))
@@ -145,17 +139,12 @@ unsafe extern "C" fn set_param(val: *const c_char, kp: *const bindings::kernel_p
 /// `buffer` is an initialized page that no other task uses; `kp` is a `struct kernel_param` made by
 /// [`module_params!`].
 unsafe extern "C" fn get_param(buffer: *mut c_char, kp: *const bindings::kernel_param) -> c_int {
-    // SAFETY: By the safety requirements, `arg` points to a `static`.
-    let param = unsafe { &*(*kp).__bindgen_anon_1.arg.cast::<Param>() };
-
-    // SAFETY: By the safety requirements, no other task uses `buffer` during this function.
-    let buffer = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), PAGE_SIZE) };
-    let mut f = Formatter::new(buffer);
-
-    from_result(|| {
-        f.write_fmt(fmt!("{param}\n"))?;
-        Ok(c_int::try_from(f.bytes_written())?)
-    })
+    // CAST: The length is that of less than a page.
+    // SAFETY: By the safety requirements; `arg` points to a `static`.
+    unsafe {
+        let param = &*(*kp).__bindgen_anon_1.arg.cast::<RawParam>();
+        attribute::show(buffer, |f| Ok(f.write_fmt(fmt!("{param}\n"))?)) as c_int
+    }
 }
 
 #[doc(hidden)]
@@ -197,33 +186,29 @@ pub trait Choice: Copy + 'static {
     const NAMES: &'static [&'static str];
 }
 
-/// A parameter that is a number.
+/// A parameter that is a number, or one of the values of a [`Choice`].
 ///
 /// Made by [`module_params!`](crate::module_params!).
-pub struct RangeParam(Param);
+pub struct Param<T>(RawParam, PhantomData<fn() -> T>);
 
-impl RangeParam {
-    #[doc(hidden)]
-    pub const fn new(
+impl<T> Param<T> {
+    const fn new(
         module: &'static CStr,
         name: &'static str,
-        low: u32,
-        high: u32,
+        accepts: Accepts,
         default: u32,
     ) -> Self {
-        assert!(low <= default && default <= high);
+        let value = Atomic::new(default);
 
-        Self(Param {
-            module,
-            name,
-            accepts: Accepts::Range(low, high),
-            value: Atomic::new(default),
-        })
-    }
-
-    /// Returns the number.
-    pub fn value(&self) -> u32 {
-        self.0.value.load(Relaxed)
+        Self(
+            RawParam {
+                module,
+                name,
+                accepts,
+                value,
+            },
+            PhantomData,
+        )
     }
 
     #[doc(hidden)]
@@ -232,25 +217,29 @@ impl RangeParam {
     }
 }
 
-/// A parameter that is one of the values of `T`.
-///
-/// Made by [`module_params!`](crate::module_params!).
-pub struct ChoiceParam<T>(Param, PhantomData<fn() -> T>);
-
-impl<T: Choice> ChoiceParam<T> {
+impl Param<u32> {
     #[doc(hidden)]
-    pub const fn new(module: &'static CStr, name: &'static str, default: u32) -> Self {
-        assert!(T::CHOICES.len() == T::NAMES.len() && (default as usize) < T::NAMES.len());
+    pub const fn range(
+        module: &'static CStr,
+        name: &'static str,
+        (low, high): (u32, u32),
+        default: u32,
+    ) -> Self {
+        assert!(low <= default && default <= high);
+        Self::new(module, name, Accepts::Range(low, high), default)
+    }
 
-        Self(
-            Param {
-                module,
-                name,
-                accepts: Accepts::Names(T::NAMES),
-                value: Atomic::new(default),
-            },
-            PhantomData,
-        )
+    /// Returns the number.
+    pub fn value(&self) -> u32 {
+        self.0.value.load(Relaxed)
+    }
+}
+
+impl<T: Choice> Param<T> {
+    #[doc(hidden)]
+    pub const fn choice(module: &'static CStr, name: &'static str, default: u32) -> Self {
+        assert!(T::CHOICES.len() == T::NAMES.len() && (default as usize) < T::NAMES.len());
+        Self::new(module, name, Accepts::Names(T::NAMES), default)
     }
 
     /// Returns the value that was chosen.
@@ -260,63 +249,33 @@ impl<T: Choice> ChoiceParam<T> {
         // Only indices of `T::NAMES` are stored, which is as long as `T::CHOICES`.
         T::CHOICES.get(index).copied().unwrap_or(T::CHOICES[0])
     }
-
-    #[doc(hidden)]
-    pub const fn as_arg(&'static self) -> *mut c_void {
-        core::ptr::from_ref(&self.0).cast_mut().cast()
-    }
 }
 
-/// Returns the length of the entry that [`modinfo`] returns for the same arguments.
+/// Returns an entry of the section `.modinfo`, and its length: `parts`, then `names` separated by
+/// `|`, then a nul.
 #[doc(hidden)]
-pub const fn modinfo_len(parts: &[&str], names: &[&str]) -> usize {
-    // Each name is preceded by a separator, but for the first, and a nul ends it all.
-    let mut len = if names.is_empty() { 1 } else { names.len() };
+pub const fn modinfo(parts: &[&str], names: &[&str]) -> ([u8; 256], usize) {
+    let (mut entry, mut len) = ([0; 256], 0);
     let mut i = 0;
-    while i < parts.len() {
-        len += parts[i].len();
-        i += 1;
-    }
-    i = 0;
-    while i < names.len() {
-        len += names[i].len();
-        i += 1;
-    }
-    len
-}
-
-/// Returns an entry of the section `.modinfo`: `parts`, then `names` separated by `|`, then a nul.
-#[doc(hidden)]
-pub const fn modinfo<const LEN: usize>(parts: &[&str], names: &[&str]) -> [u8; LEN] {
-    const fn append<const LEN: usize>(
-        (mut entry, mut at): ([u8; LEN], usize),
-        text: &str,
-    ) -> ([u8; LEN], usize) {
-        let mut i = 0;
-        while i < text.len() {
-            entry[at] = text.as_bytes()[i];
-            at += 1;
-            i += 1;
+    while i < parts.len() + names.len() {
+        let text = if i < parts.len() {
+            parts[i]
+        } else {
+            names[i - parts.len()]
+        };
+        if i > parts.len() {
+            entry[len] = b'|';
+            len += 1;
         }
-        (entry, at)
-    }
-
-    let mut entry = ([0; LEN], 0);
-    let mut i = 0;
-    while i < parts.len() {
-        entry = append(entry, parts[i]);
-        i += 1;
-    }
-    i = 0;
-    while i < names.len() {
-        if i > 0 {
-            entry = append(entry, "|");
+        let mut j = 0;
+        while j < text.len() {
+            entry[len] = text.as_bytes()[j];
+            len += 1;
+            j += 1;
         }
-        entry = append(entry, names[i]);
         i += 1;
     }
-    assert!(entry.1 + 1 == LEN);
-    entry.0
+    (entry, len + 1)
 }
 
 /// Declares the parameters of a module, see the [documentation of the module](self).
@@ -338,41 +297,21 @@ macro_rules! module_params {
         default: $default:literal, values: $low:literal..=$high:literal,
         description: $text:literal $(,)?
     ) => {
-        #[doc = $text]
-        #[allow(non_upper_case_globals)]
-        pub(crate) static $name: $crate::module_param::RangeParam =
-            $crate::module_param::RangeParam::new(
-                $crate::module_params!(@cstr $module),
-                ::core::stringify!($name),
-                $low,
-                $high,
-                $default,
-            );
-
-        $crate::module_params!(@param $module, $name, $text,
-            [::core::concat!($low, "..=", $high)]);
+        $crate::module_params!(@param $module, $name, $text, u32,
+            range(($low, $high), $default), [::core::concat!($low, "..=", $high)]);
     };
 
     (@choice $module:literal, $name:ident,
         default: $default:expr, values: $type:ty, description: $text:literal $(,)?
     ) => {
-        #[doc = $text]
-        #[allow(non_upper_case_globals)]
-        pub(crate) static $name: $crate::module_param::ChoiceParam<$type> =
-            $crate::module_param::ChoiceParam::new(
-                $crate::module_params!(@cstr $module),
-                ::core::stringify!($name),
-                $default as u32,
-            );
-
         // The default is stored as the index of its name.
         const _: () = ::core::assert!(
             <$type as $crate::module_param::Choice>::CHOICES[$default as usize] as u32
                 == $default as u32
         );
 
-        $crate::module_params!(@param $module, $name, $text,
-            <$type as $crate::module_param::Choice>::NAMES);
+        $crate::module_params!(@param $module, $name, $text, $type,
+            choice($default as u32), <$type as $crate::module_param::Choice>::NAMES);
     };
 
     (@cstr $text:expr) => {
@@ -382,7 +321,18 @@ macro_rules! module_params {
         }
     };
 
-    (@param $module:literal, $name:ident, $text:literal, $names:expr) => {
+    (@param $module:literal, $name:ident, $text:literal, $type:ty,
+        $new:ident($($arg:expr),*), $names:expr
+    ) => {
+        #[doc = $text]
+        #[allow(non_upper_case_globals)]
+        pub(crate) static $name: $crate::module_param::Param<$type> =
+            $crate::module_param::Param::<$type>::$new(
+                $crate::module_params!(@cstr $module),
+                ::core::stringify!($name),
+                $($arg),*
+            );
+
         const _: () = {
             #[link_section = "__param"]
             #[used(compiler)]
@@ -419,21 +369,22 @@ macro_rules! module_params {
                 ::core::concat!($module, ".")
             };
 
-            const NAMES: &[&str] = &$names;
-            const TYPE: &[&str] =
-                &[PREFIX, ::core::concat!("parmtype=", ::core::stringify!($name), ":")];
-            const TEXT: &[&str] =
-                &[PREFIX, ::core::concat!("parm=", ::core::stringify!($name), ":", $text)];
+            const TYPE: ([u8; 256], usize) = $crate::module_param::modinfo(
+                &[PREFIX, "parmtype=", ::core::stringify!($name), ":"],
+                &$names,
+            );
+            const TEXT: ([u8; 256], usize) = $crate::module_param::modinfo(
+                &[PREFIX, "parm=", ::core::stringify!($name), ":", $text],
+                &[],
+            );
 
             #[link_section = ".modinfo"]
             #[used(compiler)]
-            static MODINFO_TYPE: [u8; $crate::module_param::modinfo_len(TYPE, NAMES)] =
-                $crate::module_param::modinfo(TYPE, NAMES);
+            static MODINFO_TYPE: [u8; TYPE.1] = *TYPE.0.first_chunk().unwrap();
 
             #[link_section = ".modinfo"]
             #[used(compiler)]
-            static MODINFO_TEXT: [u8; $crate::module_param::modinfo_len(TEXT, &[])] =
-                $crate::module_param::modinfo(TEXT, &[]);
+            static MODINFO_TEXT: [u8; TEXT.1] = *TEXT.0.first_chunk().unwrap();
         };
     };
 }
@@ -461,36 +412,26 @@ mod tests {
     }
 
     fn prints(value: &dyn fmt::Display, text: &str) -> Result<bool> {
-        let printed = kernel::str::CString::try_from_fmt(fmt!("{value}"))?;
-
-        Ok(printed.to_bytes() == text.as_bytes())
+        Ok(CString::try_from_fmt(fmt!("{value}"))?.to_bytes() == text.as_bytes())
     }
 
     #[test]
-    fn range_accepts_its_ends() {
+    fn range_accepts_its_ends_and_no_more() {
         assert_eq!(parse(&RANGE, "1"), Some(1));
         assert_eq!(parse(&RANGE, "4096"), Some(4096));
         assert_eq!(parse(&RANGE, "0x10"), Some(16));
-    }
-
-    #[test]
-    fn range_refuses_all_else() {
-        assert_eq!(parse(&RANGE, "0"), None);
-        assert_eq!(parse(&RANGE, "4097"), None);
-        assert_eq!(parse(&RANGE, "4294967297"), None);
-        assert_eq!(parse(&RANGE, "-1"), None);
-        assert_eq!(parse(&RANGE, "1 "), None);
-        assert_eq!(parse(&RANGE, ""), None);
+        for arg in ["0", "4097", "4294967297", "-1", "1 ", ""] {
+            assert_eq!(parse(&RANGE, arg), None);
+        }
     }
 
     #[test]
     fn names_are_accepted_whole() {
         assert_eq!(parse(&NAMES, "red"), Some(0));
         assert_eq!(parse(&NAMES, "green"), Some(1));
-        assert_eq!(parse(&NAMES, "gree"), None);
-        assert_eq!(parse(&NAMES, "Red"), None);
-        assert_eq!(parse(&NAMES, "0"), None);
-        assert_eq!(parse(&NAMES, ""), None);
+        for arg in ["gree", "Red", "0", ""] {
+            assert_eq!(parse(&NAMES, arg), None);
+        }
     }
 
     #[test]
@@ -502,33 +443,25 @@ mod tests {
 
     #[test]
     fn parameter_keeps_its_value_when_it_refuses() -> Result {
-        let param = RangeParam::new(c"async_probe", "kunit", 1, 4096, 8);
+        let number = Param::range(c"async_probe", "kunit", (1, 4096), 8);
+        let colour = Param::<Colour>::choice(c"async_probe", "kunit", Colour::Green as u32);
 
-        param.0.set(BStr::from_bytes(b"9"))?;
-        assert!(param.0.set(BStr::from_bytes(b"0")) == Err(EINVAL));
-        assert_eq!(param.value(), 9);
-        assert!(prints(&param.0, "9")?);
-        Ok(())
-    }
-
-    #[test]
-    fn choice_is_set_and_shown_by_name() -> Result {
-        let param = ChoiceParam::<Colour>::new(c"async_probe", "kunit", Colour::Green as u32);
-
-        assert_eq!(param.value(), Colour::Green);
-        param.0.set(BStr::from_bytes(b"red"))?;
-        assert_eq!(param.value(), Colour::Red);
-        assert!(prints(&param.0, "red")?);
+        number.0.set(BStr::from_bytes(b"9"))?;
+        colour.0.set(BStr::from_bytes(b"red"))?;
+        assert!(number.0.set(BStr::from_bytes(b"0")) == Err(EINVAL));
+        assert!(colour.0.set(BStr::from_bytes(b"0")) == Err(EINVAL));
+        assert_eq!(number.value(), 9);
+        assert_eq!(colour.value(), Colour::Red);
+        assert!(prints(&number.0, "9")?);
+        assert!(prints(&colour.0, "red")?);
         Ok(())
     }
 
     #[test]
     fn modinfo_ends_with_a_nul() {
-        const PARTS: &[&str] = &["parmtype=", "colour:"];
-        const WITH: [u8; modinfo_len(PARTS, &["red", "green"])] = modinfo(PARTS, &["red", "green"]);
-        const WITHOUT: [u8; modinfo_len(PARTS, &[])] = modinfo(PARTS, &[]);
+        let (entry, len) = modinfo(&["parmtype=", "colour:"], Colour::NAMES);
 
-        assert_eq!(&WITH, b"parmtype=colour:red|green\0");
-        assert_eq!(&WITHOUT, b"parmtype=colour:\0");
+        assert_eq!(&entry[..len], b"parmtype=colour:red|green\0");
+        assert_eq!(modinfo(&["parm="], &[]).1, 6);
     }
 }

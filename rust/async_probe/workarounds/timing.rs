@@ -100,7 +100,9 @@ pub fn firmware_arrived(
         "timing: firmware_arrived dev={} driver={} bytes={} ret={} ms={}\n",
         dev.name(),
         driver,
-        firmware.as_ref().map_or(0, kernel::firmware::Firmware::size),
+        firmware
+            .as_ref()
+            .map_or(0, kernel::firmware::Firmware::size),
         errno(firmware),
         Millis(begin.elapsed()),
     );

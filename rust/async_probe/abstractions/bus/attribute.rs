@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Abstraction for upstream: default attributes of a bus and of its devices, which are files in
-//! sysfs.
+//! Abstraction for upstream: default attributes of a bus and of its devices, files in sysfs.
 //!
-//! C headers: [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h), `struct
-//! bus_attribute`, and [`include/linux/device.h`](srctree/include/linux/device.h), `struct
-//! device_attribute`
+//! C headers: [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h),
+//! [`include/linux/device.h`](srctree/include/linux/device.h)
 //!
 //! The files of a bus are in `/sys/bus/<name>`, those of a device in the device's directory. They
 //! are created and removed with the bus or the device. The files of a device exist when its `add`
 //! uevent is sent; those of a bus do not, as `bus_register()` sends the uevent first.
 //!
-//! A device must not be unregistered by one of its own attributes, nor a bus by one of the bus: the
-//! removal of a file waits until no task uses it (`kernfs_drain()`).
+//! An attribute must not unregister its own device or bus: the removal of a file waits until no
+//! task uses it (`kernfs_drain()`).
 //!
 //! [`attributes!`](crate::attributes) declares them, as in `samples/slow_bus.rs`.
 
@@ -25,8 +23,6 @@ pub enum Mode {
     ReadOnly,
     /// Root may write: `0200`.
     WriteOnly,
-    /// Every user may read, root may write: `0644`.
-    ReadWrite,
 }
 
 impl Mode {
@@ -35,23 +31,17 @@ impl Mode {
         match self {
             Self::ReadOnly => 0o444,
             Self::WriteOnly => 0o200,
-            Self::ReadWrite => 0o644,
         }
     }
 }
 
 /// An attribute of a bus, or of each device of a bus.
 ///
-/// Several tasks at once may call the functions, without the lock of the device:
-///
-/// - Those of a bus, while the bus is registered, and before that as soon as its directory is in
-///   sysfs: before [`Registration::new`](super::Registration::new) has returned.
-/// - Those of a device, while it is registered, bound or not, and while it is being added, which
-///   may still fail.
-///
 /// # Context
 ///
-/// The functions may sleep.
+/// The functions may sleep. Several tasks at once may call them, without the lock of the device,
+/// while the bus or the device is registered, and while it is being registered, which may still
+/// fail.
 pub trait Attribute: 'static {
     /// The owner of the file: the [`Data`](super::Bus::Data) of a bus, or a
     /// [`Device`](super::Device).
@@ -90,7 +80,10 @@ pub trait Attribute: 'static {
 /// # Safety
 ///
 /// `buffer` is an initialized page that no other task uses.
-unsafe fn show(buffer: *mut c_char, show: impl FnOnce(&mut dyn fmt::Write) -> Result) -> isize {
+pub(crate) unsafe fn show(
+    buffer: *mut c_char,
+    show: impl FnOnce(&mut dyn fmt::Write) -> Result,
+) -> isize {
     // sysfs treats a full page as one that has overflowed (`sysfs_kf_seq_show()`).
     //
     // SAFETY: By the safety requirements.
@@ -180,7 +173,7 @@ impl<D: 'static> BusAttribute<D> {
 
     /// # Safety
     ///
-    /// As for [`Self::data`], and `buffer` is an initialized page that no other task uses.
+    /// As for [`Self::data`] and [`show()`].
     unsafe extern "C" fn show<A: Attribute<Of = D>>(
         bus: *const bindings::bus_type,
         buffer: *mut c_char,
@@ -191,7 +184,7 @@ impl<D: 'static> BusAttribute<D> {
 
     /// # Safety
     ///
-    /// As for [`Self::data`], and `text` is valid for reads of `count` bytes.
+    /// As for [`Self::data`] and [`store()`].
     unsafe extern "C" fn store<A: Attribute<Of = D>>(
         bus: *const bindings::bus_type,
         text: *const c_char,
@@ -244,7 +237,7 @@ impl<D: AsBusDevice<Normal> + 'static> DeviceAttribute<D> {
 
     /// # Safety
     ///
-    /// As for [`Self::device`], and `buffer` is an initialized page that no other task uses.
+    /// As for [`Self::device`] and [`show()`].
     unsafe extern "C" fn show<A: Attribute<Of = D>>(
         dev: *mut bindings::device,
         _attr: *mut bindings::device_attribute,
@@ -256,7 +249,7 @@ impl<D: AsBusDevice<Normal> + 'static> DeviceAttribute<D> {
 
     /// # Safety
     ///
-    /// As for [`Self::device`], and `text` is valid for reads of `count` bytes.
+    /// As for [`Self::device`] and [`store()`].
     unsafe extern "C" fn store<A: Attribute<Of = D>>(
         dev: *mut bindings::device,
         _attr: *mut bindings::device_attribute,
@@ -308,34 +301,16 @@ pub struct Group<T>(bindings::attribute_group, PhantomData<fn() -> T>);
 unsafe impl<T> Sync for Group<T> {}
 
 impl<T: Raw> Group<T> {
-    /// Returns the group of `list`.
-    pub const fn new<const N: usize>(list: &'static List<T, N>) -> Self {
+    /// Returns the group of `attributes`, of which the last is none.
+    pub const fn new(attributes: &'static [Option<&'static T>]) -> Self {
+        assert!(matches!(attributes, [.., None]));
         let mut group: bindings::attribute_group = pin_init::zeroed();
 
         // CAST: Each entry is null, or a pointer to a type that begins with a `struct attribute`.
         group.__bindgen_anon_2 = bindings::attribute_group__bindgen_ty_2 {
-            attrs: (&raw const list.0).cast_mut().cast(),
+            attrs: attributes.as_ptr().cast_mut().cast(),
         };
         Self(group, PhantomData)
-    }
-}
-
-/// A list of attributes in a `static`.
-///
-/// # Invariants
-///
-/// The last entry is a null pointer.
-#[doc(hidden)]
-#[repr(transparent)]
-pub struct List<T: 'static, const N: usize>([Option<&'static T>; N]);
-
-impl<T, const N: usize> List<T, N> {
-    /// Returns the list of `attributes`, of which the last is none.
-    pub const fn new(attributes: [Option<&'static T>; N]) -> Self {
-        assert!(attributes[N - 1].is_none());
-
-        // INVARIANT: As asserted.
-        Self(attributes)
     }
 }
 
@@ -355,9 +330,7 @@ macro_rules! attributes {
 
     (@list $vis:vis $name:ident [$($attribute:ty),+] $raw:ty) => {
         $vis static $name: $crate::attribute::Attributes<$raw> = {
-            const LEN: usize = [$(::core::stringify!($attribute)),+].len() + 1;
-
-            static LIST: $crate::attribute::List<$raw, LEN> = $crate::attribute::List::new([
+            static GROUP: $crate::attribute::Group<$raw> = $crate::attribute::Group::new(&[
                 $({
                     static ATTRIBUTE: $raw = <$raw>::new::<$attribute>();
 
@@ -365,7 +338,6 @@ macro_rules! attributes {
                 },)+
                 None,
             ]);
-            static GROUP: $crate::attribute::Group<$raw> = $crate::attribute::Group::new(&LIST);
 
             $crate::attribute::Attributes::new(&GROUP)
         };
@@ -376,17 +348,16 @@ macro_rules! attributes {
 mod tests {
     use super::*;
 
-    /// Returns the result of a read if the attribute calls `write`.
-    fn shown(write: impl FnOnce(&mut dyn fmt::Write) -> Result) -> Result<isize> {
+    /// Returns the result of a read if the attribute writes `count` bytes, and ignores errors.
+    fn shown(count: usize) -> Result<isize> {
         let mut page = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
+        let write = |f: &mut dyn fmt::Write| {
+            (0..count).for_each(|_| _ = f.write_char('x'));
+            Ok(())
+        };
 
         // SAFETY: The page is initialized, and no other task uses it.
         Ok(unsafe { show(page.as_mut_ptr().cast(), write) })
-    }
-
-    /// Returns the result of a read if the attribute writes `count` bytes, and passes errors on.
-    fn shown_bytes(count: usize) -> Result<isize> {
-        shown(|f| Ok((0..count).try_for_each(|_| f.write_char('x'))?))
     }
 
     /// Returns the result of a write of `text` if the attribute expects `expected`.
@@ -401,30 +372,12 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_those_of_files() {
-        assert_eq!(Mode::ReadOnly.into_raw(), 0o444);
-        assert_eq!(Mode::WriteOnly.into_raw(), 0o200);
-        assert_eq!(Mode::ReadWrite.into_raw(), 0o644);
-    }
-
-    #[test]
     fn read_returns_less_than_a_page() -> Result {
-        assert_eq!(shown(|_| Ok(()))?, 0);
-        assert_eq!(shown_bytes(5)?, 5);
-        assert_eq!(shown_bytes(PAGE_SIZE - 1)?, PAGE_SIZE as isize - 1);
-        assert_eq!(shown_bytes(PAGE_SIZE)?, EINVAL.to_errno() as isize);
-        Ok(())
-    }
-
-    #[test]
-    fn read_of_too_much_fails() -> Result {
-        let result = shown(|f| {
-            for _ in 0..=PAGE_SIZE {
-                let _ = f.write_char('x');
-            }
-            Ok(())
-        })?;
-        assert_eq!(result, EINVAL.to_errno() as isize);
+        assert_eq!(shown(0)?, 0);
+        assert_eq!(shown(5)?, 5);
+        assert_eq!(shown(PAGE_SIZE - 1)?, PAGE_SIZE as isize - 1);
+        assert_eq!(shown(PAGE_SIZE)?, EINVAL.to_errno() as isize);
+        assert_eq!(shown(PAGE_SIZE + 1)?, EINVAL.to_errno() as isize);
         Ok(())
     }
 
