@@ -35,27 +35,21 @@ pub trait Bus: Sized + 'static {
     /// Returns the type of the bus, always the same.
     fn bus_type() -> &'static BusType<Self>;
 
-    /// Returns the id of a device.
-    fn id(dev: &Device<Self>) -> &Self::DeviceId;
-
-    /// Whether a driver with `id` in its table can drive `dev`.
+    /// Returns the id of a device. Drivers that have it in their table match the device.
     ///
     /// # Context
     ///
     /// Task context, may sleep. The device's lock is held in some cases and not in others
     /// (`drivers/base/dd.c`, `__device_attach()` and `__driver_attach()`), and the device may be
     /// removed at the same time.
-    fn matches(dev: &Device<Self>, id: &Self::DeviceId) -> bool {
-        Self::id(dev) == id
-    }
+    fn id(dev: &Device<Self>) -> &Self::DeviceId;
 
     /// Adds variables to the uevents of `dev`: by default [`UeventEnv::add_modalias`].
     ///
     /// # Context
     ///
     /// Task context, may sleep. The device's lock is held when a driver has been bound or unbound,
-    /// and not when a task reads `uevent` in sysfs (`drivers/base/core.c`, `uevent_show()`), which
-    /// may be at the same time as a probe.
+    /// and not when a task reads `uevent` in sysfs (`uevent_show()`), even during a probe.
     ///
     /// # Errors
     ///
@@ -64,21 +58,12 @@ pub trait Bus: Sized + 'static {
         env.add_modalias(dev)
     }
 
-    /// Called for each device when the system shuts down, whether it is bound or not.
-    ///
-    /// # Context
-    ///
-    /// Task context, may sleep, with the locks of the device and of its parent held.
-    fn shutdown(dev: &Device<Self>) {
-        let _ = dev;
-    }
-
     /// Called when the bus is about to be unregistered: it drops the registrations of its devices,
     /// and the references to devices that it holds.
     ///
     /// Making a device fails already ([`Device::new`]), but a device that has been made can still
     /// be added. A bus that keeps registrations has to refuse them from now on, as `slow_bus` does:
-    /// it waits for each device that it keeps, and does not return.
+    /// its unregistration waits for each device that it keeps.
     ///
     /// # Context
     ///
@@ -107,14 +92,11 @@ impl UeventEnv {
     ///
     /// `ENOMEM` if the variables have no room for it, which comes with a warning.
     pub fn add(&mut self, var: fmt::Arguments<'_>) -> Result {
-        // SAFETY: `self` is a valid environment that no other task uses; `%pA` prints the
-        // `fmt::Arguments` that a pointer leads to.
+        let var: *const fmt::Arguments<'_> = &var;
+
+        // SAFETY: `self` is a valid environment that no other task uses; `%pA` prints `var`.
         to_result(unsafe {
-            bindings::add_uevent_var(
-                self.0.get(),
-                c"%pA".as_char_ptr(),
-                core::ptr::from_ref(&var).cast::<c_void>(),
-            )
+            bindings::add_uevent_var(self.0.get(), c"%pA".as_char_ptr(), var.cast::<c_void>())
         })
     }
 }
@@ -127,9 +109,7 @@ pub struct BusType<B: Bus> {
     pub(super) taken: AtomicFlag,
     /// For each device, until it is freed, and for each driver, while it is registered.
     pub(super) door: Door,
-    /// Drops the data of a device.
-    ///
-    /// The pointer leads to code of the module that has called [`BusType::new()`].
+    /// Drops the data of a device: code of the module that has called [`BusType::new()`].
     pub(super) drop_data: unsafe fn(*mut DeviceHeader),
     _bus: PhantomData<fn() -> B>,
 }
@@ -146,7 +126,6 @@ impl<B: Bus> BusType<B> {
         raw.name = kernel::str::as_char_ptr_in_const_context(B::NAME);
         raw.match_ = Some(Self::match_callback);
         raw.uevent = Some(Self::uevent_callback);
-        raw.shutdown = Some(Self::shutdown_callback);
         if let Some(attributes) = B::BUS_ATTRIBUTES {
             raw.bus_groups = attributes.as_raw();
         }
@@ -176,20 +155,20 @@ impl<B: Bus> BusType<B> {
         drv: *const bindings::device_driver,
     ) -> c_int {
         // SAFETY: The driver core calls with a device and a driver of the bus that are valid during
-        // the call. All devices of the bus are `DeviceStruct<B>`s, all its drivers are
-        // `DriverStruct<B>`s, whose fields but `raw` do not change while the driver is registered.
+        // the call. All devices of the bus are `DeviceStruct<B>`s. All its drivers are at offset 0
+        // of `DriverStruct<B>`s, whose other fields do not change while they are registered.
         let (dev, drives, attacher) = unsafe {
-            let drv = drv
-                .byte_sub(offset_of!(DriverStruct<B>, raw))
-                .cast::<DriverStruct<B>>();
+            let drv = drv.cast::<DriverStruct<B>>();
 
-            (Device::<B>::from_raw(dev), (*drv).drives, &(*drv).attacher)
+            (
+                Device::<B>::from_raw(dev),
+                (*drv).drives,
+                (*drv).attacher.as_ref(),
+            )
         };
 
         let matches = drives.is_some_and(|drives| drives(dev))
-            && attacher
-                .as_ref()
-                .is_none_or(|attacher| attacher.is_for_driver_core(dev));
+            && attacher.is_none_or(|attacher| attacher.is_for_driver_core(dev));
         matches.into()
     }
 
@@ -199,21 +178,9 @@ impl<B: Bus> BusType<B> {
     ) -> c_int {
         // SAFETY: The driver core calls with a device of the bus, and with an environment that no
         // other task uses during the call.
-        let (dev, env) = unsafe {
-            (
-                Device::<B>::from_raw(dev.cast_mut()),
-                &mut *env.cast::<UeventEnv>(),
-            )
-        };
+        let (dev, env) = unsafe { (Device::<B>::from_raw(dev.cast_mut()), &mut *env.cast()) };
 
         from_result(|| B::uevent(dev, env).map(|()| 0))
-    }
-
-    extern "C" fn shutdown_callback(dev: *mut bindings::device) {
-        // SAFETY: The driver core calls with a device of the bus.
-        let dev = unsafe { Device::<B>::from_raw(dev) };
-
-        B::shutdown(dev);
     }
 }
 
@@ -293,8 +260,6 @@ impl<B: Bus, Ctx: DeviceContext> Device<B, Ctx> {
 }
 
 impl<B: Bus> Device<B> {
-    /// `DeviceHeader::drop_data`.
-    ///
     /// # Safety
     ///
     /// The last reference to the device is gone, and `header` is that of a `DeviceStruct<B>`.
@@ -326,12 +291,8 @@ macro_rules! impl_deref {
 
             #[inline]
             fn deref(&self) -> &Self::Target {
-                let this: *const Self = self;
-
-                // CAST: Both types are transparent wrappers of the same type.
-                // SAFETY: `this` comes from a reference, and the promises of `$src` include those
-                // of `$dst`.
-                unsafe { &*this.cast::<Self::Target>() }
+                // SAFETY: The promises of `$src` include those of `$dst`.
+                unsafe { Self::Target::from_raw(self.as_raw()) }
             }
         }
     };
@@ -365,8 +326,7 @@ impl<B: Bus> From<&Device<B, Bound>> for ARef<Device<B>> {
 // SAFETY: The last reference may be dropped by any task.
 unsafe impl<B: Bus> Send for Device<B> {}
 
-// SAFETY: All methods of `Device<B>` may be called by several tasks at once, and its data is
-// `Sync`.
+// SAFETY: All methods may be called by several tasks at once, and the data of the device is `Sync`.
 unsafe impl<B: Bus> Sync for Device<B> {}
 
 // SAFETY: As for `Device<B>`; the context makes no difference.
@@ -376,9 +336,8 @@ unsafe impl<B: Bus> Sync for Device<B, Bound> {}
 ///
 /// The bus asks it while the driver is registered, and drops it when the driver is unregistered.
 pub(crate) trait Attacher<B: Bus>: Send + Sync {
-    /// Whether the driver core, which asks, may probe `dev`, which matches the driver.
-    ///
-    /// Otherwise the strategy probes it.
+    /// Whether the driver core may probe `dev`, which matches the driver. Otherwise the strategy
+    /// probes it.
     ///
     /// # Context
     ///

@@ -44,9 +44,7 @@ pub trait Driver {
     /// # Context
     ///
     /// Task context, may sleep, with the device's lock held.
-    fn unbind<'bound>(dev: &'bound Device<Self::Bus, Core<'_>>, data: Pin<&Self::Data<'bound>>) {
-        let _ = (dev, data);
-    }
+    fn unbind<'bound>(_dev: &'bound Device<Self::Bus, Core<'_>>, _: Pin<&Self::Data<'bound>>) {}
 }
 
 /// Declares a module that exposes a single driver of a Rust bus.
@@ -64,8 +62,6 @@ macro_rules! module_bus_driver {
 ///
 /// # Errors
 ///
-/// The registration fails with:
-///
 /// - `EINVAL` if the name is empty.
 /// - `ENODEV` if the bus is not registered, or is about to be unregistered.
 /// - `EBUSY` if the bus has a driver of that name already; `EEXIST` if one is registered at the
@@ -73,10 +69,8 @@ macro_rules! module_bus_driver {
 /// - `ENOMEM` if memory is short.
 pub struct Adapter<T: Driver>(PhantomData<T>);
 
-// SAFETY:
-// - `DriverStruct` is `repr(C)`.
-// - `T::Data` is the type of the driver data.
-// - `DEVICE_DRIVER_OFFSET` is the offset of the embedded `struct device_driver`.
+// SAFETY: `DriverStruct` is `repr(C)`, and embeds a `struct device_driver` at the offset. `T::Data`
+// is the type of the driver data.
 unsafe impl<T: Driver> DriverLayout for Adapter<T> {
     type DriverType = DriverStruct<T::Bus>;
     type DriverData<'bound> = T::Data<'bound>;
@@ -169,19 +163,16 @@ impl<T: Driver> Adapter<T> {
 
     /// Whether the table has the id of a device.
     fn drives(dev: &Device<T::Bus>) -> bool {
-        T::ID_TABLE.iter().any(|(id, _)| T::Bus::matches(dev, id))
+        Self::id_info(dev).is_some()
     }
 
-    /// Returns the information about a device.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if its id is not in the table.
-    fn id_info(dev: &Device<T::Bus>) -> Result<&'static T::IdInfo> {
+    /// Returns the information about a device, if its id is in the table.
+    fn id_info(dev: &Device<T::Bus>) -> Option<&'static T::IdInfo> {
         let mut table = T::ID_TABLE.iter();
-        let entry = table.find(|(id, _)| T::Bus::matches(dev, id));
 
-        entry.map(|(_, info)| info).ok_or(ENODEV)
+        table
+            .find(|(id, _)| T::Bus::id(dev) == id)
+            .map(|(_, info)| info)
     }
 
     extern "C" fn probe_callback(dev: *mut bindings::device) -> c_int {
@@ -189,20 +180,20 @@ impl<T: Driver> Adapter<T> {
         let dev = unsafe { Device::<T::Bus, CoreInternal<'_>>::from_raw(dev) };
 
         from_result(|| {
-            let data = T::probe(dev, Self::id_info(dev)?);
-            dev.as_ref().set_drvdata(data)?;
+            let info = Self::id_info(dev).ok_or(ENODEV)?;
+            dev.as_ref().set_drvdata(T::probe(dev, info))?;
             Ok(0)
         })
     }
 
     extern "C" fn remove_callback(dev: *mut bindings::device) -> c_int {
-        // SAFETY: The driver core calls with a device of the bus, whose lock it holds.
-        let dev = unsafe { Device::<T::Bus, CoreInternal<'_>>::from_raw(dev) };
+        // SAFETY: The driver core calls with a device of the bus, whose lock it holds, after a
+        // successful probe, which has set the data.
+        unsafe {
+            let dev = Device::<T::Bus, CoreInternal<'_>>::from_raw(dev);
 
-        // SAFETY: The driver core calls after a successful probe, which has set the data.
-        let data = unsafe { dev.as_ref().drvdata_borrow::<T::Data<'_>>() };
-
-        T::unbind(dev, data);
+            T::unbind(dev, dev.as_ref().drvdata_borrow::<T::Data<'_>>());
+        }
         0
     }
 }

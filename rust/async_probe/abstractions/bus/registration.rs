@@ -10,8 +10,8 @@ use crate::prelude::*;
 
 /// The registration of a bus.
 ///
-/// The [documentation of the module](super) lists the objects that dropping it waits for. A module
-/// therefore keeps it *behind* its own devices and drivers, as fields are dropped in order.
+/// The [module](super) lists the objects that dropping it waits for. A module therefore keeps it
+/// *behind* its own devices and drivers, as fields are dropped in order.
 ///
 /// # Invariants
 ///
@@ -38,10 +38,9 @@ impl<B: Bus> Registration<B> {
     ///
     /// # Errors
     ///
-    /// - `EBUSY` if the bus is registered already.
+    /// - `EBUSY` if the bus is registered already; `EEXIST` if another bus has the same name.
     /// - `EINVAL` if the name is empty.
     /// - `ENOMEM` if memory is short.
-    /// - `EEXIST` if another bus has the same name.
     /// - The error of `data`.
     pub fn new<E>(data: impl PinInit<B::Data, E>) -> impl PinInit<Self, Error>
     where
