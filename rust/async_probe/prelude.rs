@@ -63,3 +63,9 @@ pub(crate) use kernel::{
 };
 
 pub(crate) use crate::bindings;
+
+/// `Device::as_raw()`, which is private to the `kernel` crate.
+pub(crate) fn raw_device<Ctx: DeviceContext>(dev: &Device<Ctx>) -> *mut bindings::device {
+    // CAST: `Device` is a transparent wrapper of `struct device`.
+    core::ptr::from_ref(dev).cast_mut().cast()
+}

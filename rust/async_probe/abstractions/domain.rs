@@ -54,10 +54,9 @@ impl Node {
 
     /// The node of a device: `dev_to_node()`.
     pub fn of(dev: &Device) -> Self {
-        // CAST: `Device` is a transparent wrapper of `struct device`.
         // SAFETY: `dev` is valid. `device_add()` may set the node meanwhile, to that of the parent;
         // the driver core, too, reads it without a lock.
-        Self(unsafe { bindings::async_probe_dev_to_node(core::ptr::from_ref(dev).cast()) })
+        Self(unsafe { bindings::async_probe_dev_to_node(raw_device(dev)) })
     }
 
     /// Whether there is such a node: `node_online()`.
@@ -96,12 +95,6 @@ impl<F: FnOnce()> Refused<F> {
     pub fn run_here(self) {
         (self.0)()
     }
-
-    /// Returns the function.
-    #[inline]
-    pub fn into_inner(self) -> F {
-        self.0
-    }
 }
 
 impl<F> From<Refused<F>> for Error {
@@ -117,29 +110,22 @@ struct Slot<F>(Option<F>);
 // The function is only ever moved, never pinned in its slot.
 impl<F> Unpin for Slot<F> {}
 
-/// The name of the lock of a [`Call`].
+/// The name of the lock of a function.
 ///
 /// The class of the lock, a static in a generic function, exists once. A literal there would exist
 /// once for each module that uses the function, and lockdep complains if locks of one class differ
 /// in the address of their name.
-static LOCK_NAME: &CStr = c"async_probe::domain::Call";
+static LOCK_NAME: &CStr = c"async_probe::domain::Slot";
 
 /// The part of a scheduled function that depends on its type: code of the module that schedules it.
-#[pin_data]
-struct Call<F> {
-    #[pin]
-    function: SpinLock<Slot<F>>,
-}
-
-/// A [`Call`] of any function.
-trait Run: Send + Sync {
+trait Call: Send + Sync {
     /// Calls the function, if no task has taken it.
-    fn run(&self);
+    fn call(&self);
 }
 
-impl<F: FnOnce() + Send> Run for Call<F> {
-    fn run(&self) {
-        let function = self.function.lock().0.take();
+impl<F: FnOnce() + Send> Call for SpinLock<Slot<F>> {
+    fn call(&self) {
+        let function = self.lock().0.take();
 
         if let Some(function) = function {
             function();
@@ -150,7 +136,7 @@ impl<F: FnOnce() + Send> Run for Call<F> {
 /// A scheduled function, shared between the task that schedules it and the one that runs it.
 #[pin_data]
 struct Job {
-    call: Arc<dyn Run>,
+    call: Arc<dyn Call>,
     /// The task that is about to schedule the function, as a number; zero once it has done so.
     scheduler: Atomic<usize>,
     /// Whether that task was called itself, and left the function where it is.
@@ -179,7 +165,7 @@ impl Job {
             job.refused.store(true, Relaxed);
             return;
         }
-        job.call.run();
+        job.call.call();
     }
 }
 
@@ -189,29 +175,17 @@ impl Job {
 ///
 /// ```
 /// use async_probe::domain::Domain;
-/// use kernel::sync::{
-///     atomic::{
-///         Atomic,
-///         Relaxed, //
-///     },
-///     Arc, //
-/// };
+/// use kernel::sync::atomic::*;
+///
+/// static CALLS: Atomic<u32> = Atomic::new(0);
 ///
 /// let domain = KBox::pin_init(Domain::exclusive(), GFP_KERNEL)?;
-/// let calls = Arc::new(Atomic::new(0u32), GFP_KERNEL)?;
 ///
 /// for _ in 0..4 {
-///     let calls = calls.clone();
-///
-///     domain.schedule(
-///         move || {
-///             calls.fetch_add(1, Relaxed);
-///         },
-///         GFP_KERNEL,
-///     )?;
+///     domain.schedule(|| _ = CALLS.fetch_add(1, Relaxed), GFP_KERNEL)?;
 /// }
 /// domain.synchronize_full();
-/// assert_eq!(calls.load(Relaxed), 4);
+/// assert_eq!(CALLS.load(Relaxed), 4);
 /// # Ok::<(), Error>(())
 /// ```
 ///
@@ -293,21 +267,16 @@ impl Domain {
     where
         F: FnOnce() + Send + 'static,
     {
-        let call = Arc::pin_init(
-            pin_init!(Call {
-                function <- SpinLock::new(Slot(None), LOCK_NAME, static_lock_class!()),
-            }),
-            flags,
-        );
-        let Ok(call) = call else {
+        let lock = SpinLock::new(Slot(None), LOCK_NAME, static_lock_class!());
+        let Ok(call) = Arc::pin_init(lock, flags) else {
             return Err(Refused(function));
         };
-        call.function.lock().0 = Some(function);
+        call.lock().0 = Some(function);
 
-        let text = <Call<F> as Run>::run as fn(&Call<F>) as usize;
+        let text = <SpinLock<Slot<F>> as Call>::call as fn(&_) as usize;
         let scheduled = self.schedule_call(node, call.clone(), text, flags);
         if scheduled.is_none() {
-            let function = call.function.lock().0.take();
+            let function = call.lock().0.take();
 
             // It is there, as it has not been called.
             if let Some(function) = function {
@@ -322,7 +291,7 @@ impl Domain {
     fn schedule_call(
         &self,
         node: Node,
-        call: Arc<dyn Run>,
+        call: Arc<dyn Call>,
         text: usize,
         flags: Flags,
     ) -> Option<bindings::async_cookie_t> {
@@ -357,35 +326,22 @@ impl Domain {
     /// # Context
     ///
     /// Sleeps. A function of the domain must not call this: it would wait for itself and never
-    /// return.
-    ///
-    /// A function of another domain that waits, here or in some other way, keeps its place in the
-    /// workqueue meanwhile. If all 1024 places of a node are taken by functions that wait for
-    /// functions without a place, no function of the node ever returns (`kernel/async.c`,
-    /// `async_init()`).
+    /// return. A function of another domain that waits keeps its place in the workqueue. If all
+    /// 1024 places of a node are taken by functions that wait for functions without a place, none
+    /// of them ever returns (`kernel/async.c`, `async_init()`).
     pub fn synchronize_full(&self) {
         // SAFETY: By the type invariant, the domain is initialized.
         unsafe { bindings::async_synchronize_full_domain(self.inner.get()) }
     }
 
     /// Waits until all functions of the domain that were scheduled before the one of `cookie` have
-    /// returned: `async_synchronize_cookie_domain()`.
-    ///
-    /// # Context
-    ///
-    /// Sleeps.
+    /// returned: `async_synchronize_cookie_domain()`, which sleeps.
     pub fn synchronize_cookie(&self, cookie: Cookie) {
         // SAFETY: By the type invariant, the domain is initialized.
-        unsafe {
-            bindings::async_synchronize_cookie_domain(cookie.0, self.inner.get());
-        }
+        unsafe { bindings::async_synchronize_cookie_domain(cookie.0, self.inner.get()) }
     }
 
     /// Waits as [`Self::synchronize_cookie`] does, and for the function of `cookie` itself, too.
-    ///
-    /// # Context
-    ///
-    /// Sleeps.
     pub fn synchronize_through(&self, cookie: Cookie) {
         self.synchronize_cookie(Cookie(cookie.0.saturating_add(1)));
     }

@@ -11,11 +11,7 @@ use crate::prelude::*;
 /// A wait that takes longer is worth a line in dmesg.
 const PATIENCE: Delta = Delta::from_secs(10);
 
-/// Waits until `is_done`, and calls `warn` after 10 seconds.
-///
-/// # Context
-///
-/// Sleeps.
+/// Waits until `is_done`, sleeping, and calls `warn` after 10 seconds.
 pub(crate) fn wait(is_done: impl Fn() -> bool, warn: impl FnOnce()) {
     if !wait_for(PATIENCE, &is_done) {
         warn();
@@ -25,11 +21,7 @@ pub(crate) fn wait(is_done: impl Fn() -> bool, warn: impl FnOnce()) {
     }
 }
 
-/// Waits until `is_done`, for `limit` at most, and returns whether it is.
-///
-/// # Context
-///
-/// Sleeps.
+/// Waits until `is_done`, sleeping, for `limit` at most, and returns whether it is.
 pub(crate) fn wait_for(limit: Delta, is_done: impl Fn() -> bool) -> bool {
     // What has ended costs no look at the clock.
     if is_done() {
@@ -52,13 +44,10 @@ pub(crate) fn wait_for(limit: Delta, is_done: impl Fn() -> bool) -> bool {
 /// Waits until the lock of a device that is about to be unregistered is free, for 10 seconds at
 /// most: a probe holds it, or any other callback of the driver. Then a line in dmesg says so.
 pub(crate) fn wait_for_lock(dev: &Device) {
-    // CAST: `Device` is a transparent wrapper of `struct device`.
-    let raw = core::ptr::from_ref(dev).cast_mut().cast();
-
     // SAFETY: `dev` is valid.
-    if !wait_for(PATIENCE, || unsafe {
-        bindings::async_probe_device_is_unlocked(raw)
-    }) {
+    let is_unlocked = || unsafe { bindings::async_probe_device_is_unlocked(raw_device(dev)) };
+
+    if !wait_for(PATIENCE, is_unlocked) {
         dev_warn!(
             dev,
             "waits to be unregistered: its probe or its driver holds its lock\n"

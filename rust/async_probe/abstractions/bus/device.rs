@@ -5,8 +5,7 @@
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 //!
 //! Adds to upstream: `device_add()` for devices of a bus written in Rust, and the model of
-//! libnvdimm (`drivers/nvdimm/bus.c`, `nd_async_device_register()`): a function in an exclusive
-//! domain registers the device, and probes it if the driver probes synchronously.
+//! libnvdimm (`drivers/nvdimm/bus.c`, `nd_async_device_register()`).
 
 use super::bus_type::Bus;
 use super::bus_type::Device;
@@ -66,7 +65,7 @@ impl<B: Bus> Device<B> {
         };
 
         // A `static` in the module that calls this.
-        let caller: *const core::panic::Location<'static> = core::panic::Location::caller();
+        let caller = core::ptr::from_ref(core::panic::Location::caller()) as usize;
         let this = KBox::pin_init::<Error>(
             try_pin_init!(&this in DeviceStruct::<B> {
                 header <- try_pin_init!(DeviceHeader {
@@ -77,11 +76,7 @@ impl<B: Bus> Device<B> {
                     drop_data: bus.drop_data,
                     _parent: parent.map(ARef::from),
                     work: Opaque::zeroed(),
-                    _user <- User::new(
-                        Object::Device(this.as_ptr().cast()),
-                        caller as usize,
-                        Some(&bus.door),
-                    ),
+                    _user <- User::new(Object::Device(this.as_ptr().cast()), caller, Some(&bus.door)),
                 }),
                 data <- data,
             }),
@@ -91,30 +86,25 @@ impl<B: Bus> Device<B> {
         // SAFETY: The memory stays where it is until `release()` frees it.
         let this = KBox::into_raw(unsafe { Pin::into_inner_unchecked(this) });
         let dev: *mut bindings::device = this.cast();
+        let name: *const fmt::Arguments<'_> = &name;
 
+        // From `device_initialize()` on, the device must not be freed, only put.
+        //
         // SAFETY: `dev` is zeroed, no other task knows it, and it keeps a reference to its parent.
-        // From here on it must not be freed, only put.
-        unsafe {
+        // The object owns the reference of `device_initialize()`.
+        // INVARIANT: The device has just been initialized.
+        let this = unsafe {
             bindings::device_initialize(dev);
             (*dev).bus = bus.as_raw();
             (*dev).release = Some(release);
-            (*dev).parent = parent.map_or(core::ptr::null_mut(), |parent| {
-                core::ptr::from_ref(parent).cast_mut().cast()
-            });
+            (*dev).parent = parent.map_or(core::ptr::null_mut(), raw_device);
             node.set(dev);
-        }
+            ARef::from_raw(NonNull::new_unchecked(this.cast::<Self>()))
+        };
 
-        // SAFETY: `this` is not null, and this object owns the reference of `device_initialize()`.
-        // INVARIANT: The device has just been initialized.
-        let this = unsafe { ARef::from_raw(NonNull::new_unchecked(this.cast::<Self>())) };
-
-        // SAFETY: `dev` is initialized and not added; `%pA` prints the `fmt::Arguments`.
+        // SAFETY: `dev` is initialized and not added; `%pA` prints `name`.
         to_result(unsafe {
-            bindings::dev_set_name(
-                dev,
-                c"%pA".as_char_ptr(),
-                core::ptr::from_ref(&name).cast::<c_void>(),
-            )
+            bindings::dev_set_name(dev, c"%pA".as_char_ptr(), name.cast::<c_void>())
         })?;
         if (*this).as_ref().name().is_empty() {
             return Err(EINVAL);
@@ -123,11 +113,7 @@ impl<B: Bus> Device<B> {
     }
 }
 
-/// Has the device freed, as the last reference to it is dropped: `device::release`.
-///
-/// # Context
-///
-/// Any.
+/// Has the device freed, as the last reference to it is dropped, in any context.
 ///
 /// # Safety
 ///
@@ -192,13 +178,9 @@ pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
     here
 }
 
-/// Has the driver core look for a driver of `dev`, and probe: `device_attach()`.
+/// Has the driver core look for a driver of `dev`, and probe: `device_attach()`, which sleeps.
 ///
 /// Nothing happens if the device is bound, or is not registered any more.
-///
-/// # Context
-///
-/// Sleeps.
 pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
     let header = dev.header();
 
@@ -214,7 +196,7 @@ pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
 
     // The driver core has reported a probe that fails.
     //
-    // SAFETY: `dev` is a valid device that has been added, or whose addition cannot fail any more.
+    // SAFETY: `dev` has been added, or its addition cannot fail any more.
     let _ = unsafe { bindings::device_attach(dev.as_raw()) };
 }
 
@@ -385,10 +367,7 @@ impl<B: Bus> Shared<B> {
 /// Dropping it unregisters the device. A device that has not been added yet is never added, and so
 /// never probed. For a device that is being added, and probed, it waits; libnvdimm synchronizes the
 /// whole domain for that. A callback of the device, such as probe, must not drop it: it would wait
-/// for itself and never return.
-///
-/// It does not wait for the function, which is code of the module that makes the registration, to
-/// return: rmmod of that module does, as for each function ([`Domain`]).
+/// for itself and never return. The function may return later ([`Domain`]).
 #[must_use = "the device is unregistered at once when this is dropped"]
 pub struct AsyncRegistration<B: Bus>(Arc<Shared<B>>);
 
