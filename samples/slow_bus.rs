@@ -258,7 +258,7 @@ impl Devices {
             index,
             model: Model::Slow,
         };
-        let dev = bus::Device::new(fmt!("slow.{}", index), Node::ANY, Ok::<_, Error>(data))?;
+        let dev = bus::Device::new(fmt!("slow.{}", index), Node::ANY, Ok(data))?;
 
         match how {
             How::Sync => Ok(Slot::Sync {

@@ -11,7 +11,7 @@
 use crate::prelude::*;
 
 /// A driver whose memory is initialized.
-pub(crate) struct Driver<'a, A: DriverLayout>(&'a Opaque<A::DriverType>);
+pub(crate) struct Driver<'a, A: DriverLayout>(pub(crate) &'a Opaque<A::DriverType>);
 
 impl<A: DriverLayout> Clone for Driver<'_, A> {
     fn clone(&self) -> Self {
@@ -21,21 +21,13 @@ impl<A: DriverLayout> Clone for Driver<'_, A> {
 
 impl<A: DriverLayout> Copy for Driver<'_, A> {}
 
-impl<'a, A: DriverLayout> Driver<'a, A> {
-    /// Returns the memory of the driver.
-    #[inline]
-    pub(crate) fn memory(self) -> &'a Opaque<A::DriverType> {
-        self.0
-    }
-
+impl<A: DriverLayout> Driver<'_, A> {
     /// Returns the `struct device_driver` that the memory embeds.
     #[inline]
     pub(crate) fn as_raw(self) -> *mut bindings::device_driver {
+        // CAST: A `struct device_driver` lies at that offset.
         // SAFETY: By the safety requirements of `DriverLayout`, the offset lies within the memory.
-        let ptr = unsafe { self.0.get().byte_add(A::DEVICE_DRIVER_OFFSET) };
-
-        // CAST: By the same requirements, a `struct device_driver` lies at that offset.
-        ptr.cast()
+        unsafe { self.0.get().byte_add(A::DEVICE_DRIVER_OFFSET).cast() }
     }
 
     /// Returns the probe type, as a value of `enum probe_type`.
@@ -48,24 +40,12 @@ impl<'a, A: DriverLayout> Driver<'a, A> {
 
 /// A driver that is about to be registered.
 pub struct Unregistered<'a, A: RegistrationOps> {
-    driver: Driver<'a, A>,
-    name: &'static CStr,
+    pub(crate) driver: Driver<'a, A>,
+    pub(crate) name: &'static CStr,
     module: &'static ThisModule,
 }
 
 impl<'a, A: RegistrationOps> Unregistered<'a, A> {
-    /// Returns the driver.
-    #[inline]
-    pub(crate) fn driver(&self) -> Driver<'a, A> {
-        self.driver
-    }
-
-    /// Returns the name under which the driver is registered.
-    #[inline]
-    pub(crate) fn name(&self) -> &'static CStr {
-        self.name
-    }
-
     /// Sets the probe type, a value of `enum probe_type`.
     #[inline]
     pub(crate) fn set_probe_type(&mut self, probe_type: bindings::probe_type) {
@@ -73,11 +53,7 @@ impl<'a, A: RegistrationOps> Unregistered<'a, A> {
         unsafe { (*self.driver.as_raw()).probe_type = probe_type };
     }
 
-    /// Registers the driver as `A` does.
-    ///
-    /// # Errors
-    ///
-    /// The error of [`RegistrationOps::register`].
+    /// Registers the driver as `A` does, or fails with the error of [`RegistrationOps::register`].
     #[inline]
     pub(crate) fn register(self) -> Result<Registered<'a, A>> {
         // SAFETY: `Adapter::register()` has the same requirements of its caller. Where it succeeds,
@@ -89,15 +65,9 @@ impl<'a, A: RegistrationOps> Unregistered<'a, A> {
 
 /// A driver that is registered. Dropping it unregisters the driver.
 #[must_use = "the driver is unregistered at once when this is dropped"]
-pub struct Registered<'a, A: RegistrationOps>(Driver<'a, A>);
+pub struct Registered<'a, A: RegistrationOps>(pub(crate) Driver<'a, A>);
 
 impl<A: RegistrationOps> Registered<'_, A> {
-    /// Returns the driver.
-    #[inline]
-    pub(crate) fn driver(&self) -> Driver<'_, A> {
-        self.0
-    }
-
     /// Returns the name of the driver.
     #[inline]
     pub(crate) fn name(&self) -> &'static CStr {
@@ -119,11 +89,7 @@ impl<A: RegistrationOps> Drop for Registered<'_, A> {
 ///
 /// Only this crate implements it: the module is private.
 pub trait Hooks<A: RegistrationOps> {
-    /// Registers the driver, with [`Unregistered::register`].
-    ///
-    /// # Errors
-    ///
-    /// The registration fails with the error. The driver is not registered then.
+    /// Registers the driver, with [`Unregistered::register`], or fails without doing so.
     fn register(driver: Unregistered<'_, A>) -> Result<Registered<'_, A>>;
 
     /// Unregisters the driver: drops it.

@@ -15,11 +15,7 @@
 //! # Examples
 //!
 //! ```
-//! use async_probe::{
-//!     bus,
-//!     device,
-//!     domain::Node, //
-//! };
+//! use async_probe::{bus, device, domain::Node};
 //!
 //! struct Shelf;
 //!
@@ -43,8 +39,8 @@
 //!     fn closing(_data: Pin<&()>) {}
 //! }
 //!
-//! let bus = KBox::pin_init(bus::Registration::<Shelf>::new(Ok::<_, Error>(())), GFP_KERNEL)?;
-//! let book = bus::Device::<Shelf>::new(fmt!("book.3"), Node::ANY, Ok::<_, Error>(3))?;
+//! let bus = KBox::pin_init(bus::Registration::<Shelf>::new(Ok(())), GFP_KERNEL)?;
+//! let book = bus::Device::<Shelf>::new(fmt!("book.3"), Node::ANY, Ok(3))?;
 //! let book = device::Registration::new(book)?;
 //!
 //! assert_eq!(*book.device().data(), 3);

@@ -19,18 +19,14 @@ pub enum Id {
     None,
     /// The kernel picks a free number and marks it: `name.N.auto`, `PLATFORM_DEVID_AUTO`.
     Auto,
-    /// `name.N`.
-    ///
-    /// At most [`i32::MAX`].
+    /// `name.N`, with at most [`i32::MAX`].
     Index(u32),
 }
 
 impl Id {
     /// Returns the `id` argument of `platform_device_alloc()`.
     ///
-    /// # Errors
-    ///
-    /// `EINVAL` for an index above [`i32::MAX`], which would read as one of the special values.
+    /// Fails with `EINVAL` for an index that would read as one of the special values.
     fn into_raw(self) -> Result<i32> {
         match self {
             Self::None => Ok(bindings::PLATFORM_DEVID_NONE),
@@ -43,8 +39,7 @@ impl Id {
 /// The registration of a platform device.
 ///
 /// Dropping it unregisters the device with `platform_device_unregister()`, which waits for a probe
-/// of the device that runs, and unbinds the driver. The memory of the device is freed with the last
-/// reference to it.
+/// of the device that runs, and unbinds the driver.
 ///
 /// A callback of the device, such as probe, must not drop it: `device_del()` takes the lock of the
 /// device, which the callback holds, and never returns.
@@ -52,10 +47,7 @@ impl Id {
 /// # Examples
 ///
 /// ```
-/// use async_probe::platform::{
-///     DeviceRegistration,
-///     Id, //
-/// };
+/// use async_probe::platform::*;
 ///
 /// // `/sys/bus/platform/devices/doctest_device.7`, until it is dropped.
 /// let device = DeviceRegistration::new(c"doctest_device", Id::Index(7))?;
@@ -93,19 +85,18 @@ impl DeviceRegistration {
             return Err(EINVAL);
         }
 
-        // SAFETY: `name` is a valid C string; `platform_device_alloc()` copies it.
+        // SAFETY: `name` is a valid C string, which the function copies.
         let pdev = unsafe { bindings::platform_device_alloc(name.as_char_ptr(), id) };
         let pdev = NonNull::new(pdev).ok_or(ENOMEM)?;
 
-        // SAFETY: `pdev` comes from `platform_device_alloc()` and has not been added yet.
+        // SAFETY: `pdev` has not been added yet.
         to_result(unsafe { bindings::platform_device_add(pdev.as_ptr()) }).inspect_err(|_| {
             // SAFETY: The reference of `platform_device_alloc()` is dropped once. The device must
             // not be freed, as other tasks may have taken references meanwhile.
             unsafe { bindings::platform_device_put(pdev.as_ptr()) }
         })?;
 
-        // INVARIANT: `pdev` has been added, and this object owns the reference that
-        // `platform_device_alloc()` has taken.
+        // INVARIANT: `pdev` has been added, with the reference of `platform_device_alloc()`.
         Ok(Self(pdev))
     }
 }
@@ -113,10 +104,8 @@ impl DeviceRegistration {
 impl AsRef<platform::Device> for DeviceRegistration {
     fn as_ref(&self) -> &platform::Device {
         // CAST: `platform::Device` is a transparent wrapper of `struct platform_device`.
-        let dev = self.0.cast::<platform::Device>();
-
         // SAFETY: By the type invariant the device is valid as long as `self` is.
-        unsafe { dev.as_ref() }
+        unsafe { self.0.cast().as_ref() }
     }
 }
 

@@ -16,7 +16,7 @@ use super::module_param::Choice;
 use crate::prelude::*;
 
 /// `PROBE_PREFER_ASYNC_DOMAIN`, or -1 if this kernel does not have it.
-const DOMAIN: i32 = crate::bindings::ASYNC_PROBE_PREFER_ASYNC_DOMAIN;
+const DOMAIN: i32 = bindings::ASYNC_PROBE_PREFER_ASYNC_DOMAIN;
 
 /// When the driver core calls the probe function of a driver: `enum probe_type`.
 ///
@@ -57,26 +57,15 @@ impl ProbeType {
     }
 
     /// Returns the type that a value of `enum probe_type` stands for, if any.
-    pub(crate) const fn from_raw(raw: bindings::probe_type) -> Option<Self> {
-        match raw {
-            bindings::probe_type_PROBE_DEFAULT_STRATEGY => Some(Self::DefaultStrategy),
-            bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS => Some(Self::PreferAsynchronous),
-            bindings::probe_type_PROBE_FORCE_SYNCHRONOUS => Some(Self::ForceSynchronous),
-            _ if DOMAIN >= 0 && raw == DOMAIN as bindings::probe_type => {
-                Some(Self::PreferAsyncDomain)
-            }
-            _ => None,
-        }
+    pub(crate) fn from_raw(raw: bindings::probe_type) -> Option<Self> {
+        let mut types = Self::CHOICES.iter();
+
+        types.find(|this| this.into_raw() == Some(raw)).copied()
     }
 
     /// Returns the name that module parameters and dmesg use for the type.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::DefaultStrategy => "default_strategy",
-            Self::PreferAsynchronous => "prefer_asynchronous",
-            Self::ForceSynchronous => "force_synchronous",
-            Self::PreferAsyncDomain => "prefer_async_domain",
-        }
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
     }
 }
 
@@ -88,10 +77,10 @@ impl Choice for ProbeType {
         Self::PreferAsyncDomain,
     ];
     const NAMES: &'static [&'static str] = &[
-        Self::DefaultStrategy.name(),
-        Self::PreferAsynchronous.name(),
-        Self::ForceSynchronous.name(),
-        Self::PreferAsyncDomain.name(),
+        "default_strategy",
+        "prefer_asynchronous",
+        "force_synchronous",
+        "prefer_async_domain",
     ];
 }
 
@@ -106,41 +95,20 @@ pub trait Strategy {
     fn probe_type() -> ProbeType;
 }
 
-/// [`ProbeType::DefaultStrategy`] as a [`Strategy`].
-pub struct DefaultStrategy;
+macro_rules! strategies {
+    ($($name:ident)*) => {$(
+        #[doc = concat!("[`ProbeType::", stringify!($name), "`] as a [`Strategy`].")]
+        pub struct $name;
 
-/// [`ProbeType::PreferAsynchronous`] as a [`Strategy`].
-pub struct PreferAsynchronous;
-
-/// [`ProbeType::ForceSynchronous`] as a [`Strategy`].
-pub struct ForceSynchronous;
-
-/// [`ProbeType::PreferAsyncDomain`] as a [`Strategy`].
-pub struct PreferAsyncDomain;
-
-impl Strategy for DefaultStrategy {
-    fn probe_type() -> ProbeType {
-        ProbeType::DefaultStrategy
-    }
+        impl Strategy for $name {
+            fn probe_type() -> ProbeType {
+                ProbeType::$name
+            }
+        }
+    )*};
 }
 
-impl Strategy for PreferAsynchronous {
-    fn probe_type() -> ProbeType {
-        ProbeType::PreferAsynchronous
-    }
-}
-
-impl Strategy for ForceSynchronous {
-    fn probe_type() -> ProbeType {
-        ProbeType::ForceSynchronous
-    }
-}
-
-impl Strategy for PreferAsyncDomain {
-    fn probe_type() -> ProbeType {
-        ProbeType::PreferAsyncDomain
-    }
-}
+strategies!(DefaultStrategy PreferAsynchronous ForceSynchronous PreferAsyncDomain);
 
 /// An adapter that sets the probe type and leaves all else to `A`, the adapter of a bus.
 ///
@@ -149,25 +117,8 @@ impl Strategy for PreferAsyncDomain {
 /// # Examples
 ///
 /// ```
-/// use async_probe::{
-///     platform::{
-///         DeviceRegistration,
-///         Id, //
-///     },
-///     probe_type::{
-///         Adapter,
-///         PreferAsynchronous, //
-///     }, //
-/// };
-/// use kernel::{
-///     device::Core,
-///     driver,
-///     platform,
-///     sync::atomic::{
-///         Atomic,
-///         Relaxed, //
-///     }, //
-/// };
+/// use async_probe::{platform::*, probe_type};
+/// use kernel::{device::Core, driver, platform, sync::atomic::*};
 ///
 /// static PROBES: Atomic<u32> = Atomic::new(0);
 ///
@@ -186,14 +137,12 @@ impl Strategy for PreferAsyncDomain {
 ///     }
 /// }
 ///
-/// type SlowAdapter = Adapter<platform::Adapter<Slow>, PreferAsynchronous>;
+/// type Adapter = probe_type::Adapter<platform::Adapter<Slow>, probe_type::PreferAsynchronous>;
 ///
 /// # let module = kernel::module::this_module::<crate::LocalModule>();
 /// let _device = DeviceRegistration::new(c"doctest_slow", Id::None)?;
-/// let driver = KBox::pin_init(
-///     driver::Registration::<SlowAdapter>::new(c"doctest_slow", module),
-///     GFP_KERNEL,
-/// )?;
+/// let driver = driver::Registration::<Adapter>::new(c"doctest_slow", module);
+/// let driver = KBox::pin_init(driver, GFP_KERNEL)?;
 ///
 /// // Unregistering the driver waits for its asynchronous probes.
 /// drop(driver);
@@ -245,17 +194,19 @@ mod tests {
         assert_eq!(ProbeType::CHOICES.len(), ProbeType::NAMES.len());
         for (index, probe_type) in ProbeType::CHOICES.iter().enumerate() {
             assert_eq!(*probe_type as usize, index);
-            assert_eq!(probe_type.name(), ProbeType::NAMES[index]);
         }
     }
 
     #[test]
     fn raw_values_are_those_of_c() {
-        for probe_type in ProbeType::CHOICES {
-            let raw = probe_type.into_raw();
+        for raw in [
+            bindings::probe_type_PROBE_DEFAULT_STRATEGY,
+            bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS,
+            bindings::probe_type_PROBE_FORCE_SYNCHRONOUS,
+        ] {
             assert_eq!(
-                raw.and_then(ProbeType::from_raw),
-                raw.and(Some(*probe_type))
+                ProbeType::from_raw(raw).and_then(ProbeType::into_raw),
+                Some(raw)
             );
         }
         assert_eq!(ProbeType::from_raw(bindings::probe_type::MAX), None);

@@ -16,12 +16,8 @@ pub fn is_async() -> bool {
     unsafe { crate::bindings::current_is_async() }
 }
 
-/// Waits until each task has left the text of a module that it is in now, whether it was preempted
-/// there or not.
-///
-/// # Context
-///
-/// Sleeps.
+/// Waits, sleeping, until each task has left the text of a module that it is in now, whether it was
+/// preempted there or not.
 pub(crate) fn synchronize() {
     // SAFETY: The functions may be called where the caller may sleep.
     unsafe {

@@ -141,7 +141,7 @@ where
         // Now each device that matches is scheduled; the driver core itself probes none.
         //
         // SAFETY: The driver is registered.
-        to_result(unsafe { bindings::driver_attach(driver.driver().as_raw()) }).ok();
+        to_result(unsafe { bindings::driver_attach(driver.0.as_raw()) }).ok();
     }
     attach.registrar.store(0, Relaxed);
     Ok((driver, attach))

@@ -70,7 +70,7 @@ where
         let (driver, attach) = attach::register(attach::By::Driver, driver)?;
 
         if attach.is_wanted() {
-            let attached = Attached(driver.driver().as_raw());
+            let attached = Attached(driver.0.as_raw());
             let attach = attach
                 .domain()
                 .schedule(move || attached.attach(), GFP_KERNEL);

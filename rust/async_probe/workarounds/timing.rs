@@ -6,14 +6,24 @@
 //! probe has ended and how long it took, if `initcall_debug` is set (`drivers/base/dd.c`,
 //! `really_probe_debug()`), but not which task ran it, and nothing of remove.
 //!
-//! Each event is one line of level info that starts with `async_probe: timing: `; the time of the
-//! event is the timestamp that printk puts before it. `Documentation/dmesg-timing.rst` specifies
-//! the lines, scripts and the tools of this project rely on them.
+//! Each event is one line of level info that starts with `async_probe: timing: `, with the
+//! timestamp of printk. `Documentation/dmesg-timing.rst` specifies the lines for those who read
+//! them.
+
+use kernel::firmware::Firmware;
 
 use crate::abstractions::adapter;
 use crate::abstractions::probe_type::ProbeType;
 use crate::abstractions::task;
 use crate::prelude::*;
+
+/// Prints a line of an event of a device.
+fn print(event: &str, dev: &Device, driver: &CStr, values: fmt::Arguments<'_>) {
+    pr_info!(
+        "timing: {event} dev={} driver={driver}{values}\n",
+        dev.name()
+    );
+}
 
 /// Milliseconds with three decimals.
 struct Millis(Delta);
@@ -54,21 +64,21 @@ impl<'a> Probe<'a> {
         comm[comm.len() - 1] = 0;
         let len = comm.iter().position(|c| *c == 0).unwrap_or(0);
 
-        pr_info!(
-            "timing: probe_began dev={} driver={} async={} cpu={} pid={} task={}\n",
-            dev.name(),
-            driver,
-            u8::from(task::is_async()),
-            kernel::cpu::CpuId::current().as_u32(),
-            task.pid(),
-            BStr::from_bytes(&comm[..len]),
-        );
-
-        Self {
+        print(
+            "probe_began",
             dev,
             driver,
-            begin: Instant::now(),
-        }
+            fmt!(
+                " async={} cpu={} pid={} task={}",
+                u8::from(task::is_async()),
+                kernel::cpu::CpuId::current().as_u32(),
+                task.pid(),
+                BStr::from_bytes(&comm[..len]),
+            ),
+        );
+
+        let begin = Instant::now();
+        Self { dev, driver, begin }
     }
 
     /// Returns when the probe began.
@@ -78,12 +88,13 @@ impl<'a> Probe<'a> {
 
     /// The probe ends now: prints `probe_ended` and hands `result` on.
     pub fn end<T>(self, result: Result<T>) -> Result<T> {
-        pr_info!(
-            "timing: probe_ended dev={} driver={} ret={} ms={}\n",
-            self.dev.name(),
+        let (ret, ms) = (errno(&result), Millis(self.begin.elapsed()));
+
+        print(
+            "probe_ended",
+            self.dev,
             self.driver,
-            errno(&result),
-            Millis(self.begin.elapsed()),
+            fmt!(" ret={ret} ms={ms}"),
         );
         result
     }
@@ -94,35 +105,30 @@ pub fn firmware_arrived(
     dev: &Device,
     driver: &'static CStr,
     begin: Instant<Monotonic>,
-    firmware: &Result<kernel::firmware::Firmware>,
+    firmware: &Result<Firmware>,
 ) {
-    pr_info!(
-        "timing: firmware_arrived dev={} driver={} bytes={} ret={} ms={}\n",
-        dev.name(),
+    let bytes = firmware.as_ref().map_or(0, Firmware::size);
+    let (ret, ms) = (errno(firmware), Millis(begin.elapsed()));
+
+    print(
+        "firmware_arrived",
+        dev,
         driver,
-        firmware
-            .as_ref()
-            .map_or(0, kernel::firmware::Firmware::size),
-        errno(firmware),
-        Millis(begin.elapsed()),
+        fmt!(" bytes={bytes} ret={ret} ms={ms}"),
     );
 }
 
 /// The second phase of a probe ([`crate::two_phase`]) has ended: prints `ready`, with the time
 /// since `begin`.
 pub fn ready(dev: &Device, driver: &'static CStr, begin: Instant<Monotonic>, result: &Result) {
-    pr_info!(
-        "timing: ready dev={} driver={} ret={} ms={}\n",
-        dev.name(),
-        driver,
-        errno(result),
-        Millis(begin.elapsed()),
-    );
+    let (ret, ms) = (errno(result), Millis(begin.elapsed()));
+
+    print("ready", dev, driver, fmt!(" ret={ret} ms={ms}"));
 }
 
 /// The driver's remove callback runs: prints `removing`.
 pub fn removing(dev: &Device<Bound>, driver: &'static CStr) {
-    pr_info!("timing: removing dev={} driver={}\n", dev.name(), driver);
+    print("removing", dev, driver, fmt!(""));
 }
 
 /// Prints `unbound` when it is dropped: a field of the driver data.
@@ -135,22 +141,15 @@ pub struct UnboundMark {
 impl UnboundMark {
     /// Makes the mark of a device that is being bound to `driver`.
     pub fn new(dev: &Device<Bound>, driver: &'static CStr) -> Self {
-        let dev: &Device = dev;
+        let dev = ARef::from(&**dev);
 
-        Self {
-            dev: dev.into(),
-            driver,
-        }
+        Self { dev, driver }
     }
 }
 
 impl Drop for UnboundMark {
     fn drop(&mut self) {
-        pr_info!(
-            "timing: unbound dev={} driver={}\n",
-            self.dev.name(),
-            self.driver
-        );
+        print("unbound", &self.dev, self.driver, fmt!(""));
     }
 }
 
@@ -170,48 +169,32 @@ impl DevresMark {
         // SAFETY: By the safety requirements.
         let mark = unsafe { KBox::from_raw(mark.cast::<Self>()) };
 
-        pr_info!(
-            "timing: devres_released dev={} driver={}\n",
-            mark.dev.name(),
-            mark.driver
-        );
+        print("devres_released", &mark.dev, mark.driver, fmt!(""));
     }
 }
 
 /// Has `devres_released` printed when the driver core releases the resources of `dev`, which it
 /// does after a failed probe too.
 ///
-/// # Context
-///
 /// Callbacks of the driver only, as [`Core`] says: the driver, whose module has the name, is bound
-/// for as long as the name is needed.
-///
-/// # Errors
-///
-/// `ENOMEM` if memory is short. Nothing is printed then.
+/// for as long as the name is needed. It fails with `ENOMEM` if memory is short. Nothing is printed
+/// then.
 pub fn mark_devres(dev: &Device<Core<'_>>, driver: &'static CStr) -> Result {
-    let unbound: &Device = dev;
     let mark = DevresMark {
-        dev: unbound.into(),
+        dev: ARef::from(&***dev),
         driver,
     };
     let mark = KBox::into_raw(KBox::new(mark, GFP_KERNEL)?);
 
-    // CAST: `Device` is a transparent wrapper of `struct device`.
     // SAFETY: `dev` is bound, and devres passes `mark` to `release()` once.
     // `kernel::devres::register()` would call it without memory, too.
-    let result = to_result(unsafe {
-        bindings::devm_add_action(
-            core::ptr::from_ref(unbound).cast_mut().cast(),
-            Some(DevresMark::release),
-            mark.cast(),
-        )
-    });
-    if result.is_err() {
+    to_result(unsafe {
+        bindings::devm_add_action(raw_device(dev), Some(DevresMark::release), mark.cast())
+    })
+    .inspect_err(|_| {
         // SAFETY: The mark has just been made, and devres has not taken it.
-        drop(unsafe { KBox::from_raw(mark) });
-    }
-    result
+        drop(unsafe { KBox::from_raw(mark) })
+    })
 }
 
 /// An adapter that prints `registered` and `unregistered` and leaves all else to `A`, the adapter
@@ -223,41 +206,27 @@ pub struct Print;
 
 impl<A: RegistrationOps> adapter::Hooks<A> for Print {
     fn register(unregistered: adapter::Unregistered<'_, A>) -> Result<adapter::Registered<'_, A>> {
-        let (driver, name) = (unregistered.driver(), unregistered.name());
-        let begin = Instant::now();
+        let (driver, name) = (unregistered.driver, unregistered.name);
+        let begin = Instant::<Monotonic>::now();
         let result = unregistered.register();
+        let (ret, ms) = (errno(&result), Millis(begin.elapsed()));
 
-        registered(name, driver.probe_type(), begin, errno(&result));
+        let probe_type =
+            ProbeType::from_raw(driver.probe_type()).map_or("unknown", ProbeType::name);
+        pr_info!("timing: registered driver={name} probe_type={probe_type} ret={ret} ms={ms}\n");
         result
     }
 
     fn unregister(driver: adapter::Registered<'_, A>) {
         let name = driver.name();
-        let begin = Instant::now();
+        let begin = Instant::<Monotonic>::now();
 
         drop(driver);
-        unregistered(name, begin);
+        pr_info!(
+            "timing: unregistered driver={name} ms={}\n",
+            Millis(begin.elapsed())
+        );
     }
-}
-
-/// Prints `registered`.
-fn registered(name: &CStr, probe_type: bindings::probe_type, begin: Instant<Monotonic>, ret: i32) {
-    pr_info!(
-        "timing: registered driver={} probe_type={} ret={} ms={}\n",
-        name,
-        ProbeType::from_raw(probe_type).map_or("unknown", ProbeType::name),
-        ret,
-        Millis(begin.elapsed()),
-    );
-}
-
-/// Prints `unregistered`.
-fn unregistered(name: &CStr, begin: Instant<Monotonic>) {
-    pr_info!(
-        "timing: unregistered driver={} ms={}\n",
-        name,
-        Millis(begin.elapsed())
-    );
 }
 
 #[kunit_tests(async_probe_timing)]
@@ -265,22 +234,14 @@ mod tests {
     use super::*;
 
     fn prints(delta: Delta, text: &str) -> Result<bool> {
-        let printed = kernel::str::CString::try_from_fmt(fmt!("{}", Millis(delta)))?;
-
-        Ok(printed.to_bytes() == text.as_bytes())
+        Ok(CString::try_from_fmt(fmt!("{}", Millis(delta)))?.to_bytes() == text.as_bytes())
     }
 
     #[test]
-    fn millis_have_three_decimals() -> Result {
+    fn millis_have_three_decimals_round_up_and_are_never_negative() -> Result {
         assert!(prints(Delta::from_nanos(0), "0.000")?);
-        assert!(prints(Delta::from_micros(7), "0.007")?);
         assert!(prints(Delta::from_micros(999), "0.999")?);
         assert!(prints(Delta::from_micros(2_008_016), "2008.016")?);
-        Ok(())
-    }
-
-    #[test]
-    fn millis_round_up_and_are_never_negative() -> Result {
         assert!(prints(Delta::from_nanos(1), "0.001")?);
         assert!(prints(Delta::from_nanos(999_001), "1.000")?);
         assert!(prints(Delta::from_millis(-5), "0.000")?);

@@ -122,7 +122,7 @@ fn add(parent: &DeviceRegistration) -> Result<KVVec<device::Registration<BenchBu
             parent,
             fmt!("bench.{}", index),
             Node::ANY,
-            Ok::<_, Error>(data),
+            Ok(data),
         )?;
 
         devices.push(device, GFP_KERNEL)?;
@@ -177,7 +177,7 @@ impl InPlaceModule for BenchBusModule {
             parent: DeviceRegistration::new(c"bench_parent", Id::None)?,
             devices <- try_pin_init!(Devices {
                 bus: Some(KBox::pin_init(
-                    bus::Registration::new(Ok::<_, Error>(())),
+                    bus::Registration::new(Ok(())),
                     GFP_KERNEL
                 )?),
                 devices: add(parent)?,

@@ -35,28 +35,22 @@ impl<B: Bus> Device<B> {
     /// - `ENOMEM` if memory is short.
     /// - The error of `data`.
     #[track_caller]
-    pub fn new<E>(
+    pub fn new(
         name: fmt::Arguments<'_>,
         node: Node,
-        data: impl PinInit<B::DeviceData, E>,
-    ) -> Result<ARef<Self>>
-    where
-        Error: From<E>,
-    {
+        data: impl PinInit<B::DeviceData, Error>,
+    ) -> Result<ARef<Self>> {
         Self::make(name, None, node, data)
     }
 
     /// Makes a device, which keeps the text of the caller's module: its data may need it.
     #[track_caller]
-    fn make<E>(
+    fn make(
         name: fmt::Arguments<'_>,
         parent: Option<&device::Device>,
         node: Node,
-        data: impl PinInit<B::DeviceData, E>,
-    ) -> Result<ARef<Self>>
-    where
-        Error: From<E>,
-    {
+        data: impl PinInit<B::DeviceData, Error>,
+    ) -> Result<ARef<Self>> {
         let bus = B::bus_type();
         // As `device_add()` does. A function that adds the device runs on that node, too.
         let node = match parent {
@@ -264,15 +258,12 @@ impl<B: Bus> Registration<B> {
     ///
     /// Those of [`Device::new`] and of [`Self::new`].
     #[track_caller]
-    pub fn new_child<E>(
+    pub fn new_child(
         parent: &device::Device<Bound>,
         name: fmt::Arguments<'_>,
         node: Node,
-        data: impl PinInit<B::DeviceData, E>,
-    ) -> Result<Self>
-    where
-        Error: From<E>,
-    {
+        data: impl PinInit<B::DeviceData, Error>,
+    ) -> Result<Self> {
         Self::new(Device::make(name, Some(parent), node, data)?)
     }
 

@@ -205,6 +205,6 @@ where
     /// Has `attacher` attach the driver, in the place of the driver core.
     pub(crate) fn set_attacher(&mut self, attacher: Arc<dyn Attacher<B>>) {
         // SAFETY: The driver core does not know the driver before it is registered.
-        unsafe { (*self.driver().memory().get()).attacher = Some(attacher) };
+        unsafe { (*self.driver.0.get()).attacher = Some(attacher) };
     }
 }

@@ -42,10 +42,7 @@ impl<B: Bus> Registration<B> {
     /// - `EINVAL` if the name is empty.
     /// - `ENOMEM` if memory is short.
     /// - The error of `data`.
-    pub fn new<E>(data: impl PinInit<B::Data, E>) -> impl PinInit<Self, Error>
-    where
-        Error: From<E>,
-    {
+    pub fn new(data: impl PinInit<B::Data, Error>) -> impl PinInit<Self, Error> {
         let bus = B::bus_type();
 
         try_pin_init!(&this in Self {

@@ -142,7 +142,7 @@ type Driver = driver::Registration<bus::Adapter<TestDriver>>;
 
 /// Registers the bus.
 fn register() -> Result<Bus> {
-    KBox::pin_init(bus::Registration::new(Ok::<_, Error>(())), GFP_KERNEL)
+    KBox::pin_init(bus::Registration::new(Ok(())), GFP_KERNEL)
 }
 
 /// Makes the device `test.<name>`, whose data is `number`.
@@ -150,7 +150,7 @@ fn make(name: u32, number: u32) -> Result<Device> {
     bus::Device::new(
         fmt!("test.{}", name),
         Node::ANY,
-        Ok::<_, Error>(Number(number)),
+        Ok(Number(number)),
     )
 }
 
@@ -267,7 +267,7 @@ fn nested(module: &'static ThisModule) -> Result {
 /// Registers a device and a driver whose names are empty: the kernel would warn.
 fn empty(module: &'static ThisModule) -> Result {
     let bus = register()?;
-    let device: Result<Device> = bus::Device::new(fmt!(""), Node::ANY, Ok::<_, Error>(Number(1)));
+    let device: Result<Device> = bus::Device::new(fmt!(""), Node::ANY, Ok(Number(1)));
     let driver = KBox::pin_init(Driver::new(c"", module), GFP_KERNEL);
     let platform = platform::DeviceRegistration::new(c"", platform::Id::None);
 
