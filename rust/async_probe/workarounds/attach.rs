@@ -43,7 +43,7 @@ pub(super) struct Attach {
     open: AtomicFlag,
     /// Where the functions run.
     #[pin]
-    domain: Domain,
+    pub(super) domain: Domain,
 }
 
 impl Attach {
@@ -51,11 +51,6 @@ impl Attach {
     /// only looks for if the bus's `drivers_autoprobe` is set.
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted.load(Relaxed)
-    }
-
-    /// Returns the domain of the functions.
-    pub(super) fn domain(&self) -> &Domain {
-        &self.domain
     }
 
     /// Whether the current task is the one that is registering the driver just now.
@@ -141,7 +136,7 @@ where
         // Now each device that matches is scheduled; the driver core itself probes none.
         //
         // SAFETY: The driver is registered.
-        to_result(unsafe { bindings::driver_attach(driver.0.as_raw()) }).ok();
+        let _ = unsafe { bindings::driver_attach(driver.0.as_raw()) };
     }
     attach.registrar.store(0, Relaxed);
     Ok((driver, attach))

@@ -52,9 +52,7 @@ impl Attached {
         };
         match result {
             Ok(()) => pr_info!(
-                "bus: '{}': add driver {} attach completed after {} usecs\n",
-                bus,
-                driver,
+                "bus: '{bus}': add driver {driver} attach completed after {} usecs\n",
                 begin.elapsed().as_micros_ceil()
             ),
             Err(err) => pr_err!("bus: '{bus}': add driver {driver} attach failed: {err:?}\n"),
@@ -71,12 +69,12 @@ where
 
         if attach.is_wanted() {
             let attached = Attached(driver.0.as_raw());
-            let attach = attach
-                .domain()
-                .schedule(move || attached.attach(), GFP_KERNEL);
 
             // Without memory for the function, the current task probes the devices.
-            if let Err(refused) = attach {
+            if let Err(refused) = attach
+                .domain
+                .schedule(move || attached.attach(), GFP_KERNEL)
+            {
                 refused.run_here();
             }
         }

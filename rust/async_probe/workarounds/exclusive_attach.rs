@@ -2,8 +2,8 @@
 
 //! Workaround: one asynchronous function for each device, in an exclusive domain of the driver.
 //!
-//! Unnecessary once the driver core probes a driver's devices in a domain of the driver: a field
-//! of `struct device_driver` that `__driver_attach()` and `__device_attach()` honour.
+//! Unnecessary once the driver core probes a driver's devices in a domain of the driver
+//! (`scripts/series/driver_domain`).
 //!
 //! Devices are probed in parallel, as with `PROBE_PREFER_ASYNCHRONOUS`, but in a domain that only
 //! the driver itself waits for. So neither the task that loads the driver's module waits for the

@@ -11,7 +11,6 @@
 //! `include/linux/init.h`: before one begins, it waits for the lower levels, one after the other,
 //! until no function of the level is pending or running.
 //!
-//! - The initialization is an ordinary function, not in a section that is freed after loading.
 //! - Unloading the module waits for it, and keeps it from beginning if it has not yet.
 //! - An initialization that fails cannot make the loading fail any more: dmesg has a line, and the
 //!   module stays, with nothing initialized.
@@ -98,22 +97,17 @@ pub struct AsyncInit<M> {
     shared: Arc<Init<M>>,
     domain: &'static Domain,
     cookie: Cookie,
-    _module: PhantomData<M>,
 }
 
 impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
-    /// Schedules the initialization of `M`, at `level`.
-    ///
-    /// # Context
-    ///
-    /// Sleeps, but not until `M` is initialized.
+    /// Schedules the initialization of `M`, at `level`. Sleeps, but not until `M` is initialized.
     ///
     /// # Errors
     ///
+    /// `M` is not initialized then:
+    ///
     /// - `ENOMEM` if memory is short or too many functions are pending.
     /// - `ENODEV` if this crate is built in, and is not initialized yet.
-    ///
-    /// `M` is not initialized then.
     pub fn new(level: Level, module: &'static ThisModule) -> Result<Self>
     where
         M: 'static,
@@ -124,29 +118,22 @@ impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
             }),
             GFP_KERNEL,
         )?;
-        let levels = PLACE.get()?;
-        let (lower, domain) = (
-            &levels.domains[..level as usize],
-            &levels.domains[level as usize],
-        );
+        let domains = &PLACE.get()?.domains;
+        let (lower, domain) = (&domains[..level as usize], &domains[level as usize]);
+        let function = {
+            let shared: Arc<Init<M>> = shared.clone();
 
-        let cookie = domain.schedule(
-            {
-                let shared: Arc<Init<M>> = shared.clone();
-
-                move || {
-                    lower.iter().for_each(Domain::synchronize_full);
-                    shared.init(module);
-                }
-            },
-            GFP_KERNEL,
-        )?;
+            move || {
+                lower.iter().for_each(Domain::synchronize_full);
+                shared.init(module);
+            }
+        };
+        let cookie = domain.schedule(function, GFP_KERNEL)?;
 
         Ok(Self {
             shared,
             domain,
             cookie,
-            _module: PhantomData,
         })
     }
 }
@@ -160,11 +147,9 @@ impl<M: kernel::InPlaceModule> Init<M> {
             *state = match KBox::pin_init(M::init(module), GFP_KERNEL) {
                 Ok(_module) => State::Done { _module },
                 Err(err) => {
-                    pr_err!(
-                        "asynchronous init of {} failed: {:?}\n",
-                        core::any::type_name::<M>(),
-                        err
-                    );
+                    let name = core::any::type_name::<M>();
+
+                    pr_err!("asynchronous init of {name} failed: {err:?}\n");
                     State::Gone
                 }
             };

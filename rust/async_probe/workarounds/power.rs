@@ -14,9 +14,6 @@ use crate::abstractions::notifier::Notifier;
 use crate::abstractions::patience;
 use crate::prelude::*;
 
-/// How long they wait.
-const LIMIT: Delta = Delta::from_secs(30);
-
 /// The number of second phases that have not ended.
 static IN_FLIGHT: Atomic<i32> = Atomic::new(0);
 
@@ -36,15 +33,12 @@ impl Drop for InFlight {
     }
 }
 
-/// Waits until no second phase is in flight, within [`LIMIT`].
+/// Waits until no second phase is in flight, for 30 seconds at most.
 fn wait() {
-    let in_flight = || IN_FLIGHT.load(Relaxed);
+    if !patience::wait_for(Delta::from_secs(30), || IN_FLIGHT.load(Relaxed) == 0) {
+        let number = IN_FLIGHT.load(Relaxed);
 
-    if !patience::wait_for(LIMIT, || in_flight() == 0) {
-        pr_warn!(
-            "second phases that have not ended after 30 seconds: {}\n",
-            in_flight()
-        );
+        pr_warn!("second phases that have not ended after 30 seconds: {number}\n");
     }
 }
 

@@ -75,26 +75,8 @@ pub(crate) fn domain() -> impl PinInit<Shared<Domain>, Error> {
 /// # Examples
 ///
 /// ```
-/// use async_probe::{
-///     platform::{
-///         DeviceRegistration,
-///         Id, //
-///     },
-///     two_phase, //
-/// };
-/// use kernel::{
-///     device::Core,
-///     driver,
-///     platform,
-///     sync::atomic::{
-///         AtomicFlag,
-///         Relaxed, //
-///     },
-///     time::{
-///         delay::fsleep,
-///         Delta, //
-///     }, //
-/// };
+/// use async_probe::{platform::*, two_phase};
+/// use kernel::{device::Core, driver, platform, sync::atomic::*, time::*};
 ///
 /// static READY: AtomicFlag = AtomicFlag::new(false);
 ///
@@ -114,15 +96,13 @@ pub(crate) fn domain() -> impl PinInit<Shared<Domain>, Error> {
 /// }
 ///
 /// # let module = kernel::module::this_module::<crate::LocalModule>();
-/// let _driver = KBox::pin_init(
-///     driver::Registration::<platform::Adapter<Slow>>::new(c"doctest_phases", module),
-///     GFP_KERNEL,
-/// )?;
+/// let driver = driver::Registration::<platform::Adapter<Slow>>::new(c"doctest_phases", module);
+/// let _driver = KBox::pin_init(driver, GFP_KERNEL)?;
 /// let _device = DeviceRegistration::new(c"doctest_phases", Id::None)?;
 ///
 /// // The device is bound, and the driver makes it ready.
 /// while !READY.load(Relaxed) {
-///     fsleep(Delta::from_millis(1));
+///     delay::fsleep(Delta::from_millis(1));
 /// }
 /// # Ok::<(), Error>(())
 /// ```
@@ -130,7 +110,7 @@ pub fn schedule<F>(dev: &Device<Core<'_>>, rest: F) -> Result
 where
     F: FnOnce(&Device<Bound>) + Send + 'static,
 {
-    schedule_rest(dev, KBox::new(Once(Some(rest)), GFP_KERNEL)?)
+    schedule_rest(dev, KBox::new(Some(rest), GFP_KERNEL)?)
 }
 
 /// The rest of a probe: code of the driver's module.
@@ -139,20 +119,15 @@ trait Rest: Send {
     fn run(&mut self, dev: &Device<Bound>);
 }
 
-/// A function that is called once.
-struct Once<F>(Option<F>);
-
-impl<F: FnOnce(&Device<Bound>) + Send> Rest for Once<F> {
+impl<F: FnOnce(&Device<Bound>) + Send> Rest for Option<F> {
     fn run(&mut self, dev: &Device<Bound>) {
-        if let Some(function) = self.0.take() {
+        if let Some(function) = self.take() {
             function(dev);
         }
     }
 }
 
-/// The second phase of a probe.
-///
-/// The rest is taken, run and dropped with the lock of the device held.
+/// The second phase of a probe. The rest is taken, run and dropped with the lock of the device held.
 #[pin_data]
 struct Phase {
     #[pin]
@@ -165,9 +140,7 @@ struct Cancel(Arc<Phase>);
 
 impl Drop for Cancel {
     fn drop(&mut self) {
-        let rest = self.0.rest.lock().take();
-
-        drop(rest);
+        self.0.cancel();
     }
 }
 
@@ -180,9 +153,7 @@ fn schedule_rest(dev: &Device<Core<'_>>, rest: KBox<dyn Rest>) -> Result {
         }),
         GFP_KERNEL,
     )?;
-    let unbound: &Device = dev;
-    let node = Node::of(unbound);
-    let unbound: ARef<Device> = unbound.into();
+    let (node, unbound) = (Node::of(dev), ARef::<Device>::from(&***dev));
 
     kernel::devres::register(dev, Cancel(phase.clone()), GFP_KERNEL)?;
 
@@ -190,19 +161,21 @@ fn schedule_rest(dev: &Device<Core<'_>>, rest: KBox<dyn Rest>) -> Result {
     let scheduled = DOMAIN.get().and_then(|domain| {
         Ok(domain.schedule_on(node, move || function.run(&unbound), GFP_KERNEL)?)
     });
-    if scheduled.is_err() {
-        let rest = phase.rest.lock().take();
-
-        drop(rest);
-    }
-    scheduled.map(|_| ())
+    scheduled.map(|_| ()).inspect_err(|_| phase.cancel())
 }
 
 impl Phase {
+    /// Drops the rest, if it has not run.
+    fn cancel(&self) {
+        let rest = self.rest.lock().take();
+
+        // Without the lock of the phase.
+        drop(rest);
+    }
+
     /// Runs the rest, if it has not been dropped.
     fn run(&self, dev: &Device) {
-        // CAST: `Device` is a transparent wrapper of `struct device`.
-        let raw = core::ptr::from_ref(dev).cast_mut().cast();
+        let raw = raw_device(dev);
 
         // SAFETY: `dev` is valid.
         unsafe { bindings::async_probe_device_lock(raw) };
@@ -240,7 +213,7 @@ fn retry_deferred() {
     }
     while wanted > 0 {
         let number = NUMBER.fetch_add(1, Relaxed);
-        let result = CString::try_from_fmt(fmt!("async_probe.{}", number))
+        let result = CString::try_from_fmt(fmt!("async_probe.{number}"))
             .and_then(|name| kernel::faux::Registration::new(&name, None));
         if let Err(err) = result {
             pr_warn!("deferred probes are not retried now: {:?}\n", err);
