@@ -250,14 +250,10 @@ impl Domain {
     /// The functions of a domain may run in parallel and in any order. The workqueue, which all
     /// domains share, runs at most 1024 at once on each NUMA node (`WQ_DFL_ACTIVE`).
     ///
-    /// # Context
+    /// Context: Task context; sleeps only if `flags` allow it.
     ///
-    /// Task context; sleeps only if `flags` allow it.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`], with the function, if memory is short or more than 32768 functions are pending.
-    /// The current task never calls the function.
+    /// Errors: [`Refused`], with the function, if memory is short or more than 32768 functions are
+    /// pending. The current task never calls the function.
     pub fn schedule_on<F>(
         &self,
         node: Node,
@@ -323,12 +319,10 @@ impl Domain {
 
     /// Waits until all functions of the domain have returned: `async_synchronize_full_domain()`.
     ///
-    /// # Context
-    ///
-    /// Sleeps. A function of the domain must not call this: it would wait for itself and never
-    /// return. A function of another domain that waits keeps its place in the workqueue. If all
-    /// 1024 places of a node are taken by functions that wait for functions without a place, none
-    /// of them ever returns (`kernel/async.c`, `async_init()`).
+    /// Context: Sleeps. A function of the domain must not call this: it would wait for itself and
+    /// never return. A function of another domain that waits keeps its place in the workqueue. If
+    /// all 1024 places of a node are taken by functions that wait for functions without a place,
+    /// none of them ever returns (`kernel/async.c`, `async_init()`).
     pub fn synchronize_full(&self) {
         // SAFETY: By the type invariant, the domain is initialized.
         unsafe { bindings::async_synchronize_full_domain(self.inner.get()) }

@@ -78,9 +78,7 @@ struct RawParam {
 impl RawParam {
     /// Sets the parameter to the value that `arg` stands for.
     ///
-    /// # Errors
-    ///
-    /// `EINVAL` if `arg` is not accepted; the value stays as it is, and dmesg says why.
+    /// Errors: `EINVAL` if `arg` is not accepted; the value stays as it is, and dmesg says why.
     fn set(&self, arg: &BStr) -> Result {
         let Some(value) = self.accepts.parse(arg) else {
             let (name, accepts) = (self.name, &self.accepts);

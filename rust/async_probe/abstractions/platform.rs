@@ -69,12 +69,9 @@ impl DeviceRegistration {
     /// Drivers that match are probed, before the function returns or asynchronously, as their probe
     /// type says. A probe that fails does not make the registration fail.
     ///
-    /// # Context
+    /// Context: May sleep.
     ///
-    /// May sleep.
-    ///
-    /// # Errors
-    ///
+    /// Errors:
     /// - `EINVAL` if the index of `id` is above [`i32::MAX`], or if `name` is empty.
     /// - `ENOMEM` if memory is short.
     /// - `EEXIST` if a device of that name exists already.

@@ -17,9 +17,7 @@ impl<T: Sync> Place<T> {
 
     /// Returns the object.
     ///
-    /// # Errors
-    ///
-    /// `ENODEV` if this crate is built in, and is not initialized yet.
+    /// Errors: `ENODEV` if this crate is built in, and is not initialized yet.
     pub(crate) fn get(&self) -> Result<&'static T> {
         // SAFETY: The object is there from the time when `async_probe.ko` is loaded until it is
         // unloaded. The module of the caller uses its symbols, and pins it.

@@ -196,9 +196,7 @@ impl Door {
 
     /// Waits until the last user has gone. After 10 seconds a line in dmesg names one.
     ///
-    /// # Context
-    ///
-    /// Sleeps.
+    /// Context: Sleeps.
     pub(crate) fn wait(&self, bus: &CStr) {
         let Ok(users) = USERS.get() else {
             return;
@@ -249,9 +247,8 @@ impl User {
     /// Makes `object` a user of the module in whose text or data `address` is, and of the bus that
     /// has the door.
     ///
-    /// # Errors
-    ///
-    /// `ENODEV` if the door is shut, or if this crate is built in, and is not initialized yet.
+    /// Errors: `ENODEV` if the door is shut, or if this crate is built in, and is not initialized
+    /// yet.
     pub(crate) fn new(
         object: Object,
         address: usize,

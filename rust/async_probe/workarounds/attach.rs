@@ -107,9 +107,7 @@ impl<B: Bus> bus::Attacher<B> for Attach {
 ///
 /// The driver core itself probes none of its devices meanwhile.
 ///
-/// # Errors
-///
-/// `ENOMEM` if memory is short, and those of `A`.
+/// Errors: `ENOMEM` if memory is short, and those of `A`.
 pub(super) fn register<A, B: Bus>(
     by: By,
     mut driver: Unregistered<'_, A>,

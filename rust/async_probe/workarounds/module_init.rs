@@ -102,10 +102,7 @@ pub struct AsyncInit<M> {
 impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
     /// Schedules the initialization of `M`, at `level`. Sleeps, but not until `M` is initialized.
     ///
-    /// # Errors
-    ///
-    /// `M` is not initialized then:
-    ///
+    /// Errors: `M` is not initialized then:
     /// - `ENOMEM` if memory is short or too many functions are pending.
     /// - `ENODEV` if this crate is built in, and is not initialized yet.
     pub fn new(level: Level, module: &'static ThisModule) -> Result<Self>

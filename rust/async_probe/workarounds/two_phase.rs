@@ -58,17 +58,12 @@ pub(crate) fn domain() -> impl PinInit<Shared<Domain>, Error> {
 
 /// Schedules `rest` to be called when the probe of `dev` has ended, on the node of `dev`.
 ///
-/// # Context
-///
-/// Sleeps. Callbacks of the bus only, as [`Core`] says.
+/// Context: Sleeps. Callbacks of the bus only, as [`Core`] says.
 ///
 /// `rest` is called as a probe is: in task context, with the lock of the device held, and may
 /// sleep.
 ///
-/// # Errors
-///
-/// `rest` is not called if the function fails:
-///
+/// Errors: `rest` is not called if the function fails:
 /// - `ENOMEM` if memory is short or too many functions are pending.
 /// - `ENODEV` if this crate is built in, and is not initialized yet.
 ///

@@ -37,11 +37,9 @@ impl Mode {
 
 /// An attribute of a bus, or of each device of a bus.
 ///
-/// # Context
-///
-/// The functions may sleep. Several tasks at once may call them, without the lock of the device,
-/// while the bus or the device is registered, and while it is being registered, which may still
-/// fail.
+/// Context: The functions may sleep. Several tasks at once may call them, without the lock of the
+/// device, while the bus or the device is registered, and while it is being registered, which may
+/// still fail.
 pub trait Attribute: 'static {
     /// The owner of the file: the [`Data`](super::Bus::Data) of a bus, or a
     /// [`Device`](super::Device).
@@ -56,9 +54,7 @@ pub trait Attribute: 'static {
     /// Writes the text that a read of the file returns, with the newline at its end; less than a
     /// page.
     ///
-    /// # Errors
-    ///
-    /// The read fails with the error, and with `EINVAL` if a page or more is written.
+    /// Errors: The read fails with the error, and with `EINVAL` if a page or more is written.
     fn show(of: Pin<&Self::Of>, f: &mut dyn fmt::Write) -> Result {
         let _ = (of, f);
         Err(EIO)
@@ -66,9 +62,7 @@ pub trait Attribute: 'static {
 
     /// Takes the text that is written to the file, without white space at either end.
     ///
-    /// # Errors
-    ///
-    /// The write fails with the error.
+    /// Errors: The write fails with the error.
     fn store(of: Pin<&Self::Of>, text: &BStr) -> Result {
         let _ = (of, text);
         Err(EIO)

@@ -37,23 +37,17 @@ pub trait Bus: Sized + 'static {
 
     /// Returns the id of a device. Drivers that have it in their table match the device.
     ///
-    /// # Context
-    ///
-    /// Task context, may sleep. The device's lock is held in some cases and not in others
+    /// Context: Task context, may sleep. The device's lock is held in some cases and not in others
     /// (`drivers/base/dd.c`, `__device_attach()` and `__driver_attach()`), and the device may be
     /// removed at the same time.
     fn id(dev: &Device<Self>) -> &Self::DeviceId;
 
     /// Adds variables to the uevents of `dev`: by default [`UeventEnv::add_modalias`].
     ///
-    /// # Context
+    /// Context: Task context, may sleep. The device's lock is held when a driver has been bound or
+    /// unbound, and not when a task reads `uevent` in sysfs (`uevent_show()`), even during a probe.
     ///
-    /// Task context, may sleep. The device's lock is held when a driver has been bound or unbound,
-    /// and not when a task reads `uevent` in sysfs (`uevent_show()`), even during a probe.
-    ///
-    /// # Errors
-    ///
-    /// An error suppresses the uevent.
+    /// Errors: An error suppresses the uevent.
     fn uevent(dev: &Device<Self>, env: &mut UeventEnv) -> Result {
         env.add_modalias(dev)
     }
@@ -65,9 +59,7 @@ pub trait Bus: Sized + 'static {
     /// be added. A bus that keeps registrations has to refuse them from now on, as `slow_bus` does:
     /// its unregistration waits for each device that it keeps.
     ///
-    /// # Context
-    ///
-    /// Task context, may sleep.
+    /// Context: Task context, may sleep.
     fn closing(data: Pin<&Self::Data>);
 }
 
@@ -79,18 +71,14 @@ impl UeventEnv {
     /// Adds `MODALIAS=<name of the bus>:<id of the device>`, by which udev loads a driver whose
     /// module has this `alias`.
     ///
-    /// # Errors
-    ///
-    /// Those of [`Self::add`].
+    /// Errors: Those of [`Self::add`].
     pub fn add_modalias<B: Bus>(&mut self, dev: &Device<B>) -> Result {
         self.add(fmt!("MODALIAS={}:{}", B::NAME, B::id(dev)))
     }
 
     /// Adds a variable; `var` reads `NAME=value`.
     ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if the variables have no room for it, which comes with a warning.
+    /// Errors: `ENOMEM` if the variables have no room for it, which comes with a warning.
     pub fn add(&mut self, var: fmt::Arguments<'_>) -> Result {
         let var: *const fmt::Arguments<'_> = &var;
 
@@ -339,9 +327,7 @@ pub(crate) trait Attacher<B: Bus>: Send + Sync {
     /// Whether the driver core may probe `dev`, which matches the driver. Otherwise the strategy
     /// probes it.
     ///
-    /// # Context
-    ///
-    /// As for [`Bus::matches`].
+    /// Context: As for [`Bus::id`].
     fn is_for_driver_core(&self, dev: &Device<B>) -> bool;
 
     /// Waits for the probes of the strategy. The driver is unregistered next.

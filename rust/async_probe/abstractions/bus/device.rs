@@ -24,12 +24,9 @@ impl<B: Bus> Device<B> {
     ///
     /// Asynchronous probes of the device run on `node`.
     ///
-    /// # Context
+    /// Context: Sleeps.
     ///
-    /// Sleeps.
-    ///
-    /// # Errors
-    ///
+    /// Errors:
     /// - `EINVAL` if the name is empty.
     /// - `ENODEV` if the bus is not registered, or is about to be unregistered.
     /// - `ENOMEM` if memory is short.
@@ -210,12 +207,9 @@ impl<B: Bus> Registration<B> {
     /// Drivers that match are probed, before the function returns or asynchronously, as they
     /// prefer. A probe that fails does not make the registration fail.
     ///
-    /// # Context
+    /// Context: Sleeps.
     ///
-    /// Sleeps.
-    ///
-    /// # Errors
-    ///
+    /// Errors:
     /// - `EEXIST` if a device of that name exists already.
     /// - `ENOMEM` if memory is short.
     /// - `EBUSY` if the device has been added before, or if that has failed. A device is added
@@ -250,13 +244,9 @@ impl<B: Bus> Registration<B> {
     /// parent in sysfs (`fs/sysfs/dir.c`, `sysfs_remove_dir()`). Without a node of its own the
     /// device has that of its parent.
     ///
-    /// # Context
+    /// Context: Sleeps.
     ///
-    /// Sleeps.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Device::new`] and of [`Self::new`].
+    /// Errors: Those of [`Device::new`] and of [`Self::new`].
     #[track_caller]
     pub fn new_child(
         parent: &device::Device<Bound>,
@@ -367,13 +357,10 @@ impl<B: Bus> AsyncRegistration<B> {
     ///
     /// [`Domain::synchronize_full`] waits until the device has been added.
     ///
-    /// # Context
+    /// Context: Sleeps, but not until the device is added.
     ///
-    /// Sleeps, but not until the device is added.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if memory is short or too many functions are pending; the device is not added then.
+    /// Errors: `ENOMEM` if memory is short or too many functions are pending; the device is not
+    /// added then.
     pub fn new(domain: &Domain, dev: ARef<Device<B>>) -> Result<Self> {
         let node = Node::of((*dev).as_ref());
         let shared = Arc::pin_init(
@@ -397,11 +384,9 @@ impl<B: Bus> AsyncRegistration<B> {
     /// calls `kill_device()` at once. Until `then` is called, the device has its name, and no other
     /// can be added with that name.
     ///
-    /// # Context
-    ///
-    /// Sleeps. Without memory to schedule it, or with too many functions pending, the device is
-    /// unregistered and `then` called by the current task: it must not hold a lock that either
-    /// takes.
+    /// Context: Sleeps. Without memory to schedule it, or with too many functions pending, the
+    /// device is unregistered and `then` called by the current task: it must not hold a lock that
+    /// either takes.
     pub fn unregister_async<F>(self, domain: &Domain, then: F)
     where
         F: FnOnce() + Send + 'static,

@@ -30,9 +30,7 @@ pub trait Driver {
 
     /// Probes a device. `id_info` is that of the first entry of the table that matches.
     ///
-    /// # Context
-    ///
-    /// Task context, may sleep, with the device's lock held. If the driver is probed
+    /// Context: Task context, may sleep, with the device's lock held. If the driver is probed
     /// asynchronously, several devices are probed at once.
     fn probe<'bound>(
         dev: &'bound Device<Self::Bus, Core<'_>>,
@@ -41,9 +39,7 @@ pub trait Driver {
 
     /// Unbinds a device, before `data` is dropped.
     ///
-    /// # Context
-    ///
-    /// Task context, may sleep, with the device's lock held.
+    /// Context: Task context, may sleep, with the device's lock held.
     fn unbind<'bound>(_dev: &'bound Device<Self::Bus, Core<'_>>, _: Pin<&Self::Data<'bound>>) {}
 }
 
@@ -60,8 +56,7 @@ macro_rules! module_bus_driver {
 
 /// An adapter for the registration of drivers of a Rust bus.
 ///
-/// # Errors
-///
+/// Errors:
 /// - `EINVAL` if the name is empty.
 /// - `ENODEV` if the bus is not registered, or is about to be unregistered.
 /// - `EBUSY` if the bus has a driver of that name already; `EEXIST` if one is registered at the

@@ -32,12 +32,9 @@ pub struct Registration<B: Bus> {
 impl<B: Bus> Registration<B> {
     /// Registers the bus.
     ///
-    /// # Context
+    /// Context: Sleeps.
     ///
-    /// Sleeps.
-    ///
-    /// # Errors
-    ///
+    /// Errors:
     /// - `EBUSY` if the bus is registered already; `EEXIST` if another bus has the same name.
     /// - `EINVAL` if the name is empty.
     /// - `ENOMEM` if memory is short.
