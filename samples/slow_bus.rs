@@ -27,8 +27,7 @@ use async_probe::{
     attribute::{
         Attribute,
         BusAttributes,
-        DeviceAttributes,
-        Mode, //
+        DeviceAttributes, //
     },
     bus,
     device::{
@@ -340,7 +339,7 @@ struct Add;
 impl Attribute for Add {
     type Of = Devices;
     const NAME: &'static CStr = c"add";
-    const MODE: Mode = Mode::WriteOnly;
+    const MODE: u16 = 0o200;
 
     fn store(devices: Pin<&Devices>, text: &BStr) -> Result {
         devices.add_many(u32::from_str(text)?, How::Sync)
@@ -353,7 +352,7 @@ struct AddAsync;
 impl Attribute for AddAsync {
     type Of = Devices;
     const NAME: &'static CStr = c"add_async";
-    const MODE: Mode = Mode::WriteOnly;
+    const MODE: u16 = 0o200;
 
     fn store(devices: Pin<&Devices>, text: &BStr) -> Result {
         devices.add_many(u32::from_str(text)?, How::Async)
@@ -366,7 +365,7 @@ struct Remove;
 impl Attribute for Remove {
     type Of = Devices;
     const NAME: &'static CStr = c"remove";
-    const MODE: Mode = Mode::WriteOnly;
+    const MODE: u16 = 0o200;
 
     fn store(devices: Pin<&Devices>, text: &BStr) -> Result {
         devices.remove(usize::from_str(text)?, How::Sync)
@@ -379,7 +378,7 @@ struct RemoveAsync;
 impl Attribute for RemoveAsync {
     type Of = Devices;
     const NAME: &'static CStr = c"remove_async";
-    const MODE: Mode = Mode::WriteOnly;
+    const MODE: u16 = 0o200;
 
     fn store(devices: Pin<&Devices>, text: &BStr) -> Result {
         devices.remove(usize::from_str(text)?, How::Async)
@@ -392,7 +391,7 @@ struct Count;
 impl Attribute for Count {
     type Of = Devices;
     const NAME: &'static CStr = c"count";
-    const MODE: Mode = Mode::ReadOnly;
+    const MODE: u16 = 0o444;
 
     fn show(devices: Pin<&Devices>, f: &mut dyn fmt::Write) -> Result {
         Ok(writeln!(f, "{}", devices.count())?)
@@ -405,7 +404,7 @@ struct Index;
 impl Attribute for Index {
     type Of = bus::Device<SlowBus>;
     const NAME: &'static CStr = c"index";
-    const MODE: Mode = Mode::ReadOnly;
+    const MODE: u16 = 0o444;
 
     fn show(dev: Pin<&bus::Device<SlowBus>>, f: &mut dyn fmt::Write) -> Result {
         Ok(writeln!(f, "{}", dev.data().index)?)

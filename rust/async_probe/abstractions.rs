@@ -15,3 +15,6 @@ pub mod probe_type;
 pub(crate) mod shared;
 pub mod task;
 pub(crate) mod text;
+
+pub use bus::attribute;
+pub use bus::device;

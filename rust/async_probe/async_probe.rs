@@ -39,30 +39,10 @@ mod bindings;
 mod prelude;
 mod workarounds;
 
-pub use abstractions::{
-    bus::{
-        self,
-        attribute,
-        device, //
-    },
-    domain,
-    module_param,
-    platform,
-    probe_type,
-    task, //
-};
-use abstractions::{
-    shared::Shared,
-    text, //
-};
+pub use abstractions::*;
+use abstractions::{shared::Shared, text};
 use workarounds::power;
-pub use workarounds::{
-    driver_attach,
-    exclusive_attach,
-    module_init,
-    timing,
-    two_phase, //
-};
+pub use workarounds::*;
 
 module! {
     type: AsyncProbe,

@@ -16,55 +16,31 @@
 
 use crate::prelude::*;
 
-/// Which tasks may do what with an attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Every user may read: `0444`.
-    ReadOnly,
-    /// Root may write: `0200`.
-    WriteOnly,
-}
-
-impl Mode {
-    /// Returns the mode of the file.
-    const fn into_raw(self) -> bindings::umode_t {
-        match self {
-            Self::ReadOnly => 0o444,
-            Self::WriteOnly => 0o200,
-        }
-    }
-}
-
 /// An attribute of a bus, or of each device of a bus.
 ///
 /// Context: The functions may sleep. Several tasks at once may call them, without the lock of the
 /// device, while the bus or the device is registered, and while it is being registered, which may
 /// still fail.
 pub trait Attribute: 'static {
-    /// The owner of the file: the [`Data`](super::Bus::Data) of a bus, or a
-    /// [`Device`](super::Device).
+    /// The owner of the file: the [`Data`](super::Bus::Data) of a bus, or a [`Device`].
     type Of: 'static;
 
     /// The name of the file.
     const NAME: &'static CStr;
 
-    /// Which tasks may do what with it.
-    const MODE: Mode;
+    /// Its mode, such as `0o444`.
+    const MODE: bindings::umode_t;
 
-    /// Writes the text that a read of the file returns, with the newline at its end; less than a
-    /// page.
+    /// Writes the text that a read of the file returns, with the newline at its end.
     ///
     /// Errors: The read fails with the error, and with `EINVAL` if a page or more is written.
-    fn show(of: Pin<&Self::Of>, f: &mut dyn fmt::Write) -> Result {
-        let _ = (of, f);
+    fn show(_of: Pin<&Self::Of>, _f: &mut dyn fmt::Write) -> Result {
         Err(EIO)
     }
 
-    /// Takes the text that is written to the file, without white space at either end.
-    ///
-    /// Errors: The write fails with the error.
-    fn store(of: Pin<&Self::Of>, text: &BStr) -> Result {
-        let _ = (of, text);
+    /// Takes the text that is written to the file, without white space at either end. The write
+    /// fails with the error.
+    fn store(_of: Pin<&Self::Of>, _text: &BStr) -> Result {
         Err(EIO)
     }
 }
@@ -149,7 +125,7 @@ impl<D: 'static> BusAttribute<D> {
         let mut raw: bindings::bus_attribute = pin_init::zeroed();
 
         raw.attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
-        raw.attr.mode = A::MODE.into_raw();
+        raw.attr.mode = A::MODE;
         raw.show = Some(Self::show::<A>);
         raw.store = Some(Self::store::<A>);
         Self(raw, PhantomData)
@@ -209,7 +185,7 @@ impl<D: AsBusDevice<Normal> + 'static> DeviceAttribute<D> {
         let mut raw: bindings::device_attribute = pin_init::zeroed();
 
         raw.attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
-        raw.attr.mode = A::MODE.into_raw();
+        raw.attr.mode = A::MODE;
         raw.__bindgen_anon_1 = bindings::device_attribute__bindgen_ty_1 {
             show: Some(Self::show::<A>),
         };

@@ -10,8 +10,7 @@
 use async_probe::{
     attribute::{
         Attribute,
-        BusAttributes,
-        Mode, //
+        BusAttributes, //
     },
     bus,
     domain::Domain, //
@@ -94,7 +93,7 @@ struct Kept;
 impl Attribute for Kept {
     type Of = ();
     const NAME: &'static CStr = c"kept";
-    const MODE: Mode = Mode::ReadOnly;
+    const MODE: u16 = 0o444;
 
     fn show(_bus: Pin<&()>, f: &mut dyn fmt::Write) -> Result {
         let dev = KEPT.lock().clone().ok_or(ENODEV)?;
@@ -109,7 +108,7 @@ struct Drop;
 impl Attribute for Drop {
     type Of = ();
     const NAME: &'static CStr = c"drop";
-    const MODE: Mode = Mode::WriteOnly;
+    const MODE: u16 = 0o200;
 
     fn store(_bus: Pin<&()>, _text: &BStr) -> Result {
         let kept = KEPT.lock().take();
