@@ -83,7 +83,7 @@ enum How {
 
 impl Choice for How {
     const CHOICES: &'static [Self] = &[Self::Sync, Self::Async];
-    const NAMES: &'static [&'static str] = &["sync", "async"];
+    const NAMES: &'static str = "sync|async";
 }
 
 /// The kind of a device, of which a driver has a table.

@@ -101,15 +101,8 @@ impl Choice for Design {
         Self::ExclusiveAttach,
         Self::DriverDomain,
     ];
-    const NAMES: &'static [&'static str] = &[
-        "sync",
-        "prefer_async",
-        "driver_attach",
-        "device_register",
-        "module_init",
-        "exclusive_attach",
-        "driver_domain",
-    ];
+    const NAMES: &'static str =
+        "sync|prefer_async|driver_attach|device_register|module_init|exclusive_attach|driver_domain";
 }
 
 /// The driver, and the data of each device that is bound to it.

@@ -87,7 +87,7 @@ pub(crate) enum FirmwareName {
 
 impl Choice for FirmwareName {
     const CHOICES: &'static [Self] = &[Self::Driver, Self::Device];
-    const NAMES: &'static [&'static str] = &["driver", "device"];
+    const NAMES: &'static str = "driver|device";
 }
 
 /// Loads the firmware file of `dev` within its probe; writing it takes `duration`.

@@ -28,8 +28,8 @@ use crate::prelude::*;
 pub enum Accepts {
     /// The whole numbers from the first to the second, in the notations of [`ParseInt`].
     Range(u32, u32),
-    /// One of these names.
-    Names(&'static [&'static str]),
+    /// One of these names, which `|` separates.
+    Names(&'static str),
 }
 
 impl Accepts {
@@ -41,7 +41,7 @@ impl Accepts {
                 .ok()
                 .filter(|value| (*low..=*high).contains(value)),
             Self::Names(names) => names
-                .iter()
+                .split('|')
                 .position(|name| name.as_bytes() == &**arg)
                 .and_then(|index| u32::try_from(index).ok()),
         }
@@ -52,14 +52,7 @@ impl fmt::Display for Accepts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Range(low, high) => write!(f, "{low}..={high}"),
-            Self::Names(names) => {
-                f.write_str("one of ")?;
-                for (index, name) in names.iter().enumerate() {
-                    f.write_str(if index > 0 { "|" } else { "" })?;
-                    f.write_str(name)?;
-                }
-                Ok(())
-            }
+            Self::Names(names) => write!(f, "one of {names}"),
         }
     }
 }
@@ -106,7 +99,9 @@ impl fmt::Display for RawParam {
 
         match self.accepts {
             Accepts::Range(..) => write!(f, "{value}"),
-            Accepts::Names(names) => f.write_str(names.get(value as usize).unwrap_or(&"")),
+            Accepts::Names(names) => {
+                f.write_str(names.split('|').nth(value as usize).unwrap_or(""))
+            }
         }
     }
 }
@@ -170,18 +165,19 @@ pub static PARAM_OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
 ///
 /// impl Choice for Colour {
 ///     const CHOICES: &'static [Self] = &[Self::Red, Self::Green];
-///     const NAMES: &'static [&'static str] = &["red", "green"];
+///     const NAMES: &'static str = "red|green";
 /// }
 ///
-/// assert!(Colour::NAMES[Colour::Green as usize] == "green");
+/// assert_eq!(Colour::CHOICES.len(), Colour::NAMES.split('|').count());
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Choice: Copy + 'static {
     /// The values that can be chosen, in the order of their discriminants, which begin with 0.
     const CHOICES: &'static [Self];
 
-    /// Their names, as the user writes them: as many as there are choices, in the same order.
-    const NAMES: &'static [&'static str];
+    /// Their names, as the user writes them, separated by `|`: as many as there are choices, in the
+    /// same order.
+    const NAMES: &'static str;
 }
 
 /// A parameter that is a number, or one of the values of a [`Choice`].
@@ -236,7 +232,13 @@ impl Param<u32> {
 impl<T: Choice> Param<T> {
     #[doc(hidden)]
     pub const fn choice(module: &'static CStr, name: &'static str, default: u32) -> Self {
-        assert!(T::CHOICES.len() == T::NAMES.len() && (default as usize) < T::NAMES.len());
+        let mut names = 1;
+        let mut i = 0;
+        while i < T::NAMES.len() {
+            names += (T::NAMES.as_bytes()[i] == b'|') as usize;
+            i += 1;
+        }
+        assert!(T::CHOICES.len() == names && (default as usize) < names);
         Self::new(module, name, Accepts::Names(T::NAMES), default)
     }
 
@@ -249,25 +251,15 @@ impl<T: Choice> Param<T> {
     }
 }
 
-/// Returns an entry of the section `.modinfo`, and its length: `parts`, then `names` separated by
-/// `|`, then a nul.
+/// Returns an entry of the section `.modinfo`, and its length: `parts`, then a nul.
 #[doc(hidden)]
-pub const fn modinfo(parts: &[&str], names: &[&str]) -> ([u8; 256], usize) {
+pub const fn modinfo(parts: &[&str]) -> ([u8; 256], usize) {
     let (mut entry, mut len) = ([0; 256], 0);
     let mut i = 0;
-    while i < parts.len() + names.len() {
-        let text = if i < parts.len() {
-            parts[i]
-        } else {
-            names[i - parts.len()]
-        };
-        if i > parts.len() {
-            entry[len] = b'|';
-            len += 1;
-        }
+    while i < parts.len() {
         let mut j = 0;
-        while j < text.len() {
-            entry[len] = text.as_bytes()[j];
+        while j < parts[i].len() {
+            entry[len] = parts[i].as_bytes()[j];
             len += 1;
             j += 1;
         }
@@ -296,7 +288,7 @@ macro_rules! module_params {
         description: $text:literal $(,)?
     ) => {
         $crate::module_params!(@param $module, $name, $text, u32,
-            range(($low, $high), $default), [::core::concat!($low, "..=", $high)]);
+            range(($low, $high), $default), ::core::concat!($low, "..=", $high));
     };
 
     (@choice $module:literal, $name:ident,
@@ -320,7 +312,7 @@ macro_rules! module_params {
     };
 
     (@param $module:literal, $name:ident, $text:literal, $type:ty,
-        $new:ident($($arg:expr),*), $names:expr
+        $new:ident($($arg:expr),*), $values:expr
     ) => {
         #[doc = $text]
         #[allow(non_upper_case_globals)]
@@ -367,14 +359,11 @@ macro_rules! module_params {
                 ::core::concat!($module, ".")
             };
 
-            const TYPE: ([u8; 256], usize) = $crate::module_param::modinfo(
-                &[PREFIX, "parmtype=", ::core::stringify!($name), ":"],
-                &$names,
-            );
-            const TEXT: ([u8; 256], usize) = $crate::module_param::modinfo(
-                &[PREFIX, "parm=", ::core::stringify!($name), ":", $text],
-                &[],
-            );
+            const NAME: &str = ::core::stringify!($name);
+            const TYPE: ([u8; 256], usize) =
+                $crate::module_param::modinfo(&[PREFIX, "parmtype=", NAME, ":", $values]);
+            const TEXT: ([u8; 256], usize) =
+                $crate::module_param::modinfo(&[PREFIX, "parm=", NAME, ":", $text]);
 
             #[link_section = ".modinfo"]
             #[used(compiler)]
@@ -399,7 +388,7 @@ mod tests {
 
     impl Choice for Colour {
         const CHOICES: &'static [Self] = &[Self::Red, Self::Green];
-        const NAMES: &'static [&'static str] = &["red", "green"];
+        const NAMES: &'static str = "red|green";
     }
 
     const RANGE: Accepts = Accepts::Range(1, 4096);
@@ -457,9 +446,8 @@ mod tests {
 
     #[test]
     fn modinfo_ends_with_a_nul() {
-        let (entry, len) = modinfo(&["parmtype=", "colour:"], Colour::NAMES);
+        let (entry, len) = modinfo(&["parmtype=", "colour:", Colour::NAMES]);
 
         assert_eq!(&entry[..len], b"parmtype=colour:red|green\0");
-        assert_eq!(modinfo(&["parm="], &[]).1, 6);
     }
 }

@@ -63,15 +63,7 @@ impl Choice for Scenario {
         Self::Nested,
         Self::Empty,
     ];
-    const NAMES: &'static [&'static str] = &[
-        "twice",
-        "exists",
-        "held",
-        "waits",
-        "waits_long",
-        "nested",
-        "empty",
-    ];
+    const NAMES: &'static str = "twice|exists|held|waits|waits_long|nested|empty";
 }
 
 /// The data of a device that the driver drives.

@@ -80,14 +80,7 @@ impl Choice for Scenario {
         Self::Occupied,
         Self::Fields,
     ];
-    const NAMES: &'static [&'static str] = &[
-        "registered",
-        "exclusive",
-        "nested",
-        "refused",
-        "occupied",
-        "fields",
-    ];
+    const NAMES: &'static str = "registered|exclusive|nested|refused|occupied|fields";
 }
 
 /// Has the function `number` scheduled, which takes `ms`.

@@ -72,8 +72,7 @@ impl Choice for Scenario {
         Self::SingleSlot,
         Self::Fields,
     ];
-    const NAMES: &'static [&'static str] =
-        &["deferral", "platform_deferral", "single_slot", "fields"];
+    const NAMES: &'static str = "deferral|platform_deferral|single_slot|fields";
 }
 
 /// Which task probes the devices, as in `slow_bus_driver.rs`.
@@ -92,8 +91,7 @@ impl Choice for Design {
         Self::DriverAttach,
         Self::ExclusiveAttach,
     ];
-    const NAMES: &'static [&'static str] =
-        &["sync", "prefer_async", "driver_attach", "exclusive_attach"];
+    const NAMES: &'static str = "sync|prefer_async|driver_attach|exclusive_attach";
 }
 
 /// Whether device 1 is there, which device 0 needs.

@@ -48,7 +48,7 @@ enum Scenario {
 
 impl Choice for Scenario {
     const CHOICES: &'static [Self] = &[Self::Device, Self::Function, Self::Driver, Self::Bus];
-    const NAMES: &'static [&'static str] = &["device", "function", "driver", "bus"];
+    const NAMES: &'static str = "device|function|driver|bus";
 }
 
 /// A driver that matches no device.

@@ -49,7 +49,7 @@ enum Scenario {
 
 impl Choice for Scenario {
     const CHOICES: &'static [Self] = &[Self::Firmware, Self::Crowd, Self::Defers, Self::Consumer];
-    const NAMES: &'static [&'static str] = &["firmware", "crowd", "defers", "consumer"];
+    const NAMES: &'static str = "firmware|crowd|defers|consumer";
 }
 
 /// Whether the first probe of device 0 has deferred.
