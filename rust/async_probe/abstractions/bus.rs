@@ -4,8 +4,7 @@
 //!
 //! C header: [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h)
 //!
-//! Adds to upstream: the registration of a `struct bus_type`, with devices and drivers of its own.
-//! Unnecessary once the `kernel` crate can register buses.
+//! Unnecessary once the `kernel` crate can register buses, with devices and drivers of their own.
 //!
 //! A bus is a type that implements [`Bus`] and a `static` [`BusType`] that belongs to it.
 //! [`Registration`] registers it, [`device::Registration`] adds devices, and
@@ -53,13 +52,12 @@
 //!
 //! # Lifetimes
 //!
-//! - A module that uses a bus uses symbols of the bus's module. So the module loader does not
-//!   unload the module of a bus while a module with a driver for the bus is loaded.
+//! - The module loader does not unload the module of a bus while a module with a driver for the bus
+//!   is loaded, which uses symbols of the bus's module.
 //! - Dropping a [`Registration`] refuses new devices and drivers, has the bus give up its own
 //!   devices ([`Bus::closing`]), and then waits until the last driver is unregistered and the last
-//!   reference to a device is dropped. Only then the bus is unregistered, and the module's text may
-//!   go. A reference that a task keeps delays the unloading of the module until it is dropped.
-//! - A device lives as long as there are references to it, whether it is registered or not.
+//!   reference to a device, registered or not, is dropped. Only then the bus is unregistered, and
+//!   the module's text may go.
 
 pub mod attribute;
 mod bus_type;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Abstraction for upstream: asynchronous function calls, and the domains in which tasks wait for
-//! them.
+//! Abstraction for upstream: asynchronous function calls, and domains in which tasks wait for them.
 //!
 //! C header: [`include/linux/async.h`](srctree/include/linux/async.h)
 //!
-//! Adds to upstream: `kernel/async.c`, which the `kernel` crate does not bind. Unnecessary once it
-//! does.
+//! Unnecessary once the `kernel` crate binds `kernel/async.c`.
 //!
 //! # Registered and exclusive domains
 //!
@@ -20,9 +18,8 @@
 //!
 //! Dropping a [`Domain`] waits for all its functions. A module can schedule a function in the
 //! domain of another, or leak its own domain: rmmod waits for the function, before the module's
-//! text is freed (`text.rs`).
-//!
-//! A function must not drop its own domain: it would wait for itself and never return.
+//! text is freed (`text.rs`). A function must not drop its own domain: it would wait for itself and
+//! never return.
 //!
 //! # When memory is short
 //!
@@ -65,10 +62,8 @@ impl Node {
         unsafe { bindings::async_probe_node_online(self.0) }
     }
 
-    /// Sets the node of a device: `set_dev_node()`.
-    ///
-    /// If the node is not online, the device has no node of its own: the driver core allocates
-    /// memory on the node of a device without a check.
+    /// Sets the node of a device: `set_dev_node()`. If it is not online, the device has none: the
+    /// driver core allocates memory on the node of a device without a check.
     ///
     /// # Safety
     ///
@@ -110,11 +105,9 @@ struct Slot<F>(Option<F>);
 // The function is only ever moved, never pinned in its slot.
 impl<F> Unpin for Slot<F> {}
 
-/// The name of the lock of a function.
-///
-/// The class of the lock, a static in a generic function, exists once. A literal there would exist
-/// once for each module that uses the function, and lockdep complains if locks of one class differ
-/// in the address of their name.
+/// The name of the lock of a function. A literal in a generic function would exist once for each
+/// module that uses the function, unlike the class of the lock, and lockdep complains if locks of a
+/// class differ in the address of their name.
 static LOCK_NAME: &CStr = c"async_probe::domain::Slot";
 
 /// The part of a scheduled function that depends on its type: code of the module that schedules it.
@@ -251,7 +244,6 @@ impl Domain {
     /// domains share, runs at most 1024 at once on each NUMA node (`WQ_DFL_ACTIVE`).
     ///
     /// Context: Task context; sleeps only if `flags` allow it.
-    ///
     /// Errors: [`Refused`], with the function, if memory is short or more than 32768 functions are
     /// pending. The current task never calls the function.
     pub fn schedule_on<F>(

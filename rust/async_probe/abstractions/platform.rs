@@ -4,8 +4,7 @@
 //!
 //! C header: [`include/linux/platform_device.h`](srctree/include/linux/platform_device.h)
 //!
-//! Adds to upstream: the registration of platform devices. Unnecessary once
-//! `kernel::platform` can create devices.
+//! Unnecessary once `kernel::platform` can create devices.
 
 use kernel::platform;
 
@@ -70,7 +69,6 @@ impl DeviceRegistration {
     /// type says. A probe that fails does not make the registration fail.
     ///
     /// Context: May sleep.
-    ///
     /// Errors:
     /// - `EINVAL` if the index of `id` is above [`i32::MAX`], or if `name` is empty.
     /// - `ENOMEM` if memory is short.
@@ -128,13 +126,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn special_ids_are_those_of_c() {
+    fn only_special_ids_are_special() {
         assert_eq!(Id::None.into_raw(), Ok(-1));
         assert_eq!(Id::Auto.into_raw(), Ok(-2));
-    }
-
-    #[test]
-    fn no_index_reads_as_a_special_id() {
         assert_eq!(Id::Index(0).into_raw(), Ok(0));
         assert_eq!(Id::Index(0x7fff_ffff).into_raw(), Ok(i32::MAX));
         assert_eq!(Id::Index(0x8000_0000).into_raw(), Err(EINVAL));

@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/device/driver.h`](srctree/include/linux/device/driver.h)
 //!
-//! Adds to upstream: the field `probe_type` of `struct device_driver`, which no Rust driver can
-//! set. Unnecessary once `driver::Registration` or the bus adapters of the `kernel` crate set it.
+//! Unnecessary once `driver::Registration` or the bus adapters of the `kernel` crate set the field
+//! `probe_type` of `struct device_driver` (`scripts/series/probe_type`).
 //!
 //! An [`Adapter`] stands between [`kernel::driver::Registration`] and the adapter of any bus.
 //! [`module_async_driver!`](crate::module_async_driver) declares a module with such a driver, whose
@@ -85,9 +85,7 @@ impl Choice for ProbeType {
 /// A driver whose type is known at compile time takes [`PreferAsynchronous`] or one of its
 /// siblings. A driver that reads it from a module parameter implements the trait.
 pub trait Strategy {
-    /// Returns the probe type.
-    ///
-    /// Called once for each registration, in the registering task.
+    /// Returns the probe type. Called once for each registration, in the registering task.
     fn probe_type() -> ProbeType;
 }
 
@@ -107,8 +105,7 @@ macro_rules! strategies {
 strategies!(DefaultStrategy PreferAsynchronous ForceSynchronous PreferAsyncDomain);
 
 /// An adapter that sets the probe type and leaves all else to `A`, the adapter of a bus.
-///
-/// Registration fails with [`EOPNOTSUPP`] if the kernel does not have the type.
+/// Registration fails with `EOPNOTSUPP` if the kernel does not have the type.
 ///
 /// # Examples
 ///
@@ -164,9 +161,7 @@ impl<A: RegistrationOps, S: Strategy> adapter::Hooks<A> for SetProbeType<S> {
 ///
 /// `bus` is the path of the bus's Rust module, such as `platform`, `pci`, `auxiliary`, `i2c`, or
 /// [`bus`](crate::bus) for buses in Rust. The other fields are those of
-/// [`kernel::module_platform_driver!`].
-///
-/// `samples/minimal_platform_driver.rs` and `samples/slow_pci_driver.rs` are examples.
+/// [`kernel::module_platform_driver!`]. `samples/slow_pci_driver.rs` is an example.
 #[macro_export]
 macro_rules! module_async_driver {
     (bus: $($bus:ident)::+, $($f:tt)*) => {

@@ -194,9 +194,7 @@ impl Door {
         }
     }
 
-    /// Waits until the last user has gone. After 10 seconds a line in dmesg names one.
-    ///
-    /// Context: Sleeps.
+    /// Waits, sleeping, until the last user has gone. After 10 seconds a line in dmesg names one.
     pub(crate) fn wait(&self, bus: &CStr) {
         let Ok(users) = USERS.get() else {
             return;

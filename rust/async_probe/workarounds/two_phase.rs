@@ -38,8 +38,7 @@
 //! of the device may be suspended meanwhile (`pm_runtime_get_suppliers()` is not exported).
 //!
 //! The driver itself is best probed synchronously, as its probes are quick: asynchronous ones would
-//! share the workqueue, of 1024 functions at once on each NUMA node, with the slow rest of other
-//! devices.
+//! share the workqueue, of 1024 functions at once on each NUMA node, with the rest of other devices.
 
 use super::power::InFlight;
 use crate::abstractions::domain::Domain;
@@ -58,10 +57,8 @@ pub(crate) fn domain() -> impl PinInit<Shared<Domain>, Error> {
 
 /// Schedules `rest` to be called when the probe of `dev` has ended, on the node of `dev`.
 ///
-/// Context: Sleeps. Callbacks of the bus only, as [`Core`] says.
-///
-/// `rest` is called as a probe is: in task context, with the lock of the device held, and may
-/// sleep.
+/// Context: Sleeps. Callbacks of the bus only, as [`Core`] says. `rest` is called as a probe is: in
+/// task context, with the lock of the device held, and may sleep.
 ///
 /// Errors: `rest` is not called if the function fails:
 /// - `ENOMEM` if memory is short or too many functions are pending.

@@ -23,10 +23,8 @@ pub trait Bus: Sized + 'static {
     /// The data of the bus itself, which its [`Registration`](super::Registration) holds.
     type Data: Send + Sync + 'static;
 
-    /// The data of each device.
-    ///
-    /// Each reference to the device gives access to it, at any time. It is dropped with the last
-    /// reference, in a context that may sleep.
+    /// The data of each device, to which each reference to the device gives access, at any time. It
+    /// is dropped with the last reference, in a context that may sleep.
     type DeviceData: Send + Sync + 'static;
 
     /// The id of a kind of device, of which each driver has a table.
@@ -46,7 +44,6 @@ pub trait Bus: Sized + 'static {
     ///
     /// Context: Task context, may sleep. The device's lock is held when a driver has been bound or
     /// unbound, and not when a task reads `uevent` in sysfs (`uevent_show()`), even during a probe.
-    ///
     /// Errors: An error suppresses the uevent.
     fn uevent(dev: &Device<Self>, env: &mut UeventEnv) -> Result {
         env.add_modalias(dev)
@@ -69,15 +66,12 @@ pub struct UeventEnv(Opaque<bindings::kobj_uevent_env>);
 
 impl UeventEnv {
     /// Adds `MODALIAS=<name of the bus>:<id of the device>`, by which udev loads a driver whose
-    /// module has this `alias`.
-    ///
-    /// Errors: Those of [`Self::add`].
+    /// module has this `alias`. Errors: Those of [`Self::add`].
     pub fn add_modalias<B: Bus>(&mut self, dev: &Device<B>) -> Result {
         self.add(fmt!("MODALIAS={}:{}", B::NAME, B::id(dev)))
     }
 
     /// Adds a variable; `var` reads `NAME=value`.
-    ///
     /// Errors: `ENOMEM` if the variables have no room for it, which comes with a warning.
     pub fn add(&mut self, var: fmt::Arguments<'_>) -> Result {
         let var: *const fmt::Arguments<'_> = &var;
@@ -320,9 +314,8 @@ unsafe impl<B: Bus> Sync for Device<B> {}
 // SAFETY: As for `Device<B>`; the context makes no difference.
 unsafe impl<B: Bus> Sync for Device<B, Bound> {}
 
-/// A strategy that attaches a driver to its devices in the place of the driver core.
-///
-/// The bus asks it while the driver is registered, and drops it when the driver is unregistered.
+/// A strategy that attaches a driver to its devices in the place of the driver core. The bus asks
+/// it while the driver is registered.
 pub(crate) trait Attacher<B: Bus>: Send + Sync {
     /// Whether the driver core may probe `dev`, which matches the driver. Otherwise the strategy
     /// probes it.

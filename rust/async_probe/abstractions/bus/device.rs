@@ -20,12 +20,10 @@ use crate::abstractions::text::User;
 use crate::prelude::*;
 
 impl<B: Bus> Device<B> {
-    /// Makes a device that has no parent and is not registered: `device_initialize()`.
-    ///
-    /// Asynchronous probes of the device run on `node`.
+    /// Makes a device that has no parent and is not registered: `device_initialize()`. Asynchronous
+    /// probes of the device run on `node`.
     ///
     /// Context: Sleeps.
-    ///
     /// Errors:
     /// - `EINVAL` if the name is empty.
     /// - `ENODEV` if the bus is not registered, or is about to be unregistered.
@@ -131,10 +129,8 @@ unsafe extern "C" fn release(dev: *mut bindings::device) {
     }
 }
 
-/// The work that frees a device.
-///
-/// It is code of `async_probe.ko`: the modules of the bus and of the device may be freed as soon as
-/// the header, and with it the [`User`], is dropped.
+/// The work that frees a device: code of `async_probe.ko`, as the modules of the bus and of the
+/// device may be freed as soon as the header, and with it the [`User`], is dropped.
 ///
 /// # Safety
 ///
@@ -157,8 +153,8 @@ const DONE: usize = usize::MAX;
 
 /// Whether the current task is the one that is adding `dev` just now.
 ///
-/// An [`Attacher`](super::Attacher) asks when the driver core looks for drivers of the device,
-/// which is the last step of `device_add()` (`bus_probe_device()`): it does not fail any more.
+/// An [`Attacher`](super::Attacher) asks in the last step of `device_add()`, when the driver core
+/// looks for drivers of the device (`bus_probe_device()`): it does not fail any more.
 pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
     let header = dev.header();
     let here = header.adding.load(Relaxed) == task::current();
@@ -208,12 +204,10 @@ impl<B: Bus> Registration<B> {
     /// prefer. A probe that fails does not make the registration fail.
     ///
     /// Context: Sleeps.
-    ///
     /// Errors:
     /// - `EEXIST` if a device of that name exists already.
     /// - `ENOMEM` if memory is short.
-    /// - `EBUSY` if the device has been added before, or if that has failed. A device is added
-    ///   once.
+    /// - `EBUSY` if the device has been added before, even if that has failed.
     pub fn new(dev: ARef<Device<B>>) -> Result<Self> {
         let header = dev.header();
 
@@ -238,14 +232,12 @@ impl<B: Bus> Registration<B> {
 
     /// Makes a device with a parent, and else as [`Device::new`] does, and adds it to its bus.
     ///
-    /// The device keeps a reference to its parent, but does not keep it registered: a device has to
-    /// be unregistered before its parent is. The parent is bound, and hence registered, while the
-    /// device is being added, in which time the driver core does not protect the directory of the
-    /// parent in sysfs (`fs/sysfs/dir.c`, `sysfs_remove_dir()`). Without a node of its own the
-    /// device has that of its parent.
+    /// A device has to be unregistered before its parent is. The parent is bound, and hence
+    /// registered, while the device is being added: the driver core does not protect the directory
+    /// of the parent in sysfs (`fs/sysfs/dir.c`, `sysfs_remove_dir()`). Without a node of its own
+    /// the device has that of its parent.
     ///
     /// Context: Sleeps.
-    ///
     /// Errors: Those of [`Device::new`] and of [`Self::new`].
     #[track_caller]
     pub fn new_child(
@@ -293,10 +285,8 @@ struct Shared<B: Bus> {
     dev: ARef<Device<B>>,
     #[pin]
     state: SpinLock<State<B>>,
-    /// Completed when the device is not being added any more.
-    ///
-    /// The lock is not held meanwhile: probes run, and may wait for other registrations of the same
-    /// bus, whose locks are of the same class.
+    /// Completed when the device is not being added any more. The lock is not held meanwhile:
+    /// probes run, and may wait for other registrations of the bus, whose locks are of its class.
     #[pin]
     added: kernel::sync::Completion,
 }
@@ -354,11 +344,9 @@ pub struct AsyncRegistration<B: Bus>(Arc<Shared<B>>);
 
 impl<B: Bus> AsyncRegistration<B> {
     /// Schedules the registration of `dev` in `domain`, on the device's node.
-    ///
     /// [`Domain::synchronize_full`] waits until the device has been added.
     ///
     /// Context: Sleeps, but not until the device is added.
-    ///
     /// Errors: `ENOMEM` if memory is short or too many functions are pending; the device is not
     /// added then.
     pub fn new(domain: &Domain, dev: ARef<Device<B>>) -> Result<Self> {

@@ -33,7 +33,6 @@ impl<B: Bus> Registration<B> {
     /// Registers the bus.
     ///
     /// Context: Sleeps.
-    ///
     /// Errors:
     /// - `EBUSY` if the bus is registered already; `EEXIST` if another bus has the same name.
     /// - `EINVAL` if the name is empty.
