@@ -14,13 +14,7 @@ pub(crate) use core::{
 pub(crate) use kernel::{
     device::{
         self,
-        AsBusDevice,
-        Bound,
-        Core,
-        CoreInternal,
-        Device,
-        DeviceContext,
-        Normal, //
+        *, //
     },
     driver::{
         DriverLayout,
@@ -40,25 +34,10 @@ pub(crate) use kernel::{
     },
     sync::{
         aref::ARef,
-        atomic::{
-            Acquire,
-            Atomic,
-            AtomicFlag,
-            Full,
-            Relaxed,
-            Release, //
-        },
-        new_mutex,
-        static_lock_class,
-        Arc,
-        Mutex,
-        SpinLock, //
+        atomic::*,
+        *, //
     },
-    time::{
-        Delta,
-        Instant,
-        Monotonic, //
-    },
+    time::*,
     types::Opaque, //
 };
 

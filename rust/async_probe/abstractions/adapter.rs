@@ -13,18 +13,10 @@ use crate::prelude::*;
 /// A driver whose memory is initialized.
 pub(crate) struct Driver<'a, A: DriverLayout>(pub(crate) &'a Opaque<A::DriverType>);
 
-impl<A: DriverLayout> Clone for Driver<'_, A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A: DriverLayout> Copy for Driver<'_, A> {}
-
 impl<A: DriverLayout> Driver<'_, A> {
     /// Returns the `struct device_driver` that the memory embeds.
     #[inline]
-    pub(crate) fn as_raw(self) -> *mut bindings::device_driver {
+    pub(crate) fn as_raw(&self) -> *mut bindings::device_driver {
         // CAST: A `struct device_driver` lies at that offset.
         // SAFETY: By the safety requirements of `DriverLayout`, the offset lies within the memory.
         unsafe { self.0.get().byte_add(A::DEVICE_DRIVER_OFFSET).cast() }
@@ -32,7 +24,7 @@ impl<A: DriverLayout> Driver<'_, A> {
 
     /// Returns the probe type, as a value of `enum probe_type`.
     #[inline]
-    pub(crate) fn probe_type(self) -> bindings::probe_type {
+    pub(crate) fn probe_type(&self) -> bindings::probe_type {
         // SAFETY: The memory is initialized. The field changes before the registration only.
         unsafe { (*self.as_raw()).probe_type }
     }

@@ -65,17 +65,6 @@ pub mod device;
 mod driver;
 mod registration;
 
-pub(crate) use bus_type::Attacher;
-pub use bus_type::{
-    Bus,
-    BusType,
-    Device,
-    DriverStruct,
-    UeventEnv, //
-};
-pub use driver::{
-    Adapter,
-    Driver,
-    IdTable, //
-};
-pub use registration::Registration;
+pub use bus_type::*;
+pub use driver::*;
+pub use registration::*;

@@ -10,7 +10,6 @@ use crate::prelude::*;
 pub(crate) struct Place<T>(Atomic<*const T>);
 
 impl<T: Sync> Place<T> {
-    /// Returns a place without an object.
     pub(crate) const fn new() -> Self {
         Self(Atomic::new(core::ptr::null()))
     }

@@ -67,7 +67,7 @@ pub(crate) fn users() -> impl PinInit<Shared<Users>, Error> {
     Shared::new(
         &USERS,
         try_pin_init!(Users {
-            lock <- kernel::new_spinlock!(Droppers::None),
+            lock <- new_spinlock!(Droppers::None),
             // SAFETY: The memory is valid for writes.
             list <- Opaque::ffi_init(|list| unsafe { bindings::INIT_LIST_HEAD(list) }),
             waits <- new_mutex!(()),
@@ -173,14 +173,12 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Returns a door that is shut.
     pub(crate) const fn new() -> Self {
         Self {
             is_open: AtomicFlag::new(false),
         }
     }
 
-    /// Opens the door.
     pub(crate) fn open(&self) {
         self.is_open.store(true, Relaxed);
     }
@@ -208,15 +206,12 @@ impl Door {
     }
 }
 
-/// An object that needs the text of a module.
+/// An object that needs the text of a module; a bus or a driver has a name.
 pub(crate) enum Object {
-    /// A bus of this name.
     Bus(&'static CStr),
     /// A device, whose memory outlives the user.
     Device(*mut bindings::device),
-    /// A driver of this name.
     Driver(&'static CStr),
-    /// An asynchronous function.
     Function,
 }
 

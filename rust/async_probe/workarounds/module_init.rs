@@ -42,7 +42,6 @@ pub enum Level {
     Late,
 }
 
-/// The number of levels.
 const LEVELS: usize = Level::Late as usize + 1;
 
 /// The domains of the levels.

@@ -67,7 +67,6 @@ pub(crate) struct Notifiers {
     pm: Notifier,
 }
 
-/// Returns the initializer of the entries.
 pub(crate) fn notifiers() -> impl PinInit<Notifiers, Error> {
     try_pin_init!(Notifiers {
         // SAFETY: The functions are those of one chain, and `shuts_down()` uses no argument.

@@ -206,7 +206,10 @@ pub struct Print;
 
 impl<A: RegistrationOps> adapter::Hooks<A> for Print {
     fn register(unregistered: adapter::Unregistered<'_, A>) -> Result<adapter::Registered<'_, A>> {
-        let (driver, name) = (unregistered.driver, unregistered.name);
+        let (driver, name) = (
+            adapter::Driver::<A>(unregistered.driver.0),
+            unregistered.name,
+        );
         let begin = Instant::<Monotonic>::now();
         let result = unregistered.register();
         let (ret, ms) = (errno(&result), Millis(begin.elapsed()));

@@ -235,10 +235,7 @@ impl<D: AsBusDevice<Normal> + 'static> DeviceAttribute<D> {
 ///
 /// Made by [`attributes!`](crate::attributes).
 #[repr(transparent)]
-pub struct Attributes<T>(
-    [*const bindings::attribute_group; 2],
-    PhantomData<fn() -> T>,
-);
+pub struct Attributes<T: 'static>([Option<&'static Group<T>>; 2]);
 
 /// The attributes of a bus whose data is `D`.
 pub type BusAttributes<D> = Attributes<BusAttribute<D>>;
@@ -246,14 +243,11 @@ pub type BusAttributes<D> = Attributes<BusAttribute<D>>;
 /// The attributes of each device of the type `D`.
 pub type DeviceAttributes<D> = Attributes<DeviceAttribute<D>>;
 
-// SAFETY: The pointer leads to `static`s that the driver core only reads.
-unsafe impl<T> Sync for Attributes<T> {}
-
 impl<T> Attributes<T> {
     /// Returns the attributes of `group`.
     #[doc(hidden)]
     pub const fn new(group: &'static Group<T>) -> Self {
-        Self([&raw const group.0, core::ptr::null()], PhantomData)
+        Self([Some(group), None])
     }
 
     /// Returns the value of fields such as `bus_type::bus_groups`.

@@ -127,7 +127,6 @@ impl<B: Bus> BusType<B> {
         }
     }
 
-    /// Returns the `struct bus_type`.
     pub(super) fn as_raw(&self) -> *mut bindings::bus_type {
         self.head.raw.get()
     }
@@ -170,7 +169,6 @@ impl<B: Bus> BusType<B> {
 #[repr(C)]
 #[pin_data]
 pub(crate) struct DeviceHeader {
-    /// The device itself.
     pub(super) dev: Opaque<bindings::device>,
     /// The task that adds the device, as a number, while it does so.
     pub(super) adding: Atomic<usize>,
@@ -222,7 +220,6 @@ impl<B: Bus, Ctx: DeviceContext> Device<B, Ctx> {
         unsafe { &*dev.cast::<Self>() }
     }
 
-    /// Returns the `struct device`.
     pub(super) fn as_raw(&self) -> *mut bindings::device {
         self.0.get().cast()
     }
@@ -294,14 +291,6 @@ unsafe impl<B: Bus> kernel::sync::aref::AlwaysRefCounted for Device<B> {
     unsafe fn dec_ref(this: NonNull<Self>) {
         // SAFETY: By the safety requirements, the caller gives the reference up.
         unsafe { bindings::put_device(this.cast().as_ptr()) }
-    }
-}
-
-impl<B: Bus> From<&Device<B, Bound>> for ARef<Device<B>> {
-    fn from(dev: &Device<B, Bound>) -> Self {
-        let dev: &Device<B> = dev;
-
-        dev.into()
     }
 }
 

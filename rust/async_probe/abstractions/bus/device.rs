@@ -288,7 +288,7 @@ struct Shared<B: Bus> {
     /// Completed when the device is not being added any more. The lock is not held meanwhile:
     /// probes run, and may wait for other registrations of the bus, whose locks are of its class.
     #[pin]
-    added: kernel::sync::Completion,
+    added: Completion,
 }
 
 impl<B: Bus> Shared<B> {
@@ -355,7 +355,7 @@ impl<B: Bus> AsyncRegistration<B> {
             pin_init!(Shared {
                 dev,
                 state <- SpinLock::new(State::Pending, LOCK_NAME, static_lock_class!()),
-                added <- kernel::sync::Completion::new(),
+                added <- Completion::new(),
             }),
             GFP_KERNEL,
         )?;

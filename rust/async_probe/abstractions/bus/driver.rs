@@ -156,7 +156,6 @@ impl<T: Driver> Adapter<T> {
         }
     }
 
-    /// Whether the table has the id of a device.
     fn drives(dev: &Device<T::Bus>) -> bool {
         Self::id_info(dev).is_some()
     }
