@@ -230,10 +230,11 @@ impl Domain {
 
     /// Schedules `function` on any node, as [`Self::schedule_on`] does.
     #[inline]
-    pub fn schedule<F>(&self, function: F, flags: Flags) -> Result<Cookie, Refused<F>>
-    where
-        F: FnOnce() + Send + 'static,
-    {
+    pub fn schedule<F: FnOnce() + Send + 'static>(
+        &self,
+        function: F,
+        flags: Flags,
+    ) -> Result<Cookie, Refused<F>> {
         self.schedule_on(Node::ANY, function, flags)
     }
 
@@ -245,15 +246,12 @@ impl Domain {
     /// Context: Task context; sleeps only if `flags` allow it.
     /// Errors: [`Refused`], with the function, if memory is short or more than 32768 functions are
     /// pending. The current task never calls the function.
-    pub fn schedule_on<F>(
+    pub fn schedule_on<F: FnOnce() + Send + 'static>(
         &self,
         node: Node,
         function: F,
         flags: Flags,
-    ) -> Result<Cookie, Refused<F>>
-    where
-        F: FnOnce() + Send + 'static,
-    {
+    ) -> Result<Cookie, Refused<F>> {
         let lock = SpinLock::new(Slot(None), LOCK_NAME, static_lock_class!());
         let Ok(call) = Arc::pin_init(lock, flags) else {
             return Err(Refused(function));

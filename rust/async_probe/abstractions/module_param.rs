@@ -148,27 +148,7 @@ pub static PARAM_OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
     free: None,
 };
 
-/// A type whose values are the choices of a module parameter.
-///
-/// # Examples
-///
-/// ```
-/// use async_probe::module_param::Choice;
-///
-/// #[derive(Clone, Copy)]
-/// enum Colour {
-///     Red,
-///     Green,
-/// }
-///
-/// impl Choice for Colour {
-///     const CHOICES: &'static [Self] = &[Self::Red, Self::Green];
-///     const NAMES: &'static str = "red|green";
-/// }
-///
-/// assert_eq!(Colour::CHOICES.len(), Colour::NAMES.split('|').count());
-/// # Ok::<(), Error>(())
-/// ```
+/// A type whose values are the choices of a module parameter, as in `samples/slow_bus.rs`.
 pub trait Choice: Copy + 'static {
     /// The values that can be chosen, in the order of their discriminants, which begin with 0.
     const CHOICES: &'static [Self];

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_have_their_names() {
+    fn choices_are_those_of_c_and_have_names() {
         assert_eq!(
             ProbeType::CHOICES.len(),
             ProbeType::NAMES.split('|').count()
@@ -189,10 +189,6 @@ mod tests {
         for (index, probe_type) in ProbeType::CHOICES.iter().enumerate() {
             assert_eq!(*probe_type as usize, index);
         }
-    }
-
-    #[test]
-    fn raw_values_are_those_of_c() {
         for raw in [
             bindings::probe_type_PROBE_DEFAULT_STRATEGY,
             bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS,

@@ -2,8 +2,7 @@
 
 //! Workaround: one asynchronous function for each driver, which attaches it to all its devices.
 //!
-//! Unnecessary, other than to compare the designs: `PROBE_PREFER_ASYNCHRONOUS` of the driver core
-//! probes devices in parallel.
+//! Unnecessary, other than to compare the designs: `PROBE_PREFER_ASYNCHRONOUS` probes in parallel.
 //!
 //! The design of "driver-core: add driver async_probe support", RFC v2 2/6 of September 2014:
 //! registering the driver returns at once, and a work on the unbound workqueue probes one device
@@ -15,9 +14,9 @@
 //!
 //! Two things differ from the RFC. The work is a function in an exclusive domain, whose workqueue
 //! (`async_wq`) is unbound too. And unregistering the driver waits for the function, but unbinding
-//! a single device does not. The RFC waited in `__device_release_driver()`, with the lock of the
-//! device held. The work may be waiting for that lock, and then neither goes on. The lock alone
-//! keeps unbind from overtaking a probe.
+//! a single device does not: the RFC waited in `__device_release_driver()`, with the lock of the
+//! device held, for which the work may be waiting. The lock alone keeps unbind from overtaking a
+//! probe.
 
 use super::attach;
 use crate::abstractions::adapter;

@@ -9,18 +9,17 @@
 //! the driver itself waits for. So neither the task that loads the driver's module waits for the
 //! probes, nor one that loads or unloads another module. Unregistering the driver waits for them.
 //!
-//! It works for drivers of a Rust bus, because the bus has to cooperate (`attach.rs`). Each
-//! function calls `device_attach()`, so that deferred probes are retried, and
-//! `wait_for_device_probe()`, which goes before the root file system is mounted, waits for the
-//! probes that run. It does not wait for those that have not begun yet: a root file system on such
-//! a device needs `rootwait` on the kernel command line.
+//! It works for drivers of a Rust bus, which has to cooperate (`attach.rs`). Each function calls
+//! `device_attach()`, so that deferred probes are retried, and `wait_for_device_probe()`, which goes
+//! before the root file system is mounted, waits for the probes that run, but not for those that
+//! have not begun yet: a root file system on such a device needs `rootwait` on the command line.
 //!
 //! A [`crate::probe_type`] has no effect on such a driver: the bus registers it with
 //! `PROBE_FORCE_SYNCHRONOUS`, so that the functions themselves probe. The retry of a deferred probe
 //! is synchronous, in the one worker that the driver core has for that.
 //!
-//! A driver must not be used this way if something relies on its devices being bound when its
-//! module is loaded. A program can wait for the bind uevent instead.
+//! If a program relies on the devices being bound when the module is loaded, it must wait for the
+//! bind uevents instead.
 
 use super::attach;
 use crate::abstractions::adapter;

@@ -98,16 +98,13 @@ pub struct AsyncInit<M> {
     cookie: Cookie,
 }
 
-impl<M: kernel::InPlaceModule + Send> AsyncInit<M> {
+impl<M: kernel::InPlaceModule + Send + 'static> AsyncInit<M> {
     /// Schedules the initialization of `M`, at `level`. Sleeps, but not until `M` is initialized.
     ///
     /// Errors: `M` is not initialized then:
     /// - `ENOMEM` if memory is short or too many functions are pending.
     /// - `ENODEV` if this crate is built in, and is not initialized yet.
-    pub fn new(level: Level, module: &'static ThisModule) -> Result<Self>
-    where
-        M: 'static,
-    {
+    pub fn new(level: Level, module: &'static ThisModule) -> Result<Self> {
         let shared = Arc::pin_init(
             pin_init!(Init {
                 state <- Mutex::new(State::Pending, LOCK_NAME, static_lock_class!()),

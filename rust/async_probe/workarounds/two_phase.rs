@@ -6,9 +6,8 @@
 //! exports `driver_deferred_probe_trigger()`.
 //!
 //! The probe function does the part after which the device counts as bound, schedules the rest and
-//! returns. The rest runs in an exclusive domain, so that loading a slow driver delays neither its
-//! own `insmod` nor any other, on any bus and without a module parameter.
-//! `samples/slow_platform_driver.rs` is an example.
+//! returns. The rest runs in an exclusive domain, so that loading a slow driver delays no `insmod`,
+//! on any bus and without a module parameter. `samples/slow_platform_driver.rs` is an example.
 //!
 //! # The rest is a part of the probe
 //!
@@ -28,8 +27,7 @@
 //!
 //! On a bus that locks the parent of a device, too (USB, `need_parent_lock`), the rest must not
 //! take that lock. If the probe fails, or defers, after it has scheduled the rest, the rest does
-//! not run. When the rest has run, the driver core retries the probes of consumers that have
-//! deferred.
+//! not run. When it has run, the driver core retries the probes of consumers that have deferred.
 //!
 //! # The price
 //!
@@ -98,10 +96,10 @@ pub(crate) fn domain() -> impl PinInit<Shared<Domain>, Error> {
 /// }
 /// # Ok::<(), Error>(())
 /// ```
-pub fn schedule<F>(dev: &Device<Core<'_>>, rest: F) -> Result
-where
-    F: FnOnce(&Device<Bound>) + Send + 'static,
-{
+pub fn schedule(
+    dev: &Device<Core<'_>>,
+    rest: impl FnOnce(&Device<Bound>) + Send + 'static,
+) -> Result {
     schedule_rest(dev, KBox::new(Some(rest), GFP_KERNEL)?)
 }
 

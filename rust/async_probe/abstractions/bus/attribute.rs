@@ -94,6 +94,9 @@ unsafe fn store(text: *const c_char, count: usize, store: impl FnOnce(&BStr) -> 
 #[doc(hidden)]
 pub unsafe trait Raw: 'static {}
 
+const _: () = assert!(offset_of!(bindings::bus_attribute, attr) == 0);
+const _: () = assert!(offset_of!(bindings::device_attribute, attr) == 0);
+
 /// The beginning of the `static` of a bus whose data is `D`.
 ///
 /// # Invariants
@@ -113,9 +116,7 @@ pub struct BusAttribute<D>(bindings::bus_attribute, PhantomData<fn() -> D>);
 // SAFETY: The driver core only reads it.
 unsafe impl<D> Sync for BusAttribute<D> {}
 
-const _: () = assert!(offset_of!(bindings::bus_attribute, attr) == 0);
-
-// SAFETY: As asserted.
+// SAFETY: As asserted above.
 unsafe impl<D: 'static> Raw for BusAttribute<D> {}
 
 impl<D: 'static> BusAttribute<D> {
@@ -173,9 +174,7 @@ pub struct DeviceAttribute<D>(bindings::device_attribute, PhantomData<fn() -> D>
 // SAFETY: The driver core only reads it.
 unsafe impl<D> Sync for DeviceAttribute<D> {}
 
-const _: () = assert!(offset_of!(bindings::device_attribute, attr) == 0);
-
-// SAFETY: As asserted.
+// SAFETY: As asserted above.
 unsafe impl<D: 'static> Raw for DeviceAttribute<D> {}
 
 impl<D: AsBusDevice<Normal> + 'static> DeviceAttribute<D> {

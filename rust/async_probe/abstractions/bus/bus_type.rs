@@ -300,9 +300,6 @@ unsafe impl<B: Bus> Send for Device<B> {}
 // SAFETY: All methods may be called by several tasks at once, and the data of the device is `Sync`.
 unsafe impl<B: Bus> Sync for Device<B> {}
 
-// SAFETY: As for `Device<B>`; the context makes no difference.
-unsafe impl<B: Bus> Sync for Device<B, Bound> {}
-
 /// A strategy that attaches a driver to its devices in the place of the driver core. The bus asks
 /// it while the driver is registered.
 pub(crate) trait Attacher<B: Bus>: Send + Sync {

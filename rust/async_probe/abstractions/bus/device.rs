@@ -375,10 +375,7 @@ impl<B: Bus> AsyncRegistration<B> {
     /// Context: Sleeps. Without memory to schedule it, or with too many functions pending, the
     /// device is unregistered and `then` called by the current task: it must not hold a lock that
     /// either takes.
-    pub fn unregister_async<F>(self, domain: &Domain, then: F)
-    where
-        F: FnOnce() + Send + 'static,
-    {
+    pub fn unregister_async(self, domain: &Domain, then: impl FnOnce() + Send + 'static) {
         let unregister = move || {
             drop(self);
             then();

@@ -192,10 +192,7 @@ impl<T: Driver> Adapter<T> {
     }
 }
 
-impl<A, B: Bus> Unregistered<'_, A>
-where
-    A: RegistrationOps<DriverType = DriverStruct<B>>,
-{
+impl<B: Bus, A: RegistrationOps<DriverType = DriverStruct<B>>> Unregistered<'_, A> {
     /// Has `attacher` attach the driver, in the place of the driver core.
     pub(crate) fn set_attacher(&mut self, attacher: Arc<dyn Attacher<B>>) {
         // SAFETY: The driver core does not know the driver before it is registered.
