@@ -130,8 +130,9 @@ check_checkpatch()
 # The crate's abstractions use each other, the bindings and the kernel crate: no workaround.
 check_layers()
 {
-	! files 'rust/async_probe/abstractions*' | xargs -d '\n' grep -nE '(^|[^$])\bcrate::' |
-		grep -vE '//|crate::(abstractions|bindings)\b'
+	! files 'rust/async_probe/abstractions*' rust/async_probe/prelude.rs |
+		xargs -d '\n' grep -nE '(^|[^$])\bcrate::' |
+		grep -vE '//|crate::(abstractions|bindings|prelude)\b'
 }
 
 check_cargo_fmt()

@@ -2,7 +2,7 @@
 
 //! Asynchronous driver probing for Rust drivers.
 //!
-//! The crate has two layers, each a folder:
+//! The crate has two layers, each a folder. No file of the first names one of the second:
 //!
 //! - `abstractions`: the half of the driver model that the `kernel` crate lacks, in a form that
 //!   upstream could take.
@@ -19,8 +19,6 @@
 //!   - [`module_init`] runs the whole init of a module asynchronously.
 //!   - [`two_phase`] runs the slow part of a probe after the probe, on any bus.
 //!   - [`timing`] prints the lines in dmesg that tell when each device was probed.
-//!
-//! No file of the first layer names one of the second.
 //!
 //! A module drops a [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`] and a
 //! [`kernel::driver::Registration`] when it exits. If it has leaked one of them, or given it away,
@@ -81,8 +79,7 @@ impl kernel::InPlaceModule for AsyncProbe {
 impl PinnedDrop for AsyncProbe {
     fn drop(self: Pin<&mut Self>) {
         // The work that frees the last device of a bus lets the bus's module go, and with it this
-        // module, before the work has returned from this module's text (`bus/device.rs`,
-        // `free_work()`).
+        // module, before the work has returned from this module's text (`free_work()`).
         task::synchronize();
     }
 }

@@ -29,6 +29,7 @@
 //! [`Domain::schedule`] does not let that happen: it hands the function back, as [`Refused`].
 
 use kernel::alloc::Flags;
+use kernel::types::ForeignOwnable;
 
 use super::task;
 use super::text::Object;
@@ -146,10 +147,8 @@ impl Job {
     ///
     /// `data` comes from `Arc::<Job>::into_foreign()`, and is passed on once.
     unsafe extern "C" fn run(data: *mut c_void, _cookie: bindings::async_cookie_t) {
-        // SAFETY: By the safety requirements, this is the reference that `into_foreign()` gave
-        // away.
-        let job =
-            unsafe { <Arc<Self> as kernel::types::ForeignOwnable>::from_foreign(data.cast()) };
+        // SAFETY: By the safety requirements, this is the reference that was given away.
+        let job = unsafe { Arc::<Self>::from_foreign(data.cast()) };
 
         if job.scheduler.load(Relaxed) == task::current() {
             // `async_schedule_node_domain()` calls this in the scheduling task: leave the function
@@ -207,8 +206,7 @@ impl Domain {
                 let mut flags = bindings::async_domain::default();
                 flags.set_registered(registered.into());
 
-                // SAFETY: `slot` is valid for writes. An empty list is one whose head points to
-                // itself.
+                // SAFETY: `slot` is valid for writes.
                 unsafe {
                     slot.write(flags);
                     bindings::INIT_LIST_HEAD(&raw mut (*slot).pending);
@@ -297,7 +295,7 @@ impl Domain {
         let cookie = unsafe {
             bindings::async_schedule_node_domain(
                 Some(Job::run),
-                kernel::types::ForeignOwnable::into_foreign(job.clone()).cast(),
+                job.clone().into_foreign().cast(),
                 node.0,
                 self.inner.get(),
             )

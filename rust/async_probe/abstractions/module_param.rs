@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 //!
-//! Unnecessary once the parameters of [`kernel::prelude::module!`] have ranges, named choices, files
-//! in sysfs, and a refusal that names the parameter.
+//! Unnecessary once the parameters of [`kernel::prelude::module!`] have ranges, named choices,
+//! files in sysfs, and a refusal that names the parameter.
 //!
 //! [`module_params!`](crate::module_params) declares them, as in `samples/slow_platform_driver.rs`.
 //! A value that does not fit is refused with `EINVAL`, and one line in dmesg says why:

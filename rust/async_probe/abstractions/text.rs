@@ -168,19 +168,15 @@ unsafe extern "C" fn notify(
 }
 
 /// The users of a bus, for which its unregistration waits: a part of a `static`.
-pub(crate) struct Door {
-    is_open: AtomicFlag,
-}
+pub(crate) struct Door(AtomicFlag);
 
 impl Door {
     pub(crate) const fn new() -> Self {
-        Self {
-            is_open: AtomicFlag::new(false),
-        }
+        Self(AtomicFlag::new(false))
     }
 
     pub(crate) fn open(&self) {
-        self.is_open.store(true, Relaxed);
+        self.0.store(true, Relaxed);
     }
 
     /// Shuts the door: from now on no user comes in.
@@ -188,7 +184,7 @@ impl Door {
         if let Ok(users) = USERS.get() {
             let _guard = users.lock.lock();
 
-            self.is_open.store(false, Relaxed);
+            self.0.store(false, Relaxed);
         }
     }
 
@@ -256,7 +252,7 @@ impl User {
                 let users = USERS.get()?;
                 let _guard = users.lock.lock();
 
-                if door.is_some_and(|door| !door.is_open.load(Relaxed)) {
+                if door.is_some_and(|door| !door.0.load(Relaxed)) {
                     return Err(ENODEV);
                 }
                 // SAFETY: The entry is in no list, and stays where it is until it is dropped.

@@ -36,10 +36,8 @@ pub(super) struct Attach {
     registrar: Atomic<usize>,
     /// Whether the driver core has asked for a device that matches before `open` was set.
     wanted: AtomicFlag,
-    /// Whether the registration of the driver has succeeded.
-    ///
-    /// Until then no function is scheduled: if the registration fails in the end, the driver core
-    /// does not wait for the probes of other tasks.
+    /// Whether the registration of the driver has succeeded. Until then no function is scheduled:
+    /// if it fails in the end, the driver core does not wait for the probes of other tasks.
     open: AtomicFlag,
     /// Where the functions run.
     #[pin]
@@ -70,10 +68,8 @@ impl Attach {
         !self.open.load(Relaxed)
     }
 
-    /// Schedules the attachment of `dev`.
-    ///
-    /// Without memory for that, the answer is that the driver core may probe the device in the
-    /// current task.
+    /// Schedules the attachment of `dev`. Without memory for that, the answer is that the driver
+    /// core may probe the device in the current task.
     fn schedule<B: Bus>(&self, dev: &bus::Device<B>) -> bool {
         let node = Node::of(dev.as_ref());
         let dev: ARef<bus::Device<B>> = dev.into();
@@ -103,9 +99,8 @@ impl<B: Bus> bus::Attacher<B> for Attach {
     }
 }
 
-/// Registers a driver that functions attach, as `by` says, and returns how it is attached.
-///
-/// The driver core itself probes none of its devices meanwhile.
+/// Registers a driver that functions attach, as `by` says, and returns how it is attached. The
+/// driver core itself probes none of its devices meanwhile.
 ///
 /// Errors: `ENOMEM` if memory is short, and those of `A`.
 pub(super) fn register<A, B: Bus>(

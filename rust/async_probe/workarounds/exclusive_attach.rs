@@ -10,9 +10,9 @@
 //! probes, nor one that loads or unloads another module. Unregistering the driver waits for them.
 //!
 //! It works for drivers of a Rust bus, which has to cooperate (`attach.rs`). Each function calls
-//! `device_attach()`, so that deferred probes are retried, and `wait_for_device_probe()`, which goes
-//! before the root file system is mounted, waits for the probes that run, but not for those that
-//! have not begun yet: a root file system on such a device needs `rootwait` on the command line.
+//! `device_attach()`, so that deferred probes are retried, and `wait_for_device_probe()`, before
+//! the root file system is mounted, waits for the probes that run, but not for those that have not
+//! begun yet: a root file system on such a device needs `rootwait` on the command line.
 //!
 //! A [`crate::probe_type`] has no effect on such a driver: the bus registers it with
 //! `PROBE_FORCE_SYNCHRONOUS`, so that the functions themselves probe. The retry of a deferred probe

@@ -42,13 +42,11 @@ pub enum Level {
     Late,
 }
 
-const LEVELS: usize = Level::Late as usize + 1;
-
 /// The domains of the levels.
 #[pin_data]
 pub(crate) struct Levels {
     #[pin]
-    domains: [Domain; LEVELS],
+    domains: [Domain; Level::Late as usize + 1],
 }
 
 static PLACE: Place<Levels> = Place::new();
@@ -87,10 +85,9 @@ struct Init<M> {
 ///
 /// Dropping it waits for the initialization, if that has begun, and drops the module `M`. It also
 /// waits for the initializations of the same level that were scheduled before, and for all of the
-/// lower levels, as the initialization itself does. The initialization of another module at the
-/// same or a lower level must not drop it: each would wait for the other and never return.
-///
-/// While the function waits, it keeps its place in the workqueue, see [`Domain::synchronize_full`].
+/// lower levels, as the initialization itself does, in its place in the workqueue
+/// ([`Domain::synchronize_full`]). The initialization of another module at the same or a lower
+/// level must not drop it: each would wait for the other and never return.
 #[must_use = "the initialization is undone at once when this is dropped"]
 pub struct AsyncInit<M> {
     shared: Arc<Init<M>>,

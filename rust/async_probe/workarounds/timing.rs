@@ -17,14 +17,6 @@ use crate::abstractions::probe_type::ProbeType;
 use crate::abstractions::task;
 use crate::prelude::*;
 
-/// Prints a line of an event of a device.
-fn print(event: &str, dev: &Device, driver: &CStr, values: fmt::Arguments<'_>) {
-    pr_info!(
-        "timing: {event} dev={} driver={driver}{values}\n",
-        dev.name()
-    );
-}
-
 /// Milliseconds with three decimals.
 struct Millis(Delta);
 
@@ -43,9 +35,8 @@ fn errno<T>(result: &Result<T>) -> i32 {
 
 /// The probe of a device, from its beginning to its end.
 ///
-/// It belongs into the initializer of the driver data, which is called when there is memory for it,
-/// as in `samples/slow_platform_driver.rs`. A probe that has ended well before that fails if memory
-/// is short, and the log does not have the failure.
+/// It belongs into the initializer of the driver data, as in `samples/slow_platform_driver.rs`: if
+/// memory for the data is short, a probe fails after it has ended well.
 #[must_use = "the line `probe_ended` is missing until `end()` is called"]
 pub struct Probe<'a> {
     dev: &'a Device<Bound>,
@@ -64,17 +55,13 @@ impl<'a> Probe<'a> {
         comm[comm.len() - 1] = 0;
         let len = comm.iter().position(|c| *c == 0).unwrap_or(0);
 
-        print(
-            "probe_began",
-            dev,
-            driver,
-            fmt!(
-                " async={} cpu={} pid={} task={}",
-                u8::from(task::is_async()),
-                kernel::cpu::CpuId::current().as_u32(),
-                task.pid(),
-                BStr::from_bytes(&comm[..len]),
-            ),
+        let (name, task, pid) = (dev.name(), BStr::from_bytes(&comm[..len]), task.pid());
+        let cpu = kernel::cpu::CpuId::current().as_u32();
+        let is_async = u8::from(task::is_async());
+
+        pr_info!(
+            "timing: probe_began dev={name} driver={driver} async={is_async} cpu={cpu} pid={pid} \
+             task={task}\n"
         );
 
         let begin = Instant::now();
@@ -88,14 +75,10 @@ impl<'a> Probe<'a> {
 
     /// The probe ends now: prints `probe_ended` and hands `result` on.
     pub fn end<T>(self, result: Result<T>) -> Result<T> {
+        let (name, driver) = (self.dev.name(), self.driver);
         let (ret, ms) = (errno(&result), Millis(self.begin.elapsed()));
 
-        print(
-            "probe_ended",
-            self.dev,
-            self.driver,
-            fmt!(" ret={ret} ms={ms}"),
-        );
+        pr_info!("timing: probe_ended dev={name} driver={driver} ret={ret} ms={ms}\n");
         result
     }
 }
@@ -107,28 +90,25 @@ pub fn firmware_arrived(
     begin: Instant<Monotonic>,
     firmware: &Result<Firmware>,
 ) {
-    let bytes = firmware.as_ref().map_or(0, Firmware::size);
+    let (name, bytes) = (dev.name(), firmware.as_ref().map_or(0, Firmware::size));
     let (ret, ms) = (errno(firmware), Millis(begin.elapsed()));
 
-    print(
-        "firmware_arrived",
-        dev,
-        driver,
-        fmt!(" bytes={bytes} ret={ret} ms={ms}"),
+    pr_info!(
+        "timing: firmware_arrived dev={name} driver={driver} bytes={bytes} ret={ret} ms={ms}\n"
     );
 }
 
 /// The second phase of a probe ([`crate::two_phase`]) has ended: prints `ready`, with the time
 /// since `begin`.
 pub fn ready(dev: &Device, driver: &'static CStr, begin: Instant<Monotonic>, result: &Result) {
-    let (ret, ms) = (errno(result), Millis(begin.elapsed()));
+    let (name, ret, ms) = (dev.name(), errno(result), Millis(begin.elapsed()));
 
-    print("ready", dev, driver, fmt!(" ret={ret} ms={ms}"));
+    pr_info!("timing: ready dev={name} driver={driver} ret={ret} ms={ms}\n");
 }
 
 /// The driver's remove callback runs: prints `removing`.
 pub fn removing(dev: &Device<Bound>, driver: &'static CStr) {
-    print("removing", dev, driver, fmt!(""));
+    pr_info!("timing: removing dev={} driver={driver}\n", dev.name());
 }
 
 /// Prints `unbound` when it is dropped: a field of the driver data.
@@ -149,7 +129,9 @@ impl UnboundMark {
 
 impl Drop for UnboundMark {
     fn drop(&mut self) {
-        print("unbound", &self.dev, self.driver, fmt!(""));
+        let (name, driver) = (self.dev.name(), self.driver);
+
+        pr_info!("timing: unbound dev={name} driver={driver}\n");
     }
 }
 
@@ -169,7 +151,9 @@ impl DevresMark {
         // SAFETY: By the safety requirements.
         let mark = unsafe { KBox::from_raw(mark.cast::<Self>()) };
 
-        print("devres_released", &mark.dev, mark.driver, fmt!(""));
+        let (name, driver) = (mark.dev.name(), mark.driver);
+
+        pr_info!("timing: devres_released dev={name} driver={driver}\n");
     }
 }
 
@@ -249,11 +233,5 @@ mod tests {
         assert!(prints(Delta::from_nanos(999_001), "1.000")?);
         assert!(prints(Delta::from_millis(-5), "0.000")?);
         Ok(())
-    }
-
-    #[test]
-    fn results_are_those_of_c() {
-        assert_eq!(errno(&Ok(3)), 0);
-        assert_eq!(errno::<()>(&Err(ENODEV)), -19);
     }
 }

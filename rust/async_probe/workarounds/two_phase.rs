@@ -21,9 +21,8 @@
 //!   (`power.rs`).
 //!
 //! As for a probe, the waits for the lock have no limit, and the rest cannot be cancelled: it has
-//! to limit its own waits. It must not register a notifier for suspend or reboot, nor an object of
-//! which the registration does so (`watchdog_register_device()`): while such a chain is called, it
-//! is locked, and its call waits for the rest.
+//! to limit its own waits. It must not register a notifier for suspend or reboot, even through
+//! another object (`watchdog_register_device()`): such a chain is locked while it waits.
 //!
 //! On a bus that locks the parent of a device, too (USB, `need_parent_lock`), the rest must not
 //! take that lock. If the probe fails, or defers, after it has scheduled the rest, the rest does
@@ -35,8 +34,8 @@
 //! and with a rest that fails. `wait_for_device_probe()` does not wait for the rest, and suppliers
 //! of the device may be suspended meanwhile (`pm_runtime_get_suppliers()` is not exported).
 //!
-//! The driver itself is best probed synchronously, as its probes are quick: asynchronous ones would
-//! share the workqueue, of 1024 functions at once on each NUMA node, with the rest of other devices.
+//! The driver itself is best probed synchronously, as its probes are quick: asynchronous ones share
+//! the workqueue, of 1024 functions at once on each NUMA node, with the rest of other devices.
 
 use super::power::InFlight;
 use crate::abstractions::domain::Domain;
@@ -117,7 +116,7 @@ impl<F: FnOnce(&Device<Bound>) + Send> Rest for Option<F> {
     }
 }
 
-/// The second phase of a probe. The rest is taken, run and dropped with the lock of the device held.
+/// A second phase. The rest is taken, run and dropped with the lock of the device held.
 #[pin_data]
 struct Phase {
     #[pin]

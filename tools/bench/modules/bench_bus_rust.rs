@@ -118,12 +118,8 @@ fn add(parent: &DeviceRegistration) -> Result<KVVec<device::Registration<BenchBu
             index,
             model: MODEL,
         };
-        let device = device::Registration::new_child(
-            parent,
-            fmt!("bench.{}", index),
-            Node::ANY,
-            Ok(data),
-        )?;
+        let device =
+            device::Registration::new_child(parent, fmt!("bench.{}", index), Node::ANY, Ok(data))?;
 
         devices.push(device, GFP_KERNEL)?;
     }

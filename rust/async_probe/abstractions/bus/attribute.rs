@@ -22,7 +22,7 @@ use crate::prelude::*;
 /// device, while the bus or the device is registered, and while it is being registered, which may
 /// still fail.
 pub trait Attribute: 'static {
-    /// The owner of the file: the [`Data`](super::Bus::Data) of a bus, or a [`Device`](super::Device).
+    /// The owner: the [`Data`](super::Bus::Data) of a bus, or a [`Device`](super::Device).
     type Of: 'static;
 
     /// The name of the file.

@@ -138,18 +138,11 @@ impl<B: Bus> BusType<B> {
         // SAFETY: The driver core calls with a device and a driver of the bus that are valid during
         // the call. All devices of the bus are `DeviceStruct<B>`s. All its drivers are at offset 0
         // of `DriverStruct<B>`s, whose other fields do not change while they are registered.
-        let (dev, drives, attacher) = unsafe {
-            let drv = drv.cast::<DriverStruct<B>>();
+        let (dev, drv) = unsafe { (Device::<B>::from_raw(dev), &*drv.cast::<DriverStruct<B>>()) };
 
-            (
-                Device::<B>::from_raw(dev),
-                (*drv).drives,
-                (*drv).attacher.as_ref(),
-            )
-        };
-
-        let matches = drives.is_some_and(|drives| drives(dev))
-            && attacher.is_none_or(|attacher| attacher.is_for_driver_core(dev));
+        let is_for_driver_core = |attacher: &Arc<dyn Attacher<B>>| attacher.is_for_driver_core(dev);
+        let matches = drv.drives.is_some_and(|drives| drives(dev))
+            && drv.attacher.as_ref().is_none_or(is_for_driver_core);
         matches.into()
     }
 

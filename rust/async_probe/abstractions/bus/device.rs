@@ -54,7 +54,7 @@ impl<B: Bus> Device<B> {
         };
 
         // A `static` in the module that calls this.
-        let caller = core::ptr::from_ref(core::panic::Location::caller()) as usize;
+        let text = core::ptr::from_ref(core::panic::Location::caller()) as usize;
         let this = KBox::pin_init::<Error>(
             try_pin_init!(&this in DeviceStruct::<B> {
                 header <- try_pin_init!(DeviceHeader {
@@ -65,7 +65,7 @@ impl<B: Bus> Device<B> {
                     drop_data: bus.drop_data,
                     _parent: parent.map(ARef::from),
                     work: Opaque::zeroed(),
-                    _user <- User::new(Object::Device(this.as_ptr().cast()), caller, Some(&bus.door)),
+                    _user <- User::new(Object::Device(this.as_ptr().cast()), text, Some(&bus.door)),
                 }),
                 data <- data,
             }),
@@ -119,7 +119,7 @@ unsafe extern "C" fn release(dev: *mut bindings::device) {
             Some(free_work),
             false,
             c"async_probe::bus::free".as_char_ptr(),
-            kernel::static_lock_class!().as_ptr(),
+            static_lock_class!().as_ptr(),
         );
         bindings::queue_work_on(
             bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -138,9 +138,7 @@ unsafe extern "C" fn release(dev: *mut bindings::device) {
 unsafe extern "C" fn free_work(work: *mut bindings::work_struct) {
     // SAFETY: By the safety requirements. `make()` has made the memory as a `KBox`.
     unsafe {
-        let header = work
-            .byte_sub(offset_of!(DeviceHeader, work))
-            .cast::<DeviceHeader>();
+        let header: *mut DeviceHeader = work.byte_sub(offset_of!(DeviceHeader, work)).cast();
 
         ((*header).drop_data)(header);
         core::ptr::drop_in_place(header);
@@ -166,7 +164,6 @@ pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
 }
 
 /// Has the driver core look for a driver of `dev`, and probe: `device_attach()`, which sleeps.
-///
 /// Nothing happens if the device is bound, or is not registered any more.
 pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
     let header = dev.header();

@@ -95,7 +95,7 @@ unsafe impl<T: Driver> RegistrationOps for Adapter<T> {
             let raw = unsafe {
                 let raw = Opaque::cast_into(&raw const (*drv).raw);
 
-                (*drv).drives = Some(Self::drives);
+                (*drv).drives = Some(|dev| Self::id_info(dev).is_some());
                 (*drv).user = Some(user);
                 (*raw).name = name.as_char_ptr();
                 (*raw).bus = bus.as_raw();
@@ -154,10 +154,6 @@ impl<T: Driver> Adapter<T> {
             (*drv).attacher = None;
             (*drv).user = None;
         }
-    }
-
-    fn drives(dev: &Device<T::Bus>) -> bool {
-        Self::id_info(dev).is_some()
     }
 
     /// Returns the information about a device, if its id is in the table.

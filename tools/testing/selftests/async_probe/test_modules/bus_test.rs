@@ -139,11 +139,7 @@ fn register() -> Result<Bus> {
 
 /// Makes the device `test.<name>`, whose data is `number`.
 fn make(name: u32, number: u32) -> Result<Device> {
-    bus::Device::new(
-        fmt!("test.{}", name),
-        Node::ANY,
-        Ok(Number(number)),
-    )
+    bus::Device::new(fmt!("test.{}", name), Node::ANY, Ok(Number(number)))
 }
 
 /// Returns the result as a function of C returns it.
