@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The layer that upstream could take: abstractions that the `kernel` crate lacks.
-//!
-//! Its files use the `kernel` crate, the bindings of this crate, and each other.
+//! The layer that upstream could take: abstractions that the `kernel` crate lacks. They are
+//! unnecessary once it has them. They use that crate, the bindings of this crate, and each other.
 
 pub(crate) mod adapter;
 pub mod bus;

@@ -5,20 +5,11 @@
 //! The crate has two layers, each a folder. No file of the first names one of the second:
 //!
 //! - `abstractions`: the half of the driver model that the `kernel` crate lacks, in a form that
-//!   upstream could take.
-//!   - [`probe_type`] lets a driver of any Rust bus say how the driver core probes it.
-//!   - [`platform`] creates platform devices.
-//!   - [`bus`] registers buses with devices and drivers of their own, [`device`] the devices of
-//!     such a bus, synchronously and asynchronously; [`attribute`] has their files in sysfs.
-//!   - [`domain`] calls functions asynchronously and waits for them.
-//!   - [`module_param`] has module parameters with ranges and named choices.
-//! - `workarounds`: modules that a change of the driver core would make unnecessary. The first
-//!   lines of each file name that change.
-//!   - [`driver_attach`] and [`exclusive_attach`] are other ways to probe a driver's devices
-//!     asynchronously.
-//!   - [`module_init`] runs the whole init of a module asynchronously.
-//!   - [`two_phase`] runs the slow part of a probe after the probe, on any bus.
-//!   - [`timing`] prints the lines in dmesg that tell when each device was probed.
+//!   upstream could take: [`probe_type`], [`platform`], [`bus`] with [`device`] and [`attribute`],
+//!   [`domain`], [`module_param`].
+//! - `workarounds`: modules that a change of the driver core would make unnecessary, which the first
+//!   lines of each file name: [`driver_attach`], [`exclusive_attach`], [`module_init`],
+//!   [`two_phase`], [`timing`].
 //!
 //! A module drops a [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`] and a
 //! [`kernel::driver::Registration`] when it exits. If it has leaked one of them, or given it away,
@@ -37,8 +28,10 @@ mod bindings;
 mod prelude;
 mod workarounds;
 
+use abstractions::notifier::Notifier;
+use abstractions::shared::Shared;
+use abstractions::text;
 pub use abstractions::*;
-use abstractions::{shared::Shared, text};
 use workarounds::power;
 pub use workarounds::*;
 
@@ -58,7 +51,9 @@ struct AsyncProbe {
     #[pin]
     _second_phases: Shared<domain::Domain>,
     #[pin]
-    _power: power::Notifiers,
+    _reboot: Notifier,
+    #[pin]
+    _pm: Notifier,
     // Behind the domains, whose functions are users.
     #[pin]
     _users: Shared<text::Users>,
@@ -70,7 +65,8 @@ impl kernel::InPlaceModule for AsyncProbe {
             _users <- text::users(),
             _levels <- module_init::levels(),
             _second_phases <- two_phase::domain(),
-            _power <- power::notifiers(),
+            _reboot <- power::reboot_notifier(),
+            _pm <- power::pm_notifier(),
         })
     }
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Raw bindings: those of the kernel, and of the C declarations in `bindings.h`.
-//!
-//! Unnecessary once `rust/bindings/bindings_helper.h` includes the same headers, and `rust/helpers`
-//! has the same helpers.
+//! Raw bindings: those of the kernel, and those that `Kbuild` has made of `helpers.c`.
 
 // The code is generated.
 #![allow(warnings, unsafe_op_in_unsafe_fn)]

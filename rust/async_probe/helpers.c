@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Inline functions and macros of C that the crate calls, as in rust/helpers of
- * the kernel. Unnecessary once rust/helpers has them.
+ * the kernel. Kbuild has bindgen read this file. Unnecessary once rust/helpers
+ * and rust/bindings/bindings_helper.h have what is in it.
  */
 
+#include <linux/async.h>
+#include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/pm_runtime.h>
 #include <linux/reboot.h>
 #include <linux/suspend.h>
 
-#include "bindings.h"
+/* The probe type of the series driver_domain (scripts/series), if the kernel has it. */
+enum {
+	ASYNC_PROBE_NO_TYPE = -1,
+#ifdef ASYNC_PROBE_DRIVER_DOMAIN
+	ASYNC_PROBE_PREFER_ASYNC_DOMAIN = PROBE_PREFER_ASYNC_DOMAIN,
+#else
+	ASYNC_PROBE_PREFER_ASYNC_DOMAIN = ASYNC_PROBE_NO_TYPE,
+#endif
+};
 
 void async_probe_list_del(struct list_head *entry)
 {
@@ -36,16 +47,6 @@ void async_probe_set_dev_node(struct device *dev, int node)
 	set_dev_node(dev, node);
 }
 
-int async_probe_register_reboot_notifier(struct notifier_block *nb)
-{
-	return register_reboot_notifier(nb);
-}
-
-int async_probe_unregister_reboot_notifier(struct notifier_block *nb)
-{
-	return unregister_reboot_notifier(nb);
-}
-
 int async_probe_register_pm_notifier(struct notifier_block *nb)
 {
 	return register_pm_notifier(nb);
@@ -54,11 +55,6 @@ int async_probe_register_pm_notifier(struct notifier_block *nb)
 int async_probe_unregister_pm_notifier(struct notifier_block *nb)
 {
 	return unregister_pm_notifier(nb);
-}
-
-bool async_probe_pm_prepares(unsigned long action)
-{
-	return action == PM_SUSPEND_PREPARE || action == PM_HIBERNATION_PREPARE;
 }
 
 bool async_probe_device_is_unlocked(struct device *dev)

@@ -2,44 +2,27 @@
 
 //! The names of the `core` and `kernel` crates, and of the bindings, that several files use.
 
-pub(crate) use core::{
-    marker::{
-        PhantomData,
-        PhantomPinned, //
-    },
-    mem::offset_of,
-    ptr::NonNull, //
-};
+pub(crate) use core::marker::*;
+pub(crate) use core::mem::offset_of;
+pub(crate) use core::ptr::NonNull;
 
-pub(crate) use kernel::{
-    device::{
-        self,
-        *, //
-    },
-    driver::{
-        DriverLayout,
-        RegistrationOps, //
-    },
-    error::{
-        from_result,
-        to_result, //
-    },
-    fmt,
-    page::PAGE_SIZE,
-    prelude::*,
-    str::{
-        BStr,
-        CString,
-        Formatter, //
-    },
-    sync::{
-        aref::ARef,
-        atomic::*,
-        *, //
-    },
-    time::*,
-    types::Opaque, //
-};
+pub(crate) use kernel::device;
+pub(crate) use kernel::device::*;
+pub(crate) use kernel::driver::DriverLayout;
+pub(crate) use kernel::driver::RegistrationOps;
+pub(crate) use kernel::error::from_result;
+pub(crate) use kernel::error::to_result;
+pub(crate) use kernel::fmt;
+pub(crate) use kernel::page::PAGE_SIZE;
+pub(crate) use kernel::prelude::*;
+pub(crate) use kernel::str::BStr;
+pub(crate) use kernel::str::CString;
+pub(crate) use kernel::str::Formatter;
+pub(crate) use kernel::sync::aref::ARef;
+pub(crate) use kernel::sync::atomic::*;
+pub(crate) use kernel::sync::*;
+pub(crate) use kernel::time::*;
+pub(crate) use kernel::types::Opaque;
 
 pub(crate) use crate::bindings;
 

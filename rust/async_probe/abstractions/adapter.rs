@@ -5,8 +5,6 @@
 //! [`kernel::driver::Registration`] registers a driver through an adapter of its bus. An
 //! [`Adapter`] wraps that adapter, and its [`Hooks`] see the driver before and after it is
 //! registered and unregistered. It knows nothing of the bus.
-//!
-//! Unnecessary once `driver::Registration` of the `kernel` crate calls such hooks.
 
 use crate::prelude::*;
 

@@ -4,8 +4,6 @@
 //!
 //! C header: [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h)
 //!
-//! Unnecessary once the `kernel` crate can register buses, with devices and drivers of their own.
-//!
 //! A bus is a type that implements [`Bus`] and a `static` [`BusType`] that belongs to it.
 //! [`Registration`] registers it, [`device::Registration`] adds devices, and
 //! [`kernel::driver::Registration`] with an [`Adapter`] registers drivers. `samples/slow_bus.rs` is
@@ -39,10 +37,12 @@
 //! }
 //!
 //! let bus = KBox::pin_init(bus::Registration::<Shelf>::new(Ok(())), GFP_KERNEL)?;
-//! let book = bus::Device::<Shelf>::new(fmt!("book.3"), Node::ANY, Ok(3))?;
+//! let book = bus::Device::<Shelf>::new(fmt!("book.3"), Node::new(u16::MAX), Ok(3))?;
 //! let book = device::Registration::new(book)?;
 //!
 //! assert_eq!(*book.device().data(), 3);
+//! // There is no such node.
+//! assert_eq!(Node::of(book.device().as_ref()), Node::ANY);
 //!
 //! // The bus waits until its devices are gone.
 //! drop(book);

@@ -4,8 +4,6 @@
 //!
 //! C header: [`include/linux/async.h`](srctree/include/linux/async.h)
 //!
-//! Unnecessary once the `kernel` crate binds `kernel/async.c`.
-//!
 //! # Registered and exclusive domains
 //!
 //! `async_synchronize_full()` waits for the functions of all *registered* domains. The kernel calls
@@ -25,15 +23,13 @@
 //!
 //! `async_schedule_node_domain()` calls the function in the current task if it cannot allocate an
 //! entry, or if more than 32768 entries are pending. A caller that holds a lock which the function
-//! takes would then deadlock, and a caller that relies on returning at once would wait.
-//! [`Domain::schedule`] does not let that happen: it hands the function back, as [`Refused`].
+//! takes would deadlock. [`Domain::schedule`] hands the function back instead, as [`Refused`].
 
 use kernel::alloc::Flags;
 use kernel::types::ForeignOwnable;
 
 use super::task;
-use super::text::Object;
-use super::text::User;
+use super::text;
 use crate::prelude::*;
 
 /// The NUMA node on which, or near which, a function runs.
@@ -106,10 +102,10 @@ struct Slot<F>(Option<F>);
 // The function is only ever moved, never pinned in its slot.
 impl<F> Unpin for Slot<F> {}
 
-/// The name of the lock of a function. A literal in a generic function would exist once for each
-/// module that uses the function, unlike the class of the lock, and lockdep complains if locks of a
-/// class differ in the address of their name.
-static LOCK_NAME: &CStr = c"async_probe::domain::Slot";
+/// The name of locks in generic functions. A literal there would exist once for each module that
+/// uses the function, unlike the class of the lock, and lockdep complains if locks of a class
+/// differ in the address of their name.
+pub(crate) static LOCK_NAME: &CStr = c"async_probe";
 
 /// The part of a scheduled function that depends on its type: code of the module that schedules it.
 trait Call: Send + Sync {
@@ -137,7 +133,7 @@ struct Job {
     refused: AtomicFlag,
     /// Behind `call`, whose text it keeps.
     #[pin]
-    _user: User,
+    _user: text::User,
 }
 
 impl Job {
@@ -256,8 +252,8 @@ impl Domain {
         };
         call.lock().0 = Some(function);
 
-        let text = <SpinLock<Slot<F>> as Call>::call as fn(&_) as usize;
-        let scheduled = self.schedule_call(node, call.clone(), text, flags);
+        let address = <SpinLock<Slot<F>> as Call>::call as fn(&_) as usize;
+        let scheduled = self.schedule_call(node, call.clone(), address, flags);
         if scheduled.is_none() {
             let function = call.lock().0.take();
 
@@ -269,13 +265,12 @@ impl Domain {
         Ok(Cookie(scheduled.unwrap_or(0)))
     }
 
-    /// Schedules a call, whose text is that of the module in which `text` is; none if it is
-    /// refused.
+    /// Schedules a call, whose text is that of the module in which `address` is; none if refused.
     fn schedule_call(
         &self,
         node: Node,
         call: Arc<dyn Call>,
-        text: usize,
+        address: usize,
         flags: Flags,
     ) -> Option<bindings::async_cookie_t> {
         let job = Arc::pin_init(
@@ -283,7 +278,7 @@ impl Domain {
                 call,
                 scheduler: Atomic::new(task::current()),
                 refused: AtomicFlag::new(false),
-                _user <- User::new(Object::Function, text, None),
+                _user <- text::User::new(text::Object::Function, address, None),
             }),
             flags,
         )
@@ -332,17 +327,5 @@ impl Domain {
 impl PinnedDrop for Domain {
     fn drop(self: Pin<&mut Self>) {
         self.synchronize_full();
-    }
-}
-
-#[kunit_tests(async_probe_domain)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_are_online_or_not() {
-        assert!(Node::new(0).is_online());
-        assert!(!Node::new(u16::MAX).is_online());
-        assert!(!Node::ANY.is_online());
     }
 }

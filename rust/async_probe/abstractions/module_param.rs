@@ -15,9 +15,8 @@
 //! my_module: parameter colour=blue is invalid: expected one of red|green
 //! ```
 //!
-//! Parameters are set while the module is loaded. From then on every user can read them under
-//! `/sys/module/<module>/parameters/`. As with C modules, of a parameter given twice the last one
-//! counts.
+//! Parameters are set while the module is loaded: of one that is given twice the last counts. From
+//! then on every user can read them under `/sys/module/<module>/parameters/`.
 
 use kernel::str::parse_int::ParseInt;
 

@@ -3,8 +3,6 @@
 //! Abstraction for upstream: an entry of a notifier chain.
 //!
 //! C header: [`include/linux/notifier.h`](srctree/include/linux/notifier.h)
-//!
-//! Unnecessary once the `kernel` crate has notifiers.
 
 use crate::prelude::*;
 

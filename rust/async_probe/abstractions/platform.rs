@@ -3,8 +3,6 @@
 //! Abstraction for upstream: creating platform devices.
 //!
 //! C header: [`include/linux/platform_device.h`](srctree/include/linux/platform_device.h)
-//!
-//! Unnecessary once `kernel::platform` can create devices.
 
 use kernel::platform;
 

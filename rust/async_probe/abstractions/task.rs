@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Abstraction for upstream: the current task, as asynchronous functions see it.
-//!
-//! Unnecessary once `kernel::task` has it.
 
 /// Returns the current task as a number, which is not zero. Numbers may only be compared.
 #[inline]

@@ -10,8 +10,7 @@
 //! long as the registering task asks. Any other task gets the true answer: one that writes to
 //! `bind` or to `drivers_probe`, or that retries a deferred probe.
 
-use crate::abstractions::adapter::Registered;
-use crate::abstractions::adapter::Unregistered;
+use crate::abstractions::adapter;
 use crate::abstractions::bus;
 use crate::abstractions::bus::Bus;
 use crate::abstractions::domain::Domain;
@@ -34,8 +33,9 @@ pub(super) struct Attach {
     by: By,
     /// The task that registers the driver, as a number, while it does so.
     registrar: Atomic<usize>,
-    /// Whether the driver core has asked for a device that matches before `open` was set.
-    wanted: AtomicFlag,
+    /// Whether the driver core has asked for a device that matches before `open` was set, which it
+    /// only does if the bus's `drivers_autoprobe` is set.
+    pub(super) wanted: AtomicFlag,
     /// Whether the registration of the driver has succeeded. Until then no function is scheduled:
     /// if it fails in the end, the driver core does not wait for the probes of other tasks.
     open: AtomicFlag,
@@ -45,12 +45,6 @@ pub(super) struct Attach {
 }
 
 impl Attach {
-    /// Whether the driver core has found a device for the driver while it was registered, which it
-    /// only looks for if the bus's `drivers_autoprobe` is set.
-    pub(super) fn is_wanted(&self) -> bool {
-        self.wanted.load(Relaxed)
-    }
-
     /// Whether the current task is the one that is registering the driver just now.
     fn is_registrar(&self) -> bool {
         self.registrar.load(Relaxed) == task::current()
@@ -105,8 +99,8 @@ impl<B: Bus> bus::Attacher<B> for Attach {
 /// Errors: `ENOMEM` if memory is short, and those of `A`.
 pub(super) fn register<A, B: Bus>(
     by: By,
-    mut driver: Unregistered<'_, A>,
-) -> Result<(Registered<'_, A>, Arc<Attach>)>
+    mut driver: adapter::Unregistered<'_, A>,
+) -> Result<(adapter::Registered<'_, A>, Arc<Attach>)>
 where
     A: RegistrationOps<DriverType = bus::DriverStruct<B>>,
 {
@@ -125,7 +119,7 @@ where
     let driver = driver.register()?;
 
     attach.open.xchg(true, Full);
-    if by == By::Device && attach.is_wanted() {
+    if by == By::Device && attach.wanted.load(Relaxed) {
         // Now each device that matches is scheduled; the driver core itself probes none.
         //
         // SAFETY: The driver is registered.

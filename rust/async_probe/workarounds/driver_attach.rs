@@ -66,7 +66,7 @@ where
     fn register(driver: adapter::Unregistered<'_, A>) -> Result<adapter::Registered<'_, A>> {
         let (driver, attach) = attach::register(attach::By::Driver, driver)?;
 
-        if attach.is_wanted() {
+        if attach.wanted.load(Relaxed) {
             let attached = Attached(driver.0.as_raw());
 
             // Without memory for the function, the current task probes the devices.

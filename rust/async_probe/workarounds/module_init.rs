@@ -15,7 +15,7 @@
 //! - An initialization that fails cannot make the loading fail any more: dmesg has a line, and the
 //!   module stays, with nothing initialized.
 
-use crate::abstractions::domain::Cookie;
+use crate::abstractions::domain;
 use crate::abstractions::domain::Domain;
 use crate::abstractions::shared::Place;
 use crate::abstractions::shared::Shared;
@@ -71,9 +71,6 @@ enum State<M> {
     Gone,
 }
 
-/// The name of the lock of a [`Init`], as in `domain.rs`.
-static LOCK_NAME: &CStr = c"async_probe::module_init::Init";
-
 /// The state, shared with the function.
 #[pin_data]
 struct Init<M> {
@@ -92,7 +89,7 @@ struct Init<M> {
 pub struct AsyncInit<M> {
     shared: Arc<Init<M>>,
     domain: &'static Domain,
-    cookie: Cookie,
+    cookie: domain::Cookie,
 }
 
 impl<M: kernel::InPlaceModule + Send + 'static> AsyncInit<M> {
@@ -104,7 +101,7 @@ impl<M: kernel::InPlaceModule + Send + 'static> AsyncInit<M> {
     pub fn new(level: Level, module: &'static ThisModule) -> Result<Self> {
         let shared = Arc::pin_init(
             pin_init!(Init {
-                state <- Mutex::new(State::Pending, LOCK_NAME, static_lock_class!()),
+                state <- Mutex::new(State::Pending, domain::LOCK_NAME, static_lock_class!()),
             }),
             GFP_KERNEL,
         )?;

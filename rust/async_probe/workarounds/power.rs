@@ -51,39 +51,28 @@ extern "C" fn shuts_down(_: *mut bindings::notifier_block, _: c_ulong, _: *mut c
 
 /// The entry of the chain of `register_pm_notifier()`, which calls it before tasks are frozen.
 extern "C" fn sleeps(_: *mut bindings::notifier_block, action: c_ulong, _: *mut c_void) -> c_int {
-    // SAFETY: The function has no requirements.
-    if unsafe { bindings::async_probe_pm_prepares(action) } {
+    use bindings::{PM_HIBERNATION_PREPARE, PM_SUSPEND_PREPARE};
+
+    if [PM_SUSPEND_PREPARE, PM_HIBERNATION_PREPARE].contains(&(action as u32)) {
         wait();
     }
     0
 }
 
-/// The entries, which `async_probe.ko` keeps as long as it is loaded.
-#[pin_data]
-pub(crate) struct Notifiers {
-    #[pin]
-    reboot: Notifier,
-    #[pin]
-    pm: Notifier,
+/// Returns the initializer of the first entry, which `async_probe.ko` keeps as long as it is loaded.
+pub(crate) fn reboot_notifier() -> impl PinInit<Notifier, Error> {
+    let register = bindings::register_reboot_notifier;
+    let unregister = bindings::unregister_reboot_notifier;
+
+    // SAFETY: The functions are those of one chain, and `shuts_down()` uses no argument.
+    unsafe { Notifier::new(register, unregister, shuts_down) }
 }
 
-pub(crate) fn notifiers() -> impl PinInit<Notifiers, Error> {
-    try_pin_init!(Notifiers {
-        // SAFETY: The functions are those of one chain, and `shuts_down()` uses no argument.
-        reboot <- unsafe {
-            Notifier::new(
-                bindings::async_probe_register_reboot_notifier,
-                bindings::async_probe_unregister_reboot_notifier,
-                shuts_down,
-            )
-        },
-        // SAFETY: The functions are those of one chain, and `sleeps()` uses no pointer.
-        pm <- unsafe {
-            Notifier::new(
-                bindings::async_probe_register_pm_notifier,
-                bindings::async_probe_unregister_pm_notifier,
-                sleeps,
-            )
-        },
-    })
+/// Returns the initializer of the second entry.
+pub(crate) fn pm_notifier() -> impl PinInit<Notifier, Error> {
+    let register = bindings::async_probe_register_pm_notifier;
+    let unregister = bindings::async_probe_unregister_pm_notifier;
+
+    // SAFETY: The functions are those of one chain, and `sleeps()` uses no pointer.
+    unsafe { Notifier::new(register, unregister, sleeps) }
 }

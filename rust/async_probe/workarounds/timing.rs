@@ -7,8 +7,7 @@
 //! `really_probe_debug()`), but not which task ran it, and nothing of remove.
 //!
 //! Each event is one line of level info that starts with `async_probe: timing: `, with the
-//! timestamp of printk. `Documentation/dmesg-timing.rst` specifies the lines for those who read
-//! them.
+//! timestamp of printk, as `Documentation/dmesg-timing.rst` specifies.
 
 use kernel::firmware::Firmware;
 

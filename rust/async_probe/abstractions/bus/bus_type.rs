@@ -2,11 +2,8 @@
 
 //! Abstraction for upstream: a bus, and the memory of its devices and drivers.
 
-use super::attribute::BusAttributes;
-use super::attribute::BusHead;
-use super::attribute::DeviceAttributes;
-use crate::abstractions::text::Door;
-use crate::abstractions::text::User;
+use super::attribute;
+use crate::abstractions::text;
 use crate::prelude::*;
 
 /// A bus.
@@ -15,10 +12,10 @@ pub trait Bus: Sized + 'static {
     const NAME: &'static CStr;
 
     /// The attributes of the bus.
-    const BUS_ATTRIBUTES: Option<&'static BusAttributes<Self::Data>> = None;
+    const BUS_ATTRIBUTES: Option<&'static attribute::BusAttributes<Self::Data>> = None;
 
     /// The attributes of each device.
-    const DEVICE_ATTRIBUTES: Option<&'static DeviceAttributes<Device<Self>>> = None;
+    const DEVICE_ATTRIBUTES: Option<&'static attribute::DeviceAttributes<Device<Self>>> = None;
 
     /// The data of the bus itself, which its [`Registration`](super::Registration) holds.
     type Data: Send + Sync + 'static;
@@ -86,11 +83,11 @@ impl UeventEnv {
 /// The `struct bus_type` of a bus, and its state: mostly a `static`.
 #[repr(C)]
 pub struct BusType<B: Bus> {
-    pub(super) head: BusHead<B::Data>,
+    pub(super) head: attribute::BusHead<B::Data>,
     /// Whether there is a [`Registration`](super::Registration).
     pub(super) taken: AtomicFlag,
     /// For each device, until it is freed, and for each driver, while it is registered.
-    pub(super) door: Door,
+    pub(super) door: text::Door,
     /// Drops the data of a device: code of the module that has called [`BusType::new()`].
     pub(super) drop_data: unsafe fn(*mut DeviceHeader),
     _bus: PhantomData<fn() -> B>,
@@ -116,12 +113,12 @@ impl<B: Bus> BusType<B> {
         }
 
         Self {
-            head: BusHead {
+            head: attribute::BusHead {
                 raw: Opaque::new(raw),
                 data: Atomic::new(core::ptr::null()),
             },
             taken: AtomicFlag::new(false),
-            door: Door::new(),
+            door: text::Door::new(),
             drop_data: Device::<B>::drop_data,
             _bus: PhantomData,
         }
@@ -175,7 +172,7 @@ pub(crate) struct DeviceHeader {
     pub(super) _parent: Option<ARef<device::Device>>,
     /// Keeps the text of the module that has made the device, and its data.
     #[pin]
-    pub(super) _user: User,
+    pub(super) _user: text::User,
     /// Frees the device in a context that may sleep.
     pub(super) work: Opaque<bindings::work_struct>,
 }
@@ -315,7 +312,7 @@ pub struct DriverStruct<B: Bus> {
     /// The strategy that attaches the driver; none if the driver core does.
     pub(super) attacher: Option<Arc<dyn Attacher<B>>>,
     /// Keeps the text of the driver's module while the driver is registered.
-    pub(super) user: Option<Pin<KBox<User>>>,
+    pub(super) user: Option<Pin<KBox<text::User>>>,
 }
 
 impl<B: Bus> Default for DriverStruct<B> {

@@ -11,12 +11,12 @@ use super::bus_type::Bus;
 use super::bus_type::Device;
 use super::bus_type::DeviceHeader;
 use super::bus_type::DeviceStruct;
+use crate::abstractions::domain;
 use crate::abstractions::domain::Domain;
 use crate::abstractions::domain::Node;
 use crate::abstractions::patience;
 use crate::abstractions::task;
-use crate::abstractions::text::Object;
-use crate::abstractions::text::User;
+use crate::abstractions::text;
 use crate::prelude::*;
 
 impl<B: Bus> Device<B> {
@@ -54,7 +54,7 @@ impl<B: Bus> Device<B> {
         };
 
         // A `static` in the module that calls this.
-        let text = core::ptr::from_ref(core::panic::Location::caller()) as usize;
+        let address = core::ptr::from_ref(core::panic::Location::caller()) as usize;
         let this = KBox::pin_init::<Error>(
             try_pin_init!(&this in DeviceStruct::<B> {
                 header <- try_pin_init!(DeviceHeader {
@@ -65,7 +65,9 @@ impl<B: Bus> Device<B> {
                     drop_data: bus.drop_data,
                     _parent: parent.map(ARef::from),
                     work: Opaque::zeroed(),
-                    _user <- User::new(Object::Device(this.as_ptr().cast()), text, Some(&bus.door)),
+                    _user <- text::User::new(
+                        text::Object::Device(this.as_ptr().cast()), address, Some(&bus.door)
+                    ),
                 }),
                 data <- data,
             }),
@@ -273,9 +275,6 @@ enum State<B: Bus> {
     Gone,
 }
 
-/// The name of the lock of a [`Shared`], as in `domain.rs`.
-static LOCK_NAME: &CStr = c"async_probe::device::Shared";
-
 /// The state, shared with the function.
 #[pin_data]
 struct Shared<B: Bus> {
@@ -351,7 +350,7 @@ impl<B: Bus> AsyncRegistration<B> {
         let shared = Arc::pin_init(
             pin_init!(Shared {
                 dev,
-                state <- SpinLock::new(State::Pending, LOCK_NAME, static_lock_class!()),
+                state <- SpinLock::new(State::Pending, domain::LOCK_NAME, static_lock_class!()),
                 added <- Completion::new(),
             }),
             GFP_KERNEL,
@@ -362,12 +361,10 @@ impl<B: Bus> AsyncRegistration<B> {
         Ok(this)
     }
 
-    /// Unregisters the device asynchronously, in `domain`: `nd_device_unregister()` with
-    /// `ND_ASYNC`.
+    /// Unregisters the device in a function in `domain`: `nd_device_unregister()` with `ND_ASYNC`.
     ///
     /// Until its function runs, the device is added, bound and probed as before, while libnvdimm
-    /// calls `kill_device()` at once. Until `then` is called, the device has its name, and no other
-    /// can be added with that name.
+    /// calls `kill_device()` at once. Until `then` is called, no other device can have its name.
     ///
     /// Context: Sleeps. Without memory to schedule it, or with too many functions pending, the
     /// device is unregistered and `then` called by the current task: it must not hold a lock that

@@ -7,8 +7,7 @@ use super::bus_type::Bus;
 use super::bus_type::Device;
 use super::bus_type::DriverStruct;
 use crate::abstractions::adapter::Unregistered;
-use crate::abstractions::text::Object;
-use crate::abstractions::text::User;
+use crate::abstractions::text;
 use crate::prelude::*;
 
 /// A table of ids of a bus, with information for the driver.
@@ -87,8 +86,8 @@ unsafe impl<T: Driver> RegistrationOps for Adapter<T> {
                 return Err(EINVAL);
             }
             // Not `module`, which may be any module.
-            let text = Self::probe_callback as usize;
-            let user = User::new(Object::Driver(name), text, Some(&bus.door));
+            let address = Self::probe_callback as usize;
+            let user = text::User::new(text::Object::Driver(name), address, Some(&bus.door));
             let user = KBox::pin_init(user, GFP_KERNEL)?;
 
             // SAFETY: `drv` is initialized, and no other task knows it before it is registered.

@@ -4,8 +4,7 @@
 
 use super::bus_type::Bus;
 use super::bus_type::BusType;
-use crate::abstractions::text::Object;
-use crate::abstractions::text::User;
+use crate::abstractions::text;
 use crate::prelude::*;
 
 /// The registration of a bus.
@@ -23,7 +22,7 @@ pub struct Registration<B: Bus> {
     data: B::Data,
     bus: &'static BusType<B>,
     #[pin]
-    _user: User,
+    _user: text::User,
     /// The attributes of the bus find `data` by its address, even if its type is `Unpin`.
     #[pin]
     _pin: PhantomPinned,
@@ -44,7 +43,7 @@ impl<B: Bus> Registration<B> {
         try_pin_init!(&this in Self {
             data <- data,
             // Not the address of the bus type, which need not be a `static`.
-            _user <- User::new(Object::Bus(B::NAME), bus.drop_data as usize, None),
+            _user <- text::User::new(text::Object::Bus(B::NAME), bus.drop_data as usize, None),
             // SAFETY: `this` is valid, and `data` has just been initialized.
             bus: Self::register(bus, unsafe { &raw const (*this.as_ptr()).data })?,
             _pin: PhantomPinned,
