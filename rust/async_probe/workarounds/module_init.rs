@@ -43,25 +43,19 @@ pub enum Level {
 }
 
 /// The domains of the levels.
-#[pin_data]
-pub(crate) struct Levels {
-    #[pin]
-    domains: [Domain; Level::Late as usize + 1],
-}
+pub(crate) type Levels = [Domain; Level::Late as usize + 1];
 
-static PLACE: Place<Levels> = Place::new();
+static LEVELS: Place<Levels> = Place::new();
 
 /// Returns the initializer of the domains, which `async_probe.ko` keeps as long as it is loaded.
 pub(crate) fn levels() -> impl PinInit<Shared<Levels>, Error> {
     Shared::new(
-        &PLACE,
-        try_pin_init!(Levels {
-            domains <- pin_init::pin_init_array_from_fn(|_| Domain::exclusive()),
-        }),
+        &LEVELS,
+        pin_init::pin_init_array_from_fn(|_| Domain::exclusive()),
     )
 }
 
-/// The state of an initialization.
+/// The state of an initialization, shared with its function.
 enum State<M> {
     /// It has not begun.
     Pending,
@@ -69,13 +63,6 @@ enum State<M> {
     Done { _module: Pin<KBox<M>> },
     /// It has failed, or must not begin any more.
     Gone,
-}
-
-/// The state, shared with the function.
-#[pin_data]
-struct Init<M> {
-    #[pin]
-    state: Mutex<State<M>>,
 }
 
 /// A module whose initialization runs asynchronously: a field of the actual module.
@@ -87,7 +74,7 @@ struct Init<M> {
 /// level must not drop it: each would wait for the other and never return.
 #[must_use = "the initialization is undone at once when this is dropped"]
 pub struct AsyncInit<M> {
-    shared: Arc<Init<M>>,
+    state: Arc<Mutex<State<M>>>,
     domain: &'static Domain,
     cookie: domain::Cookie,
 }
@@ -99,36 +86,27 @@ impl<M: kernel::InPlaceModule + Send + 'static> AsyncInit<M> {
     /// - `ENOMEM` if memory is short or too many functions are pending.
     /// - `ENODEV` if this crate is built in, and is not initialized yet.
     pub fn new(level: Level, module: &'static ThisModule) -> Result<Self> {
-        let shared = Arc::pin_init(
-            pin_init!(Init {
-                state <- Mutex::new(State::Pending, domain::LOCK_NAME, static_lock_class!()),
-            }),
-            GFP_KERNEL,
-        )?;
-        let domains = &PLACE.get()?.domains;
+        let state = Mutex::new(State::Pending, domain::LOCK_NAME, static_lock_class!());
+        let state: Arc<Mutex<State<M>>> = Arc::pin_init(state, GFP_KERNEL)?;
+        let domains = LEVELS.get()?;
         let (lower, domain) = (&domains[..level as usize], &domains[level as usize]);
-        let function = {
-            let shared: Arc<Init<M>> = shared.clone();
-
-            move || {
-                lower.iter().for_each(Domain::synchronize_full);
-                shared.init(module);
-            }
+        let shared = state.clone();
+        let function = move || {
+            lower.iter().for_each(Domain::synchronize_full);
+            Self::init(&shared, module);
         };
         let cookie = domain.schedule(function, GFP_KERNEL)?;
 
         Ok(Self {
-            shared,
+            state,
             domain,
             cookie,
         })
     }
-}
 
-impl<M: kernel::InPlaceModule> Init<M> {
     /// Initializes the module, unless it must not begin any more.
-    fn init(&self, module: &'static ThisModule) {
-        let mut state = self.state.lock();
+    fn init(state: &Mutex<State<M>>, module: &'static ThisModule) {
+        let mut state = state.lock();
 
         if matches!(*state, State::Pending) {
             *state = match KBox::pin_init(M::init(module), GFP_KERNEL) {
@@ -146,7 +124,7 @@ impl<M: kernel::InPlaceModule> Init<M> {
 
 impl<M> Drop for AsyncInit<M> {
     fn drop(&mut self) {
-        let state = core::mem::replace(&mut *self.shared.state.lock(), State::Gone);
+        let state = core::mem::replace(&mut *self.state.lock(), State::Gone);
 
         // Drops the module, without the lock.
         drop(state);

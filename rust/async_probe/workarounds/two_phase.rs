@@ -117,11 +117,7 @@ impl<F: FnOnce(&Device<Bound>) + Send> Rest for Option<F> {
 }
 
 /// A second phase. The rest is taken, run and dropped with the lock of the device held.
-#[pin_data]
-struct Phase {
-    #[pin]
-    rest: Mutex<Option<(KBox<dyn Rest>, InFlight)>>,
-}
+type Phase = Mutex<Option<(KBox<dyn Rest>, InFlight)>>;
 
 /// Drops a rest that has not run when the driver core releases the resources of the device: when
 /// the probe has failed, or the device is unbound.
@@ -129,63 +125,56 @@ struct Cancel(Arc<Phase>);
 
 impl Drop for Cancel {
     fn drop(&mut self) {
-        self.0.cancel();
+        cancel(&self.0);
     }
 }
 
 /// As [`schedule`]. The function that it schedules is code of `async_probe.ko`: it may still run,
 /// and find no rest, when the driver's module is gone.
 fn schedule_rest(dev: &Device<Core<'_>>, rest: KBox<dyn Rest>) -> Result {
-    let phase = Arc::pin_init(
-        pin_init!(Phase {
-            rest <- new_mutex!(Some((rest, InFlight::new()))),
-        }),
-        GFP_KERNEL,
-    )?;
+    let phase = Arc::pin_init(new_mutex!(Some((rest, InFlight::new()))), GFP_KERNEL)?;
     let (node, unbound) = (Node::of(dev), ARef::<Device>::from(&***dev));
 
     kernel::devres::register(dev, Cancel(phase.clone()), GFP_KERNEL)?;
 
     let function = phase.clone();
     let scheduled = DOMAIN.get().and_then(|domain| {
-        Ok(domain.schedule_on(node, move || function.run(&unbound), GFP_KERNEL)?)
+        Ok(domain.schedule_on(node, move || run(&function, &unbound), GFP_KERNEL)?)
     });
-    scheduled.map(|_| ()).inspect_err(|_| phase.cancel())
+    scheduled.map(|_| ()).inspect_err(|_| cancel(&phase))
 }
 
-impl Phase {
-    /// Drops the rest, if it has not run.
-    fn cancel(&self) {
-        let rest = self.rest.lock().take();
+/// Drops the rest, if it has not run.
+fn cancel(phase: &Phase) {
+    let rest = phase.lock().take();
 
-        // Without the lock of the phase.
-        drop(rest);
+    // Without the lock of the phase.
+    drop(rest);
+}
+
+/// Runs the rest, if it has not been dropped.
+fn run(phase: &Phase, dev: &Device) {
+    let raw = raw_device(dev);
+
+    // SAFETY: `dev` is valid.
+    unsafe { bindings::async_probe_device_lock(raw) };
+    let rest = phase.lock().take();
+    let is_due = rest.is_some();
+
+    if let Some((mut rest, _in_flight)) = rest {
+        // SAFETY: The driver core drops the rest when it unbinds the device, with the lock of
+        // the device held. So the device is bound, and its parent registered.
+        unsafe {
+            bindings::async_probe_resume_parent(raw);
+            rest.run(dev.as_bound());
+            bindings::async_probe_release_parent(raw);
+        }
     }
 
-    /// Runs the rest, if it has not been dropped.
-    fn run(&self, dev: &Device) {
-        let raw = raw_device(dev);
-
-        // SAFETY: `dev` is valid.
-        unsafe { bindings::async_probe_device_lock(raw) };
-        let rest = self.rest.lock().take();
-        let is_due = rest.is_some();
-
-        if let Some((mut rest, _in_flight)) = rest {
-            // SAFETY: The driver core drops the rest when it unbinds the device, with the lock of
-            // the device held. So the device is bound, and its parent registered.
-            unsafe {
-                bindings::async_probe_resume_parent(raw);
-                rest.run(dev.as_bound());
-                bindings::async_probe_release_parent(raw);
-            }
-        }
-
-        // SAFETY: This task has locked the device.
-        unsafe { bindings::async_probe_device_unlock(raw) };
-        if is_due {
-            retry_deferred();
-        }
+    // SAFETY: This task has locked the device.
+    unsafe { bindings::async_probe_device_unlock(raw) };
+    if is_due {
+        retry_deferred();
     }
 }
 
