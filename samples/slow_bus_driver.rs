@@ -102,7 +102,8 @@ impl Choice for Design {
         Self::DriverDomain,
     ];
     const NAMES: &'static str =
-        "sync|prefer_async|driver_attach|device_register|module_init|exclusive_attach|driver_domain";
+        "sync|prefer_async|driver_attach|device_register|module_init|exclusive_attach|\
+         driver_domain";
 }
 
 /// The driver, and the data of each device that is bound to it.

@@ -7,9 +7,9 @@
 //! - `abstractions`: the half of the driver model that the `kernel` crate lacks, in a form that
 //!   upstream could take: [`probe_type`], [`platform`], [`bus`] with [`device`] and [`attribute`],
 //!   [`domain`], [`module_param`].
-//! - `workarounds`: modules that a change of the driver core would make unnecessary, which the first
-//!   lines of each file name: [`driver_attach`], [`exclusive_attach`], [`module_init`],
-//!   [`two_phase`], [`timing`].
+//! - `workarounds`: modules that a change of the driver core, named in their first lines, would
+//!   make unnecessary: [`driver_attach`], [`exclusive_attach`], [`module_init`], [`two_phase`],
+//!   [`timing`].
 //!
 //! A module drops a [`domain::Domain`], a [`bus::Registration`], a [`module_init::AsyncInit`] and a
 //! [`kernel::driver::Registration`] when it exits. If it has leaked one of them, or given it away,

@@ -59,7 +59,7 @@ extern "C" fn sleeps(_: *mut bindings::notifier_block, action: c_ulong, _: *mut 
     0
 }
 
-/// Returns the initializer of the first entry, which `async_probe.ko` keeps as long as it is loaded.
+/// Returns the initializer of the first entry, which `async_probe.ko` keeps while it is loaded.
 pub(crate) fn reboot_notifier() -> impl PinInit<Notifier, Error> {
     let register = bindings::register_reboot_notifier;
     let unregister = bindings::unregister_reboot_notifier;
