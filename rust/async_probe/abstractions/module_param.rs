@@ -163,6 +163,25 @@ pub trait Choice: Copy + 'static {
 pub struct Param<T>(RawParam, PhantomData<fn() -> T>);
 
 impl<T> Param<T> {
+    const fn new(
+        module: &'static CStr,
+        name: &'static str,
+        accepts: Accepts,
+        default: u32,
+    ) -> Self {
+        let value = Atomic::new(default);
+
+        Self(
+            RawParam {
+                module,
+                name,
+                accepts,
+                value,
+            },
+            PhantomData,
+        )
+    }
+
     #[doc(hidden)]
     pub const fn as_arg(&'static self) -> *mut c_void {
         core::ptr::from_ref(&self.0).cast_mut().cast()
@@ -178,16 +197,7 @@ impl Param<u32> {
         default: u32,
     ) -> Self {
         assert!(low <= default && default <= high);
-        let (accepts, value) = (Accepts::Range(low, high), Atomic::new(default));
-        Self(
-            RawParam {
-                module,
-                name,
-                accepts,
-                value,
-            },
-            PhantomData,
-        )
+        Self::new(module, name, Accepts::Range(low, high), default)
     }
 
     /// Returns the number.
@@ -206,16 +216,7 @@ impl<T: Choice> Param<T> {
             i += 1;
         }
         assert!(T::CHOICES.len() == names && (default as usize) < names);
-        let (accepts, value) = (Accepts::Names(T::NAMES), Atomic::new(default));
-        Self(
-            RawParam {
-                module,
-                name,
-                accepts,
-                value,
-            },
-            PhantomData,
-        )
+        Self::new(module, name, Accepts::Names(T::NAMES), default)
     }
 
     /// Returns the value that was chosen.
