@@ -165,21 +165,24 @@ static int serve(void *unused)
 
 static int with_kthread(void)
 {
+	bool killed = is("worker_is_killed");
 	struct task_struct *thread;
 
-	if (is("worker_is_killed")) {
+	if (killed) {
 		allow_signal(SIGKILL);
 		send_sig(SIGKILL, current, 1);
 	}
-	thread = kthread_run(serve, NULL, NAME);
-	if (is("worker_is_killed")) {
+	/* If the thread is there before this task waits for it, the signal is not seen. */
+	do {
+		thread = kthread_run(serve, NULL, NAME);
+		if (!IS_ERR(thread))
+			kthread_stop(thread);
+	} while (killed && !IS_ERR(thread));
+	if (killed) {
 		flush_signals(current);
 		disallow_signal(SIGKILL);
 	}
-	if (IS_ERR(thread))
-		return PTR_ERR(thread);
-	kthread_stop(thread);
-	return 0;
+	return PTR_ERR_OR_ZERO(thread);
 }
 
 static int with_firmware(struct mutant_device *m)
