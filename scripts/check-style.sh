@@ -127,7 +127,7 @@ check_checkpatch()
 		-f $(kernel_rust) $(files '*.[ch]' '*.rst' '*Kconfig' '*Kbuild' '*Makefile')
 }
 
-# The crate's abstractions use each other, the bindings and the kernel crate: no workaround.
+# The crate's abstractions use each other, the prelude, the bindings and the kernel crate.
 check_layers()
 {
 	! files 'rust/async_probe/abstractions*' rust/async_probe/prelude.rs |

@@ -28,11 +28,7 @@ mod bindings;
 mod prelude;
 mod workarounds;
 
-use abstractions::notifier::Notifier;
-use abstractions::shared::Shared;
-use abstractions::text;
 pub use abstractions::*;
-use workarounds::power;
 pub use workarounds::*;
 
 module! {
@@ -47,16 +43,16 @@ module! {
 #[pin_data(PinnedDrop)]
 struct AsyncProbe {
     #[pin]
-    _levels: Shared<module_init::Levels>,
+    _levels: shared::Shared<module_init::Levels>,
     #[pin]
-    _second_phases: Shared<domain::Domain>,
+    _second_phases: shared::Shared<domain::Domain>,
     #[pin]
-    _reboot: Notifier,
+    _reboot: notifier::Notifier,
     #[pin]
-    _pm: Notifier,
+    _pm: notifier::Notifier,
     // Behind the domains, whose functions are users.
     #[pin]
-    _users: Shared<text::Users>,
+    _users: shared::Shared<text::Users>,
 }
 
 impl kernel::InPlaceModule for AsyncProbe {

@@ -8,39 +8,39 @@
 
 use crate::prelude::*;
 
-/// A driver whose memory is initialized.
-pub(crate) struct Driver<'a, A: DriverLayout>(pub(crate) &'a Opaque<A::DriverType>);
-
-impl<A: DriverLayout> Driver<'_, A> {
-    /// Returns the `struct device_driver` that the memory embeds.
-    #[inline]
-    pub(crate) fn as_raw(&self) -> *mut bindings::device_driver {
-        // CAST: A `struct device_driver` lies at that offset.
-        // SAFETY: By the safety requirements of `DriverLayout`, the offset lies within the memory.
-        unsafe { self.0.get().byte_add(A::DEVICE_DRIVER_OFFSET).cast() }
-    }
-
-    /// Returns the probe type, as a value of `enum probe_type`.
-    #[inline]
-    pub(crate) fn probe_type(&self) -> bindings::probe_type {
-        // SAFETY: The memory is initialized. The field changes before the registration only.
-        unsafe { (*self.as_raw()).probe_type }
-    }
+/// Returns the `struct device_driver` that the memory of a driver embeds.
+#[inline]
+fn device_driver<A: DriverLayout>(memory: &Opaque<A::DriverType>) -> *mut bindings::device_driver {
+    // CAST: A `struct device_driver` lies at that offset.
+    // SAFETY: By the safety requirements of `DriverLayout`, the offset lies within the memory.
+    unsafe { memory.get().byte_add(A::DEVICE_DRIVER_OFFSET).cast() }
 }
 
-/// A driver that is about to be registered.
+/// A driver that is about to be registered, whose memory is initialized.
 pub struct Unregistered<'a, A: RegistrationOps> {
-    pub(crate) driver: Driver<'a, A>,
+    memory: &'a Opaque<A::DriverType>,
     pub(crate) name: &'static CStr,
     module: &'static ThisModule,
 }
 
 impl<'a, A: RegistrationOps> Unregistered<'a, A> {
+    /// Returns the memory of the driver.
+    #[inline]
+    pub(crate) fn memory(&self) -> &'a Opaque<A::DriverType> {
+        self.memory
+    }
+
+    /// Returns the `struct device_driver`.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::device_driver {
+        device_driver::<A>(self.memory)
+    }
+
     /// Sets the probe type, a value of `enum probe_type`.
     #[inline]
     pub(crate) fn set_probe_type(&mut self, probe_type: bindings::probe_type) {
         // SAFETY: The driver core does not know the driver before it is registered.
-        unsafe { (*self.driver.as_raw()).probe_type = probe_type };
+        unsafe { (*self.as_raw()).probe_type = probe_type };
     }
 
     /// Registers the driver as `A` does, or fails with the error of [`RegistrationOps::register`].
@@ -48,22 +48,28 @@ impl<'a, A: RegistrationOps> Unregistered<'a, A> {
     pub(crate) fn register(self) -> Result<Registered<'a, A>> {
         // SAFETY: `Adapter::register()` has the same requirements of its caller. Where it succeeds,
         // it has forgotten the `Registered`, and where it fails, that has been dropped.
-        unsafe { A::register(self.driver.0, self.name, self.module) }?;
-        Ok(Registered(self.driver))
+        unsafe { A::register(self.memory, self.name, self.module) }?;
+        Ok(Registered(self.memory))
     }
 }
 
 /// A driver that is registered. Dropping it unregisters the driver.
 #[must_use = "the driver is unregistered at once when this is dropped"]
-pub struct Registered<'a, A: RegistrationOps>(pub(crate) Driver<'a, A>);
+pub struct Registered<'a, A: RegistrationOps>(&'a Opaque<A::DriverType>);
 
 impl<A: RegistrationOps> Registered<'_, A> {
+    /// Returns the `struct device_driver`.
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::device_driver {
+        device_driver::<A>(self.0)
+    }
+
     /// Returns the name of the driver.
     #[inline]
     pub(crate) fn name(&self) -> &'static CStr {
         // SAFETY: The name of a registered driver is the one that `RegistrationOps::register()` was
         // given, whose lifetime is `'static`.
-        unsafe { CStr::from_char_ptr((*self.0.as_raw()).name) }
+        unsafe { CStr::from_char_ptr((*self.as_raw()).name) }
     }
 }
 
@@ -71,7 +77,7 @@ impl<A: RegistrationOps> Drop for Registered<'_, A> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: The driver is registered.
-        unsafe { A::unregister(self.0 .0) }
+        unsafe { A::unregister(self.0) }
     }
 }
 
@@ -109,7 +115,7 @@ unsafe impl<A: RegistrationOps, H: Hooks<A>> RegistrationOps for Adapter<A, H> {
         module: &'static ThisModule,
     ) -> Result {
         let registered = H::register(Unregistered {
-            driver: Driver(reg),
+            memory: reg,
             name,
             module,
         })?;
@@ -121,6 +127,6 @@ unsafe impl<A: RegistrationOps, H: Hooks<A>> RegistrationOps for Adapter<A, H> {
 
     #[inline]
     unsafe fn unregister(reg: &Opaque<Self::DriverType>) {
-        H::unregister(Registered(Driver(reg)));
+        H::unregister(Registered(reg));
     }
 }

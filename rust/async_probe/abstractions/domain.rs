@@ -23,7 +23,8 @@
 //!
 //! `async_schedule_node_domain()` calls the function in the current task if it cannot allocate an
 //! entry, or if more than 32768 entries are pending. A caller that holds a lock which the function
-//! takes would deadlock. [`Domain::schedule`] hands the function back instead, as [`Refused`].
+//! takes would deadlock, and one that must not wait would wait. [`Domain::schedule`] hands the
+//! function back instead, as [`Refused`].
 
 use kernel::alloc::Flags;
 use kernel::types::ForeignOwnable;
@@ -102,10 +103,10 @@ struct Slot<F>(Option<F>);
 // The function is only ever moved, never pinned in its slot.
 impl<F> Unpin for Slot<F> {}
 
-/// The name of locks in generic functions. A literal there would exist once for each module that
-/// uses the function, unlike the class of the lock, and lockdep complains if locks of a class
-/// differ in the address of their name.
-pub(crate) static LOCK_NAME: &CStr = c"async_probe";
+/// The name of the lock of a function. A literal in a generic function would exist once for each
+/// module that uses the function, unlike the class of the lock, and lockdep complains if locks of a
+/// class differ in the address of their name.
+static LOCK_NAME: &CStr = c"async_probe::domain::Slot";
 
 /// The part of a scheduled function that depends on its type: code of the module that schedules it.
 trait Call: Send + Sync {
@@ -253,16 +254,15 @@ impl Domain {
         call.lock().0 = Some(function);
 
         let address = <SpinLock<Slot<F>> as Call>::call as fn(&_) as usize;
-        let scheduled = self.schedule_call(node, call.clone(), address, flags);
-        if scheduled.is_none() {
-            let function = call.lock().0.take();
-
-            // It is there, as it has not been called.
-            if let Some(function) = function {
-                return Err(Refused(function));
-            }
+        match self.schedule_call(node, call.clone(), address, flags) {
+            Some(cookie) => Ok(Cookie(cookie)),
+            // The function is there, as it has not been called.
+            None => call
+                .lock()
+                .0
+                .take()
+                .map_or(Ok(Cookie(0)), |function| Err(Refused(function))),
         }
-        Ok(Cookie(scheduled.unwrap_or(0)))
     }
 
     /// Schedules a call, whose text is that of the module in which `address` is; none if refused.
@@ -327,5 +327,17 @@ impl Domain {
 impl PinnedDrop for Domain {
     fn drop(self: Pin<&mut Self>) {
         self.synchronize_full();
+    }
+}
+
+#[kunit_tests(async_probe_domain)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_online_or_not() {
+        assert!(Node::new(0).is_online());
+        assert!(!Node::new(u16::MAX).is_online());
+        assert!(!Node::ANY.is_online());
     }
 }

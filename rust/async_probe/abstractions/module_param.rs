@@ -24,7 +24,7 @@ use super::bus::attribute;
 use crate::prelude::*;
 
 /// The values that a parameter accepts.
-pub enum Accepts {
+enum Accepts {
     /// The whole numbers from the first to the second, in the notations of [`ParseInt`].
     Range(u32, u32),
     /// One of these names, which `|` separates.
@@ -129,7 +129,7 @@ unsafe extern "C" fn set_param(val: *const c_char, kp: *const bindings::kernel_p
 /// `buffer` is an initialized page that no other task uses; `kp` is a `struct kernel_param` made by
 /// [`module_params!`].
 unsafe extern "C" fn get_param(buffer: *mut c_char, kp: *const bindings::kernel_param) -> c_int {
-    // CAST: The length is that of less than a page.
+    // CAST: The value is a length below that of a page, or an errno.
     // SAFETY: By the safety requirements; `arg` points to a `static`.
     unsafe {
         let param = &*(*kp).__bindgen_anon_1.arg.cast::<RawParam>();
@@ -228,7 +228,8 @@ impl<T: Choice> Param<T> {
     }
 }
 
-/// Returns an entry of the section `.modinfo`, and its length: `parts`, then a nul.
+/// Returns an entry of the section `.modinfo`, and its length: `parts`, then a nul. One of more than
+/// 256 bytes does not compile.
 #[doc(hidden)]
 pub const fn modinfo(parts: &[&str]) -> ([u8; 256], usize) {
     let (mut entry, mut len) = ([0; 256], 0);
@@ -281,13 +282,6 @@ macro_rules! module_params {
             choice($default as u32), <$type as $crate::module_param::Choice>::NAMES);
     };
 
-    (@cstr $text:expr) => {
-        match ::core::ffi::CStr::from_bytes_with_nul(::core::concat!($text, "\0").as_bytes()) {
-            Ok(text) => text,
-            Err(_) => ::core::panic!("a name holds a nul"),
-        }
-    };
-
     (@param $module:literal, $name:ident, $text:literal, $type:ty,
         $new:ident($($arg:expr),*), $values:expr
     ) => {
@@ -295,7 +289,7 @@ macro_rules! module_params {
         #[allow(non_upper_case_globals)]
         pub(crate) static $name: $crate::module_param::Param<$type> =
             $crate::module_param::Param::<$type>::$new(
-                $crate::module_params!(@cstr $module),
+                ::kernel::c_str!($module),
                 ::core::stringify!($name),
                 $($arg),*
             );
@@ -306,11 +300,9 @@ macro_rules! module_params {
             static PARAM: ::kernel::module_param::KernelParam =
                 ::kernel::module_param::KernelParam::new(::kernel::bindings::kernel_param {
                     name: ::kernel::str::as_char_ptr_in_const_context(if ::core::cfg!(MODULE) {
-                        $crate::module_params!(@cstr ::core::stringify!($name))
+                        ::kernel::c_str!(::core::stringify!($name))
                     } else {
-                        $crate::module_params!(
-                            @cstr ::core::concat!($module, ".", ::core::stringify!($name))
-                        )
+                        ::kernel::c_str!(::core::concat!($module, ".", ::core::stringify!($name)))
                     }),
                     #[cfg(MODULE)]
                     // SAFETY: The kernel makes `__this_module` when it loads the module, and frees

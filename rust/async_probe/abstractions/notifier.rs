@@ -7,11 +7,7 @@
 use crate::prelude::*;
 
 /// A function of C that registers or unregisters an entry.
-pub(crate) type Register = unsafe extern "C" fn(*mut bindings::notifier_block) -> c_int;
-
-/// A function that the chain calls: `notifier_fn_t`.
-pub(crate) type Call =
-    unsafe extern "C" fn(*mut bindings::notifier_block, c_ulong, *mut c_void) -> c_int;
+type Register = unsafe extern "C" fn(*mut bindings::notifier_block) -> c_int;
 
 /// A registered entry. Dropping it unregisters the entry.
 #[pin_data(PinnedDrop)]
@@ -38,12 +34,12 @@ impl Notifier {
     pub(crate) unsafe fn new(
         register: Register,
         unregister: Register,
-        call: Call,
+        call: bindings::notifier_fn_t,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             block <- Opaque::try_ffi_init(move |slot: *mut bindings::notifier_block| {
                 let block = bindings::notifier_block {
-                    notifier_call: Some(call),
+                    notifier_call: call,
                     priority: c_int::MAX,
                     ..Default::default()
                 };

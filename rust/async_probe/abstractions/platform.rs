@@ -23,7 +23,7 @@ pub enum Id {
 impl Id {
     /// Returns the `id` argument of `platform_device_alloc()`.
     ///
-    /// Fails with `EINVAL` for an index that would read as one of the special values.
+    /// Fails with `EINVAL` for an index above [`i32::MAX`].
     fn into_raw(self) -> Result<i32> {
         match self {
             Self::None => Ok(bindings::PLATFORM_DEVID_NONE),

@@ -78,7 +78,7 @@ pub(crate) fn users() -> impl PinInit<Shared<Users>, Error> {
                 Notifier::new(
                     bindings::register_module_notifier,
                     bindings::unregister_module_notifier,
-                    notify,
+                    Some(notify),
                 )
             },
         }),

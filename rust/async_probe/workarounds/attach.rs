@@ -123,7 +123,7 @@ where
         // Now each device that matches is scheduled; the driver core itself probes none.
         //
         // SAFETY: The driver is registered.
-        let _ = unsafe { bindings::driver_attach(driver.0.as_raw()) };
+        let _ = unsafe { bindings::driver_attach(driver.as_raw()) };
     }
     attach.registrar.store(0, Relaxed);
     Ok((driver, attach))

@@ -67,7 +67,7 @@ where
         let (driver, attach) = attach::register(attach::By::Driver, driver)?;
 
         if attach.wanted.load(Relaxed) {
-            let attached = Attached(driver.0.as_raw());
+            let attached = Attached(driver.as_raw());
 
             // Without memory for the function, the current task probes the devices.
             if let Err(refused) = attach

@@ -15,7 +15,7 @@
 //! - An initialization that fails cannot make the loading fail any more: dmesg has a line, and the
 //!   module stays, with nothing initialized.
 
-use crate::abstractions::domain;
+use crate::abstractions::domain::Cookie;
 use crate::abstractions::domain::Domain;
 use crate::abstractions::shared::Place;
 use crate::abstractions::shared::Shared;
@@ -65,18 +65,21 @@ enum State<M> {
     Gone,
 }
 
+/// The name of the lock of a [`State`], as in `domain.rs`.
+static LOCK_NAME: &CStr = c"async_probe::module_init::State";
+
 /// A module whose initialization runs asynchronously: a field of the actual module.
 ///
 /// Dropping it waits for the initialization, if that has begun, and drops the module `M`. It also
 /// waits for the initializations of the same level that were scheduled before, and for all of the
-/// lower levels, as the initialization itself does, in its place in the workqueue
+/// lower levels, as the initialization itself does, which keeps its place in the workqueue meanwhile
 /// ([`Domain::synchronize_full`]). The initialization of another module at the same or a lower
 /// level must not drop it: each would wait for the other and never return.
 #[must_use = "the initialization is undone at once when this is dropped"]
 pub struct AsyncInit<M> {
     state: Arc<Mutex<State<M>>>,
     domain: &'static Domain,
-    cookie: domain::Cookie,
+    cookie: Cookie,
 }
 
 impl<M: kernel::InPlaceModule + Send + 'static> AsyncInit<M> {
@@ -86,7 +89,7 @@ impl<M: kernel::InPlaceModule + Send + 'static> AsyncInit<M> {
     /// - `ENOMEM` if memory is short or too many functions are pending.
     /// - `ENODEV` if this crate is built in, and is not initialized yet.
     pub fn new(level: Level, module: &'static ThisModule) -> Result<Self> {
-        let state = Mutex::new(State::Pending, domain::LOCK_NAME, static_lock_class!());
+        let state = Mutex::new(State::Pending, LOCK_NAME, static_lock_class!());
         let state: Arc<Mutex<State<M>>> = Arc::pin_init(state, GFP_KERNEL)?;
         let domains = LEVELS.get()?;
         let (lower, domain) = (&domains[..level as usize], &domains[level as usize]);

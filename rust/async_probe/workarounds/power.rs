@@ -51,28 +51,29 @@ extern "C" fn shuts_down(_: *mut bindings::notifier_block, _: c_ulong, _: *mut c
 
 /// The entry of the chain of `register_pm_notifier()`, which calls it before tasks are frozen.
 extern "C" fn sleeps(_: *mut bindings::notifier_block, action: c_ulong, _: *mut c_void) -> c_int {
-    use bindings::{PM_HIBERNATION_PREPARE, PM_SUSPEND_PREPARE};
-
-    if [PM_SUSPEND_PREPARE, PM_HIBERNATION_PREPARE].contains(&(action as u32)) {
+    if matches!(
+        action as u32,
+        bindings::PM_SUSPEND_PREPARE | bindings::PM_HIBERNATION_PREPARE
+    ) {
         wait();
     }
     0
 }
 
-/// Returns the initializer of the first entry, which `async_probe.ko` keeps while it is loaded.
+/// Returns the initializer of the entry for power-off and reboot.
 pub(crate) fn reboot_notifier() -> impl PinInit<Notifier, Error> {
     let register = bindings::register_reboot_notifier;
     let unregister = bindings::unregister_reboot_notifier;
 
     // SAFETY: The functions are those of one chain, and `shuts_down()` uses no argument.
-    unsafe { Notifier::new(register, unregister, shuts_down) }
+    unsafe { Notifier::new(register, unregister, Some(shuts_down)) }
 }
 
-/// Returns the initializer of the second entry.
+/// Returns the initializer of the entry for suspend and hibernation.
 pub(crate) fn pm_notifier() -> impl PinInit<Notifier, Error> {
     let register = bindings::async_probe_register_pm_notifier;
     let unregister = bindings::async_probe_unregister_pm_notifier;
 
     // SAFETY: The functions are those of one chain, and `sleeps()` uses no pointer.
-    unsafe { Notifier::new(register, unregister, sleeps) }
+    unsafe { Notifier::new(register, unregister, Some(sleeps)) }
 }

@@ -34,8 +34,8 @@ fn errno<T>(result: &Result<T>) -> i32 {
 
 /// The probe of a device, from its beginning to its end.
 ///
-/// It belongs into the initializer of the driver data, as in `samples/slow_platform_driver.rs`: if
-/// memory for the data is short, a probe fails after it has ended well.
+/// It belongs in the initializer of the driver data, which runs when there is memory for the data,
+/// as in `samples/slow_platform_driver.rs`. A probe that has ended well before that can still fail.
 #[must_use = "the line `probe_ended` is missing until `end()` is called"]
 pub struct Probe<'a> {
     dev: &'a Device<Bound>,
@@ -189,16 +189,14 @@ pub struct Print;
 
 impl<A: RegistrationOps> adapter::Hooks<A> for Print {
     fn register(unregistered: adapter::Unregistered<'_, A>) -> Result<adapter::Registered<'_, A>> {
-        let (driver, name) = (
-            adapter::Driver::<A>(unregistered.driver.0),
-            unregistered.name,
-        );
+        let (raw, name) = (unregistered.as_raw(), unregistered.name);
         let begin = Instant::<Monotonic>::now();
         let result = unregistered.register();
         let (ret, ms) = (errno(&result), Millis(begin.elapsed()));
 
-        let probe_type =
-            ProbeType::from_raw(driver.probe_type()).map_or("unknown", ProbeType::name);
+        // SAFETY: The memory of the driver outlives the function, and no other task changes the field.
+        let probe_type = ProbeType::from_raw(unsafe { (*raw).probe_type });
+        let probe_type = probe_type.map_or("unknown", ProbeType::name);
         pr_info!("timing: registered driver={name} probe_type={probe_type} ret={ret} ms={ms}\n");
         result
     }
@@ -208,10 +206,8 @@ impl<A: RegistrationOps> adapter::Hooks<A> for Print {
         let begin = Instant::<Monotonic>::now();
 
         drop(driver);
-        pr_info!(
-            "timing: unregistered driver={name} ms={}\n",
-            Millis(begin.elapsed())
-        );
+        let ms = Millis(begin.elapsed());
+        pr_info!("timing: unregistered driver={name} ms={ms}\n");
     }
 }
 

@@ -22,7 +22,7 @@
 //!
 //! As for a probe, the waits for the lock have no limit, and the rest cannot be cancelled: it has
 //! to limit its own waits. It must not register a notifier for suspend or reboot, even through
-//! another object (`watchdog_register_device()`): such a chain is locked while it waits.
+//! another object (`watchdog_register_device()`): the chain is locked while its call waits.
 //!
 //! On a bus that locks the parent of a device, too (USB, `need_parent_lock`), the rest must not
 //! take that lock. If the probe fails, or defers, after it has scheduled the rest, the rest does

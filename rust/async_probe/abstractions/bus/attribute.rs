@@ -14,6 +14,9 @@
 //!
 //! [`attributes!`](crate::attributes) declares them, as in `samples/slow_bus.rs`.
 
+use kernel::page::PAGE_SIZE;
+use kernel::str::Formatter;
+
 use crate::prelude::*;
 
 /// An attribute of a bus, or of each device of a bus.
@@ -28,8 +31,9 @@ pub trait Attribute: 'static {
     /// The name of the file.
     const NAME: &'static CStr;
 
-    /// Its mode, such as `0o444`.
-    const MODE: bindings::umode_t;
+    /// Its mode: `0o444` if every user may read, `0o200` if root may write, `0o644` for both. Bits
+    /// that are not of `0o664`, which sysfs would ignore, do not compile.
+    const MODE: u16;
 
     /// Writes the text that a read of the file returns, with the newline at its end.
     ///
@@ -97,6 +101,17 @@ pub unsafe trait Raw: 'static {}
 const _: () = assert!(offset_of!(bindings::bus_attribute, attr) == 0);
 const _: () = assert!(offset_of!(bindings::device_attribute, attr) == 0);
 
+/// Returns the `struct attribute` of `A`.
+const fn attribute<A: Attribute>() -> bindings::attribute {
+    assert!(A::MODE & !0o664 == 0);
+    // How many fields there are depends on the configuration.
+    let mut raw: bindings::attribute = pin_init::zeroed();
+
+    raw.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
+    raw.mode = A::MODE;
+    raw
+}
+
 /// The beginning of the `static` of a bus whose data is `D`.
 ///
 /// # Invariants
@@ -116,17 +131,15 @@ pub struct BusAttribute<D>(bindings::bus_attribute, PhantomData<fn() -> D>);
 // SAFETY: The driver core only reads it.
 unsafe impl<D> Sync for BusAttribute<D> {}
 
-// SAFETY: As asserted above.
+// SAFETY: `attr` is at offset 0, as asserted above.
 unsafe impl<D: 'static> Raw for BusAttribute<D> {}
 
 impl<D: 'static> BusAttribute<D> {
     /// Returns the `struct bus_attribute` of `A`.
     pub const fn new<A: Attribute<Of = D>>() -> Self {
-        // How many fields there are depends on the configuration.
         let mut raw: bindings::bus_attribute = pin_init::zeroed();
 
-        raw.attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
-        raw.attr.mode = A::MODE;
+        raw.attr = attribute::<A>();
         raw.show = Some(Self::show::<A>);
         raw.store = Some(Self::store::<A>);
         Self(raw, PhantomData)
@@ -174,17 +187,15 @@ pub struct DeviceAttribute<D>(bindings::device_attribute, PhantomData<fn() -> D>
 // SAFETY: The driver core only reads it.
 unsafe impl<D> Sync for DeviceAttribute<D> {}
 
-// SAFETY: As asserted above.
+// SAFETY: `attr` is at offset 0, as asserted above.
 unsafe impl<D: 'static> Raw for DeviceAttribute<D> {}
 
 impl<D: AsBusDevice<Normal> + 'static> DeviceAttribute<D> {
     /// Returns the `struct device_attribute` of `A`.
     pub const fn new<A: Attribute<Of = D>>() -> Self {
-        // How many fields there are depends on the configuration.
         let mut raw: bindings::device_attribute = pin_init::zeroed();
 
-        raw.attr.name = kernel::str::as_char_ptr_in_const_context(A::NAME);
-        raw.attr.mode = A::MODE;
+        raw.attr = attribute::<A>();
         raw.__bindgen_anon_1 = bindings::device_attribute__bindgen_ty_1 {
             show: Some(Self::show::<A>),
         };
@@ -233,7 +244,6 @@ impl<D: AsBusDevice<Normal> + 'static> DeviceAttribute<D> {
 /// Attributes whose raw form is `T`.
 ///
 /// Made by [`attributes!`](crate::attributes).
-#[repr(transparent)]
 pub struct Attributes<T: 'static>([Option<&'static Group<T>>; 2]);
 
 /// The attributes of a bus whose data is `D`.
@@ -251,6 +261,7 @@ impl<T> Attributes<T> {
 
     /// Returns the value of fields such as `bus_type::bus_groups`.
     pub(crate) const fn as_raw(&'static self) -> *const *const bindings::attribute_group {
+        // CAST: An `Option<&Group>` is a pointer that may be null, and `Group` wraps the C type.
         (&raw const self.0).cast()
     }
 }

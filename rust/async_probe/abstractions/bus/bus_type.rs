@@ -147,9 +147,12 @@ impl<B: Bus> BusType<B> {
         dev: *const bindings::device,
         env: *mut bindings::kobj_uevent_env,
     ) -> c_int {
+        // CAST: `UeventEnv` is a transparent wrapper.
+        let env = env.cast::<UeventEnv>();
+
         // SAFETY: The driver core calls with a device of the bus, and with an environment that no
         // other task uses during the call.
-        let (dev, env) = unsafe { (Device::<B>::from_raw(dev.cast_mut()), &mut *env.cast()) };
+        let (dev, env) = unsafe { (Device::<B>::from_raw(dev.cast_mut()), &mut *env) };
 
         from_result(|| B::uevent(dev, env).map(|()| 0))
     }
@@ -260,7 +263,7 @@ macro_rules! impl_deref {
 
             #[inline]
             fn deref(&self) -> &Self::Target {
-                // SAFETY: The promises of `$src` include those of `$dst`.
+                // SAFETY: By the type invariant; the promises of `$src` include those of `$dst`.
                 unsafe { Self::Target::from_raw(self.as_raw()) }
             }
         }
@@ -290,6 +293,9 @@ unsafe impl<B: Bus> Send for Device<B> {}
 // SAFETY: All methods may be called by several tasks at once, and the data of the device is `Sync`.
 unsafe impl<B: Bus> Sync for Device<B> {}
 
+// SAFETY: As above; the context makes no difference.
+unsafe impl<B: Bus> Sync for Device<B, Bound> {}
+
 /// A strategy that attaches a driver to its devices in the place of the driver core. The bus asks
 /// it while the driver is registered.
 pub(crate) trait Attacher<B: Bus>: Send + Sync {
@@ -306,6 +312,7 @@ pub(crate) trait Attacher<B: Bus>: Send + Sync {
 /// The memory of a driver, which [`kernel::driver::Registration`] registers.
 #[repr(C)]
 pub struct DriverStruct<B: Bus> {
+    /// First: `match_callback()` relies on offset 0.
     pub(super) raw: Opaque<bindings::device_driver>,
     /// Whether the driver has the id of a device in its table.
     pub(super) drives: Option<fn(&Device<B>) -> bool>,

@@ -11,7 +11,6 @@ use super::bus_type::Bus;
 use super::bus_type::Device;
 use super::bus_type::DeviceHeader;
 use super::bus_type::DeviceStruct;
-use crate::abstractions::domain;
 use crate::abstractions::domain::Domain;
 use crate::abstractions::domain::Node;
 use crate::abstractions::patience;
@@ -21,7 +20,7 @@ use crate::prelude::*;
 
 impl<B: Bus> Device<B> {
     /// Makes a device that has no parent and is not registered: `device_initialize()`. Asynchronous
-    /// probes of the device run on `node`.
+    /// probes of the device run on `node`. A value as `data` is passed as `Ok(value)`.
     ///
     /// Context: Sleeps.
     /// Errors:
@@ -132,7 +131,7 @@ unsafe extern "C" fn release(dev: *mut bindings::device) {
 }
 
 /// The work that frees a device: code of `async_probe.ko`, as the modules of the bus and of the
-/// device may be freed as soon as the header, and with it the [`User`], is dropped.
+/// device may be freed as soon as the header, and with it the [`text::User`], is dropped.
 ///
 /// # Safety
 ///
@@ -165,8 +164,8 @@ pub(crate) fn is_added_here<B: Bus>(dev: &Device<B>) -> bool {
     here
 }
 
-/// Has the driver core look for a driver of `dev`, and probe: `device_attach()`, which sleeps.
-/// Nothing happens if the device is bound, or is not registered any more.
+/// Has the driver core look for a driver of `dev`, and probe, unless the device is bound, or is not
+/// registered any more: `device_attach()`, which sleeps.
 pub(crate) fn attach<B: Bus>(dev: &Device<B>) {
     let header = dev.header();
 
@@ -275,6 +274,9 @@ enum State<B: Bus> {
     Gone,
 }
 
+/// The name of the lock of a [`Shared`], as in `domain.rs`.
+static LOCK_NAME: &CStr = c"async_probe::device::Shared";
+
 /// The state, shared with the function.
 #[pin_data]
 struct Shared<B: Bus> {
@@ -334,7 +336,7 @@ impl<B: Bus> Shared<B> {
 /// Dropping it unregisters the device. A device that has not been added yet is never added, and so
 /// never probed. For a device that is being added, and probed, it waits; libnvdimm synchronizes the
 /// whole domain for that. A callback of the device, such as probe, must not drop it: it would wait
-/// for itself and never return. The function may return later ([`Domain`]).
+/// for itself and never return. It does not wait until the function has returned: rmmod does.
 #[must_use = "the device is unregistered at once when this is dropped"]
 pub struct AsyncRegistration<B: Bus>(Arc<Shared<B>>);
 
@@ -350,7 +352,7 @@ impl<B: Bus> AsyncRegistration<B> {
         let shared = Arc::pin_init(
             pin_init!(Shared {
                 dev,
-                state <- SpinLock::new(State::Pending, domain::LOCK_NAME, static_lock_class!()),
+                state <- SpinLock::new(State::Pending, LOCK_NAME, static_lock_class!()),
                 added <- Completion::new(),
             }),
             GFP_KERNEL,

@@ -39,7 +39,7 @@ pub trait Driver {
     /// Unbinds a device, before `data` is dropped.
     ///
     /// Context: Task context, may sleep, with the device's lock held.
-    fn unbind<'bound>(_dev: &'bound Device<Self::Bus, Core<'_>>, _: Pin<&Self::Data<'bound>>) {}
+    fn unbind<'bound>(_dev: &'bound Device<Self::Bus, Core<'_>>, _data: Pin<&Self::Data<'bound>>) {}
 }
 
 /// Declares a module that exposes a single driver of a Rust bus.
@@ -191,6 +191,6 @@ impl<B: Bus, A: RegistrationOps<DriverType = DriverStruct<B>>> Unregistered<'_, 
     /// Has `attacher` attach the driver, in the place of the driver core.
     pub(crate) fn set_attacher(&mut self, attacher: Arc<dyn Attacher<B>>) {
         // SAFETY: The driver core does not know the driver before it is registered.
-        unsafe { (*self.driver.0.get()).attacher = Some(attacher) };
+        unsafe { (*self.memory().get()).attacher = Some(attacher) };
     }
 }

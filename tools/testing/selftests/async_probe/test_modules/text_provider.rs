@@ -139,7 +139,7 @@ impl InPlaceModule for TextProvider {
             _: {
                 *DOMAIN.lock() = Some(Arc::pin_init(Domain::exclusive(), GFP_KERNEL)?);
             },
-            _bus <- bus::Registration::new(Ok::<_, Error>(())),
+            _bus <- bus::Registration::new(Ok(())),
         })
     }
 }

@@ -127,7 +127,7 @@ impl kernel::Module for TextUser {
 
         match parameters::scenario.value() {
             Scenario::Device => {
-                let data = Ok::<_, Error>(c"the data of text_user");
+                let data = Ok(c"the data of text_user");
                 let dev = TextDevice::new(fmt!("kept"), Node::ANY, data)?;
 
                 text_provider::keep(dev.clone());
@@ -143,7 +143,7 @@ impl kernel::Module for TextUser {
             }
             Scenario::Bus => {
                 HEAP_BUS.populate(KBox::leak(KBox::new(bus::BusType::new(), GFP_KERNEL)?));
-                give_away(bus::Registration::<HeapBus>::new(Ok::<_, Error>(())))?;
+                give_away(bus::Registration::<HeapBus>::new(Ok(())))?;
             }
         }
         Ok(this)
