@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The layer that upstream could take: abstractions that the `kernel` crate lacks. They are
-//! unnecessary once it has them. They use that crate, the bindings and the prelude of this one, and each other.
+//! The layer that upstream could take: abstractions that the `kernel` crate lacks, unnecessary once
+//! it has them. They use that crate, the bindings and the prelude of this one, and each other.
 
 pub(crate) mod adapter;
 pub mod bus;

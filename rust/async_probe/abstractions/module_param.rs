@@ -228,8 +228,8 @@ impl<T: Choice> Param<T> {
     }
 }
 
-/// Returns an entry of the section `.modinfo`, and its length: `parts`, then a nul. One of more than
-/// 256 bytes does not compile.
+/// Returns an entry of the section `.modinfo`, and its length: `parts`, then a nul, which are at
+/// most 256 bytes.
 #[doc(hidden)]
 pub const fn modinfo(parts: &[&str]) -> ([u8; 256], usize) {
     let (mut entry, mut len) = ([0; 256], 0);

@@ -72,7 +72,7 @@ static LOCK_NAME: &CStr = c"async_probe::module_init::State";
 ///
 /// Dropping it waits for the initialization, if that has begun, and drops the module `M`. It also
 /// waits for the initializations of the same level that were scheduled before, and for all of the
-/// lower levels, as the initialization itself does, which keeps its place in the workqueue meanwhile
+/// lower levels, as the initialization itself does, which keeps its place in the workqueue
 /// ([`Domain::synchronize_full`]). The initialization of another module at the same or a lower
 /// level must not drop it: each would wait for the other and never return.
 #[must_use = "the initialization is undone at once when this is dropped"]

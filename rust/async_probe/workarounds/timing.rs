@@ -194,7 +194,7 @@ impl<A: RegistrationOps> adapter::Hooks<A> for Print {
         let result = unregistered.register();
         let (ret, ms) = (errno(&result), Millis(begin.elapsed()));
 
-        // SAFETY: The memory of the driver outlives the function, and no other task changes the field.
+        // SAFETY: The memory outlives the function, and no other task changes the field.
         let probe_type = ProbeType::from_raw(unsafe { (*raw).probe_type });
         let probe_type = probe_type.map_or("unknown", ProbeType::name);
         pr_info!("timing: registered driver={name} probe_type={probe_type} ret={ret} ms={ms}\n");
