@@ -64,6 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 pub(crate) fn rows(session: &Session, modules: &Modules, machine: &Machine) -> Result<Vec<Row>> {
+    let aliases = Aliases::find(session)?;
     let qemu = session.qemu();
     let models = qemu.models()?;
     let mut table = Table::open(session)?;
@@ -81,7 +82,6 @@ pub(crate) fn rows(session: &Session, modules: &Modules, machine: &Machine) -> R
         }
     }
     table.learn(session, modules, machine, &unknown)?;
-    let aliases = Aliases::find(session)?;
     Ok(models
         .into_iter()
         .map(|model| row(model, &table, &aliases))
