@@ -154,11 +154,12 @@ impl Watcher {
         }
     }
 
-    /// What the programs say: `begin <program>`, and `expects <kind>` and `expected <kind>` around
-    /// a complaint that is provoked on purpose.
+    /// What the programs say: `begin <program>`, `expects <kind>` and `expected <kind>` around a
+    /// complaint that is provoked on purpose, `judges <kind>` and `judged <kind>` around complaints,
+    /// if there are any, of which the program tells right from wrong itself.
     fn announcement(&mut self, words: &str) {
         let (verb, of) = words.split_once(' ').unwrap_or((words, ""));
-        if !matches!(verb, "begin" | "expects" | "expected") {
+        if !matches!(verb, "begin" | "expects" | "expected" | "judges" | "judged") {
             return;
         }
         // Of what has been complained about, nothing comes after this.
@@ -171,10 +172,10 @@ impl Watcher {
                 self.strict = of == CHECKS_A_DRIVER;
                 self.during = Some(of.to_owned());
             }
-            "expects" => {
+            "expects" | "judges" => {
                 self.expected = Some(Expected {
                     kind: of.to_owned(),
-                    came: false,
+                    came: verb == "judges",
                 });
             }
             _ => {}
@@ -325,6 +326,13 @@ mod tests {
         for end in [expected, "[    2.0] lab: begin x"] {
             assert_eq!(kinds(&[expects, "[    1.1] all is well", end]), [MISSED]);
         }
+        // What is judged may come, until it is judged.
+        let judges = "[    1.0] lab: judges refcount";
+        let judged = "[    2.0] lab: judged refcount";
+        assert_eq!(kinds(&[judges, judged]), quiet);
+        assert_eq!(kinds(&[judges, report[0], judged]), quiet);
+        assert_eq!(kinds(&[judges, judged, report[0]]), ["refcount"]);
+        assert_eq!(kinds(&[judges, later, judged]), ["lockdep"]);
         // Without the announcement each counts, once.
         assert_eq!(kinds(&report), ["refcount"]);
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::{kernel, skip, unmet, Failure};
+use crate::{kernel, kmsg, skip, unmet, Failure};
 
 const FILE: &str = "/sys/kernel/debug/kmemleak";
 
@@ -23,7 +23,7 @@ pub(crate) fn is_there() -> bool {
     kernel::has("DEBUG_KMEMLEAK")
 }
 
-/// Forgets what has been found so far.
+/// Forgets what has been found so far, and has the kernel scan when it is told to only.
 ///
 /// This does not look for what has not been found yet: to look costs ten seconds. What the scans
 /// miss, since a pointer to it still lies somewhere, those of the next program find.
@@ -35,6 +35,7 @@ pub(crate) fn forget() -> Result<(), Failure> {
             "no {FILE}: mount -t debugfs debugfs /sys/kernel/debug"
         ));
     }
+    tell("scan=off")?;
     tell("clear")
 }
 
@@ -78,7 +79,7 @@ fn is_of_driver_core(object: &str) -> bool {
 
 /// Nothing has been leaked since.
 pub(crate) fn finds_nothing() -> Result<(), Failure> {
-    match found()?.as_str() {
+    match kmsg::judging("leak", found)?.as_str() {
         "" => Ok(()),
         leaks => unmet("kmemleak to find nothing", leaks),
     }

@@ -231,6 +231,17 @@ pub(crate) fn expecting<T>(
     result
 }
 
+/// Tells the lab that `judge` may make the kernel complain so, and judges that itself.
+pub(crate) fn judging<T>(
+    kind: &str,
+    judge: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    write_line(&format!("lab: judges {kind}"))?;
+    let result = judge();
+    write_line(&format!("lab: judged {kind}"))?;
+    result
+}
+
 /// Leaves in the log that a call on a module begins now.
 pub(crate) fn mark(module: &str) -> Result<(), Failure> {
     began(Call::Insmod, module, None)
