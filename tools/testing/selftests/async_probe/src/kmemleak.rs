@@ -64,9 +64,9 @@ fn objects(report: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether the driver core of 7.3 has leaked it: the reason that it gives a device which is not ready
-/// to be probed, and does not put on the list of deferred devices. `__driver_probe_device()` has no
-/// other call of `dev_err_probe()`; that of a driver's probe has another caller.
+/// Whether the driver core of 7.3 has leaked it: the reason that it gives a device that is not
+/// ready to be probed, and does not put on the list of deferred devices. It calls
+/// `dev_err_probe()` itself for that reason only; in a driver's probe another function does.
 fn is_of_driver_core(object: &str) -> bool {
     let functions: Vec<_> = object
         .lines()
