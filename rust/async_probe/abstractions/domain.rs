@@ -254,15 +254,12 @@ impl Domain {
         call.lock().0 = Some(function);
 
         let address = <SpinLock<Slot<F>> as Call>::call as fn(&_) as usize;
-        match self.schedule_call(node, call.clone(), address, flags) {
-            Some(cookie) => Ok(Cookie(cookie)),
+        let Some(cookie) = self.schedule_call(node, call.clone(), address, flags) else {
             // The function is there, as it has not been called.
-            None => call
-                .lock()
-                .0
-                .take()
-                .map_or(Ok(Cookie(0)), |function| Err(Refused(function))),
-        }
+            let function = call.lock().0.take();
+            return function.map_or(Ok(Cookie(0)), |function| Err(Refused(function)));
+        };
+        Ok(Cookie(cookie))
     }
 
     /// Schedules a call, whose text is that of the module in which `address` is; none if refused.

@@ -401,6 +401,7 @@ mod tests {
         assert!(colour.0.set(BStr::from_bytes(b"0")) == Err(EINVAL));
         assert_eq!(number.value(), 9);
         assert_eq!(colour.value(), Colour::Red);
+        assert!(prints(&RANGE, "1..=4096")? && prints(&NAMES, "one of red|green")?);
         assert!(prints(&number.0, "9")?);
         assert!(prints(&colour.0, "red")?);
         Ok(())

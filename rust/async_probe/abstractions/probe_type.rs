@@ -189,15 +189,13 @@ mod tests {
         for (index, probe_type) in ProbeType::CHOICES.iter().enumerate() {
             assert_eq!(*probe_type as usize, index);
         }
-        for raw in [
+        let raw = [
             bindings::probe_type_PROBE_DEFAULT_STRATEGY,
             bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS,
             bindings::probe_type_PROBE_FORCE_SYNCHRONOUS,
-        ] {
-            assert_eq!(
-                ProbeType::from_raw(raw).and_then(ProbeType::into_raw),
-                Some(raw)
-            );
+        ];
+        for (raw, probe_type) in raw.into_iter().zip(ProbeType::CHOICES) {
+            assert_eq!(ProbeType::from_raw(raw), Some(*probe_type));
         }
         assert_eq!(ProbeType::from_raw(bindings::probe_type::MAX), None);
     }

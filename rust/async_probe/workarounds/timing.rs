@@ -149,7 +149,6 @@ impl DevresMark {
     unsafe extern "C" fn release(mark: *mut c_void) {
         // SAFETY: By the safety requirements.
         let mark = unsafe { KBox::from_raw(mark.cast::<Self>()) };
-
         let (name, driver) = (mark.dev.name(), mark.driver);
 
         pr_info!("timing: devres_released dev={name} driver={driver}\n");
@@ -222,11 +221,18 @@ mod tests {
     #[test]
     fn millis_have_three_decimals_round_up_and_are_never_negative() -> Result {
         assert!(prints(Delta::from_nanos(0), "0.000")?);
+        assert!(prints(Delta::from_micros(7), "0.007")?);
         assert!(prints(Delta::from_micros(999), "0.999")?);
         assert!(prints(Delta::from_micros(2_008_016), "2008.016")?);
         assert!(prints(Delta::from_nanos(1), "0.001")?);
         assert!(prints(Delta::from_nanos(999_001), "1.000")?);
         assert!(prints(Delta::from_millis(-5), "0.000")?);
         Ok(())
+    }
+
+    #[test]
+    fn results_are_those_of_c() {
+        assert_eq!(errno(&Ok(3)), 0);
+        assert_eq!(errno::<()>(&Err(ENODEV)), -19);
     }
 }
