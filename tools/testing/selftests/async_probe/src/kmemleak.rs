@@ -53,15 +53,10 @@ pub(crate) fn found() -> Result<String, Failure> {
 }
 
 /// The objects of a report, each with its lines.
-fn objects(report: &str) -> impl Iterator<Item = &str> {
+fn objects(report: &str) -> impl Iterator<Item = String> + '_ {
     const HEAD: &str = "unreferenced object";
-    let mut rest = report;
-    std::iter::from_fn(move || {
-        let next = rest.get(1..)?.find(HEAD).map_or(rest.len(), |at| at + 1);
-        let object;
-        (object, rest) = rest.split_at(next);
-        Some(object)
-    })
+    let objects = report.split(HEAD).skip(1);
+    objects.map(|object| format!("{HEAD}{object}"))
 }
 
 /// Whether the driver core of 7.3 has leaked it: the reason that it gives a device that is not

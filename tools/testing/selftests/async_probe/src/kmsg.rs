@@ -225,10 +225,7 @@ pub(crate) fn expecting<T>(
     kind: &str,
     provoke: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    write_line(&format!("lab: expects {kind}"))?;
-    let result = provoke();
-    write_line(&format!("lab: expected {kind}"))?;
-    result
+    between("expects", "expected", kind, provoke)
 }
 
 /// Tells the lab that `judge` may make the kernel complain so, and judges that itself.
@@ -236,9 +233,18 @@ pub(crate) fn judging<T>(
     kind: &str,
     judge: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    write_line(&format!("lab: judges {kind}"))?;
-    let result = judge();
-    write_line(&format!("lab: judged {kind}"))?;
+    between("judges", "judged", kind, judge)
+}
+
+fn between<T>(
+    before: &str,
+    after: &str,
+    kind: &str,
+    act: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    write_line(&format!("lab: {before} {kind}"))?;
+    let result = act();
+    write_line(&format!("lab: {after} {kind}"))?;
     result
 }
 
