@@ -3,11 +3,11 @@
 //! A firmware directory of the test's own.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use firmware::encode;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::{skip, sysfs, Failure};
 
@@ -47,9 +47,11 @@ impl FirmwareDir {
     pub(crate) fn put(&self, name: &str, image: &[u8]) -> Result<(), Failure> {
         // The kernel lets no one write a file that it reads (fs/kernel_read_file.c).
         let file = self.file(name);
-        let aside = file.with_extension("partial");
-        sysfs::put(&aside, image)?;
-        fs::rename(&aside, &file).map_err(|error| Failure::io("rename", aside, error))
+        let failure = |error| Failure::io("put", &file, error);
+        let mut aside = NamedTempFile::new_in(&self.directory).map_err(failure)?;
+        aside.write_all(image).map_err(failure)?;
+        aside.persist(&file).map_err(|error| failure(error.error))?;
+        Ok(())
     }
 
     /// Puts a good image there, small enough to cost no time.
