@@ -20,8 +20,8 @@
 //! The middle is the file `trace` of tracefs (`Documentation/trace/ftrace.rst`). printk's lines are
 //! in it too, as the events `console` of the kernel's own tracepoint: they come from the same
 //! buffer and carry the same clock, so that nothing has to be merged. Trace clock `global` and
-//! printk both read `sched_clock_cpu()`. After hibernation that clock goes back by the time in which
-//! the image was made; `global` stands still meanwhile, and the other clocks go back with it.
+//! printk both read `sched_clock_cpu()`. After hibernation that clock goes back by the time in
+//! which the image was made; `global` stands still meanwhile, and `mono` goes back, too.
 //!
 //! A recording is refused unless the kernel is of a series in which the points have been checked,
 //! each CPU's buffer was read to its end with nothing lost, each event is there as often as its
