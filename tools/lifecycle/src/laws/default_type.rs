@@ -72,7 +72,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
 }
 
 /// Whether the driver that registers here is to be probed asynchronously, if the log shows that.
-fn asked(life: &Life, register: usize) -> Option<bool> {
+pub(super) fn asked(life: &Life, register: usize) -> Option<bool> {
     let of = &life.spans[register];
     let recorded = of.facts.by.is_some();
     match of.facts.probe_type? {

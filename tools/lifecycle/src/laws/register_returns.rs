@@ -2,6 +2,7 @@
 
 //! The registration of a driver does not wait for its asynchronous probes.
 
+use super::default_type::asked;
 use super::doctor::registrations;
 use super::prelude::*;
 use super::registrations::{in_helper, Registrations};
@@ -33,7 +34,7 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     let registrations = Registrations::of(life);
     let mut cases = 0;
     for (at, register) in life.of(Kind::Register) {
-        if !may_schedule(register) || registrations.scheduled_by(at).is_empty() {
+        if !may_schedule(life, at, register) || registrations.scheduled_by(at).is_empty() {
             continue;
         }
         cases += 1;
@@ -53,14 +54,17 @@ fn check(court: &Court<'_>) -> Result<usize, Violation> {
     Ok(cases)
 }
 
-/// Whether asynchronous probes that begin after this may be its own. The dmesg interface does not
-/// show what has set them off: a worker may add a device, too, and probes it, whatever the driver
-/// asks for.
-fn may_schedule(register: &Span) -> bool {
-    use ProbeType::{PreferAsyncDomain, PreferAsynchronous};
-    let asks = register.facts.probe_type;
-    let prefers = matches!(asks, Some(PreferAsynchronous | PreferAsyncDomain));
-    prefers || register.facts.by.is_some()
+/// Whether asynchronous probes that begin after this registration may be its own. The dmesg
+/// interface does not show what has set them off: a worker may add a device, too, and probes it,
+/// whatever the driver asks for.
+fn may_schedule(life: &Life, at: usize, register: &Span) -> bool {
+    let recorded = register.facts.by.is_some();
+    recorded
+        || match register.facts.probe_type {
+            Some(ProbeType::ForceSynchronous) => false,
+            Some(ProbeType::DefaultStrategy) => asked(life, at) == Some(true),
+            _ => true,
+        }
 }
 
 /// Judges the registration of a PREFER driver that is slow to probe, and met `devices` devices: it
